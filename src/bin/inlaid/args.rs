@@ -1,0 +1,173 @@
+//! The arguments, and what they mean to the library.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use inlaid::{
+    ByteSize, Channels, Color, Compression, Error, Filter, Fit, Folders, Format, Limits, MaxErrors, OnError, Order,
+    Overwrite, RunOptions, Shares, Size, Spec, SplitBy, Storage,
+};
+
+/// Image folders to training datasets: resized tensors in Parquet, split and shuffled.
+#[derive(Parser)]
+#[command(version, about, propagate_version = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    Convert(Box<Convert>),
+}
+
+/// Make a dataset from folders of images
+///
+/// SRC holds class folders (SRC/cat/1.jpg), split folders with class folders below
+/// (SRC/train/cat/1.jpg), or images alone. Every image becomes a row of the dataset in DIR, or a line
+/// of DIR/rejects.jsonl that says why not.
+///
+/// Exit codes: 0 done; 1 stopped, nothing changed; 2 usage; 3 done, but some images are no rows.
+#[derive(Args)]
+pub struct Convert {
+    /// Folders of images
+    #[arg(value_name = "SRC", required = true)]
+    pub sources: Vec<PathBuf>,
+    /// The dataset's folder; made if missing
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Height and width of the tensors in pixels: 224, or 240x320 (HEIGHTxWIDTH)
+    #[arg(short, long, value_name = "SIZE")]
+    size: Size,
+
+    /// What top folders mean [auto: splits if all are named after splits, else classes]
+    #[arg(long, help_heading = "Source", value_name = "RULE", default_value = "auto", value_parser = words(Folders::ALL))]
+    folders: Folders,
+    /// Follow symbolic links to folders
+    #[arg(long, help_heading = "Source")]
+    follow_links: bool,
+    /// Largest file that is read
+    #[arg(long, help_heading = "Source", value_name = "BYTES", default_value = "1GiB")]
+    max_file_bytes: ByteSize,
+    /// Most pixels (height times width) of an image
+    #[arg(long, help_heading = "Source", value_name = "N", default_value_t = Limits::default().pixels)]
+    max_pixels: u64,
+
+    /// Share of each split
+    #[arg(long, help_heading = "Splits", value_name = "SHARES", default_value = "train=0.8,validation=0.1,test=0.1")]
+    split: Shares,
+    /// What decides the split [default: folder if the source has split folders, else label]
+    #[arg(long, help_heading = "Splits", value_name = "RULE", value_parser = words(SplitBy::ALL))]
+    split_by: Option<SplitBy>,
+    /// Decides which images go where, and the order of rows
+    #[arg(long, help_heading = "Splits", value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Order of the rows in a split
+    #[arg(long, help_heading = "Splits", default_value = "shuffled", value_parser = words(Order::ALL))]
+    order: Order,
+
+    /// Channels of the tensors
+    #[arg(long, help_heading = "Pixels", default_value = "rgb", value_parser = words(Channels::ALL))]
+    channels: Channels,
+    /// How an image of another aspect ratio fills the tensor
+    #[arg(long, help_heading = "Pixels", default_value = "stretch", value_parser = words(Fit::ALL))]
+    fit: Fit,
+    /// What `--fit pad` fills with and transparent pixels lie on: R,G,B, #RRGGBB or a name
+    #[arg(long, help_heading = "Pixels", value_name = "COLOR", default_value = "black")]
+    pad_color: Color,
+    /// Kernel for resizing
+    #[arg(long, help_heading = "Pixels", default_value = "bilinear", value_parser = words(Filter::ALL))]
+    filter: Filter,
+    /// Sample few source pixels when shrinking, as tf.image.resize does by default
+    #[arg(long, help_heading = "Pixels")]
+    no_antialias: bool,
+    /// Ignore the EXIF orientation
+    #[arg(long, help_heading = "Pixels")]
+    no_exif: bool,
+
+    /// Column type: fixed-shape tensor, or fixed-size binary
+    #[arg(long, help_heading = "Files", default_value = "tensor", value_parser = words(Storage::ALL))]
+    storage: Storage,
+    /// File format
+    #[arg(long, help_heading = "Files", default_value = "parquet", value_parser = words(Format::ALL))]
+    format: Format,
+    /// Of the tensor column; pixels hardly shrink, and only uncompressed ones can be mapped
+    #[arg(long, help_heading = "Files", default_value = "none", value_parser = words(Compression::ALL))]
+    compression: Compression,
+    /// Pixels of a row group at most
+    #[arg(long, help_heading = "Files", value_name = "BYTES", default_value = "16MiB")]
+    row_group_bytes: ByteSize,
+    /// Pixels of a file at most
+    #[arg(long, help_heading = "Files", value_name = "BYTES", default_value = "512MiB")]
+    shard_bytes: ByteSize,
+    /// Replace the dataset that is in DIR
+    #[arg(long, help_heading = "Files")]
+    overwrite: bool,
+
+    /// Threads that decode [default: one for every core]
+    #[arg(short = 'j', long, help_heading = "Run", value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// What an unusable image does: it is skipped and listed, or it stops the run
+    #[arg(long, help_heading = "Run", default_value = "skip", value_parser = ["skip", "stop"])]
+    on_error: String,
+    /// Stop if more images than this are unusable: 100 or 0.5%
+    #[arg(long, help_heading = "Run", value_name = "N|P%")]
+    max_errors: Option<MaxErrors>,
+    /// Say what would be written, and write nothing
+    #[arg(long, help_heading = "Run")]
+    pub dry_run: bool,
+    /// Print the summary as JSON
+    #[arg(long, help_heading = "Run")]
+    pub json: bool,
+    /// Print no progress and no notes
+    #[arg(short, long, help_heading = "Run")]
+    pub quiet: bool,
+}
+
+impl Convert {
+    /// What decides bytes, and how the run is carried out.
+    pub fn resolve(&self) -> Result<(Spec, RunOptions), Error> {
+        let limits = Limits { file_bytes: self.max_file_bytes, pixels: self.max_pixels, ..Limits::default() };
+        let spec = Spec {
+            channels: self.channels,
+            fit: self.fit,
+            pad_color: self.pad_color,
+            filter: self.filter,
+            antialias: !self.no_antialias,
+            exif: !self.no_exif,
+            shares: self.split.clone(),
+            split_by: self.split_by,
+            seed: self.seed,
+            order: self.order,
+            folders: self.folders,
+            follow_links: self.follow_links,
+            storage: self.storage,
+            format: self.format,
+            compression: self.compression,
+            row_group_bytes: self.row_group_bytes,
+            shard_bytes: self.shard_bytes,
+            limits,
+            ..Spec::new(self.size)
+        };
+        let options = RunOptions {
+            threads: self.threads,
+            on_error: if self.on_error == "stop" { OnError::Stop } else { OnError::Skip },
+            max_errors: self.max_errors,
+            overwrite: if self.overwrite { Overwrite::Dataset } else { Overwrite::Refuse },
+            ..RunOptions::default()
+        };
+        Ok((spec, options))
+    }
+}
+
+/// Takes the words of an enum of the library, and shows them in the help.
+fn words<T>(all: &'static [T]) -> impl TypedValueParser<Value = T>
+where
+    T: Copy + Into<&'static str> + FromStr<Err: std::error::Error + Send + Sync + 'static> + Send + Sync + 'static,
+{
+    let words = all.iter().map(|word| -> &'static str { (*word).into() });
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
+}

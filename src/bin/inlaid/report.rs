@@ -1,0 +1,102 @@
+//! What is said at the end: the summary on standard output, an error and its way out on standard
+//! error.
+
+use std::error::Error as _;
+use std::io::{Write, stdout};
+use std::path::Path;
+
+use inlaid::{ByteSize, Error, SpecError, Summary};
+
+/// The exit code of a run that stopped.
+pub fn exit_code(error: &Error) -> u8 {
+    match error {
+        Error::Spec(_) | Error::NoSource => 2,
+        _ => 1,
+    }
+}
+
+/// Prints the summary; a reader that has gone away is no error.
+pub fn summary(summary: &Summary, out: &Path, json: bool) {
+    let text = match json {
+        true => serde_json::to_string_pretty(summary).expect("a summary has no maps with odd keys") + "\n",
+        false => in_words(summary, out),
+    };
+    let _ = stdout().write_all(text.as_bytes());
+}
+
+fn in_words(summary: &Summary, out: &Path) -> String {
+    let Summary { rows, inputs, classes, rejects, seconds, .. } = summary;
+    let mut text = String::new();
+    for (split, info) in &summary.splits {
+        let (rows, bytes, shards) = (info.rows, ByteSize(info.bytes).to_string(), info.shards);
+        let files = if shards == 1 { "file" } else { "files" };
+        text += &format!("{:<11}{rows:>9} rows {bytes:>11} in {shards} {files}\n", split.as_str());
+    }
+    let classes = match classes {
+        0 => "no labels".to_owned(),
+        1 => "1 class".to_owned(),
+        n => format!("{n} classes"),
+    };
+    let out = out.display();
+    text += &match summary.dry_run {
+        true => format!("would write {rows} rows of {inputs} images, {classes}, to `{out}`\n"),
+        false => {
+            let rate = summary.images_per_second;
+            format!("{rows} rows of {inputs} images, {classes}, in {seconds:.1} s ({rate:.0} images/s): `{out}`\n")
+        }
+    };
+    if *rejects > 0 {
+        let reasons: Vec<_> = summary.rejects_by_reason.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
+        text += &format!("{rejects} rejected: {}\n", reasons.join(", "));
+        if !summary.dry_run {
+            text += &format!("each is a line of `{out}/{}`\n", inlaid::REJECTS);
+        }
+    }
+    text
+}
+
+/// Prints an error, its causes on the same line, and the way out.
+pub fn error(error: &Error) {
+    let mut line = format!("error: {error}");
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let text = source.to_string();
+        if !line.ends_with(&text) {
+            line += &format!(": {text}");
+        }
+        cause = source.source();
+    }
+    eprintln!("{line}");
+    if let Some(hint) = hint(error) {
+        eprintln!("hint: {hint}");
+    }
+}
+
+/// The way out of an error, with the exact option.
+fn hint(error: &Error) -> Option<String> {
+    Some(match error {
+        Error::Spec(SpecError::ShareSum(_)) => "shares are fractions, as in `--split train=0.8,validation=0.1,test=0.1`".into(),
+        Error::Spec(SpecError::TensorTooLarge(_)) => "choose a smaller `--size`".into(),
+        Error::Spec(SpecError::FolderRule(_)) => "leave out `--folders`, or use `--split-by label`".into(),
+        Error::NoImages(_) => "a source holds class folders, split folders, or images; see `inlaid convert --help`".into(),
+        Error::NothingUsable { .. } => "run with `--on-error stop` for the first error alone".into(),
+        Error::MixedSources { .. } => "say what the top folders mean with `--folders classes`, `splits` or `none`".into(),
+        Error::NoSplitFolders(_) => "name the top folders train, validation and test, or use `--split-by label`".into(),
+        Error::NotASplitFolder { .. } => {
+            "split folders are named train, validation (valid, val, dev) or test (eval); or use `--folders classes`".into()
+        }
+        Error::ClassTooSmall { .. } | Error::TooFewImages { .. } => {
+            "use `--split-by path`, which draws for each image, or fewer splits, as in `--split train=1`".into()
+        }
+        Error::OutputNotEmpty(_) => "choose a new folder for `--out`".into(),
+        Error::OutputExists(_) => "choose a new folder for `--out`, or replace the dataset with `--overwrite`".into(),
+        Error::ForeignFile(_) => "move that file elsewhere".into(),
+        Error::OutputInSource { .. } => "choose a folder for `--out` beside the source".into(),
+        Error::Locked { .. } => "wait for it to end".into(),
+        Error::Damaged { .. } => "restore the file, or choose a new folder for `--out`".into(),
+        Error::FormatVersion { .. } => "use the release of inlaid that wrote the dataset".into(),
+        Error::Rejected { .. } => "leave out `--on-error stop` to list such inputs and go on".into(),
+        Error::TooManyRejects { .. } => "raise `--max-errors` to go on".into(),
+        _ => return None,
+    })
+}

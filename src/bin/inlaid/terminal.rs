@@ -1,0 +1,130 @@
+//! What is shown while a run goes on: a bar on a terminal, lines elsewhere, all on standard error.
+//! Also how a run is interrupted.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use inlaid::{Notice, Progress};
+
+/// How often the bar is drawn.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// How often a line is printed where there is no terminal.
+const LINE: Duration = Duration::from_secs(10);
+
+pub struct Terminal {
+    quiet: bool,
+}
+
+impl Terminal {
+    pub fn new(quiet: bool) -> Terminal {
+        Terminal { quiet }
+    }
+
+    /// Stops the run cleanly on Ctrl-C or a request to terminate; ends at once on the second.
+    pub fn stop_on_signal(&self, progress: &Arc<Progress>) {
+        let progress = progress.clone();
+        let signalled = Mutex::new(false);
+        let on_signal = move || {
+            let mut signalled = signalled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if *signalled {
+                std::process::exit(1);
+            }
+            *signalled = true;
+            eprintln!("stopping (once more ends at once)");
+            progress.stop();
+        };
+        if let Err(error) = ctrlc::set_handler(on_signal) {
+            eprintln!("note: signals are not caught: {error}");
+        }
+    }
+
+    /// Shows the progress until the returned value is dropped.
+    pub fn show(&self, progress: &Arc<Progress>) -> Option<Shown> {
+        if self.quiet {
+            return None;
+        }
+        let (ends, ended) = channel::<()>();
+        let progress = progress.clone();
+        let thread = thread::spawn(move || {
+            let mut view = View::new();
+            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(FRAME) {
+                view.update(&progress);
+            }
+            view.finish(&progress);
+        });
+        Some(Shown { ends: Some(ends), thread: Some(thread) })
+    }
+
+    pub fn notes(&self, notices: &[Notice]) {
+        if !self.quiet {
+            notices.iter().for_each(|notice| eprintln!("note: {notice}"));
+        }
+    }
+}
+
+/// A progress that is being shown.
+pub struct Shown {
+    ends: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        drop(self.ends.take());
+        // A thread that failed to draw has nothing more to show.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+enum View {
+    Bar(ProgressBar),
+    Lines { begin: Instant, last: Instant },
+}
+
+impl View {
+    fn new() -> View {
+        if stderr().is_terminal() {
+            let bar = ProgressBar::new(0);
+            let template = "{wide_bar} {pos}/{len} images  {msg}  {per_sec}  {eta} left";
+            bar.set_style(ProgressStyle::with_template(template).expect("the template is right"));
+            View::Bar(bar)
+        } else {
+            View::Lines { begin: Instant::now(), last: Instant::now() }
+        }
+    }
+
+    fn update(&mut self, progress: &Progress) {
+        match self {
+            _ if progress.total() == 0 => {}
+            View::Bar(bar) => {
+                bar.set_length(progress.total() as u64);
+                bar.set_position(progress.done() as u64);
+                bar.set_message(match progress.rejected() {
+                    0 => String::new(),
+                    n => format!("{n} rejected"),
+                });
+            }
+            View::Lines { begin, last } => {
+                if last.elapsed() >= LINE {
+                    *last = Instant::now();
+                    let rate = progress.done() as f64 / begin.elapsed().as_secs_f64();
+                    let left = (progress.total() - progress.done()) as f64 / rate.max(0.01);
+                    let (done, total, rejected) = (progress.done(), progress.total(), progress.rejected());
+                    eprintln!("{done}/{total} images, {rejected} rejected, {rate:.0}/s, {left:.0} s left");
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, progress: &Progress) {
+        self.update(progress);
+        if let View::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The dataset card: a `README.md` whose YAML tells Hugging Face `datasets` the features and splits,
+//! and whose text tells people how to read the data.
+
+use std::fmt::Write;
+
+use crate::columns::TENSOR_COLUMN;
+use crate::manifest::Manifest;
+use crate::spec::{Format, Storage};
+use crate::tensor::TensorShape;
+
+/// The name of the card in the dataset's folder.
+pub const CARD: &str = "README.md";
+
+/// The text of a dataset's card.
+pub(crate) fn card(manifest: &Manifest, shape: &TensorShape) -> String {
+    let mut text = String::from("---\n");
+    yaml(&mut text, manifest, shape).expect("a string takes all that is written to it");
+    text.push_str("---\n\n");
+    prose(&mut text, manifest, shape).expect("a string takes all that is written to it");
+    text
+}
+
+fn yaml(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt::Result {
+    let spec = &manifest.spec;
+    writeln!(out, "dataset_info:\n  features:\n  - name: {TENSOR_COLUMN}")?;
+    match spec.storage {
+        Storage::Tensor => writeln!(out, "    list: uint8\n    length: {}", shape.elements())?,
+        Storage::Binary => writeln!(out, "    dtype: binary")?,
+    }
+    writeln!(out, "  - name: label")?;
+    if manifest.classes.is_empty() {
+        writeln!(out, "    dtype: int64")?;
+    } else {
+        writeln!(out, "    dtype:\n      class_label:\n        names:")?;
+        for (id, name) in manifest.classes.iter().enumerate() {
+            writeln!(out, "          '{id}': {}", yaml_string(name))?;
+        }
+    }
+    for (name, dtype) in [("path", "string"), ("source_height", "int32"), ("source_width", "int32"), ("sha256", "string")] {
+        writeln!(out, "  - name: {name}\n    dtype: {dtype}")?;
+    }
+    writeln!(out, "  splits:")?;
+    for (split, info) in &manifest.splits {
+        writeln!(out, "  - name: {split}\n    num_bytes: {}\n    num_examples: {}", info.bytes, info.rows)?;
+    }
+    let bytes: u64 = manifest.splits.values().map(|split| split.bytes).sum();
+    writeln!(out, "  download_size: {bytes}\n  dataset_size: {bytes}")?;
+    writeln!(out, "configs:\n- config_name: default\n  data_files:")?;
+    for split in manifest.splits.keys() {
+        writeln!(out, "  - split: {split}\n    path: {split}/*.{}", spec.format.extension())?;
+    }
+    Ok(())
+}
+
+/// A name in single quotes, or in double quotes where it holds control characters (YAML 1.2, 7.3).
+fn yaml_string(name: &str) -> String {
+    if name.chars().any(char::is_control) {
+        serde_json::to_string(name).expect("a string is always JSON")
+    } else {
+        format!("'{}'", name.replace('\'', "''"))
+    }
+}
+
+fn prose(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt::Result {
+    let spec = &manifest.spec;
+    let [a, b, c] = shape.dims();
+    writeln!(out, "# Images as tensors\n")?;
+    writeln!(
+        out,
+        "Every row is an image of {a}x{b}x{c} (height, width, channels; uint8, 0 to 255), its class, the path and size \
+         of the file it was made from, and that file's SHA-256.\n"
+    )?;
+    writeln!(out, "| split | rows | files |\n|---|---:|---:|")?;
+    for (split, info) in &manifest.splits {
+        writeln!(out, "| {split} | {} | {} |", info.rows, info.shards.len())?;
+    }
+    let antialias = if spec.antialias { "antialiased" } else { "not antialiased" };
+    writeln!(out, "\nResized with filter {} ({antialias}), fit {}, channels {}.", spec.filter, spec.fit, spec.channels)?;
+    writeln!(out, "`inlaid.json` says exactly how the rows were made and which files belong to the dataset.\n")?;
+    writeln!(out, "```python")?;
+    match (spec.format, spec.storage) {
+        (Format::Parquet, Storage::Tensor) => writeln!(
+            out,
+            "import pyarrow.parquet as pq\n\
+             table = pq.read_table(\"train\")\n\
+             images = table[\"image\"].chunk(0).to_numpy_ndarray()  # (rows, {a}, {b}, {c}) uint8"
+        )?,
+        (Format::Parquet, Storage::Binary) => writeln!(
+            out,
+            "import numpy as np, pyarrow.parquet as pq\n\
+             column = pq.read_table(\"train\")[\"image\"].chunk(0)\n\
+             images = np.frombuffer(column.buffers()[1], np.uint8).reshape(-1, {a}, {b}, {c})"
+        )?,
+        (Format::Arrow, Storage::Tensor) => writeln!(
+            out,
+            "import pyarrow as pa\n\
+             batches = pa.ipc.open_file(pa.memory_map(\"train/train-00000.arrow\"))\n\
+             images = batches.get_batch(0)[\"image\"].to_numpy_ndarray()  # (rows, {a}, {b}, {c}) uint8, no copy"
+        )?,
+        (Format::Arrow, Storage::Binary) => writeln!(
+            out,
+            "import numpy as np, pyarrow as pa\n\
+             batches = pa.ipc.open_file(pa.memory_map(\"train/train-00000.arrow\"))\n\
+             column = batches.get_batch(0)[\"image\"]\n\
+             images = np.frombuffer(column.buffers()[1], np.uint8).reshape(-1, {a}, {b}, {c})"
+        )?,
+    }
+    writeln!(out, "```")
+}

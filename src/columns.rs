@@ -1,0 +1,122 @@
+//! The columns of a dataset: their schema, with what other tools look for in its metadata, and the
+//! arrays of all columns but the tensors.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use serde_json::json;
+
+use crate::error::Error;
+use crate::page::PageLayout;
+use crate::plan::RowCounts;
+use crate::shard::Row;
+use crate::spec::{Compression, Format, Spec, Storage};
+use crate::tensor::TensorShape;
+
+/// The name of the tensor column.
+pub const TENSOR_COLUMN: &str = "image";
+
+/// The columns of every shard of a dataset.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    schema: SchemaRef,
+    pages: PageLayout,
+    format: Format,
+    compression: Compression,
+}
+
+impl Columns {
+    /// # Errors
+    /// If the tensor is too large.
+    pub fn new(spec: &Spec, classes: &[String]) -> Result<Columns, Error> {
+        let shape = TensorShape::of(spec)?;
+        let metadata = HashMap::from([
+            ("huggingface".to_owned(), json!({ "info": { "features": features(spec, &shape, classes) } }).to_string()),
+            ("inlaid.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("inlaid.spec".to_owned(), serde_json::to_string(spec).expect("a spec has no maps with odd keys")),
+            ("inlaid.classes".to_owned(), json!(classes).to_string()),
+        ]);
+        let fields = vec![
+            shape.field(TENSOR_COLUMN, spec.storage),
+            // Nullable and 64 bits wide: only so Hugging Face keeps it as a ClassLabel.
+            Field::new("label", DataType::Int64, true),
+            Field::new("path", DataType::Utf8, false),
+            Field::new("source_height", DataType::Int32, false),
+            Field::new("source_width", DataType::Int32, false),
+            Field::new("sha256", DataType::Utf8, false),
+        ];
+        // In Arrow files pages are only pieces of a record batch, which the IPC writer compresses.
+        let (page_storage, page_compression) = match spec.format {
+            Format::Parquet => (spec.storage, spec.compression),
+            Format::Arrow => (Storage::Binary, Compression::None),
+        };
+        let rows = RowCounts::of(spec, &shape).page;
+        Ok(Columns {
+            schema: Arc::new(Schema::new_with_metadata(fields, metadata)),
+            pages: PageLayout::new(&shape, page_storage, page_compression, rows),
+            format: spec.format,
+            compression: spec.compression,
+        })
+    }
+
+    /// The Arrow schema.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The layout of the tensor column's pages.
+    pub fn pages(&self) -> PageLayout {
+        self.pages
+    }
+
+    /// The file format.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Of the tensor column.
+    pub fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// The arrays of all columns but the first, the tensors.
+    pub fn other_arrays(&self, rows: &[Row]) -> Vec<ArrayRef> {
+        let pixels = |side: u32| i32::try_from(side).expect("codecs hold sides in 31 bits");
+        vec![
+            Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.label.map(i64::from)))),
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.path))),
+            Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| pixels(row.source_height)))),
+            Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| pixels(row.source_width)))),
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| hex(&row.sha256)))),
+        ]
+    }
+}
+
+/// The features of Hugging Face `datasets`.
+fn features(spec: &Spec, shape: &TensorShape, classes: &[String]) -> serde_json::Value {
+    let value = |dtype: &str| json!({ "dtype": dtype, "_type": "Value" });
+    let image = match spec.storage {
+        Storage::Tensor => json!({ "feature": value("uint8"), "length": shape.elements(), "_type": "List" }),
+        Storage::Binary => value("binary"),
+    };
+    let label = match classes {
+        [] => value("int64"),
+        names => json!({ "names": names, "_type": "ClassLabel" }),
+    };
+    json!({
+        TENSOR_COLUMN: image,
+        "label": label,
+        "path": value("string"),
+        "source_height": value("int32"),
+        "source_width": value("int32"),
+        "sha256": value("string"),
+    })
+}
+
+/// Lower-case hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}

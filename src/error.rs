@@ -1,0 +1,380 @@
+//! The two kinds of failure: [`Error`] (the run stopped, nothing changed) and [`RecordError`] (one
+//! input can't become a row), and what is wrong with a setting, [`SpecError`].
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error as ThisError;
+
+use crate::spec::{Folders, Split};
+
+/// The run stopped; the output folder is as it was.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The operating system refused something.
+    #[error("can't {action} `{}`", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A source is not a folder.
+    #[error("source `{}` is not a folder", .0.display())]
+    SourceNotFolder(PathBuf),
+    /// No source was given.
+    #[error("no source folder is given")]
+    NoSource,
+    /// The sources hold no image at all.
+    #[error("no images in {}", quoted(.0))]
+    NoImages(Vec<PathBuf>),
+    /// Every input was rejected.
+    #[error("none of the {inputs} inputs can be used; the first one is `{path}`: {detail}")]
+    NothingUsable {
+        /// How many inputs there are.
+        inputs: usize,
+        /// The key of the first of them.
+        path: String,
+        /// Why that one can't be used.
+        detail: String,
+    },
+    /// One source has class folders, another split folders.
+    #[error("`{}` holds {first_folders} folders, but `{}` holds {other_folders} folders", first.display(), other.display())]
+    MixedSources {
+        /// The first source.
+        first: PathBuf,
+        /// What its top folders are.
+        first_folders: Folders,
+        /// The source that differs.
+        other: PathBuf,
+        /// What its top folders are.
+        other_folders: Folders,
+    },
+    /// `--split-by folder` without split folders.
+    #[error("`{}` has no split folders to split by", .0.display())]
+    NoSplitFolders(PathBuf),
+    /// A folder that should name a split doesn't.
+    #[error("folder `{folder}` in `{}` is not named after a split", source_folder.display())]
+    NotASplitFolder {
+        /// The folder's name.
+        folder: String,
+        /// The source it lies in.
+        source_folder: PathBuf,
+    },
+    /// A class can't give every split a row.
+    #[error("class `{class}` has {count} images, too few to give each of {shares} its share")]
+    ClassTooSmall {
+        /// The name of the class.
+        class: String,
+        /// How many images it has.
+        count: usize,
+        /// The shares that were asked for.
+        shares: String,
+    },
+    /// The whole source can't give every split a row.
+    #[error("{count} images are too few to give each of {shares} its share")]
+    TooFewImages {
+        /// How many images there are.
+        count: usize,
+        /// The shares that were asked for.
+        shares: String,
+    },
+    /// The output folder holds something else.
+    #[error("output folder `{}` is not empty and not an inlaid dataset", .0.display())]
+    OutputNotEmpty(PathBuf),
+    /// The output is a dataset already.
+    #[error("output folder `{}` already holds a dataset", .0.display())]
+    OutputExists(PathBuf),
+    /// The output is a dataset with files of somebody else among its shards.
+    #[error("`{}` is in the way and was not written by inlaid", .0.display())]
+    ForeignFile(PathBuf),
+    /// The output folder is, holds or lies in a source.
+    #[error("output folder `{}` and source `{}` lie in one another", output.display(), source_folder.display())]
+    OutputInSource {
+        /// The output folder.
+        output: PathBuf,
+        /// The source folder.
+        source_folder: PathBuf,
+    },
+    /// Another process is writing.
+    #[error("dataset `{}` is being written by {holder}", path.display())]
+    Locked {
+        /// The dataset.
+        path: PathBuf,
+        /// `process N on host H`, as it wrote into the lock file.
+        holder: String,
+    },
+    /// A file of the dataset does not hold what it should.
+    #[error("`{}` is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A dataset of another release.
+    #[error("`{}` has format version {found}, this release knows version {known}", path.display())]
+    FormatVersion {
+        /// The manifest.
+        path: PathBuf,
+        /// The version in the manifest.
+        found: u32,
+        /// The version this release writes.
+        known: u32,
+    },
+    /// An input is unusable and the run was told to stop at that.
+    #[error("`{path}` can't be used: {detail}")]
+    Rejected {
+        /// What stands for its key.
+        path: String,
+        /// Why.
+        detail: String,
+    },
+    /// More inputs are unusable than allowed.
+    #[error("{rejects} of {inputs} inputs can't be used, more than {limit} allowed; the last one is `{path}`: {detail}")]
+    TooManyRejects {
+        /// How many so far.
+        rejects: usize,
+        /// How many inputs there are.
+        inputs: usize,
+        /// How many were allowed.
+        limit: usize,
+        /// What stands for the key of the last of them.
+        path: String,
+        /// Why that one can't be used.
+        detail: String,
+    },
+    /// A shard could not be encoded.
+    #[error("can't write `{}`", path.display())]
+    Parquet {
+        /// The shard.
+        path: PathBuf,
+        /// Why.
+        source: parquet::errors::ParquetError,
+    },
+    /// A shard could not be encoded.
+    #[error("can't write `{}`", path.display())]
+    Arrow {
+        /// The shard.
+        path: PathBuf,
+        /// Why.
+        source: arrow_schema::ArrowError,
+    },
+    /// The worker threads could not be started.
+    #[error("can't start {threads} threads")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// Why.
+        source: rayon::ThreadPoolBuildError,
+    },
+    /// The run was interrupted.
+    #[error("interrupted, nothing was changed")]
+    Interrupted,
+}
+
+impl Error {
+    /// For `map_err`: names the action and the path of an I/O error.
+    pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Io { action, path: path.as_ref().to_owned(), source }
+    }
+}
+
+fn quoted(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ")
+}
+
+/// A setting is wrong.
+#[derive(Clone, Debug, PartialEq, ThisError)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// A word that is none of a set.
+    #[error("unknown {what} `{word}`, expected one of {known}")]
+    UnknownWord {
+        /// What the word should have named.
+        what: &'static str,
+        /// The word.
+        word: String,
+        /// The words that are known.
+        known: String,
+    },
+    /// A size that is not `N` or `HxW`.
+    #[error("size `{0}` is not HEIGHTxWIDTH in pixels, 1 to 65535 each")]
+    Size(String),
+    /// A colour in no known notation.
+    #[error("color `{0}` is not R,G,B (0 to 255 each), #RRGGBB, black, gray or white")]
+    Color(String),
+    /// A number of bytes in no known notation.
+    #[error("`{0}` is not a number of bytes such as 16MiB")]
+    ByteSize(String),
+    /// A share that is not `SPLIT=FRACTION`.
+    #[error("share `{0}` is not SPLIT=FRACTION")]
+    ShareSyntax(String),
+    /// A split with two shares.
+    #[error("split `{0}` is named twice")]
+    SplitTwice(Split),
+    /// A share that is no fraction.
+    #[error("share {share} of `{split}` is not above 0 and at most 1")]
+    ShareRange {
+        /// Of which split.
+        split: Split,
+        /// Its share.
+        share: f64,
+    },
+    /// Shares that don't make a whole.
+    #[error("shares sum to {0}, not to 1")]
+    ShareSum(f64),
+    /// A tensor of more elements than readers can hold.
+    #[error("a tensor of {0} elements is too large, the most is {max}", max = crate::tensor::MAX_ELEMENTS)]
+    TensorTooLarge(u64),
+    /// Sorting labels needs classes.
+    #[error("split folders can't be split by `folder` when folders mean `{0}`")]
+    FolderRule(Folders),
+}
+
+/// The step that an input failed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Listing the source.
+    Discover,
+    /// Reading the file and turning it into pixels.
+    Decode,
+    /// Scaling the pixels.
+    Resize,
+}
+
+/// One input can't become a row.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The name is not UTF-8, so it can't be a key.
+    #[error("its name is not UTF-8")]
+    NameNotUtf8,
+    /// A pipe, socket, device or folder with an image's name.
+    #[error("it is not a regular file")]
+    NotAFile,
+    /// A symbolic link that leads nowhere.
+    #[error("the symbolic link leads nowhere")]
+    BrokenLink,
+    /// A symbolic link that leads back to a folder above it.
+    #[error("the symbolic link leads back to a folder above it")]
+    LinkLoop,
+    /// An earlier source has a file of the same key.
+    #[error("key is already taken by the file in `{}`", .0.display())]
+    DuplicateKey(PathBuf),
+    /// A file beside class folders.
+    #[error("it lies beside class folders, so it has no class")]
+    NoClass,
+    /// A file beside split folders.
+    #[error("it lies beside split folders, so it has no split")]
+    NoSplit,
+    /// The operating system refused to read it.
+    #[error("can't be read: {0}")]
+    Unreadable(io::Error),
+    /// The file has no bytes.
+    #[error("the file is empty")]
+    Empty,
+    /// The file is longer than allowed.
+    #[error("the file has {bytes} bytes, more than {limit} allowed")]
+    FileTooLarge {
+        /// Its length.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// Neither content nor name is an image's.
+    #[error("the content is no known image format")]
+    UnknownFormat,
+    /// An image format that can't be decoded.
+    #[error("{0} images can't be decoded")]
+    UnsupportedFormat(&'static str),
+    /// An image with a height or width of 0.
+    #[error("the image is {width} pixels wide and {height} high")]
+    NoPixels {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+    },
+    /// The image is larger than allowed.
+    #[error("the image is {width} pixels wide and {height} high, more than {limit} pixels allowed")]
+    TooManyPixels {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+        /// The limit on width times height.
+        limit: u64,
+    },
+    /// The image is longer or wider than allowed.
+    #[error("the image is {width} pixels wide and {height} high, more than {limit} allowed")]
+    SideTooLong {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+        /// The limit on each.
+        limit: u32,
+    },
+    /// The file ends before the image does.
+    #[error("the file ends before the image does")]
+    Truncated,
+    /// The codec refused it.
+    #[error("{0}")]
+    Malformed(String),
+    /// The codec panicked.
+    #[error("the codec failed: {0}")]
+    CodecPanic(String),
+    /// The resizer refused it.
+    #[error("can't be resized: {0}")]
+    Resize(String),
+    /// The file changed between two looks at it.
+    #[error("the file changed while it was read")]
+    Changed,
+}
+
+impl RecordError {
+    /// The step that failed.
+    pub fn stage(&self) -> Stage {
+        use RecordError::*;
+        match self {
+            NameNotUtf8 | NotAFile | BrokenLink | LinkLoop | DuplicateKey(_) | NoClass | NoSplit => Stage::Discover,
+            Resize(_) => Stage::Resize,
+            _ => Stage::Decode,
+        }
+    }
+
+    /// A word for this kind of failure, the same in every release: what summaries count by.
+    pub fn code(&self) -> &'static str {
+        use RecordError::*;
+        match self {
+            NameNotUtf8 => "name-not-utf8",
+            NotAFile => "not-a-file",
+            BrokenLink => "broken-link",
+            LinkLoop => "link-loop",
+            DuplicateKey(_) => "duplicate-key",
+            NoClass => "no-class",
+            NoSplit => "no-split",
+            Unreadable(_) => "unreadable",
+            Empty => "empty",
+            FileTooLarge { .. } => "file-too-large",
+            UnknownFormat => "unknown-format",
+            UnsupportedFormat(_) => "unsupported-format",
+            NoPixels { .. } => "no-pixels",
+            TooManyPixels { .. } => "too-many-pixels",
+            SideTooLong { .. } => "side-too-long",
+            Truncated => "truncated",
+            Malformed(_) => "malformed",
+            CodecPanic(_) => "codec-panic",
+            Resize(_) => "resize",
+            Changed => "changed",
+        }
+    }
+}

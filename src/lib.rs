@@ -1,0 +1,55 @@
+//! Turns folders of images into training datasets: decodes and resizes in parallel and writes
+//! fixed-shape tensor columns into Parquet files, one folder for each split.
+//!
+//! ```no_run
+//! use std::path::{Path, PathBuf};
+//! use inlaid::{RunOptions, Spec, convert};
+//!
+//! let spec = Spec::new("224".parse()?);
+//! let summary = convert(&[PathBuf::from("photos")], Path::new("dataset"), &spec, &RunOptions::default())?;
+//! println!("{} rows, {} rejects", summary.rows, summary.rejects);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What decides bytes is a [`Spec`]; how a run is carried out is in [`RunOptions`]. The files are
+//! described in `ARCHITECTURE.md`.
+//!
+//! # Memory
+//!
+//! At most, in bytes:
+//!
+//! ```text
+//!   2 * row group (16 MiB) + 4 * threads * page (1.25 MiB)     pixels on their way to the file
+//! + threads * (file + 3 * decoded image)                       buffers of a thread, kept for its largest image
+//! + inputs * (37 + length of the key)                          the records and the plan
+//! ```
+
+mod card;
+pub mod columns;
+mod convert;
+mod decode;
+mod discover;
+mod error;
+mod manifest;
+mod output;
+pub mod page;
+mod pipeline;
+mod plan;
+mod reject;
+mod resize;
+mod run;
+pub mod shard;
+mod spec;
+mod split;
+pub mod tensor;
+
+pub use decode::is_decoding;
+pub use convert::{REJECTS, convert, dry_run};
+pub use discover::{Ignored, Notice};
+pub use error::{Error, RecordError, SpecError, Stage};
+pub use manifest::{FORMAT_VERSION, MANIFEST, Manifest, SplitInfo};
+pub use output::Overwrite;
+pub use reject::Reject;
+pub use run::{MaxErrors, OnError, Progress, RunOptions, SplitSummary, Summary};
+pub use shard::{Checksum, ShardInfo};
+pub use spec::*;

@@ -1,0 +1,313 @@
+//! The output folder: who may write to it, the staging area inside it, and the commit that replaces
+//! one version of a dataset by the next.
+//!
+//! A commit first writes a journal that names every rename and removal, then carries it out. A
+//! journal is complete or absent (it is renamed into place). Whoever writes next carries out a
+//! journal that a crash left behind; staged files without a journal are dropped.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::manifest::{MANIFEST, Manifest};
+use crate::spec::Split;
+
+/// Everything of inlaid's own that is not part of the dataset.
+const PRIVATE: &str = ".inlaid";
+const LOCK: &str = "lock";
+const JOURNAL: &str = "journal.json";
+const STAGING: &str = "staging-";
+
+/// Whether a dataset that is there may be replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overwrite {
+    /// It may not.
+    #[default]
+    Refuse,
+    /// It may, whole; other files in the folder stay.
+    Dataset,
+}
+
+/// A folder that this process alone writes to. Dropped without a commit, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Output {
+    folder: PathBuf,
+    staging: tempfile::TempDir,
+    /// The files of the version that is there.
+    current: Option<Manifest>,
+    created: Option<CreatedFolder>,
+    /// Released by the operating system when the process ends, however it ends.
+    _lock: File,
+}
+
+/// What a commit does, in this order.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Journal {
+    /// From the staging area to the dataset, both below its folder; the manifest last.
+    renames: Vec<(String, String)>,
+    /// Files of the version before that are not replaced.
+    removals: Vec<String>,
+}
+
+impl Output {
+    /// Takes the folder for this process, after finishing or undoing what a crash has left there.
+    ///
+    /// # Errors
+    /// If it holds anything but a dataset that may be replaced, another process is writing to it,
+    /// or it can't be written to.
+    pub fn claim(folder: &Path, overwrite: Overwrite) -> Result<Output, Error> {
+        check(folder, overwrite)?;
+        let created = CreatedFolder::ensure(folder)?;
+        let private = folder.join(PRIVATE);
+        fs::create_dir_all(&private).map_err(Error::io("create folder", &private))?;
+        let lock = lock(folder, &private)?;
+        recover(folder, &private)?;
+        // The folder may have changed until the lock was held.
+        let current = check(folder, overwrite)?;
+        let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(&private);
+        let staging = staging.map_err(Error::io("create folder in", &private))?;
+        for split in Split::ALL {
+            let folder = staging.path().join(split.as_str());
+            fs::create_dir(&folder).map_err(Error::io("create folder", &folder))?;
+        }
+        Ok(Output { folder: folder.to_owned(), staging, current, created, _lock: lock })
+    }
+
+    /// Where files are written before they are part of the dataset: it has the same layout.
+    pub fn staging(&self) -> &Path {
+        self.staging.path()
+    }
+
+    /// The version after the one that is there.
+    pub fn next_version(&self) -> u64 {
+        self.current.as_ref().map_or(1, |manifest| manifest.dataset_version + 1)
+    }
+
+    /// Writes a small file to the staging area and brings it to disk.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn stage(&self, name: &str, text: &str) -> Result<(), Error> {
+        write_file(&self.staging.path().join(name), text.as_bytes())
+    }
+
+    /// Makes the staged `files` (with the manifest as the last one) the dataset, and removes the
+    /// files of the version before.
+    ///
+    /// # Errors
+    /// If a file of somebody else is in the way (then nothing is changed), or the operating system
+    /// refuses a step (then the next writer completes the commit).
+    pub fn commit(mut self, files: &[String]) -> Result<(), Error> {
+        let staging = self.staging.path().strip_prefix(&self.folder).expect("it was made inside");
+        let staging = staging.to_str().expect("its name is ours, in ASCII").replace('\\', "/");
+        let old: Vec<String> = self.current.iter().flat_map(dataset_files).collect();
+        for file in files {
+            let target = self.folder.join(file);
+            if !old.contains(file) && target.symlink_metadata().is_ok() {
+                return Err(Error::ForeignFile(target));
+            }
+        }
+        let journal = Journal {
+            renames: files.iter().map(|file| (format!("{staging}/{file}"), file.clone())).collect(),
+            removals: old.into_iter().filter(|file| !files.contains(file)).collect(),
+        };
+        sync_folders(self.staging.path())?;
+
+        let private = self.folder.join(PRIVATE);
+        let text = serde_json::to_vec_pretty(&journal).expect("a journal is made of strings");
+        let draft = self.staging.path().join(JOURNAL);
+        write_file(&draft, &text)?;
+        let place = private.join(JOURNAL);
+        fs::rename(&draft, &place).map_err(Error::io("create", &place))?;
+        sync_folder(&private)?;
+        // From here on the commit is made, whatever happens.
+        if let Some(created) = &mut self.created {
+            created.keep = true;
+        }
+        self.staging.disable_cleanup(true);
+        carry_out(&self.folder, &journal)?;
+        self.staging.disable_cleanup(false);
+        fs::remove_file(&place).map_err(Error::io("remove", &place))?;
+        sync_folder(&private)
+    }
+}
+
+/// A folder that did not exist; it is removed again unless kept.
+#[derive(Debug)]
+struct CreatedFolder {
+    /// The topmost folder that was missing.
+    top: PathBuf,
+    folder: PathBuf,
+    keep: bool,
+}
+
+impl CreatedFolder {
+    fn ensure(folder: &Path) -> Result<Option<CreatedFolder>, Error> {
+        if folder.exists() {
+            return Ok(None);
+        }
+        let missing = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
+        let top = missing.last().unwrap_or(folder).to_owned();
+        fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
+        Ok(Some(CreatedFolder { top, folder: folder.to_owned(), keep: false }))
+    }
+}
+
+impl Drop for CreatedFolder {
+    fn drop(&mut self) {
+        if self.keep {
+            return;
+        }
+        let private = self.folder.join(PRIVATE);
+        // Nothing is left to tell the caller: folders that somebody has put files into just stay.
+        let _ = fs::remove_file(private.join(LOCK));
+        let _ = fs::remove_dir(&private);
+        for folder in self.folder.ancestors() {
+            if fs::remove_dir(folder).is_err() || folder == self.top {
+                break;
+            }
+        }
+    }
+}
+
+/// The files of a dataset, below its folder.
+fn dataset_files(manifest: &Manifest) -> Vec<String> {
+    let shards = manifest.shards().map(|shard| shard.file.clone());
+    let rejects = (manifest.rejects > 0).then(|| crate::convert::REJECTS.to_owned());
+    shards.chain(rejects).chain([crate::card::CARD.to_owned(), MANIFEST.to_owned()]).collect()
+}
+
+/// Whether the folder may be written to: the dataset that is there, if any.
+pub(crate) fn check(folder: &Path, overwrite: Overwrite) -> Result<Option<Manifest>, Error> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("read output folder", folder)(error)),
+    };
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>();
+    let names = names.map_err(Error::io("read output folder", folder))?;
+    if names.iter().all(|name| name == PRIVATE) {
+        return Ok(None);
+    }
+    let interrupted = folder.join(PRIVATE).join(JOURNAL).exists();
+    let Some(manifest) = Manifest::read(folder)? else {
+        // A crash in the middle of a first commit leaves shards and a journal, but no manifest yet.
+        return if interrupted { Ok(None) } else { Err(Error::OutputNotEmpty(folder.to_owned())) };
+    };
+    if overwrite == Overwrite::Refuse {
+        return Err(Error::OutputExists(folder.to_owned()));
+    }
+    refuse_foreign_files(folder, &manifest)?;
+    Ok(Some(manifest))
+}
+
+/// Readers take every file in a split's folder for a shard, so there must be no others.
+fn refuse_foreign_files(folder: &Path, manifest: &Manifest) -> Result<(), Error> {
+    let own = dataset_files(manifest);
+    for split in Split::ALL {
+        let Ok(entries) = fs::read_dir(folder.join(split.as_str())) else { continue };
+        for entry in entries {
+            let entry = entry.map_err(Error::io("read output folder", folder))?;
+            if !own.iter().any(|file| *file == format!("{split}/{}", entry.file_name().to_string_lossy())) {
+                return Err(Error::ForeignFile(entry.path()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn lock(folder: &Path, private: &Path) -> Result<File, Error> {
+    let path = private.join(LOCK);
+    let options = || File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut file = options().map_err(Error::io("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let named = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
+            let holder = if named { holder.trim().to_owned() } else { "another process".to_owned() };
+            return Err(Error::Locked { path: folder.to_owned(), holder });
+        }
+        Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
+    }
+    let holder = format!("process {} on host {}\n", std::process::id(), host_name());
+    file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).map_err(Error::io("write", &path))?;
+    Ok(file)
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Completes a commit that a crash interrupted, and drops what was staged without one.
+fn recover(folder: &Path, private: &Path) -> Result<(), Error> {
+    let path = private.join(JOURNAL);
+    match fs::read(&path) {
+        Ok(text) => {
+            let damaged = |error: serde_json::Error| Error::Damaged { path: path.clone(), reason: error.to_string() };
+            let journal: Journal = serde_json::from_slice(&text).map_err(damaged)?;
+            carry_out(folder, &journal)?;
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Error::io("read", path)(error)),
+    }
+    for entry in fs::read_dir(private).map_err(Error::io("read", private))? {
+        let entry = entry.map_err(Error::io("read", private))?;
+        if entry.file_name().to_string_lossy().starts_with(STAGING) {
+            fs::remove_dir_all(entry.path()).map_err(Error::io("remove", entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Does what a journal says; what is done already is passed over.
+fn carry_out(folder: &Path, journal: &Journal) -> Result<(), Error> {
+    for (from, to) in &journal.renames {
+        let (from, to) = (folder.join(from), folder.join(to));
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent).map_err(Error::io("create folder", parent))?;
+        }
+        match fs::rename(&from, &to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && to.exists() => {}
+            done => done.map_err(Error::io("create", &to))?,
+        }
+    }
+    for file in &journal.removals {
+        let path = folder.join(file);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => done.map_err(Error::io("remove", &path))?,
+        }
+    }
+    for split in Split::ALL {
+        let path = folder.join(split.as_str());
+        if path.exists() {
+            sync_folder(&path)?;
+            // Only an empty folder can be removed, and a split without rows has no folder.
+            let _ = fs::remove_dir(&path);
+        }
+    }
+    sync_folder(folder)
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let write = || {
+        let mut file = File::create(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(Error::io("write", path))
+}
+
+fn sync_folders(staging: &Path) -> Result<(), Error> {
+    Split::ALL.iter().try_for_each(|split| sync_folder(&staging.join(split.as_str())))?;
+    sync_folder(staging)
+}
+
+fn sync_folder(path: &Path) -> Result<(), Error> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(Error::io("sync folder", path))
+}

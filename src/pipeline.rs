@@ -1,0 +1,357 @@
+//! Carries out a plan: threads decode and resize into pages, the calling thread puts the pages in
+//! order and writes them. The home of `rayon` and of all waiting.
+//!
+//! A thread takes a page at a time and owns it until it is full. A thread may be at most
+//! [`ROW_GROUPS_AHEAD`] row groups ahead of what is written, so memory is bounded by row groups and
+//! threads, whatever the number of images, and what is written does not depend on who was faster.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::columns::Columns;
+use crate::decode::Decoder;
+use crate::discover::{Discovery, Record};
+use crate::error::{Error, RecordError};
+use crate::manifest::SplitInfo;
+use crate::page::Page;
+use crate::plan::{PagePlan, Plan};
+use crate::reject::Reject;
+use crate::resize::Resizer;
+use crate::run::{Progress, RunOptions};
+use crate::shard::{self, Row, RowGroup, ShardWriter, shard_name};
+use crate::spec::{Spec, Split};
+
+/// Row groups that may be in memory: one being written, and one being filled meanwhile.
+const ROW_GROUPS_AHEAD: usize = 2;
+
+/// Pages that every thread may hold beyond that, so that none waits for another.
+const PAGES_PER_THREAD: usize = 2;
+
+/// Everything that a run works on; nothing in it changes.
+pub(crate) struct Job<'a> {
+    pub(crate) discovery: &'a Discovery,
+    pub(crate) plan: &'a Plan,
+    pub(crate) spec: &'a Spec,
+    pub(crate) columns: &'a Columns,
+    pub(crate) options: &'a RunOptions,
+    /// Of every record's file, where the split was decided by content.
+    pub(crate) hashes: &'a [crate::split::Sha256],
+}
+
+/// What came of a plan.
+pub(crate) struct Written {
+    pub(crate) splits: BTreeMap<Split, SplitInfo>,
+    /// Sorted by path; those of the discovery included.
+    pub(crate) rejects: Vec<Reject>,
+}
+
+/// Starts the threads of a run.
+pub(crate) fn threads(options: &RunOptions) -> Result<rayon::ThreadPool, Error> {
+    let threads = options.thread_count();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|n| format!("inlaid-worker-{n}"));
+    pool.build().map_err(|source| Error::Threads { threads, source })
+}
+
+/// Hashes the files of all records; a file that can't be read is rejected and its record removed.
+pub(crate) fn hash_contents(
+    discovery: &mut Discovery,
+    spec: &Spec,
+    pool: &rayon::ThreadPool,
+    progress: &Progress,
+) -> Result<Vec<crate::split::Sha256>, Error> {
+    let records = std::mem::take(&mut discovery.records);
+    let found = &*discovery;
+    let hash = |decoder: &mut Decoder, record: &Record| {
+        if progress.is_stopped() {
+            return Err(RecordError::Changed);
+        }
+        decoder.read(&found.path(record), &spec.limits)?;
+        Ok(Sha256::digest(decoder.file()).into())
+    };
+    let hashes: Vec<Result<_, RecordError>> =
+        pool.install(|| records.par_iter().map_init(Decoder::default, hash).collect());
+    if progress.is_stopped() {
+        return Err(Error::Interrupted);
+    }
+    let mut kept = Vec::with_capacity(records.len());
+    for (record, hash) in records.into_iter().zip(hashes) {
+        match hash {
+            Ok(hash) => {
+                kept.push(hash);
+                discovery.records.push(record);
+            }
+            Err(error) => discovery.rejects.push(Reject::new(record.key.into(), error)),
+        }
+    }
+    Ok(kept)
+}
+
+/// Decodes everything and writes the shards below `staging`.
+pub(crate) fn write_shards(job: &Job<'_>, pool: &rayon::ThreadPool, staging: &Path) -> Result<Written, Error> {
+    let counts = job.plan.counts;
+    let width = ROW_GROUPS_AHEAD * (counts.row_group / counts.page) + PAGES_PER_THREAD * pool.current_num_threads();
+    let window = Window::new(job.plan.pages(), width);
+    let (sender, receiver) = channel();
+    job.options.progress.begin(job.plan.rows(), job.discovery.rejects.len());
+    pool.in_place_scope(|scope| {
+        for sender in std::iter::repeat_n(sender, pool.current_num_threads()) {
+            scope.spawn(|_| Worker::new(job).fill_pages(&window, sender));
+        }
+        let _closes = CloseOnDrop(&window);
+        Writer::new(job, staging).write_all(receiver, &window)
+    })
+}
+
+/// The pages that may be filled now: those less than `width` beyond the first unwritten one.
+struct Window<I> {
+    state: Mutex<WindowState<I>>,
+    moved: Condvar,
+    width: usize,
+}
+
+struct WindowState<I> {
+    pages: I,
+    /// The number of the next page to be filled.
+    next: usize,
+    /// The number of the first page that is not written.
+    first_unwritten: usize,
+    closed: bool,
+    /// Buffers of written pages, to be used again.
+    buffers: Vec<Vec<u8>>,
+}
+
+impl<'a, I: Iterator<Item = PagePlan<'a>>> Window<I> {
+    fn new(pages: I, width: usize) -> Window<I> {
+        let state = WindowState { pages, next: 0, first_unwritten: 0, closed: false, buffers: Vec::new() };
+        Window { state: Mutex::new(state), moved: Condvar::new(), width }
+    }
+
+    /// The next page to fill, its number, and a buffer for it; waits until it is near enough.
+    fn take(&self) -> Option<(usize, PagePlan<'a>, Vec<u8>)> {
+        let state = self.state();
+        let far = |state: &mut WindowState<I>| !state.closed && state.next >= state.first_unwritten + self.width;
+        let mut state = self.moved.wait_while(state, far).unwrap_or_else(PoisonError::into_inner);
+        if state.closed {
+            return None;
+        }
+        let plan = state.pages.next()?;
+        let number = state.next;
+        state.next += 1;
+        Some((number, plan, state.buffers.pop().unwrap_or_default()))
+    }
+
+    fn written(&self, pages: usize) {
+        self.state().first_unwritten += pages;
+        self.moved.notify_all();
+    }
+
+    fn give_back(&self, buffers: impl Iterator<Item = Vec<u8>>) {
+        self.state().buffers.extend(buffers);
+    }
+
+    fn close(&self) {
+        self.state().closed = true;
+        self.moved.notify_all();
+    }
+
+    /// The state is whole after every change, also if a thread panicked while holding it.
+    fn state(&self) -> MutexGuard<'_, WindowState<I>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets nobody wait for a thread that is gone, however it went.
+struct CloseOnDrop<'w, 'a, I: Iterator<Item = PagePlan<'a>>>(&'w Window<I>);
+
+impl<'a, I: Iterator<Item = PagePlan<'a>>> Drop for CloseOnDrop<'_, 'a, I> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// A page that was filled, or lost its rows.
+struct Filled<'a> {
+    number: usize,
+    plan: PagePlan<'a>,
+    /// None if no row is left.
+    page: Option<Page>,
+    rows: Vec<Row>,
+    rejects: Vec<(String, RecordError)>,
+}
+
+/// One thread's share of the work, with its buffers.
+struct Worker<'a> {
+    job: &'a Job<'a>,
+    decoder: Decoder,
+    resizer: Resizer,
+}
+
+impl<'a> Worker<'a> {
+    fn new(job: &'a Job<'a>) -> Worker<'a> {
+        Worker { job, decoder: Decoder::default(), resizer: Resizer::of(job.spec) }
+    }
+
+    fn fill_pages<I: Iterator<Item = PagePlan<'a>>>(mut self, window: &Window<I>, results: Sender<Filled<'a>>) {
+        struct CloseOnPanic<F: Fn()>(F);
+        impl<F: Fn()> Drop for CloseOnPanic<F> {
+            fn drop(&mut self) {
+                if std::thread::panicking() {
+                    (self.0)();
+                }
+            }
+        }
+        let _guard = CloseOnPanic(|| window.close());
+        while let Some((number, plan, buffer)) = window.take() {
+            let filled = self.fill(number, plan, buffer);
+            if self.job.options.progress.is_stopped() || results.send(filled).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn fill(&mut self, number: usize, plan: PagePlan<'a>, buffer: Vec<u8>) -> Filled<'a> {
+        let mut page = self.job.columns.pages().buffer(buffer);
+        let (mut rows, mut rejects) = (Vec::with_capacity(plan.rows.len()), Vec::new());
+        for &index in plan.rows {
+            if self.job.options.progress.is_stopped() {
+                break;
+            }
+            let row = self.make_row(index as usize, page.slot());
+            self.job.options.progress.advance(row.is_err());
+            match row {
+                Ok(row) => {
+                    page.keep();
+                    rows.push(row);
+                }
+                Err(error) => rejects.push((self.job.discovery.records[index as usize].key.clone().into(), error)),
+            }
+        }
+        let page = (!rows.is_empty()).then(|| page.finish());
+        Filled { number, plan, page, rows, rejects }
+    }
+
+    fn make_row(&mut self, index: usize, slot: &mut [u8]) -> Result<Row, RecordError> {
+        let Job { discovery, spec, hashes, .. } = *self.job;
+        let record = &discovery.records[index];
+        let path = discovery.path(record);
+        self.decoder.read(&path, &spec.limits)?;
+        let sha256: crate::split::Sha256 = Sha256::digest(self.decoder.file()).into();
+        if hashes.get(index).is_some_and(|earlier| *earlier != sha256) {
+            return Err(RecordError::Changed);
+        }
+        let pixels = self.decoder.decode(&path, spec)?;
+        self.resizer.resize(&pixels, slot)?;
+        Ok(Row {
+            path: record.key.clone(),
+            label: record.label,
+            source_height: pixels.height,
+            source_width: pixels.width,
+            sha256,
+        })
+    }
+}
+
+/// Writes pages in the order of the plan.
+struct Writer<'a> {
+    job: &'a Job<'a>,
+    staging: &'a Path,
+    /// Pages that came before their turn.
+    early: BTreeMap<usize, Filled<'a>>,
+    next: usize,
+    group: RowGroup,
+    pages_in_group: usize,
+    shard: Option<Box<dyn ShardWriter>>,
+    written: Written,
+}
+
+impl<'a> Writer<'a> {
+    fn new(job: &'a Job<'a>, staging: &'a Path) -> Writer<'a> {
+        let rejects = job.discovery.rejects.clone();
+        Writer {
+            job,
+            staging,
+            early: BTreeMap::new(),
+            next: 0,
+            group: RowGroup::default(),
+            pages_in_group: 0,
+            shard: None,
+            written: Written { splits: BTreeMap::new(), rejects },
+        }
+    }
+
+    fn write_all<I: Iterator<Item = PagePlan<'a>>>(
+        mut self,
+        results: Receiver<Filled<'a>>,
+        window: &Window<I>,
+    ) -> Result<Written, Error> {
+        for filled in results {
+            self.early.insert(filled.number, filled);
+            while let Some(filled) = self.early.remove(&self.next) {
+                self.next += 1;
+                self.add(filled, window)?;
+            }
+        }
+        if self.job.options.progress.is_stopped() {
+            return Err(Error::Interrupted);
+        }
+        self.written.rejects.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(self.written)
+    }
+
+    fn add<I: Iterator<Item = PagePlan<'a>>>(&mut self, filled: Filled<'a>, window: &Window<I>) -> Result<(), Error> {
+        let Filled { plan, page, rows, rejects, .. } = filled;
+        for (path, error) in rejects {
+            self.reject(path, error)?;
+        }
+        self.group.pages.extend(page);
+        self.group.rows.extend(rows);
+        self.pages_in_group += 1;
+        if plan.ends_row_group {
+            self.write_row_group(plan.split)?;
+            window.give_back(self.group.pages.drain(..).map(Page::into_buffer));
+            window.written(std::mem::take(&mut self.pages_in_group));
+        }
+        if plan.ends_shard {
+            self.finish_shard(plan.split)?;
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, path: String, error: RecordError) -> Result<(), Error> {
+        self.written.rejects.push(Reject::new(path, error));
+        self.job.options.check(&self.written.rejects, self.job.discovery.inputs())
+    }
+
+    fn write_row_group(&mut self, split: Split) -> Result<(), Error> {
+        if self.group.rows.is_empty() {
+            return Ok(());
+        }
+        let shard = match &mut self.shard {
+            Some(shard) => shard,
+            none => {
+                let number = self.written.splits.get(&split).map_or(0, |info| info.shards.len());
+                let name = shard_name(split, number, self.job.spec.format);
+                none.insert(shard::create(self.staging, name, self.job.columns)?)
+            }
+        };
+        shard.write_row_group(&mut self.group)?;
+        self.group.rows.clear();
+        Ok(())
+    }
+
+    fn finish_shard(&mut self, split: Split) -> Result<(), Error> {
+        if let Some(shard) = self.shard.take() {
+            let shard = shard.finish()?;
+            let info = self.written.splits.entry(split).or_default();
+            info.rows += shard.rows;
+            info.bytes += shard.bytes;
+            info.shards.push(shard);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! How a run is carried out: nothing here decides bytes. What it tells while it runs, and what it
+//! says at the end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use serde::Serialize;
+
+use crate::discover::{Ignored, Notice};
+use crate::error::Error;
+use crate::output::Overwrite;
+use crate::reject::Reject;
+use crate::spec::Split;
+
+/// How a run is carried out.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Threads that decode; one more writes, and mostly waits. Default: one for every core.
+    pub threads: Option<NonZeroUsize>,
+    /// Default: [`OnError::Skip`].
+    pub on_error: OnError,
+    /// How many inputs may be rejected before the run stops. Default: all but the last.
+    pub max_errors: Option<MaxErrors>,
+    /// Default: [`Overwrite::Refuse`].
+    pub overwrite: Overwrite,
+    /// Counts while the run goes on, and can stop it.
+    pub progress: Arc<Progress>,
+}
+
+impl RunOptions {
+    pub(crate) fn thread_count(&self) -> usize {
+        let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(cores, NonZeroUsize::get)
+    }
+
+    /// Whether a run may go on with these rejects, of so many inputs.
+    pub(crate) fn check(&self, rejects: &[Reject], inputs: usize) -> Result<(), Error> {
+        let Some(last) = rejects.last() else { return Ok(()) };
+        let (path, detail) = (last.path.clone(), last.detail.clone());
+        if self.on_error == OnError::Stop {
+            return Err(Error::Rejected { path, detail });
+        }
+        match self.max_errors.map(|max| max.of(inputs)) {
+            Some(limit) if rejects.len() > limit => {
+                Err(Error::TooManyRejects { rejects: rejects.len(), inputs, limit, path, detail })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What happens when an input can't become a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// It becomes a line of `rejects.jsonl`.
+    #[default]
+    Skip,
+    /// The run stops and changes nothing.
+    Stop,
+}
+
+/// How many rejected inputs are too many.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MaxErrors {
+    /// More than this many.
+    Count(usize),
+    /// More than this part of all inputs, 0 to 100.
+    Percent(f64),
+}
+
+impl MaxErrors {
+    pub(crate) fn of(self, inputs: usize) -> usize {
+        match self {
+            MaxErrors::Count(count) => count,
+            MaxErrors::Percent(percent) => (inputs as f64 * percent / 100.0).floor() as usize,
+        }
+    }
+}
+
+impl FromStr for MaxErrors {
+    type Err = String;
+
+    /// `100` or `0.5%`.
+    fn from_str(text: &str) -> Result<MaxErrors, String> {
+        let parsed = match text.strip_suffix('%') {
+            Some(percent) => percent.parse().ok().filter(|p| (0.0..=100.0).contains(p)).map(MaxErrors::Percent),
+            None => text.parse().ok().map(MaxErrors::Count),
+        };
+        parsed.ok_or_else(|| format!("`{text}` is not a number such as 100 or a percentage such as 0.5%"))
+    }
+}
+
+/// Counts while a run goes on; shared with whoever shows them.
+#[derive(Debug, Default)]
+pub struct Progress {
+    total: AtomicUsize,
+    done: AtomicUsize,
+    rejected: AtomicUsize,
+    stopped: AtomicBool,
+}
+
+impl Progress {
+    /// Inputs to be decoded; 0 until they are known.
+    pub fn total(&self) -> usize {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Inputs that are decoded or rejected.
+    pub fn done(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Inputs that are rejected.
+    pub fn rejected(&self) -> usize {
+        self.rejected.load(Ordering::Relaxed)
+    }
+
+    /// Asks the run to stop soon, with [`crate::Error::Interrupted`].
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn begin(&self, total: usize, rejected: usize) {
+        self.total.store(total, Ordering::Relaxed);
+        self.rejected.store(rejected, Ordering::Relaxed);
+    }
+
+    pub(crate) fn advance(&self, rejected: bool) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+        self.rejected.fetch_add(usize::from(rejected), Ordering::Relaxed);
+    }
+}
+
+/// What a run did, or with a dry run would do.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Whether nothing was decoded and written.
+    pub dry_run: bool,
+    /// Image files found: `rows + rejects`.
+    pub inputs: usize,
+    /// Rows written.
+    pub rows: usize,
+    /// Inputs that are no rows.
+    pub rejects: usize,
+    /// How many of them for each reason ([`crate::RecordError::code`]).
+    pub rejects_by_reason: BTreeMap<&'static str, usize>,
+    /// How many classes there are.
+    pub classes: usize,
+    /// What each split holds.
+    pub splits: BTreeMap<Split, SplitSummary>,
+    /// Files that are no inputs.
+    pub ignored: Ignored,
+    /// What a user may want to know about the sources.
+    #[serde(serialize_with = "as_strings")]
+    pub notices: Vec<Notice>,
+    /// From the first look at the source to the end of the commit.
+    pub seconds: f64,
+    /// Inputs by seconds.
+    pub images_per_second: f64,
+}
+
+/// What a split holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SplitSummary {
+    /// How many rows.
+    pub rows: usize,
+    /// Length of its files; in a dry run, of the pixels.
+    pub bytes: u64,
+    /// How many files.
+    pub shards: usize,
+}
+
+/// How many rejects there are for each reason.
+pub(crate) fn count_reasons(rejects: &[Reject]) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for reject in rejects {
+        *counts.entry(reject.reason).or_default() += 1;
+    }
+    counts
+}
+
+fn as_strings<S: serde::Serializer>(notices: &[impl fmt::Display], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(notices.iter().map(ToString::to_string))
+}
