@@ -2,9 +2,11 @@
 //! `fast_image_resize`.
 
 use fast_image_resize as fir;
-use fir::images::{CroppedImageMut, Image, ImageRef};
+use fir::PixelTrait;
+use fir::images::{TypedCroppedImageMut, TypedImage, TypedImageRef};
+use fir::pixels::{U8, U8x3, U8x4};
 
-use crate::decode::Pixels;
+use crate::decode::{Pixels, luma};
 use crate::error::RecordError;
 use crate::spec::{Channels, Color, Filter, Fit, Spec};
 
@@ -13,7 +15,6 @@ use crate::spec::{Channels, Color, Filter, Fit, Spec};
 pub struct Resizer {
     inner: fir::Resizer,
     algorithm: fir::ResizeAlg,
-    pixel: fir::PixelType,
     channels: Channels,
     fit: Fit,
     pad: Color,
@@ -27,11 +28,6 @@ impl Resizer {
         Resizer {
             inner: fir::Resizer::new(),
             algorithm: algorithm(spec.filter, spec.antialias),
-            pixel: match spec.channels {
-                Channels::Gray => fir::PixelType::U8,
-                Channels::Rgb => fir::PixelType::U8x3,
-                Channels::Rgba => fir::PixelType::U8x4,
-            },
             channels: spec.channels,
             fit: spec.fit,
             pad: spec.pad_color,
@@ -45,27 +41,31 @@ impl Resizer {
     /// # Errors
     /// If the image can't be scaled; `slot` then holds anything.
     pub fn resize(&mut self, pixels: &Pixels<'_>, slot: &mut [u8]) -> Result<(), RecordError> {
-        let source = ImageRef::new(pixels.width, pixels.height, pixels.samples, self.pixel).map_err(refused)?;
-        let options = fir::ResizeOptions::new().resize_alg(self.algorithm);
+        match self.channels {
+            Channels::Gray => self.resize_typed::<U8>(pixels, slot),
+            Channels::Rgb => self.resize_typed::<U8x3>(pixels, slot),
+            Channels::Rgba => self.resize_typed::<U8x4>(pixels, slot),
+        }
+    }
+
+    /// For one type of pixel: `fast_image_resize` would otherwise compile its kernels for all 26.
+    fn resize_typed<P: PixelTrait>(&mut self, pixels: &Pixels<'_>, slot: &mut [u8]) -> Result<(), RecordError> {
+        let Pixels { width, height, samples } = *pixels;
+        let whole = |width, height| Window { left: 0, top: 0, width, height };
+        let (from, to) = match self.fit {
+            Fit::Stretch => (whole(width, height), whole(self.width, self.height)),
+            Fit::Crop => (crop_window(width, height, self.width, self.height), whole(self.width, self.height)),
+            Fit::Pad => (whole(width, height), pad_window(width, height, self.width, self.height)),
+        };
         if self.fit == Fit::Pad {
             fill(slot, self.channels, self.pad);
         }
-        let mut target = Image::from_slice_u8(self.width, self.height, slot, self.pixel).map_err(refused)?;
-        match self.fit {
-            Fit::Stretch => self.inner.resize(&source, &mut target, &options),
-            Fit::Crop => {
-                let cut = crop_window(pixels.width, pixels.height, self.width, self.height);
-                let options = options.crop(f64::from(cut.left), f64::from(cut.top), f64::from(cut.width), f64::from(cut.height));
-                self.inner.resize(&source, &mut target, &options)
-            }
-            Fit::Pad => {
-                let place = pad_window(pixels.width, pixels.height, self.width, self.height);
-                let mut window = CroppedImageMut::new(&mut target, place.left, place.top, place.width, place.height)
-                    .map_err(refused)?;
-                self.inner.resize(&source, &mut window, &options)
-            }
-        }
-        .map_err(refused)
+        let source = TypedImageRef::<P>::from_buffer(width, height, samples).map_err(refused)?;
+        let target = TypedImage::<P>::from_buffer(self.width, self.height, slot).map_err(refused)?;
+        let mut target = TypedCroppedImageMut::new(target, to.left, to.top, to.width, to.height).map_err(refused)?;
+        let [left, top, width, height] = [from.left, from.top, from.width, from.height].map(f64::from);
+        let options = fir::ResizeOptions::new().resize_alg(self.algorithm).crop(left, top, width, height);
+        self.inner.resize_typed(&source, &mut target, &options).map_err(refused)
     }
 }
 
@@ -89,7 +89,7 @@ fn algorithm(filter: Filter, antialias: bool) -> fir::ResizeAlg {
 
 fn fill(slot: &mut [u8], channels: Channels, Color([r, g, b]): Color) {
     match channels {
-        Channels::Gray => slot.fill(crate::decode::luma([r, g, b])),
+        Channels::Gray => slot.fill(luma([r, g, b])),
         Channels::Rgb => slot.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&[r, g, b])),
         Channels::Rgba => slot.chunks_exact_mut(4).for_each(|pixel| pixel.copy_from_slice(&[r, g, b, 255])),
     }
