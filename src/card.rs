@@ -36,7 +36,9 @@ fn yaml(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt:
             writeln!(out, "          '{id}': {}", yaml_string(name))?;
         }
     }
-    for (name, dtype) in [("path", "string"), ("source_height", "int32"), ("source_width", "int32"), ("sha256", "string")] {
+    for (name, dtype) in
+        [("path", "string"), ("source_height", "int32"), ("source_width", "int32"), ("sha256", "string")]
+    {
         writeln!(out, "  - name: {name}\n    dtype: {dtype}")?;
     }
     writeln!(out, "  splits:")?;
@@ -75,7 +77,11 @@ fn prose(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt
         writeln!(out, "| {split} | {} | {} |", info.rows, info.shards.len())?;
     }
     let antialias = if spec.antialias { "antialiased" } else { "not antialiased" };
-    writeln!(out, "\nResized with filter {} ({antialias}), fit {}, channels {}.", spec.filter, spec.fit, spec.channels)?;
+    writeln!(
+        out,
+        "\nResized with filter {} ({antialias}), fit {}, channels {}.",
+        spec.filter, spec.fit, spec.channels
+    )?;
     writeln!(out, "`inlaid.json` says exactly how the rows were made and which files belong to the dataset.\n")?;
     writeln!(out, "```python")?;
     match (spec.format, spec.storage) {

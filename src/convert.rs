@@ -103,7 +103,12 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(sources: &[PathBuf], spec: &Spec, options: &RunOptions, pool: &rayon::ThreadPool) -> Result<Prepared, Error> {
+    fn new(
+        sources: &[PathBuf],
+        spec: &Spec,
+        options: &RunOptions,
+        pool: &rayon::ThreadPool,
+    ) -> Result<Prepared, Error> {
         let mut discovery = Discovery::of(sources, spec)?;
         let spec = resolve(spec, &discovery)?;
         let rule = spec.split_by.expect("it was just chosen");

@@ -18,8 +18,8 @@ use crate::spec::{Folders, Spec, Split};
 /// File name extensions of images, in lower case. Files of the formats in the second group are
 /// inputs too, so that they are named as rejects instead of being passed over.
 const EXTENSIONS: &[&str] = &[
-    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "pnm", "pbm", "pgm", "ppm",
-    "pam", "qoi", "tga", "ico", "hdr", "exr", "ff", // decodable
+    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "pnm", "pbm", "pgm",
+    "ppm", "pam", "qoi", "tga", "ico", "hdr", "exr", "ff", // decodable
     "avif", "heic", "heif", "jxl", "jp2", // not decodable without C code
 ];
 
@@ -215,7 +215,8 @@ impl Discovery {
     /// Decides what the top folders of one source mean and gives its records their splits; a record
     /// that lies beside the folders is rejected.
     fn read_folders(&mut self, root: &Path, first: usize, top: &BTreeSet<String>, spec: &Spec) -> Result<(), Error> {
-        let used: BTreeSet<&str> = self.records[first..].iter().filter_map(|r| r.key.split_once('/')).map(|(t, _)| t).collect();
+        let used: BTreeSet<&str> =
+            self.records[first..].iter().filter_map(|r| r.key.split_once('/')).map(|(t, _)| t).collect();
         let all_splits = used.iter().all(|name| Split::from_folder_name(name).is_some());
         let folders = match spec.folders {
             Folders::Auto if used.is_empty() => Folders::None,
@@ -266,7 +267,14 @@ impl Discovery {
         Ok(())
     }
 
-    fn tell_folders(&mut self, root: &Path, folders: Folders, used: &BTreeSet<String>, top: &BTreeSet<String>, spec: &Spec) {
+    fn tell_folders(
+        &mut self,
+        root: &Path,
+        folders: Folders,
+        used: &BTreeSet<String>,
+        top: &BTreeSet<String>,
+        spec: &Spec,
+    ) {
         if folders == Folders::Splits && spec.folders == Folders::Auto {
             self.notices.push(Notice::SplitFolders(root.to_owned()));
         }

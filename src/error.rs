@@ -137,7 +137,9 @@ pub enum Error {
         detail: String,
     },
     /// More inputs are unusable than allowed.
-    #[error("{rejects} of {inputs} inputs can't be used, more than {limit} allowed; the last one is `{path}`: {detail}")]
+    #[error(
+        "{rejects} of {inputs} inputs can't be used, more than {limit} allowed; the last one is `{path}`: {detail}"
+    )]
     TooManyRejects {
         /// How many so far.
         rejects: usize,

@@ -43,8 +43,8 @@ mod spec;
 mod split;
 pub mod tensor;
 
-pub use decode::is_decoding;
 pub use convert::{REJECTS, convert, dry_run};
+pub use decode::is_decoding;
 pub use discover::{Ignored, Notice};
 pub use error::{Error, RecordError, SpecError, Stage};
 pub use manifest::{FORMAT_VERSION, MANIFEST, Manifest, SplitInfo};

@@ -101,8 +101,8 @@ impl Output {
     /// If a file of somebody else is in the way (then nothing is changed), or the operating system
     /// refuses a step (then the next writer completes the commit).
     pub fn commit(mut self, files: &[String]) -> Result<(), Error> {
-        let staging = self.staging.path().strip_prefix(&self.folder).expect("it was made inside");
-        let staging = staging.to_str().expect("its name is ours, in ASCII").replace('\\', "/");
+        let name = self.staging.path().file_name().and_then(|name| name.to_str());
+        let staging = format!("{PRIVATE}/{}", name.expect("its name is ours, in ASCII"));
         let old: Vec<String> = self.current.iter().flat_map(dataset_files).collect();
         for file in files {
             let target = self.folder.join(file);

@@ -198,9 +198,9 @@ fn compress(compression: Compression, body: &[u8]) -> Option<Vec<u8>> {
     match compression {
         Compression::None => None,
         Compression::Lz4 => Some(lz4_flex::block::compress(body)),
-        Compression::Zstd => {
-            Some(zstd::bulk::compress(body, ZSTD_LEVEL).expect("memory is the only thing compressing in memory can lack"))
-        }
+        Compression::Zstd => Some(
+            zstd::bulk::compress(body, ZSTD_LEVEL).expect("memory is the only thing compressing in memory can lack"),
+        ),
     }
 }
 

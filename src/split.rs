@@ -67,9 +67,8 @@ pub fn assign(
                 record.split = Some(split_at(ranks.split(hash), shares));
             }
         }
-        SplitBy::Random => assign_shares(records, 0..records.len(), shares, ranks).map_err(|count| {
-            Error::TooFewImages { count, shares: shares.to_string() }
-        })?,
+        SplitBy::Random => assign_shares(records, 0..records.len(), shares, ranks)
+            .map_err(|count| Error::TooFewImages { count, shares: shares.to_string() })?,
         SplitBy::Label => {
             let mut members: BTreeMap<Option<u32>, Vec<usize>> = BTreeMap::new();
             for (index, record) in records.iter().enumerate() {

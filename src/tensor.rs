@@ -69,11 +69,12 @@ impl TensorShape {
                     ("ARROW:extension:metadata".to_owned(), shape),
                 ]))
             }
-            Storage::Binary => Field::new(name, DataType::FixedSizeBinary(self.bytes() as i32), false)
-                .with_metadata(HashMap::from([
+            Storage::Binary => {
+                Field::new(name, DataType::FixedSizeBinary(self.bytes() as i32), false).with_metadata(HashMap::from([
                     ("inlaid:shape".to_owned(), shape),
                     ("inlaid:dtype".to_owned(), "uint8".to_owned()),
-                ])),
+                ]))
+            }
         }
     }
 }

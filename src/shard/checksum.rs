@@ -55,7 +55,8 @@ pub(crate) struct ChecksummedFile {
 
 impl ChecksummedFile {
     pub(crate) fn create(path: &Path) -> Result<ChecksummedFile, Error> {
-        let file = File::options().read(true).write(true).create_new(true).open(path).map_err(Error::io("create", path))?;
+        let file =
+            File::options().read(true).write(true).create_new(true).open(path).map_err(Error::io("create", path))?;
         Ok(ChecksummedFile { file, hasher: xxhash3_128::Hasher::new(), bytes: 0 })
     }
 

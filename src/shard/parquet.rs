@@ -95,7 +95,9 @@ impl ParquetShard {
 
 impl ShardWriter for ParquetShard {
     fn write_row_group(&mut self, group: &mut RowGroup) -> Result<(), Error> {
-        self.write(group).and_then(|()| self.sync()).map_err(|source| Error::Parquet { path: self.path.clone(), source })?;
+        self.write(group)
+            .and_then(|()| self.sync())
+            .map_err(|source| Error::Parquet { path: self.path.clone(), source })?;
         self.rows += group.rows.len();
         self.row_groups += 1;
         Ok(())

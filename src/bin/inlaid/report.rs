@@ -75,15 +75,22 @@ pub fn error(error: &Error) {
 /// The way out of an error, with the exact option.
 fn hint(error: &Error) -> Option<String> {
     Some(match error {
-        Error::Spec(SpecError::ShareSum(_)) => "shares are fractions, as in `--split train=0.8,validation=0.1,test=0.1`".into(),
+        Error::Spec(SpecError::ShareSum(_)) => {
+            "shares are fractions, as in `--split train=0.8,validation=0.1,test=0.1`".into()
+        }
         Error::Spec(SpecError::TensorTooLarge(_)) => "choose a smaller `--size`".into(),
         Error::Spec(SpecError::FolderRule(_)) => "leave out `--folders`, or use `--split-by label`".into(),
-        Error::NoImages(_) => "a source holds class folders, split folders, or images; see `inlaid convert --help`".into(),
+        Error::NoImages(_) => {
+            "a source holds class folders, split folders, or images; see `inlaid convert --help`".into()
+        }
         Error::NothingUsable { .. } => "run with `--on-error stop` for the first error alone".into(),
-        Error::MixedSources { .. } => "say what the top folders mean with `--folders classes`, `splits` or `none`".into(),
+        Error::MixedSources { .. } => {
+            "say what the top folders mean with `--folders classes`, `splits` or `none`".into()
+        }
         Error::NoSplitFolders(_) => "name the top folders train, validation and test, or use `--split-by label`".into(),
         Error::NotASplitFolder { .. } => {
-            "split folders are named train, validation (valid, val, dev) or test (eval); or use `--folders classes`".into()
+            "split folders are named train, validation (valid, val, dev) or test (eval); or use `--folders classes`"
+                .into()
         }
         Error::ClassTooSmall { .. } | Error::TooFewImages { .. } => {
             "use `--split-by path`, which draws for each image, or fewer splits, as in `--split train=1`".into()

@@ -1,0 +1,201 @@
+//! The whole conversion against what it can't be faster than, and against the obvious program.
+//!
+//! `cargo bench --bench convert -- PHOTOS [--images 1000] [--repeat 7] [--threads 2] [--scratch DIR]`
+//!
+//! - `limit`: threads that read, decode and resize the same files with the same libraries into
+//!   memory, and nothing else; their buffers are used again;
+//! - `inlaid`: the whole conversion to uncompressed Parquet, brought to disk;
+//! - `obvious`: the program one would write first, on as many threads: decode and `resize_exact` of
+//!   the `image` crate, a fixed-size list column through `ArrowWriter`; one row group in memory.
+//!
+//! The files are read once before, so they come from the page cache. All three run in every
+//! repetition, and ratios are taken within it. Fewer photos than `--images` are linked several times.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::Cursor;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use arrow_array::{ArrayRef, FixedSizeListArray, RecordBatch, StringArray, UInt8Array};
+use arrow_schema::{DataType, Field, Schema};
+use fast_image_resize as fir;
+use fir::PixelTrait;
+use fir::images::{TypedImage, TypedImageRef};
+use fir::pixels::{U8, U8x3};
+use image::imageops::FilterType;
+use image::{ImageDecoder, ImageReader};
+use inlaid::{RunOptions, Spec, convert};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+use rayon::prelude::*;
+
+const SIDE: u32 = 224;
+const TENSOR: usize = SIDE as usize * SIDE as usize * 3;
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> Outcome<()> {
+    let arguments = Arguments::parse();
+    if arguments.photos.as_os_str().is_empty() {
+        println!("convert: no PHOTOS given, nothing measured; see the head of benches/convert.rs");
+        return Ok(());
+    }
+    let scratch = tempfile::tempdir_in(&arguments.scratch)?;
+    let source = scratch.path().join("photos");
+    let files = link(&arguments.photos, &source, arguments.images)?;
+    for file in &files {
+        fs::read(file)?;
+    }
+
+    let mut seconds: [Vec<f64>; 3] = Default::default();
+    for _ in 0..arguments.repeat {
+        seconds[0].push(timed(|| limit(&files, arguments.threads))?);
+        seconds[1].push(timed(|| inlaid(&source, &scratch.path().join("dataset"), arguments.threads))?);
+        fs::remove_dir_all(scratch.path().join("dataset"))?;
+        seconds[2].push(timed(|| obvious(&files, &scratch.path().join("obvious.parquet"), arguments.threads))?);
+    }
+    let rate = |row: usize| files.len() as f64 / median(seconds[row].clone());
+    let ratio = |a: usize, b: usize| median(seconds[a].iter().zip(&seconds[b]).map(|(a, b)| a / b).collect());
+    println!("{} images, {} threads, medians of {}", files.len(), arguments.threads, arguments.repeat);
+    println!("limit    {:>7.0} images/s", rate(0));
+    println!("inlaid   {:>7.0} images/s, {:.3} of the limit", rate(1), ratio(0, 1));
+    println!("obvious  {:>7.0} images/s; inlaid is {:.2} times as fast", rate(2), ratio(2, 1));
+    Ok(())
+}
+
+struct Arguments {
+    photos: PathBuf,
+    images: usize,
+    repeat: usize,
+    threads: usize,
+    scratch: PathBuf,
+}
+
+impl Arguments {
+    fn parse() -> Arguments {
+        let mut parsed =
+            Arguments { photos: PathBuf::new(), images: 1000, repeat: 7, threads: 2, scratch: std::env::temp_dir() };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let mut number = || words.next().and_then(|n| n.parse().ok()).expect("the option needs a number");
+            match word.as_str() {
+                "--bench" => {}
+                "--images" => parsed.images = number(),
+                "--repeat" => parsed.repeat = number(),
+                "--threads" => parsed.threads = number(),
+                "--scratch" => parsed.scratch = words.next().expect("the option needs a folder").into(),
+                photos => parsed.photos = photos.into(),
+            }
+        }
+        parsed
+    }
+}
+
+/// Ten class folders of hard links to the photos, each as often as needed.
+fn link(photos: &Path, folder: &Path, count: usize) -> Outcome<Vec<PathBuf>> {
+    let mut originals: Vec<PathBuf> = fs::read_dir(photos)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+    originals.retain(|path| path.is_file());
+    originals.sort();
+    let mut files = Vec::new();
+    for (number, original) in originals.iter().cycle().take(count).enumerate() {
+        let class = folder.join(format!("class-{}", number % 10));
+        fs::create_dir_all(&class)?;
+        let file = class.join(format!("{number:06}.jpg"));
+        // Across file systems there are no hard links.
+        fs::hard_link(original, &file).or_else(|_| fs::copy(original, &file).map(|_| ()))?;
+        files.push(file);
+    }
+    Ok(files)
+}
+
+fn timed(run: impl FnOnce() -> Outcome<()>) -> Outcome<f64> {
+    let begin = Instant::now();
+    run()?;
+    Ok(begin.elapsed().as_secs_f64())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Reads, decodes and resizes into memory.
+fn limit(files: &[PathBuf], threads: usize) -> Outcome<()> {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let work = || -> Outcome<()> {
+            let (mut pixels, mut tensor) = (Vec::new(), vec![0; TENSOR]);
+            let mut resizer = fir::Resizer::new();
+            while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let bytes = fs::read(file)?;
+                let decoder = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?.into_decoder()?;
+                let (width, height) = decoder.dimensions();
+                let (length, gray) = (decoder.total_bytes() as usize, !decoder.color_type().has_color());
+                pixels.resize(pixels.len().max(length), 0);
+                decoder.read_image(&mut pixels[..length])?;
+                let samples = &pixels[..length];
+                match gray {
+                    true => resize::<U8>(&mut resizer, samples, width, height, &mut tensor)?,
+                    false => resize::<U8x3>(&mut resizer, samples, width, height, &mut tensor)?,
+                }
+            }
+            Ok(())
+        };
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("no worker panics"))
+    })
+}
+
+fn resize<P: PixelTrait>(
+    resizer: &mut fir::Resizer,
+    samples: &[u8],
+    width: u32,
+    height: u32,
+    tensor: &mut [u8],
+) -> Outcome<()> {
+    let bilinear = fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
+    let source = TypedImageRef::<P>::from_buffer(width, height, samples)?;
+    let mut target = TypedImage::<P>::from_buffer(SIDE, SIDE, tensor)?;
+    Ok(resizer.resize_typed(&source, &mut target, &bilinear)?)
+}
+
+/// The whole conversion.
+fn inlaid(source: &Path, out: &Path, threads: usize) -> Outcome<()> {
+    let spec = Spec::new("224".parse()?);
+    let options = RunOptions { threads: NonZeroUsize::new(threads), ..RunOptions::default() };
+    convert(&[source.to_owned()], out, &spec, &options)?;
+    Ok(())
+}
+
+/// The obvious program.
+fn obvious(files: &[PathBuf], out: &Path, threads: usize) -> Outcome<()> {
+    const ROW_GROUP: usize = 104;
+    let item = Arc::new(Field::new("item", DataType::UInt8, true));
+    let list = DataType::FixedSizeList(item.clone(), TENSOR as i32);
+    let schema =
+        Arc::new(Schema::new(vec![Field::new("image", list, false), Field::new("path", DataType::Utf8, false)]));
+    let properties = WriterProperties::builder().set_compression(Compression::UNCOMPRESSED).build();
+    let mut writer = ArrowWriter::try_new(File::create(out)?, schema.clone(), Some(properties))?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    for files in files.chunks(ROW_GROUP) {
+        let tensors: Vec<Vec<u8>> = pool.install(|| {
+            let decode = |file: &PathBuf| -> Outcome<Vec<u8>> {
+                Ok(image::open(file)?.resize_exact(SIDE, SIDE, FilterType::Triangle).into_rgb8().into_raw())
+            };
+            files.par_iter().map(decode).collect::<Outcome<_>>()
+        })?;
+        let values = Arc::new(UInt8Array::from(tensors.concat()));
+        let images: ArrayRef = Arc::new(FixedSizeListArray::try_new(item.clone(), TENSOR as i32, values, None)?);
+        let paths: ArrayRef = Arc::new(StringArray::from_iter_values(files.iter().map(|file| file.to_string_lossy())));
+        writer.write(&RecordBatch::try_new(schema.clone(), vec![images, paths])?)?;
+        writer.flush()?;
+    }
+    writer.close()?;
+    Ok(())
+}

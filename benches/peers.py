@@ -1,0 +1,174 @@
+"""Converting photos to 224x224 tensors: inlaid and what people use instead, in images/s.
+
+    python benches/peers.py PHOTOS [--images 5000] [--repeat 3] [--inlaid target/release/inlaid] [--naive PROGRAM]
+
+Every run is a whole program with its imports, with two worker processes (inlaid: two threads), from class folders
+in the page cache to a new folder in --scratch, which is deleted afterwards. The rows take turns in each repetition.
+A ratio compares two runs of one repetition: inlaid's images/s over the row's; median, least and greatest.
+
+inlaid brings its output to disk (fsync of every file and folder) before it ends, and that is timed. It also hashes
+every file, splits, shuffles and writes a manifest. The others leave their output in the page cache.
+
+  Pillow, pyarrow         resize BILINEAR; one Parquet file, fixed-shape-tensor column, pyarrow's defaults
+  OpenCV AREA, pyarrow    the same with INTER_AREA, uncompressed
+  OpenCV LINEAR, pyarrow  the same with INTER_LINEAR, which does not antialias
+  OpenCV AREA, array_record  each process writes a file of its own, a record per image, uncompressed
+  obvious Rust            a program given with --naive, called as PROGRAM INPUT OUTPUT.parquet; left out if not given
+  inlaid                  inlaid convert --threads 2
+
+Needs pillow, opencv-python-headless, pyarrow, numpy, array_record, and a release build of inlaid. Photos are
+hard-linked up to --images, into 10 class folders.
+"""
+
+import multiprocessing
+import shutil
+import struct
+import sys
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import measure
+
+WORKERS = 2
+BATCH = 256
+PILLOW = "Pillow, pyarrow"
+AREA = "OpenCV AREA, pyarrow"
+LINEAR = "OpenCV LINEAR, pyarrow"
+RECORDS = "OpenCV AREA, array_record"
+NAIVE = "obvious Rust"
+INLAID = "inlaid"
+
+
+def resized_by_pillow(path):
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB").resize((measure.SIZE, measure.SIZE), Image.Resampling.BILINEAR))
+
+
+def resized_by_opencv(interpolation, path):
+    import cv2
+
+    image = cv2.imread(path, cv2.IMREAD_COLOR)
+    image = cv2.resize(image, (measure.SIZE, measure.SIZE), interpolation=getattr(cv2, interpolation))
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def one_opencv_thread():
+    """The processes are the parallelism; more threads would only get in their way."""
+    import cv2
+
+    cv2.setNumThreads(0)
+
+
+def pixels_of(resize, path):
+    return resize(path).tobytes()
+
+
+def tensors(rows):
+    """Pixels of several images as an Arrow array of fixed-shape tensors."""
+    import pyarrow as pa
+
+    values = pa.Array.from_buffers(pa.uint8(), len(rows) * measure.ELEMENTS, [None, pa.py_buffer(b"".join(rows))])
+    lists = pa.FixedSizeListArray.from_arrays(values, measure.ELEMENTS)
+    shape = [measure.SIZE, measure.SIZE, 3]
+    return pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.uint8(), shape), lists)
+
+
+def convert_with_pyarrow(resize, initializer, folder, out, **settings):
+    """Two processes resize, this one writes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = measure.labelled_files(folder)
+    tensor = pa.fixed_shape_tensor(pa.uint8(), [measure.SIZE, measure.SIZE, 3])
+    schema = pa.schema({"image": tensor, "label": pa.int64(), "path": pa.string()})
+    with (
+        multiprocessing.Pool(WORKERS, initializer) as pool,
+        pq.ParquetWriter(out / "train.parquet", schema, **settings) as writer,
+    ):
+        pixels = pool.imap(partial(pixels_of, resize), [path for path, _ in files], chunksize=8)
+        for first in range(0, len(files), BATCH):
+            paths, labels = zip(*files[first : first + BATCH])
+            images = tensors([next(pixels) for _ in paths])
+            columns = [images, pa.array(labels, pa.int64()), pa.array(paths)]
+            writer.write_table(pa.table(columns, schema=schema))
+
+
+def write_records(resize, files, out):
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    one_opencv_thread()
+    writer = ArrayRecordWriter(str(out), "group_size:1,uncompressed")
+    for path, label in files:
+        writer.write(struct.pack("<q", label) + resize(path).tobytes() + path.encode())
+    writer.close()
+
+
+def convert_with_array_record(resize, folder, out):
+    """Two processes, each with half of the files and a writer of its own."""
+    files = measure.labelled_files(folder)
+    jobs = [(resize, files[part::WORKERS], out / f"train-{part}.array_record") for part in range(WORKERS)]
+    with multiprocessing.Pool(WORKERS) as pool:
+        pool.starmap(write_records, jobs, chunksize=1)
+
+
+def worker(row, folder, out):
+    """A row that is a Python program."""
+    area, linear = (partial(resized_by_opencv, name) for name in ("INTER_AREA", "INTER_LINEAR"))
+    if row == PILLOW:
+        convert_with_pyarrow(resized_by_pillow, None, folder, out)
+    elif row == RECORDS:
+        convert_with_array_record(area, folder, out)
+    else:
+        resize = area if row == AREA else linear
+        convert_with_pyarrow(resize, one_opencv_thread, folder, out, compression="none")
+
+
+def command_of(row, options, folder, out):
+    if row == INLAID:
+        command = [options.inlaid, "convert", folder, "--out", out, "--size", measure.SIZE]
+        return [*command, "--threads", WORKERS, "--quiet"]
+    if row == NAIVE:
+        return [options.naive, folder, out / "train.parquet"]
+    return [sys.executable, __file__, "--worker", row, folder, out]
+
+
+def run(row, options, folder, out):
+    """Seconds of one conversion, its output deleted."""
+    if row != INLAID:
+        out.mkdir()
+    seconds = measure.timed(command_of(row, options, folder, out))
+    shutil.rmtree(out)
+    return seconds
+
+
+def main():
+    parser = measure.arguments(__doc__, images=5000, repeat=3)
+    parser.add_argument("--naive", type=Path, help="the obvious Rust program")
+    options = parser.parse_args()
+    options.inlaid = measure.program(options.inlaid)
+    rows = [PILLOW, AREA, LINEAR, RECORDS, INLAID]
+    if options.naive:
+        options.naive = measure.program(options.naive)
+        rows.insert(-1, NAIVE)
+    with measure.scratch_folder(options.scratch) as scratch:
+        folder = measure.class_folders(options.photos, options.images, scratch / "images")
+        seconds = measure.repeated(options.repeat, rows, lambda row: run(row, options, folder, scratch / "dataset"))
+    table = []
+    for row in rows:
+        rate = options.images / median(seconds[row])
+        ratios = measure.ratios(seconds[row], seconds[INLAID])
+        table.append([row, f"{rate:.0f}", f"{median(ratios):.2f}", f"{min(ratios):.2f}", f"{max(ratios):.2f}"])
+    measure.print_table([f"{options.images} images", "images/s", "inlaid / this", "least", "greatest"], table)
+    if not options.naive:
+        print(f"\n`{NAIVE}` was not measured: no --naive.")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--worker"]:
+        worker(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
+    else:
+        main()

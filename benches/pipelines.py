@@ -1,0 +1,285 @@
+"""Seven usual ways from photos to a tf.data training set, and inlaid: time and memory.
+
+    python benches/pipelines.py PHOTOS [--images 1000] [--repeat 3] [--inlaid target/release/inlaid]
+
+Each of the seven decodes and resizes photos with TensorFlow to 224x224 float32, splits them 0.7/0.15/0.15 with
+scikit-learn and calls tf.data.Dataset.from_tensor_slices. inlaid converts the folder; the training set is then a
+generator over record batches of 32 rows of its Parquet files, cast to float32. Every measurement is a fresh process
+that uses its training set in the same way: take(1), one epoch in batches of 32, deletion.
+
+  images         seconds from files to resized images; for inlaid the whole `inlaid convert`, disk sync included
+  create         seconds to create the training set
+  epoch          seconds of one pass in batches of 32
+  resizing peak  most memory until the images are resized; for inlaid the peak of `inlaid convert`
+  peak           most memory until the epoch has ended; for inlaid, of the training process
+  take(1)        growth of the memory's peak while the first image is taken; for inlaid, the first batch
+  held           memory after the arrays are deleted and collected, the training set still there
+  held at end    ... and after the training set is deleted as well
+  time, memory   images + create, and the greater peak, over inlaid's with storage tensor; from single repetitions
+
+Memory is resident memory of the process and its children above that after the imports, sampled every 10 ms, in MiB.
+`inlaid convert` is measured whole. Figures are medians.
+
+Needs tensorflow, scikit-learn, joblib, psutil, pyarrow, and a release build of inlaid. Photos are hard-linked up
+to --images, into 10 class folders; at least 100 of them.
+"""
+
+import gc
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+from statistics import median
+
+import measure
+
+PIPELINES = [
+    "1 list of arrays",
+    "2 list of tensors",
+    "3 function returning arrays",
+    "4 function returning tensors",
+    "5 NumPy array of arrays",
+    "6 NumPy array of tensors",
+    "7 joblib threads",
+]
+STORAGES = {"inlaid, storage tensor": "tensor", "inlaid, storage binary": "binary"}
+OURS = "inlaid, storage tensor"
+BATCH = 32
+COLUMNS = {
+    "images s": "images_s",
+    "create s": "create_s",
+    "epoch s": "epoch_s",
+    "resizing peak": "resizing_peak",
+    "peak": "peak",
+    "take(1)": "take",
+    "held": "held",
+    "held at end": "held_at_end",
+}
+
+
+class MemoryWatch:
+    """Resident memory of this process and its children above that at the start, and its peak."""
+
+    def __init__(self):
+        import psutil
+
+        self.process = psutil.Process()
+        self.start = self.resident()
+        self.peak = 0
+        threading.Thread(target=self.sample, daemon=True).start()
+
+    def resident(self):
+        import psutil
+
+        total = self.process.memory_info().rss
+        for child in self.process.children(recursive=True):
+            try:
+                total += child.memory_info().rss
+            except psutil.NoSuchProcess:
+                pass
+        return total
+
+    def sample(self):
+        while True:
+            self.now()
+            time.sleep(0.01)
+
+    def now(self):
+        above = self.resident() - self.start
+        self.peak = max(self.peak, above)
+        return above
+
+    def growth_while(self, step):
+        """The peak that `step` reaches, above the memory before it."""
+        before = self.now()
+        whole, self.peak = self.peak, before
+        step()
+        self.now()
+        grown = self.peak - before
+        self.peak = max(self.peak, whole)
+        return grown
+
+
+def resized(path):
+    import tensorflow as tf
+
+    image = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
+    return tf.image.resize(image, [measure.SIZE, measure.SIZE])
+
+
+def function_returning_arrays(paths):
+    return [resized(path).numpy() for path in paths]
+
+
+def function_returning_tensors(paths):
+    return [resized(path) for path in paths]
+
+
+def images_of(pipeline, paths):
+    """The resized images, held in the way of a pipeline."""
+    import numpy as np
+
+    match int(pipeline[0]):
+        case 1:
+            images = []
+            for path in paths:
+                images.append(resized(path).numpy())
+            return images
+        case 2:
+            images = []
+            for path in paths:
+                images.append(resized(path))
+            return images
+        case 3:
+            return function_returning_arrays(paths)
+        case 4:
+            return function_returning_tensors(paths)
+        case 5:
+            return np.array([resized(path).numpy() for path in paths])
+        case 6:
+            return np.array([resized(path) for path in paths])
+        case 7:
+            from joblib import Parallel, delayed
+
+            one = delayed(lambda path: resized(path).numpy())
+            return np.array(Parallel(n_jobs=2, backend="threading")(map(one, paths)))
+
+
+def measure_use(watch, dataset, batches):
+    """Takes the first element of a training set, then all of its `batches`."""
+
+    def first():
+        for element, _ in dataset.take(1):
+            element.numpy()
+
+    take = watch.growth_while(first)
+    start = time.perf_counter()
+    for images, _ in batches:
+        images.numpy()
+    seconds = time.perf_counter() - start
+    watch.now()
+    return {"take": take, "epoch_s": seconds, "peak": watch.peak}
+
+
+def measure_pipeline(pipeline, folder):
+    """One of the seven, in this process."""
+    import joblib  # noqa: F401, its memory belongs to the imports
+    import tensorflow as tf
+    from sklearn.model_selection import train_test_split
+
+    watch = MemoryWatch()
+    files = measure.labelled_files(folder)
+    labels = [label for _, label in files]
+    start = time.perf_counter()
+    images = images_of(pipeline, [path for path, _ in files])
+    result = {"images_s": time.perf_counter() - start}
+    watch.now()
+    result["resizing_peak"] = watch.peak
+    x_train, x_rest, y_train, y_rest = train_test_split(images, labels, test_size=0.3, random_state=0)
+    x_test, x_valid, y_test, y_valid = train_test_split(x_rest, y_rest, test_size=0.5, random_state=0)
+    start = time.perf_counter()
+    dataset = tf.data.Dataset.from_tensor_slices((x_train, y_train))
+    result["create_s"] = time.perf_counter() - start
+    batches = dataset.batch(BATCH)
+    result |= measure_use(watch, dataset, batches)
+    del images, x_train, x_rest, x_test, x_valid
+    gc.collect()
+    result["held"] = watch.now()
+    del dataset, batches
+    gc.collect()
+    result["held_at_end"] = watch.now()
+    return result
+
+
+def batches_of(folder):
+    """(images, labels) of each record batch in a folder of Parquet files; images are views of Arrow's memory."""
+    import pyarrow.parquet as pq
+
+    for path in sorted(folder.glob("*.parquet")):
+        for batch in pq.ParquetFile(path, pre_buffer=False).iter_batches(BATCH, columns=["image", "label"]):
+            yield measure.images_of(batch.column("image")), batch.column("label").to_numpy()
+
+
+def measure_reading(folder):
+    """The training set over a converted dataset, in this process."""
+    import pyarrow.parquet  # noqa: F401, its memory belongs to the imports
+    import tensorflow as tf
+
+    watch = MemoryWatch()
+    start = time.perf_counter()
+    images = tf.TensorSpec((None, measure.SIZE, measure.SIZE, 3), tf.uint8)
+    labels = tf.TensorSpec((None,), tf.int64)
+    dataset = tf.data.Dataset.from_generator(lambda: batches_of(folder / "train"), output_signature=(images, labels))
+    dataset = dataset.map(lambda images, labels: (tf.cast(images, tf.float32), labels))
+    result = {"create_s": time.perf_counter() - start}
+    result |= measure_use(watch, dataset, dataset)
+    gc.collect()
+    result["held"] = watch.now()
+    del dataset
+    gc.collect()
+    result["held_at_end"] = watch.now()
+    return result
+
+
+def measure_inlaid(inlaid, storage, folder, out):
+    """`inlaid convert`, then a training set over what it wrote, each in a process of its own."""
+    split = "train=0.7,validation=0.15,test=0.15"
+    command = [inlaid, "convert", folder, "--out", out, "--size", measure.SIZE, "--quiet"]
+    seconds, peak = measure.timed_with_peak([*command, "--split", split, "--storage", storage])
+    result = measure.fresh_process(__file__, "reading", out)
+    shutil.rmtree(out)
+    return {"images_s": seconds, "resizing_peak": peak, **result}
+
+
+def worker(kind, *arguments):
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    if kind == "reading":
+        result = measure_reading(Path(arguments[0]))
+    else:
+        result = measure_pipeline(arguments[0], Path(arguments[1]))
+    print(json.dumps(result))
+
+
+def cell(name, results):
+    value = median(result[COLUMNS[name]] for result in results)
+    return f"{value:.2f}" if name.endswith(" s") else f"{value / measure.MIB:.0f}"
+
+
+def seconds(results):
+    return [result["images_s"] + result["create_s"] for result in results]
+
+
+def greatest_peak(results):
+    return [max(result["resizing_peak"], result["peak"]) for result in results]
+
+
+def main():
+    options = measure.arguments(__doc__, images=1000, repeat=3).parse_args()
+    inlaid = measure.program(options.inlaid)
+    with measure.scratch_folder(options.scratch) as scratch:
+        folder = measure.class_folders(options.photos, options.images, scratch / "images")
+
+        def measured(row):
+            if row in STORAGES:
+                return measure_inlaid(inlaid, STORAGES[row], folder, scratch / "dataset")
+            return measure.fresh_process(__file__, "pipeline", row, folder)
+
+        results = measure.repeated(options.repeat, [*PIPELINES, *STORAGES], measured)
+    rows = []
+    for row, measured_ones in results.items():
+        times = measure.ratios(seconds(measured_ones), seconds(results[OURS]))
+        memory = measure.ratios(greatest_peak(measured_ones), greatest_peak(results[OURS]))
+        rows.append([row, *(cell(name, measured_ones) for name in COLUMNS), f"{median(times):.1f}x",
+                     f"{median(memory):.1f}x"])
+    measure.print_table([f"{options.images} images", *COLUMNS, "time", "memory"], rows)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--worker"]:
+        worker(*sys.argv[2:])
+    else:
+        main()

@@ -1,0 +1,223 @@
+//! What the command line says, word for word.
+
+use crate::harness::Scratch;
+
+fn source() -> Scratch {
+    let s = Scratch::new();
+    s.images(&["src/cat", "src/dog"], 10);
+    s
+}
+
+#[test]
+fn summary_is_text() {
+    let s = source();
+    let ran = s.convert("src --out out --size 4x6").exits(0);
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    assert!(lines[0].starts_with("train             16 rows "), "{}", ran.stdout);
+    assert!(lines[1].starts_with("validation         2 rows "), "{}", ran.stdout);
+    assert!(lines[2].starts_with("test               2 rows "), "{}", ran.stdout);
+    assert!(lines[3].starts_with("20 rows of 20 images, 2 classes, in "), "{}", ran.stdout);
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn summary_names_the_rejects() {
+    let s = source();
+    s.file("src/cat/a.png", b"no image");
+    s.file("src/cat/b.png", b"");
+    let ran = s.convert("src --out out --size 4").exits(3);
+    let end = "2 rejected: 1 empty, 1 unknown-format\neach is a line of `out/rejects.jsonl`\n";
+    assert!(ran.stdout.ends_with(end), "{}", ran.stdout);
+}
+
+#[test]
+fn json_summary_has_everything() {
+    let s = source();
+    let mut summary = s.convert("src --out out --size 4 --json --quiet").exits(0).json();
+    for measured in ["seconds", "images_per_second"] {
+        assert!(summary[measured].as_f64().unwrap() > 0.0);
+        summary[measured] = 0.into();
+    }
+    for split in ["train", "validation", "test"] {
+        assert!(summary["splits"][split]["bytes"].as_u64().unwrap() > 0);
+        summary["splits"][split]["bytes"] = 0.into();
+    }
+    let expected = serde_json::json!({
+        "dry_run": false,
+        "inputs": 20,
+        "rows": 20,
+        "rejects": 0,
+        "rejects_by_reason": {},
+        "classes": 2,
+        "splits": {
+            "train": {"rows": 16, "bytes": 0, "shards": 1},
+            "validation": {"rows": 2, "bytes": 0, "shards": 1},
+            "test": {"rows": 2, "bytes": 0, "shards": 1},
+        },
+        "ignored": {"hidden": 0, "other": {}, "linked_folders": 0},
+        "notices": [],
+        "seconds": 0,
+        "images_per_second": 0,
+    });
+    assert_eq!(summary, expected);
+}
+
+#[test]
+fn shares_that_are_no_whole_are_refused() {
+    let s = source();
+    let refused = |split: &str, message: &str| {
+        let ran = s.convert(&format!("src --out out --size 4 --split {split}")).exits(2);
+        assert!(ran.stderr.contains(message), "{}", ran.stderr);
+    };
+    refused("train=0.8,test=0.1", "shares sum to 0.9, not to 1");
+    refused("train=0.8,holdout=0.2", "unknown split `holdout`, expected one of train, validation, test");
+    refused("train=0.8,valid=0.1,val=0.1", "split `validation` is named twice");
+    refused("train", "share `train` is not SPLIT=FRACTION");
+    refused("train=1.5,test=-0.5", "share 1.5 of `train` is not above 0 and at most 1");
+}
+
+#[test]
+fn settings_out_of_range_are_refused() {
+    let s = source();
+    let refused = |words: &str, message: &str| {
+        let ran = s.convert(&format!("src --out out {words}")).exits(2);
+        assert!(ran.stderr.contains(message), "{}", ran.stderr);
+    };
+    refused("--size 0", "size `0` is not HEIGHTxWIDTH in pixels, 1 to 65535 each");
+    refused("--size 224x", "size `224x` is not HEIGHTxWIDTH in pixels, 1 to 65535 each");
+    refused("--size 4 --pad-color pink", "color `pink` is not R,G,B (0 to 255 each), #RRGGBB, black, gray or white");
+    refused("--size 4 --row-group-bytes 0", "`0` is not a number of bytes such as 16MiB");
+    refused("--size 4 --max-errors 101%", "`101%` is not a number such as 100 or a percentage such as 0.5%");
+    refused("--size 4 --fit squeeze", "[possible values: stretch, crop, pad]");
+    refused("--size 4 --threads 0", "invalid value '0' for '--threads <N>'");
+}
+
+#[test]
+fn tensor_too_large_for_readers_is_refused() {
+    let s = source();
+    s.convert("src --out out --size 65535").fails(
+        2,
+        "error: a tensor of 12884508675 elements is too large, the most is 536870911\nhint: choose a smaller `--size`",
+    );
+}
+
+#[test]
+fn class_too_small_for_its_shares_is_refused() {
+    let s = source();
+    s.images(&["src/ant"], 6);
+    s.convert("src --out out --size 4").fails(
+        1,
+        "error: class `ant` has 6 images, too few to give each of train=0.8,validation=0.1,test=0.1 its share\n\
+         hint: use `--split-by path`, which draws for each image, or fewer splits, as in `--split train=1`",
+    );
+    assert!(!s.path().join("out").exists());
+}
+
+#[test]
+fn too_few_images_are_refused() {
+    let s = Scratch::new();
+    s.images(&["src"], 2);
+    s.convert("src --out out --size 4").fails(
+        1,
+        "error: 2 images are too few to give each of train=0.8,validation=0.1,test=0.1 its share\n\
+         hint: use `--split-by path`, which draws for each image, or fewer splits, as in `--split train=1`",
+    );
+}
+
+#[test]
+fn sources_that_hold_nothing_are_refused() {
+    let s = Scratch::new();
+    s.file("src/notes.txt", b"x");
+    s.convert("src --out out --size 4").fails(
+        1,
+        "error: no images in `src`\n\
+         hint: a source holds class folders, split folders, or images; see `inlaid convert --help`",
+    );
+    s.convert("missing --out out --size 4").fails(
+        1,
+        "error: can't read source folder `missing`: No such file or directory (os error 2)",
+    );
+    s.convert("src/notes.txt --out out --size 4").fails(1, "error: source `src/notes.txt` is not a folder");
+}
+
+#[test]
+fn sources_that_disagree_are_refused() {
+    let s = Scratch::new();
+    s.image("a/cat/1.png");
+    s.image("b/train/cat/1.png");
+    s.convert("a b --out out --size 4").fails(
+        1,
+        "error: `a` holds classes folders, but `b` holds splits folders\n\
+         hint: say what the top folders mean with `--folders classes`, `splits` or `none`",
+    );
+}
+
+#[test]
+fn split_folders_must_be_there_to_split_by_them() {
+    let s = source();
+    s.convert("src --out out --size 4 --split-by folder").fails(
+        1,
+        "error: `src` has no split folders to split by\n\
+         hint: name the top folders train, validation and test, or use `--split-by label`",
+    );
+    s.convert("src --out out --size 4 --folders splits").fails(
+        1,
+        "error: folder `cat` in `src` is not named after a split\n\
+         hint: split folders are named train, validation (valid, val, dev) or test (eval); or use `--folders classes`",
+    );
+    s.convert("src --out out --size 4 --split-by folder --folders classes").fails(
+        2,
+        "error: split folders can't be split by `folder` when folders mean `classes`\n\
+         hint: leave out `--folders`, or use `--split-by label`",
+    );
+}
+
+#[test]
+fn too_many_errors_stop_the_run() {
+    let s = source();
+    for name in ["a", "b", "c"] {
+        s.file(&format!("src/cat/{name}.png"), b"no image");
+    }
+    s.convert("src --out ok --size 4 --max-errors 3").exits(3);
+    s.convert("src --out ok2 --size 4 --max-errors 14%").exits(3);
+    for limit in ["2", "13%"] {
+        let ran = s.convert(&format!("src --out out --size 4 --max-errors {limit}")).exits(1);
+        let begin = "error: 3 of 23 inputs can't be used, more than 2 allowed; the last one is `cat/";
+        assert!(ran.stderr.starts_with(begin), "{}", ran.stderr);
+        assert!(ran.stderr.ends_with("hint: raise `--max-errors` to go on\n"), "{}", ran.stderr);
+        assert!(!s.path().join("out").exists());
+    }
+}
+
+#[test]
+fn nothing_usable_is_an_error() {
+    let s = Scratch::new();
+    s.file("src/a.png", b"no image");
+    s.convert("src --out out --size 4 --split train=1").fails(
+        1,
+        "error: none of the 1 inputs can be used; the first one is `a.png`: the content is no known image format\n\
+         hint: run with `--on-error stop` for the first error alone",
+    );
+    assert!(!s.path().join("out").exists());
+}
+
+#[test]
+fn image_larger_than_the_limits_is_rejected_from_its_header() {
+    let s = source();
+    s.convert("src --out out --size 4 --max-pixels 19").exits(1);
+    s.convert("src --out out --size 4 --max-pixels 20").exits(0);
+    let ran = s.convert("src --out out2 --size 4 --max-file-bytes 10").exits(1);
+    assert!(ran.stderr.contains("bytes, more than 10 allowed"), "{}", ran.stderr);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn full_disk_is_named() {
+    use std::os::unix::fs::symlink;
+    let s = source();
+    // A lock file that leads to a device that is always full.
+    std::fs::create_dir_all(s.path().join("out/.inlaid")).unwrap();
+    symlink("/dev/full", s.path().join("out/.inlaid/lock")).unwrap();
+    let ran = s.convert("src --out out --size 4").exits(1);
+    assert!(ran.stderr.contains("No space left on device"), "{}", ran.stderr);
+}

@@ -1,0 +1,245 @@
+//! Which files become rows, with which label, and what is said about the others.
+
+use crate::harness::Scratch;
+
+fn labels(scratch: &Scratch, dataset: &str) -> Vec<(String, Option<i64>)> {
+    let mut rows: Vec<_> = scratch.rows(dataset).into_iter().map(|row| (row.path, row.label)).collect();
+    rows.sort();
+    rows
+}
+
+fn labelled(rows: &[(&str, i64)]) -> Vec<(String, Option<i64>)> {
+    rows.iter().map(|(path, label)| ((*path).to_owned(), Some(*label))).collect()
+}
+
+const ALL_TRAIN: &str = "--out out --size 4 --split train=1";
+
+#[test]
+fn class_folders_are_sorted_by_utf8_bytes() {
+    let s = Scratch::new();
+    for name in ["src/b/1.png", "src/B/1.png", "src/é/1.png", "src/a/deep/er/1.png"] {
+        s.image(name);
+    }
+    s.convert(&format!("src {ALL_TRAIN}")).exits(0);
+    assert_eq!(
+        labels(&s, "out"),
+        labelled(&[("B/1.png", 0), ("a/deep/er/1.png", 1), ("b/1.png", 2), ("é/1.png", 3)])
+    );
+}
+
+#[test]
+fn flat_folder_has_no_labels() {
+    let s = Scratch::new();
+    s.image("src/1.png");
+    s.image("src/2_train.png");
+    s.convert(&format!("src {ALL_TRAIN}")).exits(0);
+    assert_eq!(labels(&s, "out"), [("1.png".into(), None), ("2_train.png".into(), None)]);
+}
+
+#[test]
+fn one_class_is_a_class() {
+    let s = Scratch::new();
+    s.image("src/cat/1.png");
+    s.convert(&format!("src {ALL_TRAIN}")).exits(0);
+    assert_eq!(labels(&s, "out"), labelled(&[("cat/1.png", 0)]));
+}
+
+#[test]
+fn split_folders_are_kept() {
+    let s = Scratch::new();
+    for name in ["src/training/cat/1.png", "src/Val/dog/1.png", "src/eval/cat/1.png"] {
+        s.image(name);
+    }
+    let ran = s.convert("src --out out --size 4").exits(0);
+    assert!(ran.stderr.contains("note: the top folders of `src` are taken as splits\n"), "{}", ran.stderr);
+    let rows: Vec<_> = s.rows("out").into_iter().map(|row| (row.split, row.path, row.label)).collect();
+    assert_eq!(
+        rows,
+        [
+            ("train", "training/cat/1.png".into(), Some(0)),
+            ("validation", "Val/dog/1.png".into(), Some(1)),
+            ("test", "eval/cat/1.png".into(), Some(0)),
+        ]
+    );
+}
+
+#[test]
+fn class_called_train_is_a_class() {
+    let s = Scratch::new();
+    for name in ["src/train/1.png", "src/ship/1.png"] {
+        s.image(name);
+    }
+    let ran = s.convert(&format!("src {ALL_TRAIN}")).exits(0);
+    assert_eq!(labels(&s, "out"), labelled(&[("ship/1.png", 0), ("train/1.png", 1)]));
+    let note = "note: folder `train` is taken as a class, as not every folder beside it is named after a split\n";
+    assert!(ran.stderr.contains(note), "{}", ran.stderr);
+}
+
+#[test]
+fn option_decides_what_split_words_mean() {
+    let s = Scratch::new();
+    for name in ["src/train/1.png", "src/test/1.png"] {
+        s.image(name);
+    }
+    s.convert(&format!("src --folders classes {ALL_TRAIN}")).exits(0);
+    assert_eq!(labels(&s, "out"), labelled(&[("test/1.png", 0), ("train/1.png", 1)]));
+}
+
+#[test]
+fn image_beside_class_folders_is_rejected() {
+    let s = Scratch::new();
+    s.image("src/cat/1.png");
+    s.image("src/stray.png");
+    s.convert(&format!("src {ALL_TRAIN}")).exits(3);
+    assert_eq!(labels(&s, "out"), labelled(&[("cat/1.png", 0)]));
+    let reason = ["stray.png", "discover", "no-class", "it lies beside class folders, so it has no class"];
+    assert_eq!(s.rejects("out"), [reason.map(String::from)]);
+}
+
+#[test]
+fn image_beside_split_folders_is_rejected() {
+    let s = Scratch::new();
+    s.image("src/train/cat/1.png");
+    s.image("src/train/stray.png");
+    s.image("src/stray.png");
+    s.convert("src --out out --size 4").exits(3);
+    let reasons: Vec<_> = s.rejects("out").into_iter().map(|[path, _, reason, _]| (path, reason)).collect();
+    assert_eq!(reasons, [("stray.png".into(), "no-split".into()), ("train/stray.png".into(), "no-class".into())]);
+}
+
+#[test]
+fn no_folder_rule_takes_everything() {
+    let s = Scratch::new();
+    s.image("src/cat/1.png");
+    s.image("src/stray.png");
+    s.convert(&format!("src --folders none {ALL_TRAIN}")).exits(0);
+    assert_eq!(labels(&s, "out"), [("cat/1.png".into(), None), ("stray.png".into(), None)]);
+}
+
+#[test]
+fn hidden_and_other_files_are_told() {
+    let s = Scratch::new();
+    s.image("src/cat/1.png");
+    s.image("src/cat/.2.png");
+    s.image("src/.ipynb_checkpoints/3.png");
+    s.image("src/__MACOSX/4.png");
+    s.file("src/cat/notes.TXT", b"x");
+    s.file("src/cat/README", b"x");
+    let ran = s.convert(&format!("src {ALL_TRAIN} --json")).exits(0);
+    assert_eq!(
+        ran.stderr,
+        "note: ignored 3 hidden files or folders (names that begin with `.` or `__`)\n\
+         note: ignored files that are not named as images: 1 no extension, 1 .txt\n"
+    );
+    assert_eq!(ran.json()["ignored"], serde_json::json!({"hidden": 3, "other": {"": 1, "txt": 1}, "linked_folders": 0}));
+}
+
+#[test]
+fn extension_in_any_case_names_an_input_and_content_decides() {
+    let s = Scratch::new();
+    s.image("src/cat/1.JPG");
+    s.image("src/cat/2.Tiff");
+    s.convert(&format!("src {ALL_TRAIN}")).exits(0);
+    assert_eq!(labels(&s, "out"), labelled(&[("cat/1.JPG", 0), ("cat/2.Tiff", 0)]));
+}
+
+#[test]
+fn undecodable_formats_are_named() {
+    let s = Scratch::new();
+    s.image("src/cat/1.png");
+    s.file("src/cat/2.avif", b"\0\0\0\x1cftypavif\0\0\0\0avifmif1");
+    s.file("src/cat/3.heic", b"\0\0\0\x18ftypheic\0\0\0\0");
+    s.file("src/cat/4.jxl", b"\xff\x0a\xfa\x7f\x01");
+    s.file("src/cat/5.jpg", b"no image at all");
+    s.file("src/cat/6.jpg", b"");
+    s.convert(&format!("src {ALL_TRAIN}")).exits(3);
+    let details: Vec<_> = s.rejects("out").into_iter().map(|[path, stage, _, detail]| (path, stage, detail)).collect();
+    let expected = [
+        ("cat/2.avif", "AVIF images can't be decoded"),
+        ("cat/3.heic", "HEIC images can't be decoded"),
+        ("cat/4.jxl", "JPEG XL images can't be decoded"),
+        ("cat/5.jpg", "the content is no known image format"),
+        ("cat/6.jpg", "the file is empty"),
+    ];
+    assert_eq!(details, expected.map(|(path, detail)| (path.into(), "decode".into(), detail.into())));
+}
+
+#[test]
+fn same_key_in_two_sources_is_taken_once() {
+    let s = Scratch::new();
+    for name in ["a/cat/1.png", "b/cat/1.png", "b/cat/2.png"] {
+        s.image(name);
+    }
+    let ran = s.convert(&format!("a b {ALL_TRAIN} --json")).exits(3);
+    assert_eq!(labels(&s, "out"), labelled(&[("cat/1.png", 0), ("cat/2.png", 0)]));
+    assert_eq!(s.rejects("out")[0][3], "key is already taken by the file in `a`");
+    assert_eq!(ran.json()["inputs"], 3);
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    use super::*;
+
+    fn reasons(s: &Scratch) -> Vec<(String, String)> {
+        s.rejects("out").into_iter().map(|[path, _, reason, _]| (path, reason)).collect()
+    }
+
+    #[test]
+    fn pipe_named_as_an_image_hangs_nothing() {
+        let s = Scratch::new();
+        s.image("src/cat/1.png");
+        assert!(Command::new("mkfifo").arg(s.path().join("src/cat/2.jpg")).status().unwrap().success());
+        s.convert(&format!("src {ALL_TRAIN}")).exits(3);
+        assert_eq!(reasons(&s), [("cat/2.jpg".into(), "not-a-file".into())]);
+    }
+
+    #[test]
+    fn name_that_is_not_utf8_is_rejected() {
+        let s = Scratch::new();
+        let image = s.image("src/cat/1.png");
+        fs::copy(image, s.path().join("src/cat").join(OsStr::from_bytes(b"\xff.png"))).unwrap();
+        s.convert(&format!("src {ALL_TRAIN}")).exits(3);
+        assert_eq!(reasons(&s), [("cat/\u{fffd}.png".into(), "name-not-utf8".into())]);
+    }
+
+    #[test]
+    fn linked_files_are_followed_and_broken_ones_rejected() {
+        let s = Scratch::new();
+        let image = s.image("elsewhere/1.png");
+        fs::create_dir_all(s.path().join("src/cat")).unwrap();
+        symlink(image, s.path().join("src/cat/1.png")).unwrap();
+        symlink("nowhere", s.path().join("src/cat/2.png")).unwrap();
+        s.convert(&format!("src {ALL_TRAIN}")).exits(3);
+        assert_eq!(labels(&s, "out"), labelled(&[("cat/1.png", 0)]));
+        assert_eq!(reasons(&s), [("cat/2.png".into(), "broken-link".into())]);
+    }
+
+    #[test]
+    fn linked_folders_are_followed_on_request() {
+        let s = Scratch::new();
+        s.image("src/cat/1.png");
+        s.image("elsewhere/1.png");
+        symlink(s.path().join("elsewhere"), s.path().join("src/dog")).unwrap();
+        let ran = s.convert(&format!("src {ALL_TRAIN}")).exits(0);
+        assert_eq!(ran.stderr, "note: 1 symbolic link to a folder is not followed\n");
+        assert_eq!(labels(&s, "out"), labelled(&[("cat/1.png", 0)]));
+        s.convert(&format!("src {ALL_TRAIN} --overwrite --follow-links")).exits(0);
+        assert_eq!(labels(&s, "out"), labelled(&[("cat/1.png", 0), ("dog/1.png", 1)]));
+    }
+
+    #[test]
+    fn loop_of_links_ends() {
+        let s = Scratch::new();
+        s.image("src/cat/1.png");
+        symlink(s.path().join("src"), s.path().join("src/cat/up")).unwrap();
+        s.convert(&format!("src {ALL_TRAIN} --follow-links")).exits(3);
+        assert_eq!(labels(&s, "out"), labelled(&[("cat/1.png", 0)]));
+        assert_eq!(reasons(&s), [("cat/up".into(), "link-loop".into())]);
+    }
+}

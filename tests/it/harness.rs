@@ -1,0 +1,156 @@
+//! A scratch folder with images, the binary run in it, and what it wrote read back.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use tempfile::TempDir;
+
+/// A folder of its own for a test.
+pub struct Scratch(TempDir);
+
+/// A row as it was read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadRow {
+    pub split: &'static str,
+    pub path: String,
+    pub label: Option<i64>,
+}
+
+/// What a run of the binary left.
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        Scratch(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes a small PNG whose pixels depend on its name.
+    pub fn image(&self, name: &str) -> PathBuf {
+        let path = self.file(name, &[]);
+        let color = name.bytes().fold(7_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+        let pixels = image::RgbImage::from_fn(5, 4, |x, y| image::Rgb([color, x as u8 * 40, y as u8 * 60]));
+        pixels.save_with_format(&path, image::ImageFormat::Png).unwrap();
+        path
+    }
+
+    /// `count` images in each of the folders.
+    pub fn images(&self, folders: &[&str], count: usize) -> &Scratch {
+        for folder in folders {
+            for number in 0..count {
+                self.image(&format!("{folder}/{number:03}.png"));
+            }
+        }
+        self
+    }
+
+    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// `inlaid convert` with these words, separated by blanks, in this folder.
+    pub fn convert(&self, words: &str) -> Ran {
+        let words = words.split_whitespace();
+        let output = Command::new(env!("CARGO_BIN_EXE_inlaid")).arg("convert").args(words).current_dir(self.path()).output();
+        Ran::of(output.unwrap())
+    }
+
+    /// All rows of the dataset in this folder, split by split, in order.
+    pub fn rows(&self, dataset: &str) -> Vec<ReadRow> {
+        ["train", "validation", "test"].into_iter().flat_map(|split| self.rows_of(dataset, split)).collect()
+    }
+
+    fn rows_of(&self, dataset: &str, split: &'static str) -> Vec<ReadRow> {
+        let Ok(shards) = fs::read_dir(self.path().join(dataset).join(split)) else { return Vec::new() };
+        let mut shards: Vec<PathBuf> = shards.map(|shard| shard.unwrap().path()).collect();
+        shards.sort();
+        let mut rows = Vec::new();
+        for shard in shards {
+            let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(shard).unwrap()).unwrap();
+            for batch in reader.build().unwrap() {
+                let batch = batch.unwrap();
+                let labels = batch.column_by_name("label").unwrap().as_primitive::<Int64Type>().clone();
+                let paths = batch.column_by_name("path").unwrap().as_string::<i32>().clone();
+                rows.extend(labels.iter().zip(paths.iter()).map(|(label, path)| ReadRow {
+                    split,
+                    path: path.unwrap().to_owned(),
+                    label,
+                }));
+            }
+        }
+        rows
+    }
+
+    /// The paths of the files in a folder, and their bytes, sorted.
+    pub fn files(&self, folder: &str) -> Vec<(String, Vec<u8>)> {
+        let root = self.path().join(folder);
+        let mut files = Vec::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                    files.push((name, fs::read(&path).unwrap()));
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    /// The files of a dataset, without those of the lock.
+    pub fn dataset(&self, folder: &str) -> Vec<(String, Vec<u8>)> {
+        self.files(folder).into_iter().filter(|(name, _)| name != ".inlaid/lock").collect()
+    }
+
+    /// The lines of `rejects.jsonl`: path, stage, reason, detail.
+    pub fn rejects(&self, dataset: &str) -> Vec<[String; 4]> {
+        let Ok(text) = fs::read_to_string(self.path().join(dataset).join("rejects.jsonl")) else { return Vec::new() };
+        let field = |line: &serde_json::Value, name: &str| line[name].as_str().unwrap().to_owned();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines.map(|line| ["path", "stage", "reason", "detail"].map(|name| field(&line, name))).collect()
+    }
+}
+
+impl Ran {
+    fn of(output: Output) -> Ran {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Asserts the exit code.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Ran {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Asserts that the run stopped with this message and hint, and said nothing else.
+    #[track_caller]
+    pub fn fails(self, code: i32, message: &str) {
+        assert_eq!((self.code, self.stderr.trim_end()), (code, message));
+        assert_eq!(self.stdout, "");
+    }
+
+    /// The summary that `--json` prints.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+}

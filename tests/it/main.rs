@@ -1,0 +1,9 @@
+//! Behaviour through the real binary and the public API.
+
+mod cli;
+mod determinism;
+mod discover;
+mod harness;
+mod layout;
+mod output;
+mod split;

@@ -1,0 +1,192 @@
+//! What happens to the output folder.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::harness::Scratch;
+
+const CONVERT: &str = "src --out out --size 4 --split train=1";
+
+fn source() -> Scratch {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 3);
+    s
+}
+
+#[test]
+fn full_folder_is_refused() {
+    let s = source();
+    s.file("out/thesis.txt", b"mine");
+    s.convert(CONVERT).fails(
+        1,
+        "error: output folder `out` is not empty and not an inlaid dataset\nhint: choose a new folder for `--out`",
+    );
+    s.convert(&format!("{CONVERT} --overwrite")).exits(1);
+    assert_eq!(s.files("out"), [("thesis.txt".into(), b"mine".to_vec())]);
+}
+
+#[test]
+fn dataset_is_replaced_only_on_request() {
+    let s = source();
+    s.convert(CONVERT).exits(0);
+    let before = s.files("out");
+    s.convert(CONVERT).fails(
+        1,
+        "error: output folder `out` already holds a dataset\n\
+         hint: choose a new folder for `--out`, or replace the dataset with `--overwrite`",
+    );
+    assert_eq!(s.files("out"), before);
+    s.file("out/notes.txt", b"mine");
+    s.images(&["src/dog"], 2);
+    s.convert("src --out out --size 4 --split test=1 --overwrite").exits(0);
+    assert_eq!(s.rows("out").iter().filter(|row| row.split == "test").count(), 5);
+    assert!(!s.path().join("out/train").exists());
+    assert_eq!(fs::read(s.path().join("out/notes.txt")).unwrap(), b"mine");
+}
+
+#[test]
+fn foreign_shard_is_not_mixed_in_nor_replaced() {
+    let s = source();
+    s.convert(CONVERT).exits(0);
+    s.file("out/train/other.parquet", b"theirs");
+    let before = s.files("out");
+    s.convert(&format!("{CONVERT} --overwrite")).fails(
+        1,
+        "error: `out/train/other.parquet` is in the way and was not written by inlaid\nhint: move that file elsewhere",
+    );
+    assert_eq!(s.files("out"), before);
+}
+
+#[test]
+fn failed_run_leaves_nothing() {
+    let s = source();
+    s.file("src/cat/broken.png", b"no image");
+    s.convert("src --out new/er/out --size 4 --split train=1 --on-error stop").fails(
+        1,
+        "error: `cat/broken.png` can't be used: the content is no known image format\n\
+         hint: leave out `--on-error stop` to list such inputs and go on",
+    );
+    assert!(!s.path().join("new").exists());
+}
+
+#[test]
+fn failed_run_leaves_the_dataset_that_was_there() {
+    let s = source();
+    s.convert(CONVERT).exits(0);
+    let before = s.dataset("out");
+    s.file("src/cat/broken.png", b"no image");
+    s.convert(&format!("{CONVERT} --overwrite --on-error stop")).exits(1);
+    assert_eq!(s.dataset("out"), before);
+}
+
+#[test]
+fn dry_run_writes_nothing() {
+    let s = source();
+    let ran = s.convert("src --out out --size 4 --split train=1 --dry-run").exits(0);
+    assert_eq!(
+        ran.stdout,
+        "train              3 rows       144 B in 1 file\nwould write 3 rows of 3 images, 1 class, to `out`\n"
+    );
+    assert!(!s.path().join("out").exists());
+}
+
+#[test]
+fn output_inside_a_source_is_refused() {
+    let s = source();
+    s.convert("src --out src/out --size 4").fails(
+        1,
+        "error: output folder `src/out` and source `src` lie in one another\n\
+         hint: choose a folder for `--out` beside the source",
+    );
+    assert!(!s.path().join("src/out").exists());
+}
+
+#[test]
+fn damaged_manifest_is_refused() {
+    let s = source();
+    s.convert(CONVERT).exits(0);
+    s.file("out/inlaid.json", b"{");
+    let before = s.files("out");
+    let ran = s.convert(&format!("{CONVERT} --overwrite")).exits(1);
+    assert!(ran.stderr.starts_with("error: `out/inlaid.json` is damaged: "), "{}", ran.stderr);
+    assert_eq!(s.files("out"), before);
+}
+
+#[test]
+fn manifest_of_a_later_release_is_refused() {
+    let s = source();
+    s.convert(CONVERT).exits(0);
+    s.file("out/inlaid.json", b"{\"format_version\": 99}");
+    s.convert(&format!("{CONVERT} --overwrite")).fails(
+        1,
+        "error: `out/inlaid.json` has format version 99, this release knows version 1\n\
+         hint: use the release of inlaid that wrote the dataset",
+    );
+}
+
+#[test]
+fn what_a_crash_left_is_dropped() {
+    let s = source();
+    s.file("out/.inlaid/staging-abc/train/train-00000.parquet", b"half");
+    s.file("out/.inlaid/lock", b"process 1 on host gone\n");
+    s.convert(CONVERT).exits(0);
+    assert!(!s.path().join("out/.inlaid/staging-abc").exists());
+    assert_eq!(s.rows("out").len(), 3);
+}
+
+#[test]
+fn commit_that_a_crash_interrupted_is_completed() {
+    let s = source();
+    s.convert(CONVERT).exits(0);
+    let whole = s.dataset("out");
+    // As if the process had died after the first of its renames: the manifest is still staged.
+    fs::create_dir_all(s.path().join("out/.inlaid/staging-abc")).unwrap();
+    for name in ["README.md", "inlaid.json"] {
+        fs::rename(s.path().join("out").join(name), s.path().join("out/.inlaid/staging-abc").join(name)).unwrap();
+    }
+    let journal = r#"{"renames": [
+        [".inlaid/staging-abc/train/train-00000.parquet", "train/train-00000.parquet"],
+        [".inlaid/staging-abc/README.md", "README.md"],
+        [".inlaid/staging-abc/inlaid.json", "inlaid.json"]], "removals": []}"#;
+    s.file("out/.inlaid/journal.json", journal.as_bytes());
+    // The next writer completes it, sees a dataset, and refuses to replace it.
+    s.convert(CONVERT).exits(1);
+    assert_eq!(s.dataset("out"), whole);
+}
+
+#[cfg(unix)]
+#[test]
+fn signals_stop_a_run_cleanly() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 3000);
+    let mut run = Command::new(env!("CARGO_BIN_EXE_inlaid"))
+        .args("convert src --out out --size 512 --split train=1 --quiet --threads 1".split(' '))
+        .current_dir(s.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begin = Instant::now();
+    while !s.path().join("out/.inlaid/lock").exists() && begin.elapsed() < Duration::from_secs(60) {
+        thread::sleep(Duration::from_millis(5));
+    }
+    thread::sleep(Duration::from_millis(50));
+    assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap().success());
+    assert_eq!(run.wait().unwrap().code(), Some(1));
+    assert!(!s.path().join("out").exists());
+}
+
+#[test]
+fn second_writer_is_told_who_the_first_is() {
+    let s = source();
+    let lock = s.file("out/.inlaid/lock", b"process 7 on host here\n");
+    let lock = fs::File::options().write(true).open(lock).unwrap();
+    lock.lock().unwrap();
+    s.convert(CONVERT).fails(
+        1,
+        "error: dataset `out` is being written by process 7 on host here\nhint: wait for it to end",
+    );
+    drop(lock);
+    s.convert(CONVERT).exits(0);
+}
