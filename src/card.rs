@@ -25,7 +25,7 @@ fn yaml(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt:
     writeln!(out, "dataset_info:\n  features:\n  - name: {TENSOR_COLUMN}")?;
     match spec.storage {
         Storage::Tensor => writeln!(out, "    list: uint8\n    length: {}", shape.elements())?,
-        Storage::Binary => writeln!(out, "    dtype: binary")?,
+        Storage::Binary => writeln!(out, "    dtype: fixed_size_binary[{}]", shape.bytes())?,
     }
     writeln!(out, "  - name: label")?;
     if manifest.classes.is_empty() {

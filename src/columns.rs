@@ -89,7 +89,7 @@ impl Columns {
             Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.path))),
             Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| pixels(row.source_height)))),
             Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| pixels(row.source_width)))),
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| hex(&row.sha256)))),
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.sha256.to_string()))),
         ]
     }
 }
@@ -99,7 +99,7 @@ fn features(spec: &Spec, shape: &TensorShape, classes: &[String]) -> serde_json:
     let value = |dtype: &str| json!({ "dtype": dtype, "_type": "Value" });
     let image = match spec.storage {
         Storage::Tensor => json!({ "feature": value("uint8"), "length": shape.elements(), "_type": "List" }),
-        Storage::Binary => value("binary"),
+        Storage::Binary => value(&format!("fixed_size_binary[{}]", shape.bytes())),
     };
     let label = match classes {
         [] => value("int64"),

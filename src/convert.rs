@@ -13,8 +13,9 @@ use crate::pipeline::{self, Job, Written};
 use crate::plan::Plan;
 use crate::reject::write_rejects;
 use crate::run::{RunOptions, SplitSummary, Summary, count_reasons};
+use crate::sha256::Sha256;
 use crate::spec::{Folders, Spec, SplitBy};
-use crate::split::{self, Sha256};
+use crate::split;
 use crate::tensor::TensorShape;
 
 /// The name of the list of rejected inputs in the dataset's folder.

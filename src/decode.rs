@@ -1,7 +1,7 @@
-//! Reads an image file and turns it into 8-bit pixels of the wanted channels, upright. The home of
+//! Turns the bytes of an image file into 8-bit pixels of the wanted channels, upright. The home of
 //! the `image` crate.
 //!
-//! Nothing is decoded before the gate: file length, then width, height and pixel count from the
+//! Nothing is decoded before the gate: the length of the file (in `files`), then width, height and pixel count from the
 //! header, against the spec's limits. The rules by which every kind of pixel becomes 8-bit RGB:
 //!
 //! - 16-bit samples: `round(v / 257)`; 32-bit floats (HDR, EXR): clamped to 0..=1, times 255, rounded,
@@ -16,8 +16,7 @@
 //! Colour profiles are not applied.
 
 use std::cell::Cell;
-use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -51,49 +50,21 @@ pub struct Pixels<'a> {
 /// Decodes one image after the other into buffers that are used again.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    file: Vec<u8>,
     raw: Vec<u8>,
     converted: Vec<u8>,
     upright: Vec<u8>,
 }
 
 impl Decoder {
-    /// Reads a file whole; it is then [`Decoder::file`].
-    ///
-    /// # Errors
-    /// If it can't be read, is empty, or is longer than `limits` allow.
-    pub fn read(&mut self, path: &Path, limits: &Limits) -> Result<(), RecordError> {
-        let limit = limits.file_bytes.0;
-        let file = File::open(path).map_err(RecordError::Unreadable)?;
-        let bytes = file.metadata().map_err(RecordError::Unreadable)?.len();
-        if bytes > limit {
-            return Err(RecordError::FileTooLarge { bytes, limit });
-        }
-        self.file.clear();
-        self.file.reserve(bytes as usize + 1);
-        // One byte more than allowed shows a file that has grown since.
-        file.take(limit + 1).read_to_end(&mut self.file).map_err(RecordError::Unreadable)?;
-        match self.file.len() as u64 {
-            0 => Err(RecordError::Empty),
-            bytes if bytes > limit => Err(RecordError::FileTooLarge { bytes, limit }),
-            _ => Ok(()),
-        }
-    }
-
-    /// The bytes of the file that was read last.
-    pub fn file(&self) -> &[u8] {
-        &self.file
-    }
-
-    /// Decodes the file that was read last. Its name decides the format only if its content does
-    /// not (Targa files have no signature).
+    /// Decodes a file's bytes. Its name decides the format only if its content does not (Targa files
+    /// have no signature).
     ///
     /// # Errors
     /// If it is no image, one that can't be decoded, larger than the limits, or broken. A panic
     /// inside a codec is such an error too.
-    pub fn decode(&mut self, path: &Path, spec: &Spec) -> Result<Pixels<'_>, RecordError> {
+    pub fn decode(&mut self, file: &[u8], path: &Path, spec: &Spec) -> Result<Pixels<'_>, RecordError> {
         DECODING.set(true);
-        let decoded = catch_unwind(AssertUnwindSafe(|| self.decode_unguarded(path, spec)));
+        let decoded = catch_unwind(AssertUnwindSafe(|| self.decode_unguarded(file, path, spec)));
         DECODING.set(false);
         let (width, height, stage) = decoded.unwrap_or_else(|panic| {
             *self = Decoder::default();
@@ -107,24 +78,24 @@ impl Decoder {
         Ok(Pixels { width, height, samples })
     }
 
-    fn decode_unguarded(&mut self, path: &Path, spec: &Spec) -> Result<(u32, u32, Buffer), RecordError> {
-        let format = format_of(&self.file, path)?;
-        let mut reader = ImageReader::with_format(Cursor::new(self.file.as_slice()), format);
+    fn decode_unguarded(&mut self, file: &[u8], path: &Path, spec: &Spec) -> Result<(u32, u32, Buffer), RecordError> {
+        let format = format_of(file, path)?;
+        if format == ImageFormat::Jpeg && jpeg_is_cut_off(file) {
+            return Err(RecordError::Truncated);
+        }
+        let mut reader = ImageReader::with_format(Cursor::new(file), format);
         reader.limits(alloc_limit(&spec.limits));
         let mut decoder = reader.into_decoder().map_err(refused)?;
 
         let (width, height) = decoder.dimensions();
         check_dimensions(width, height, &spec.limits)?;
-        let orientation = match spec.exif {
+        let orientation = match spec.exif && may_have_exif(format, file) {
             true => decoder.orientation().unwrap_or(Orientation::NoTransforms),
             false => Orientation::NoTransforms,
         };
         let color = decoder.color_type();
         let raw = sized(&mut self.raw, decoder.total_bytes() as usize);
         decoder.read_image(raw).map_err(refused)?;
-        if format == ImageFormat::Jpeg && jpeg_is_cut_off(&self.file) {
-            return Err(RecordError::Truncated);
-        }
 
         let wanted = match (color, spec.channels) {
             (ColorType::Rgb8, Channels::Rgb) | (ColorType::L8, Channels::Gray) | (ColorType::Rgba8, Channels::Rgba) => {
@@ -218,6 +189,7 @@ fn check_dimensions(width: u32, height: u32, limits: &Limits) -> Result<(), Reco
 fn refused(error: ImageError) -> RecordError {
     match error {
         ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => RecordError::Truncated,
+        ImageError::Unsupported(error) => RecordError::UnsupportedVariant(error.to_string()),
         // Codecs put line breaks into some messages; rejects are one line each.
         error => RecordError::Malformed(error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")),
     }
@@ -234,6 +206,12 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 fn jpeg_is_cut_off(bytes: &[u8]) -> bool {
     let scan = first_scan(bytes).unwrap_or(bytes.len());
     !bytes[scan..].windows(2).rev().any(|pair| pair == [0xFF, 0xD9])
+}
+
+/// Whether it is worth asking for EXIF: a JPEG's decoder reads all headers again for that.
+fn may_have_exif(format: ImageFormat, bytes: &[u8]) -> bool {
+    let headers = || &bytes[..first_scan(bytes).unwrap_or(bytes.len())];
+    format != ImageFormat::Jpeg || headers().windows(6).any(|window| window == b"Exif\0\0")
 }
 
 /// Where the data of the first scan begins, past all headers (and past the thumbnails in them).

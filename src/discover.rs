@@ -217,17 +217,15 @@ impl Discovery {
     fn read_folders(&mut self, root: &Path, first: usize, top: &BTreeSet<String>, spec: &Spec) -> Result<(), Error> {
         let used: BTreeSet<&str> =
             self.records[first..].iter().filter_map(|r| r.key.split_once('/')).map(|(t, _)| t).collect();
-        let all_splits = used.iter().all(|name| Split::from_folder_name(name).is_some());
+        let not_a_split = used.iter().find(|name| Split::from_folder_name(name).is_none());
         let folders = match spec.folders {
             Folders::Auto if used.is_empty() => Folders::None,
-            Folders::Auto if all_splits => Folders::Splits,
+            Folders::Auto if not_a_split.is_none() => Folders::Splits,
             Folders::Auto => Folders::Classes,
             asked => asked,
         };
-        if folders == Folders::Splits {
-            if let Some(folder) = used.iter().find(|name| Split::from_folder_name(name).is_none()) {
-                return Err(Error::NotASplitFolder { folder: (*folder).to_owned(), source_folder: root.to_owned() });
-            }
+        if let (Folders::Splits, Some(folder)) = (folders, not_a_split) {
+            return Err(Error::NotASplitFolder { folder: (*folder).to_owned(), source_folder: root.to_owned() });
         }
         match self.folders {
             Some(earlier) if earlier != folders => {

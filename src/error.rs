@@ -297,6 +297,9 @@ pub enum RecordError {
     /// An image format that can't be decoded.
     #[error("{0} images can't be decoded")]
     UnsupportedFormat(&'static str),
+    /// An image of a known format that is coded in a way which can't be decoded.
+    #[error("{0}")]
+    UnsupportedVariant(String),
     /// An image with a height or width of 0.
     #[error("the image is {width} pixels wide and {height} high")]
     NoPixels {
@@ -368,7 +371,7 @@ impl RecordError {
             Empty => "empty",
             FileTooLarge { .. } => "file-too-large",
             UnknownFormat => "unknown-format",
-            UnsupportedFormat(_) => "unsupported-format",
+            UnsupportedFormat(_) | UnsupportedVariant(_) => "unsupported-format",
             NoPixels { .. } => "no-pixels",
             TooManyPixels { .. } => "too-many-pixels",
             SideTooLong { .. } => "side-too-long",

@@ -20,9 +20,11 @@
 //!
 //! ```text
 //!   2 * row group (16 MiB) + 4 * threads * page (1.25 MiB)     pixels on their way to the file
-//! + threads * (file + 3 * decoded image)                       buffers of a thread, kept for its largest image
-//! + inputs * (37 + length of the key)                          the records and the plan
+//! + threads * (8 MiB + file + 3 * decoded image)               buffers of a thread, kept for its largest image
+//! + inputs * (48 + length of the key)                          the records and the plan
 //! ```
+
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
 mod card;
 pub mod columns;
@@ -30,6 +32,7 @@ mod convert;
 mod decode;
 mod discover;
 mod error;
+mod files;
 mod manifest;
 mod output;
 pub mod page;
@@ -38,6 +41,7 @@ mod plan;
 mod reject;
 mod resize;
 mod run;
+mod sha256;
 pub mod shard;
 mod spec;
 mod split;
@@ -51,5 +55,6 @@ pub use manifest::{FORMAT_VERSION, MANIFEST, Manifest, SplitInfo};
 pub use output::Overwrite;
 pub use reject::Reject;
 pub use run::{MaxErrors, OnError, Progress, RunOptions, SplitSummary, Summary};
+pub use sha256::Sha256;
 pub use shard::{Checksum, ShardInfo};
 pub use spec::*;

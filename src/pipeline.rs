@@ -6,23 +6,24 @@
 //! threads, whatever the number of images, and what is written does not depend on who was faster.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use crate::columns::Columns;
 use crate::decode::Decoder;
 use crate::discover::{Discovery, Record};
 use crate::error::{Error, RecordError};
+use crate::files::Files;
 use crate::manifest::SplitInfo;
 use crate::page::Page;
 use crate::plan::{PagePlan, Plan};
 use crate::reject::Reject;
 use crate::resize::Resizer;
 use crate::run::{Progress, RunOptions};
+use crate::sha256::Sha256;
 use crate::shard::{self, Row, RowGroup, ShardWriter, shard_name};
 use crate::spec::{Spec, Split};
 
@@ -32,6 +33,9 @@ const ROW_GROUPS_AHEAD: usize = 2;
 /// Pages that every thread may hold beyond that, so that none waits for another.
 const PAGES_PER_THREAD: usize = 2;
 
+/// Files that a thread hashes at a time: two rounds of eight.
+const HASHED_TOGETHER: usize = 16;
+
 /// Everything that a run works on; nothing in it changes.
 pub(crate) struct Job<'a> {
     pub(crate) discovery: &'a Discovery,
@@ -40,7 +44,7 @@ pub(crate) struct Job<'a> {
     pub(crate) columns: &'a Columns,
     pub(crate) options: &'a RunOptions,
     /// Of every record's file, where the split was decided by content.
-    pub(crate) hashes: &'a [crate::split::Sha256],
+    pub(crate) hashes: &'a [Sha256],
 }
 
 /// What came of a plan.
@@ -63,23 +67,26 @@ pub(crate) fn hash_contents(
     spec: &Spec,
     pool: &rayon::ThreadPool,
     progress: &Progress,
-) -> Result<Vec<crate::split::Sha256>, Error> {
+) -> Result<Vec<Sha256>, Error> {
     let records = std::mem::take(&mut discovery.records);
     let found = &*discovery;
-    let hash = |decoder: &mut Decoder, record: &Record| {
-        if progress.is_stopped() {
-            return Err(RecordError::Changed);
+    let hash = |files: &mut Files, records: &[Record]| {
+        let mut paths: Vec<PathBuf> = records.iter().map(|record| found.path(record)).collect();
+        let mut hashes = Vec::with_capacity(paths.len());
+        while !paths.is_empty() && !progress.is_stopped() {
+            let read = files.read(&paths, &spec.limits);
+            paths.drain(..read.len());
+            hashes.extend(read);
         }
-        decoder.read(&found.path(record), &spec.limits)?;
-        Ok(Sha256::digest(decoder.file()).into())
+        hashes
     };
-    let hashes: Vec<Result<_, RecordError>> =
-        pool.install(|| records.par_iter().map_init(Decoder::default, hash).collect());
+    let hashes: Vec<Vec<Result<_, RecordError>>> =
+        pool.install(|| records.par_chunks(HASHED_TOGETHER).map_init(Files::default, hash).collect());
     if progress.is_stopped() {
         return Err(Error::Interrupted);
     }
     let mut kept = Vec::with_capacity(records.len());
-    for (record, hash) in records.into_iter().zip(hashes) {
+    for (record, hash) in records.into_iter().zip(hashes.into_iter().flatten()) {
         match hash {
             Ok(hash) => {
                 kept.push(hash);
@@ -187,13 +194,14 @@ struct Filled<'a> {
 /// One thread's share of the work, with its buffers.
 struct Worker<'a> {
     job: &'a Job<'a>,
+    files: Files,
     decoder: Decoder,
     resizer: Resizer,
 }
 
 impl<'a> Worker<'a> {
     fn new(job: &'a Job<'a>) -> Worker<'a> {
-        Worker { job, decoder: Decoder::default(), resizer: Resizer::of(job.spec) }
+        Worker { job, files: Files::default(), decoder: Decoder::default(), resizer: Resizer::of(job.spec) }
     }
 
     fn fill_pages<I: Iterator<Item = PagePlan<'a>>>(mut self, window: &Window<I>, results: Sender<Filled<'a>>) {
@@ -217,35 +225,51 @@ impl<'a> Worker<'a> {
     fn fill(&mut self, number: usize, plan: PagePlan<'a>, buffer: Vec<u8>) -> Filled<'a> {
         let mut page = self.job.columns.pages().buffer(buffer);
         let (mut rows, mut rejects) = (Vec::with_capacity(plan.rows.len()), Vec::new());
-        for &index in plan.rows {
-            if self.job.options.progress.is_stopped() {
-                break;
-            }
-            let row = self.make_row(index as usize, page.slot());
-            self.job.options.progress.advance(row.is_err());
-            match row {
-                Ok(row) => {
-                    page.keep();
-                    rows.push(row);
+        let mut rest = plan.rows;
+        while !rest.is_empty() && !self.job.options.progress.is_stopped() {
+            let (paths, read) = self.read_files(rest);
+            let (batch, later) = rest.split_at(read.len());
+            for (number, (&index, sha256)) in batch.iter().zip(read).enumerate() {
+                let row = sha256
+                    .and_then(|sha256| self.make_row(index as usize, &paths[number], number, sha256, page.slot()));
+                self.job.options.progress.advance(row.is_err());
+                match row {
+                    Ok(row) => {
+                        page.keep();
+                        rows.push(row);
+                    }
+                    Err(error) => rejects.push((self.job.discovery.records[index as usize].key.clone().into(), error)),
                 }
-                Err(error) => rejects.push((self.job.discovery.records[index as usize].key.clone().into(), error)),
             }
+            rest = later;
         }
         let page = (!rows.is_empty()).then(|| page.finish());
         Filled { number, plan, page, rows, rejects }
     }
 
-    fn make_row(&mut self, index: usize, slot: &mut [u8]) -> Result<Row, RecordError> {
-        let Job { discovery, spec, hashes, .. } = *self.job;
-        let record = &discovery.records[index];
-        let path = discovery.path(record);
-        self.decoder.read(&path, &spec.limits)?;
-        let sha256: crate::split::Sha256 = Sha256::digest(self.decoder.file()).into();
-        if hashes.get(index).is_some_and(|earlier| *earlier != sha256) {
+    /// Reads as many of the files of these records as lie in memory together.
+    fn read_files(&mut self, indices: &[u32]) -> (Vec<PathBuf>, Vec<Result<Sha256, RecordError>>) {
+        let discovery = self.job.discovery;
+        let path = |&index: &u32| discovery.path(&discovery.records[index as usize]);
+        let paths: Vec<PathBuf> = indices.iter().map(path).collect();
+        let read = self.files.read(&paths, &self.job.spec.limits);
+        (paths, read)
+    }
+
+    fn make_row(
+        &mut self,
+        index: usize,
+        path: &Path,
+        number: usize,
+        sha256: Sha256,
+        slot: &mut [u8],
+    ) -> Result<Row, RecordError> {
+        if self.job.hashes.get(index).is_some_and(|earlier| *earlier != sha256) {
             return Err(RecordError::Changed);
         }
-        let pixels = self.decoder.decode(&path, spec)?;
+        let pixels = self.decoder.decode(self.files.bytes(number), path, self.job.spec)?;
         self.resizer.resize(&pixels, slot)?;
+        let record = &self.job.discovery.records[index];
         Ok(Row {
             path: record.key.clone(),
             label: record.label,

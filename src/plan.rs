@@ -109,11 +109,6 @@ impl Plan {
         self.splits.iter().map(|split| split.rows.len()).sum()
     }
 
-    /// Shards in all.
-    pub fn shards(&self) -> usize {
-        self.splits.iter().map(|split| split.rows.len().div_ceil(self.counts.shard)).sum()
-    }
-
     /// The pages of all shards of all splits, in order.
     pub fn pages(&self) -> impl Iterator<Item = PagePlan<'_>> {
         let counts = self.counts;

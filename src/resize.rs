@@ -113,13 +113,14 @@ fn crop_window(width: u32, height: u32, target_width: u32, target_height: u32) -
     Window { left: (width - cut_width) / 2, top: (height - cut_height) / 2, width: cut_width, height: cut_height }
 }
 
-/// Where the whole image lies in the target when scaled to fit: the arithmetic of
-/// `tf.image.resize_with_pad`, with at least one pixel each way.
+/// Where the whole image lies in the target when scaled to fit, in whole pixels rounded down but at
+/// least one: the arithmetic of `tf.image.resize_with_pad`, exact where that rounds in binary.
 fn pad_window(width: u32, height: u32, target_width: u32, target_height: u32) -> Window {
-    let (across, down) = (f64::from(width) / f64::from(target_width), f64::from(height) / f64::from(target_height));
-    let ratio = across.max(down);
-    let side = |n: u32, target: u32| ((f64::from(n) / ratio).floor() as u32).clamp(1, target);
-    let (fit_width, fit_height) = (side(width, target_width), side(height, target_height));
+    let [w, h, tw, th] = [width, height, target_width, target_height].map(u64::from);
+    let (fit_width, fit_height) = match w * th >= h * tw {
+        true => (target_width, (h * tw / w).max(1) as u32),
+        false => ((w * th / h).max(1) as u32, target_height),
+    };
     Window {
         left: (target_width - fit_width) / 2,
         top: (target_height - fit_height) / 2,

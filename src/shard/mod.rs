@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::page::Page;
+use crate::sha256::Sha256;
 use crate::spec::{Format, Split};
 
 pub use checksum::Checksum;
@@ -25,7 +26,7 @@ pub struct Row {
     /// Of the upright source image, in pixels.
     pub source_width: u32,
     /// Of the source file's bytes.
-    pub sha256: [u8; 32],
+    pub sha256: Sha256,
 }
 
 /// Rows that lie together in a file: pages of tensors and, in the same order, the rest.

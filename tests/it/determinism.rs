@@ -39,7 +39,7 @@ fn number_of_threads_changes_nothing() {
                     *bytes = text.replace(version, "  \"dataset_version\": 1,").into_bytes();
                 }
             }
-            assert!(one.len() > 12, "too few files to tell: {}", one.len());
+            assert!(one.len() >= 10, "too few files to tell: {}", one.len());
             same_bytes(&one, &more);
         }
     }
@@ -68,6 +68,7 @@ fn inputs_are_rows_and_rejects() {
     let summary = ran.json();
     assert_eq!((&summary["inputs"], &summary["rows"], &summary["rejects"]), (&127.into(), &120.into(), &7.into()));
     assert_eq!((s.rows("out").len(), s.rejects("out").len()), (120, 7));
-    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(s.path().join("out/inlaid.json")).unwrap()).unwrap();
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(s.path().join("out/inlaid.json")).unwrap()).unwrap();
     assert_eq!((&manifest["inputs"], &manifest["rejects"]), (&127.into(), &7.into()));
 }

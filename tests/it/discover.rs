@@ -21,10 +21,7 @@ fn class_folders_are_sorted_by_utf8_bytes() {
         s.image(name);
     }
     s.convert(&format!("src {ALL_TRAIN}")).exits(0);
-    assert_eq!(
-        labels(&s, "out"),
-        labelled(&[("B/1.png", 0), ("a/deep/er/1.png", 1), ("b/1.png", 2), ("é/1.png", 3)])
-    );
+    assert_eq!(labels(&s, "out"), labelled(&[("B/1.png", 0), ("a/deep/er/1.png", 1), ("b/1.png", 2), ("é/1.png", 3)]));
 }
 
 #[test]
@@ -131,7 +128,10 @@ fn hidden_and_other_files_are_told() {
         "note: ignored 3 hidden files or folders (names that begin with `.` or `__`)\n\
          note: ignored files that are not named as images: 1 no extension, 1 .txt\n"
     );
-    assert_eq!(ran.json()["ignored"], serde_json::json!({"hidden": 3, "other": {"": 1, "txt": 1}, "linked_folders": 0}));
+    assert_eq!(
+        ran.json()["ignored"],
+        serde_json::json!({"hidden": 3, "other": {"": 1, "txt": 1}, "linked_folders": 0})
+    );
 }
 
 #[test]

@@ -65,7 +65,8 @@ impl Scratch {
     /// `inlaid convert` with these words, separated by blanks, in this folder.
     pub fn convert(&self, words: &str) -> Ran {
         let words = words.split_whitespace();
-        let output = Command::new(env!("CARGO_BIN_EXE_inlaid")).arg("convert").args(words).current_dir(self.path()).output();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_inlaid")).arg("convert").args(words).current_dir(self.path()).output();
         Ran::of(output.unwrap())
     }
 

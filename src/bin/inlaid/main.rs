@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 fn run_convert(convert: &Convert) -> ExitCode {
     let terminal = Terminal::new(convert.quiet);
     let result = convert.resolve().and_then(|(spec, options)| {
-        let _stops = terminal.stop_on_signal(&options.progress);
+        terminal.stop_on_signal(&options.progress);
         let _shows = terminal.show(&options.progress);
         match convert.dry_run {
             true => inlaid::dry_run(&convert.sources, &convert.out, &spec, &options),
