@@ -98,11 +98,17 @@ impl<'a> Hashing<'a> {
 /// Hashes as much of the messages as is faster side by side; [`Hashing::finish`] does the rest.
 #[cfg(target_arch = "x86_64")]
 fn hash_side_by_side(messages: &mut [Hashing<'_>]) {
-    if !std::arch::is_x86_feature_detected!("sha")
-        && let Some(simd) = pulp::x86::V3::try_new()
-    {
-        for group in messages.chunks_mut(avx2::LANES) {
-            avx2::hash(simd, &mut group.iter_mut().collect::<Vec<_>>());
+    use pulp::x86::{V3, V4};
+    if std::arch::is_x86_feature_detected!("sha") {
+        return;
+    }
+    for group in messages.chunks_mut(lanes::COUNT) {
+        let group = &mut group.iter_mut().collect::<Vec<_>>()[..];
+        // With AVX-512 a rotation is one instruction instead of three.
+        if let Some(simd) = V4::try_new() {
+            simd.vectorize(lanes::Run(*simd, group));
+        } else if let Some(simd) = V3::try_new() {
+            simd.vectorize(lanes::Run(simd, group));
         }
     }
 }
@@ -111,17 +117,17 @@ fn hash_side_by_side(messages: &mut [Hashing<'_>]) {
 fn hash_side_by_side(_: &mut [Hashing<'_>]) {}
 
 #[cfg(target_arch = "x86_64")]
-mod avx2 {
+mod lanes {
     use pulp::u32x8;
     use pulp::x86::V3;
 
     use super::Hashing;
 
     /// 32-bit lanes of a register.
-    pub(super) const LANES: usize = 8;
+    pub(super) const COUNT: usize = 8;
 
     /// A step of all lanes takes as long as hashing this many blocks one by one.
-    const WORTH_IT: usize = 3;
+    const WORTH_IT: usize = 2;
 
     /// The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
     #[rustfmt::skip]
@@ -137,16 +143,15 @@ mod avx2 {
     ];
 
     /// Hashes the first blocks of up to eight messages, while enough of them have any.
-    pub(super) fn hash(simd: V3, messages: &mut [&mut Hashing<'_>]) {
-        struct Run<'r, 'm, 'a>(V3, &'r mut [&'m mut Hashing<'a>]);
-        impl pulp::NullaryFnOnce for Run<'_, '_, '_> {
-            type Output = ();
-            #[inline(always)]
-            fn call(self) {
-                hash_lanes(self.0, self.1);
-            }
+    pub(super) struct Run<'r, 'm, 'a>(pub V3, pub &'r mut [&'m mut Hashing<'a>]);
+
+    impl pulp::NullaryFnOnce for Run<'_, '_, '_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            hash_lanes(self.0, self.1);
         }
-        simd.vectorize(Run(simd, messages));
     }
 
     #[inline(always)]
@@ -175,18 +180,18 @@ mod avx2 {
 
     #[inline(always)]
     fn keep(state: &[u32x8; 8], message: &mut Hashing<'_>, lane: usize, step: usize) {
-        message.state = state.map(|register| lanes(register)[lane]);
+        message.state = state.map(|register| words(register)[lane]);
         message.done = step;
     }
 
     #[inline(always)]
-    fn lanes(r: u32x8) -> [u32; LANES] {
+    fn words(r: u32x8) -> [u32; COUNT] {
         [r.0, r.1, r.2, r.3, r.4, r.5, r.6, r.7]
     }
 
     /// One block of every lane: the rounds of FIPS 180-4, 6.2.2.
     #[inline(always)]
-    fn compress(simd: V3, state: &mut [u32x8; 8], blocks: [&super::Block; LANES]) {
+    fn compress(simd: V3, state: &mut [u32x8; 8], blocks: [&super::Block; COUNT]) {
         let add = |a, b| simd.wrapping_add_u32x8(a, b);
         let xor = |a, b| simd.xor_u32x8(a, b);
         macro_rules! rotate {
