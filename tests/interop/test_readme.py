@@ -45,6 +45,6 @@ def test_example_runs(folder, code):
     environment = {**os.environ, "HF_HOME": str(folder / "huggingface"), "PYTHONPATH": ""}
     environment.pop("HF_DATASETS_CACHE", None)
     done = subprocess.run(
-        [sys.executable, "example.py"], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "example.py"], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
