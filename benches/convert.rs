@@ -1,6 +1,7 @@
 //! The whole conversion against what it can't be faster than, and against the obvious program.
 //!
-//! `cargo bench --bench convert -- PHOTOS [--images 1000] [--repeat 7] [--threads 2] [--scratch DIR]`
+//! `cargo bench --bench convert -- PHOTOS [--images 1000] [--repeat 7] [--threads 2] [--scratch DIR]
+//! [--no-obvious]`
 //!
 //! - `limit`: threads that read, decode and resize the same files with the same libraries into
 //!   memory, and nothing else; their buffers are used again;
@@ -58,14 +59,18 @@ fn main() -> Outcome<()> {
         seconds[0].push(timed(|| limit(&files, arguments.threads))?);
         seconds[1].push(timed(|| inlaid(&source, &scratch.path().join("dataset"), arguments.threads))?);
         fs::remove_dir_all(scratch.path().join("dataset"))?;
-        seconds[2].push(timed(|| obvious(&files, &scratch.path().join("obvious.parquet"), arguments.threads))?);
+        if arguments.obvious {
+            seconds[2].push(timed(|| obvious(&files, &scratch.path().join("obvious.parquet"), arguments.threads))?);
+        }
     }
     let rate = |row: usize| files.len() as f64 / median(seconds[row].clone());
     let ratio = |a: usize, b: usize| median(seconds[a].iter().zip(&seconds[b]).map(|(a, b)| a / b).collect());
     println!("{} images, {} threads, medians of {}", files.len(), arguments.threads, arguments.repeat);
     println!("limit    {:>7.0} images/s", rate(0));
     println!("inlaid   {:>7.0} images/s, {:.3} of the limit", rate(1), ratio(0, 1));
-    println!("obvious  {:>7.0} images/s; inlaid is {:.2} times as fast", rate(2), ratio(2, 1));
+    if arguments.obvious {
+        println!("obvious  {:>7.0} images/s; inlaid is {:.2} times as fast", rate(2), ratio(2, 1));
+    }
     Ok(())
 }
 
@@ -75,12 +80,19 @@ struct Arguments {
     repeat: usize,
     threads: usize,
     scratch: PathBuf,
+    obvious: bool,
 }
 
 impl Arguments {
     fn parse() -> Arguments {
-        let mut parsed =
-            Arguments { photos: PathBuf::new(), images: 1000, repeat: 7, threads: 2, scratch: std::env::temp_dir() };
+        let mut parsed = Arguments {
+            photos: PathBuf::new(),
+            images: 1000,
+            repeat: 7,
+            threads: 2,
+            scratch: std::env::temp_dir(),
+            obvious: true,
+        };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let mut number = || words.next().and_then(|n| n.parse().ok()).expect("the option needs a number");
@@ -89,6 +101,7 @@ impl Arguments {
                 "--images" => parsed.images = number(),
                 "--repeat" => parsed.repeat = number(),
                 "--threads" => parsed.threads = number(),
+                "--no-obvious" => parsed.obvious = false,
                 "--scratch" => parsed.scratch = words.next().expect("the option needs a folder").into(),
                 photos => parsed.photos = photos.into(),
             }

@@ -62,11 +62,19 @@ impl PageLayout {
         PageLayout { storage, compression, elements: shape.elements(), row_bytes: shape.bytes(), max_rows }
     }
 
+    /// The memory of a page, not used before.
+    pub fn zeroed(&self) -> Vec<u8> {
+        vec![0; self.buffer_bytes()]
+    }
+
     /// An empty page in `bytes`, a buffer that may have been used before.
     pub fn buffer(self, mut bytes: Vec<u8>) -> PageBuffer {
-        let len = self.first_pixel() + self.max_rows * self.row_bytes + usize::from(INDEX_BITS);
-        bytes.resize(len, 0);
+        bytes.resize(self.buffer_bytes(), 0);
         PageBuffer { layout: self, bytes, rows: 0 }
+    }
+
+    fn buffer_bytes(&self) -> usize {
+        self.first_pixel() + self.max_rows * self.row_bytes + usize::from(INDEX_BITS)
     }
 
     /// Where the pixels begin: room for the longest levels comes before them.

@@ -5,7 +5,7 @@
 //! [`ROW_GROUPS_AHEAD`] row groups ahead of what is written, so memory is bounded by row groups and
 //! threads, whatever the number of images, and what is written does not depend on who was faster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -102,7 +102,8 @@ pub(crate) fn hash_contents(
 pub(crate) fn write_shards(job: &Job<'_>, pool: &rayon::ThreadPool, staging: &Path) -> Result<Written, Error> {
     let counts = job.plan.counts;
     let width = ROW_GROUPS_AHEAD * (counts.row_group / counts.page) + PAGES_PER_THREAD * pool.current_num_threads();
-    let window = Window::new(job.plan.pages(), width);
+    let buffers = job.plan.pages().take(width).map(|_| job.columns.pages().zeroed()).collect();
+    let window = Window::new(job.plan.pages(), width, buffers);
     let (sender, receiver) = channel();
     job.options.progress.begin(job.plan.rows(), job.discovery.rejects.len());
     pool.in_place_scope(|scope| {
@@ -128,13 +129,14 @@ struct WindowState<I> {
     /// The number of the first page that is not written.
     first_unwritten: usize,
     closed: bool,
-    /// Buffers of written pages, to be used again.
-    buffers: Vec<Vec<u8>>,
+    /// A buffer for every page in the window. They take turns, so that all of them are in memory soon:
+    /// how much a run needs shows at once and stays the same.
+    buffers: VecDeque<Vec<u8>>,
 }
 
 impl<'a, I: Iterator<Item = PagePlan<'a>>> Window<I> {
-    fn new(pages: I, width: usize) -> Window<I> {
-        let state = WindowState { pages, next: 0, first_unwritten: 0, closed: false, buffers: Vec::new() };
+    fn new(pages: I, width: usize, buffers: VecDeque<Vec<u8>>) -> Window<I> {
+        let state = WindowState { pages, next: 0, first_unwritten: 0, closed: false, buffers };
         Window { state: Mutex::new(state), moved: Condvar::new(), width }
     }
 
@@ -149,7 +151,7 @@ impl<'a, I: Iterator<Item = PagePlan<'a>>> Window<I> {
         let plan = state.pages.next()?;
         let number = state.next;
         state.next += 1;
-        Some((number, plan, state.buffers.pop().unwrap_or_default()))
+        Some((number, plan, state.buffers.pop_front().unwrap_or_default()))
     }
 
     fn written(&self, pages: usize) {
