@@ -28,6 +28,18 @@ impl std::fmt::Debug for Sha256 {
     }
 }
 
+impl std::str::FromStr for Sha256 {
+    type Err = String;
+
+    /// 64 hex digits.
+    fn from_str(text: &str) -> Result<Sha256, String> {
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
+        let digest = bytes.and_then(|bytes| bytes.try_into().ok()).filter(|_| text.len() == 64);
+        digest.map(Sha256).ok_or_else(|| format!("`{text}` is not 64 hex digits"))
+    }
+}
+
 impl Sha256 {
     /// The digest of each message.
     pub fn of_each(messages: &[&[u8]]) -> Vec<Sha256> {
