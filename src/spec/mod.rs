@@ -1,0 +1,113 @@
+//! Everything that decides bytes: the settings of a dataset, parsed once into types that can't be
+//! wrong, and stored in the manifest. How a run is carried out (threads, progress) is in `run`.
+
+mod byte_size;
+mod color;
+mod shares;
+mod size;
+mod words;
+
+use serde::{Deserialize, Serialize};
+
+pub use byte_size::ByteSize;
+pub use color::Color;
+pub use shares::Shares;
+pub use size::Size;
+pub use words::{Channels, Compression, Dtype, Filter, Fit, Folders, Format, Layout, Order, Split, SplitBy, Storage};
+
+/// Everything that decides the bytes of a dataset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    /// Height and width of every tensor.
+    pub size: Size,
+    /// Default: [`Channels::Rgb`].
+    pub channels: Channels,
+    /// Default: [`Dtype::U8`].
+    pub dtype: Dtype,
+    /// Default: [`Layout::Hwc`].
+    pub layout: Layout,
+    /// Default: [`Fit::Stretch`].
+    pub fit: Fit,
+    /// What [`Fit::Pad`] fills with and transparent pixels lie on. Default: black.
+    pub pad_color: Color,
+    /// Default: [`Filter::Bilinear`].
+    pub filter: Filter,
+    /// Whether the kernel widens when shrinking, so that every source pixel counts. Default: true;
+    /// false is the default of `tf.image.resize`.
+    pub antialias: bool,
+    /// Whether the EXIF orientation is applied. Default: true.
+    pub exif: bool,
+    /// Default: train 0.8, validation 0.1, test 0.1.
+    pub shares: Shares,
+    /// Default: [`SplitBy::Folder`] if the source has split folders, else [`SplitBy::Label`]; always
+    /// set in a manifest.
+    pub split_by: Option<SplitBy>,
+    /// Decides the split and the order. Default: 0.
+    pub seed: u64,
+    /// Default: [`Order::Shuffled`].
+    pub order: Order,
+    /// Default: [`Folders::Auto`]; never that in a manifest.
+    pub folders: Folders,
+    /// Whether symbolic links to folders are followed (those to files always are). Default: false.
+    pub follow_links: bool,
+    /// Default: [`Storage::Tensor`].
+    pub storage: Storage,
+    /// Default: [`Format::Parquet`].
+    pub format: Format,
+    /// Of the tensor column; the others always use Zstandard in Parquet. Default: [`Compression::None`].
+    pub compression: Compression,
+    /// Pixels of a row group at most, but at least one row. Default: 16 MiB.
+    pub row_group_bytes: ByteSize,
+    /// Pixels of a shard at most, but at least one row group. Default: 512 MiB.
+    pub shard_bytes: ByteSize,
+    /// What a source image may be at most.
+    pub limits: Limits,
+}
+
+impl Spec {
+    /// A spec for tensors of this size, all else at its default.
+    pub fn new(size: Size) -> Spec {
+        Spec {
+            size,
+            channels: Channels::Rgb,
+            dtype: Dtype::U8,
+            layout: Layout::Hwc,
+            fit: Fit::Stretch,
+            pad_color: Color::default(),
+            filter: Filter::Bilinear,
+            antialias: true,
+            exif: true,
+            shares: Shares::default(),
+            split_by: None,
+            seed: 0,
+            order: Order::Shuffled,
+            folders: Folders::Auto,
+            follow_links: false,
+            storage: Storage::Tensor,
+            format: Format::Parquet,
+            compression: Compression::None,
+            row_group_bytes: ByteSize::mib(16),
+            shard_bytes: ByteSize::mib(512),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What a source image may be at most; checked from the file's length and header, before any
+/// memory for pixels is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Length of the file. Default: 1 GiB.
+    pub file_bytes: ByteSize,
+    /// Height and width in pixels. Default: 65,535.
+    pub side: u32,
+    /// Height times width. Default: 178,956,970, above which Pillow speaks of a decompression bomb
+    /// (twice its `MAX_IMAGE_PIXELS`).
+    pub pixels: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { file_bytes: ByteSize::mib(1024), side: 65_535, pixels: 178_956_970 }
+    }
+}
