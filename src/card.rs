@@ -28,11 +28,11 @@ fn yaml(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt:
         Storage::Binary => writeln!(out, "    dtype: fixed_size_binary[{}]", shape.bytes())?,
     }
     writeln!(out, "  - name: label")?;
-    if manifest.classes.is_empty() {
+    if manifest.version.classes.is_empty() {
         writeln!(out, "    dtype: int64")?;
     } else {
         writeln!(out, "    dtype:\n      class_label:\n        names:")?;
-        for (id, name) in manifest.classes.iter().enumerate() {
+        for (id, name) in manifest.version.classes.iter().enumerate() {
             writeln!(out, "          '{id}': {}", yaml_string(name))?;
         }
     }
@@ -42,13 +42,13 @@ fn yaml(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt:
         writeln!(out, "  - name: {name}\n    dtype: {dtype}")?;
     }
     writeln!(out, "  splits:")?;
-    for (split, info) in &manifest.splits {
+    for (split, info) in &manifest.version.splits {
         writeln!(out, "  - name: {split}\n    num_bytes: {}\n    num_examples: {}", info.bytes, info.rows)?;
     }
-    let bytes: u64 = manifest.splits.values().map(|split| split.bytes).sum();
+    let bytes: u64 = manifest.version.splits.values().map(|split| split.bytes).sum();
     writeln!(out, "  download_size: {bytes}\n  dataset_size: {bytes}")?;
     writeln!(out, "configs:\n- config_name: default\n  data_files:")?;
-    for split in manifest.splits.keys() {
+    for split in manifest.version.splits.keys() {
         writeln!(out, "  - split: {split}\n    path: {split}/*.{}", spec.format.extension())?;
     }
     Ok(())
@@ -73,7 +73,7 @@ fn prose(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt
          of the file it was made from, and that file's SHA-256.\n"
     )?;
     writeln!(out, "| split | rows | files |\n|---|---:|---:|")?;
-    for (split, info) in &manifest.splits {
+    for (split, info) in &manifest.version.splits {
         writeln!(out, "| {split} | {} | {} |", info.rows, info.shards.len())?;
     }
     let antialias = if spec.antialias { "antialiased" } else { "not antialiased" };

@@ -3,82 +3,98 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::card::{CARD, card};
-use crate::columns::Columns;
 use crate::discover::Discovery;
+use crate::draft::{Commits, Draft};
 use crate::error::{Error, SpecError};
-use crate::manifest::{FORMAT_VERSION, MANIFEST, Manifest};
+use crate::inputs::Inputs;
+use crate::manifest::{FORMAT_VERSION, Manifest, Version};
 use crate::output::{self, Output};
-use crate::pipeline::{self, Job, Written};
-use crate::plan::Plan;
-use crate::reject::write_rejects;
-use crate::run::{RunOptions, SplitSummary, Summary, count_reasons};
-use crate::sha256::Sha256;
+use crate::pipeline;
+use crate::plan::Tails;
+use crate::reject::{REJECTS, read_rejects};
+use crate::run::{Overwrite, RunOptions, SplitSummary, Summary};
+use crate::shard::Checksum;
 use crate::spec::{Folders, Spec, SplitBy};
-use crate::split;
 use crate::tensor::TensorShape;
 
-/// The name of the list of rejected inputs in the dataset's folder.
-pub const REJECTS: &str = "rejects.jsonl";
-
-/// Converts the images below `sources` into a dataset in the folder `out`.
+/// Converts the images below `sources` into a dataset in the folder `out`. Shards are committed as
+/// they are finished: a conversion that was interrupted is continued by the same conversion, and ends
+/// with the bytes that it would have had. One that is complete is left as it is.
 ///
 /// # Errors
 /// If a setting, a source or the output folder is unfit, or the run is stopped; the output folder
-/// is then as it was.
+/// then holds what it held, and the shards that were finished.
 pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
-    let shape = TensorShape::of(spec)?;
+    TensorShape::of(spec)?;
     refuse_overlap(sources, out)?;
-    let output = Output::claim(out, options.overwrite)?;
+    let output = Output::claim(out)?;
     let pool = pipeline::threads(options)?;
-    let prepared = Prepared::new(sources, spec, options, &pool)?;
-    let Prepared { discovery, plan, spec, hashes } = &prepared;
-    let columns = Columns::new(spec, &discovery.classes)?;
+    let mut inputs = discover(sources, spec, options, &pool)?;
+    let run = inputs.checksum();
 
-    let job = Job { discovery, plan, spec, columns: &columns, options, hashes };
-    let Written { splits, rejects } = pipeline::write_shards(&job, &pool, output.staging())?;
-    if splits.is_empty() {
+    let (manifest, commits) = match output.current() {
+        None => (first_manifest(&inputs, run, 1), Commits::EachShard),
+        Some(old) if options.overwrite == Overwrite::Dataset => {
+            (first_manifest(&inputs, run, old.version.dataset_version + 1), Commits::AtEnd)
+        }
+        Some(old) if old.conversion == Some(run) => match old.unfinished {
+            Some(unfinished) if unfinished.run == run => (old.clone(), Commits::EachShard),
+            _ => return complete(begin, &inputs, old, &output),
+        },
+        Some(old) if old.unfinished.is_some() => return Err(Error::OtherConversion(out.to_owned())),
+        Some(_) => return Err(Error::OutputExists(out.to_owned())),
+    };
+    let before = manifest.version.splits.clone();
+    let shards = inputs.shards();
+    let earlier = inputs.skip_finished(manifest.unfinished, &output)?;
+    let unchanged = before.values().map(|info| info.rows).sum();
+
+    let mut draft = Draft::new(output, manifest, commits, (run, shards), Vec::new())?;
+    let rejects = inputs.write(&pool, options, &mut draft, earlier)?;
+    if draft.is_empty() {
         let first = rejects.first().expect("inputs without rows are rejects");
         return Err(Error::NothingUsable {
-            inputs: discovery.inputs(),
+            inputs: inputs.discovery.inputs(),
             path: first.path.clone(),
             detail: first.detail.clone(),
         });
     }
+    let manifest = draft.finish(&rejects)?;
+    let splits = SplitSummary::of(&before, &manifest.version.splits);
+    Ok(Summary::of(begin, &inputs.discovery, unchanged, &rejects, splits))
+}
 
-    let manifest = Manifest {
-        format_version: FORMAT_VERSION,
-        dataset_version: output.next_version(),
-        tool: format!("inlaid {}", env!("CARGO_PKG_VERSION")),
-        spec: spec.clone(),
-        classes: discovery.classes.clone(),
-        splits,
-        inputs: discovery.inputs(),
-        rejects: rejects.len(),
-    };
-    let mut files: Vec<String> = manifest.shards().map(|shard| shard.file.clone()).collect();
-    if !rejects.is_empty() {
-        write_rejects(&output.staging().join(REJECTS), &rejects)?;
-        files.push(REJECTS.to_owned());
+/// The inputs of a conversion.
+fn discover(sources: &[PathBuf], spec: &Spec, options: &RunOptions, pool: &rayon::ThreadPool) -> Result<Inputs, Error> {
+    let discovery = Discovery::of(sources, spec)?;
+    if discovery.inputs() == 0 {
+        return Err(Error::NoImages(sources.to_vec()));
     }
-    output.stage(CARD, &card(&manifest, &shape))?;
-    output.stage(MANIFEST, &manifest.to_json())?;
-    files.extend([CARD.to_owned(), MANIFEST.to_owned()]);
-    output.commit(&files)?;
+    let spec = resolve(spec, &discovery)?;
+    Inputs::of(discovery, spec, options, pool, &Version::default(), &Tails::default())
+}
 
-    let mut summary = prepared.summary(begin);
-    summary.dry_run = false;
-    summary.rows = manifest.splits.values().map(|split| split.rows).sum();
-    summary.rejects = rejects.len();
-    summary.rejects_by_reason = count_reasons(&rejects);
-    let split_summary = |info: &crate::manifest::SplitInfo| SplitSummary {
-        rows: info.rows,
-        bytes: info.bytes,
-        shards: info.shards.len(),
-    };
-    summary.splits = manifest.splits.iter().map(|(split, info)| (*split, split_summary(info))).collect();
-    Ok(summary)
+/// The manifest that a conversion begins with.
+fn first_manifest(inputs: &Inputs, run: Checksum, dataset_version: u64) -> Manifest {
+    let classes = inputs.discovery.classes.clone();
+    Manifest {
+        format_version: FORMAT_VERSION,
+        tool: format!("inlaid {}", env!("CARGO_PKG_VERSION")),
+        spec: inputs.spec.clone(),
+        conversion: Some(run),
+        version: Version { dataset_version, classes, ..Version::default() },
+        unfinished: None,
+        previous: None,
+    }
+}
+
+/// What a conversion says that has nothing to do.
+fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, output: &Output) -> Result<Summary, Error> {
+    let rejects = read_rejects(&output.folder().join(REJECTS))?;
+    let splits = SplitSummary::of(&there.version.splits, &there.version.splits);
+    let summary = Summary::of(begin, &inputs.discovery, there.version.rows(), &rejects, splits);
+    Ok(Summary { committed: false, ..summary })
 }
 
 /// Says what [`convert`] would do: lists and splits the sources, decodes nothing, writes nothing.
@@ -89,62 +105,12 @@ pub fn dry_run(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
     let begin = Instant::now();
     TensorShape::of(spec)?;
     refuse_overlap(sources, out)?;
-    output::check(out, options.overwrite)?;
+    if output::check(out)?.is_some() && options.overwrite == Overwrite::Refuse {
+        return Err(Error::OutputExists(out.to_owned()));
+    }
     let pool = pipeline::threads(options)?;
-    Ok(Prepared::new(sources, spec, options, &pool)?.summary(begin))
-}
-
-/// Everything that is known before the first image is decoded.
-struct Prepared {
-    discovery: Discovery,
-    plan: Plan,
-    /// The spec with every choice made.
-    spec: Spec,
-    hashes: Vec<Sha256>,
-}
-
-impl Prepared {
-    fn new(
-        sources: &[PathBuf],
-        spec: &Spec,
-        options: &RunOptions,
-        pool: &rayon::ThreadPool,
-    ) -> Result<Prepared, Error> {
-        let mut discovery = Discovery::of(sources, spec)?;
-        let spec = resolve(spec, &discovery)?;
-        let rule = spec.split_by.expect("it was just chosen");
-        let hashes = match rule {
-            SplitBy::Content => pipeline::hash_contents(&mut discovery, &spec, pool, &options.progress)?,
-            _ => Vec::new(),
-        };
-        options.check(&discovery.rejects, discovery.inputs())?;
-        split::assign(&mut discovery.records, &discovery.classes, rule, &spec.shares, spec.seed, &hashes)?;
-        let plan = Plan::of(&discovery.records, &spec)?;
-        Ok(Prepared { discovery, plan, spec, hashes })
-    }
-
-    fn summary(&self, begin: Instant) -> Summary {
-        let row_bytes = TensorShape::of(&self.spec).map_or(0, |shape| shape.bytes()) as u64;
-        let splits = self.plan.splits.iter().map(|split| {
-            let rows = split.rows.len();
-            let shards = rows.div_ceil(self.plan.counts.shard);
-            (split.split, SplitSummary { rows, bytes: rows as u64 * row_bytes, shards })
-        });
-        let seconds = begin.elapsed().as_secs_f64();
-        Summary {
-            dry_run: true,
-            inputs: self.discovery.inputs(),
-            rows: self.plan.rows(),
-            rejects: self.discovery.rejects.len(),
-            rejects_by_reason: count_reasons(&self.discovery.rejects),
-            classes: self.discovery.classes.len(),
-            splits: splits.collect(),
-            ignored: self.discovery.ignored.clone(),
-            notices: self.discovery.notices.clone(),
-            seconds,
-            images_per_second: self.discovery.inputs() as f64 / seconds,
-        }
-    }
+    let inputs = discover(sources, spec, options, &pool)?;
+    Ok(inputs.dry_summary(begin, 0, &Version::default().splits))
 }
 
 /// Makes the choices that depend on the sources.
@@ -164,7 +130,7 @@ fn resolve(spec: &Spec, discovery: &Discovery) -> Result<Spec, Error> {
 }
 
 /// The output must not be found as a source, nor a source be written to.
-fn refuse_overlap(sources: &[PathBuf], out: &Path) -> Result<(), Error> {
+pub(crate) fn refuse_overlap(sources: &[PathBuf], out: &Path) -> Result<(), Error> {
     let absolute = |path: &Path| {
         // The part that exists is made canonical; the rest, to be created, is appended.
         let existing = path.ancestors().find(|part| part.exists()).unwrap_or(Path::new("."));

@@ -82,6 +82,8 @@ pub enum Notice {
     OtherFiles(String),
     /// Hidden files or folders were passed over.
     Hidden(usize),
+    /// A run that was interrupted is not continued.
+    GivenUp,
 }
 
 impl fmt::Display for Notice {
@@ -96,6 +98,9 @@ impl fmt::Display for Notice {
             Notice::LinkedFolders(n) => write!(f, "{n} symbolic links to folders are not followed"),
             Notice::OtherFiles(counts) => write!(f, "ignored files that are not named as images: {counts}"),
             Notice::Hidden(n) => write!(f, "ignored {n} hidden files or folders (names that begin with `.` or `__`)"),
+            Notice::GivenUp => {
+                write!(f, "an earlier run was interrupted and had other sources; what it committed stays")
+            }
         }
     }
 }
@@ -114,12 +119,9 @@ impl Discovery {
         for root in sources {
             found.walk(root, spec)?;
         }
-        if found.records.is_empty() && found.rejects.is_empty() {
-            return Err(Error::NoImages(sources.to_vec()));
-        }
         found.keep_first_of_each_key();
         found.assign_labels();
-        found.rejects.sort_by(|a, b| a.path.cmp(&b.path));
+        found.rejects.sort();
         found.tell_ignored();
         Ok(found)
     }

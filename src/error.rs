@@ -1,4 +1,4 @@
-//! The two kinds of failure: [`Error`] (the run stopped, nothing changed) and [`RecordError`] (one
+//! The two kinds of failure: [`Error`] (the run stopped, what is committed is whole) and [`RecordError`] (one
 //! input can't become a row), and what is wrong with a setting, [`SpecError`].
 
 use std::io;
@@ -8,7 +8,7 @@ use thiserror::Error as ThisError;
 
 use crate::spec::{Folders, Split};
 
-/// The run stopped; the output folder is as it was.
+/// The run stopped; the dataset is as it was last committed.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {
@@ -154,19 +154,19 @@ pub enum Error {
     },
     /// A shard could not be encoded.
     #[error("can't write `{}`", path.display())]
-    Parquet {
+    Shard {
         /// The shard.
         path: PathBuf,
-        /// Why.
-        source: parquet::errors::ParquetError,
+        /// Why it failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A shard could not be encoded.
-    #[error("can't write `{}`", path.display())]
-    Arrow {
-        /// The shard.
+    /// The disk is full.
+    #[error("the disk is full: `{}` could not be written, {} more are needed", path.display(), crate::spec::ByteSize(*needed))]
+    DiskFull {
+        /// The file that could not be written.
         path: PathBuf,
-        /// Why.
-        source: arrow_schema::ArrowError,
+        /// Bytes of everything that was still to be written.
+        needed: u64,
     },
     /// The worker threads could not be started.
     #[error("can't start {threads} threads")]
@@ -177,11 +177,67 @@ pub enum Error {
         source: rayon::ThreadPoolBuildError,
     },
     /// The run was interrupted.
-    #[error("interrupted, nothing was changed")]
+    #[error("interrupted")]
     Interrupted,
+    /// There is nothing to append to.
+    #[error("`{}` holds no dataset", .0.display())]
+    NoDataset(PathBuf),
+    /// A source's folders mean something else than those of the dataset.
+    #[error("`{}` holds {found_folders} folders, but the dataset was made of {folders} folders", source_folder.display())]
+    OtherFolders {
+        /// The source.
+        source_folder: PathBuf,
+        /// What its top folders are.
+        found_folders: Folders,
+        /// What they were when the dataset was made.
+        folders: Folders,
+    },
+    /// An input has the key of a row, but not its content, and the run was told to stop at that.
+    #[error("`{path}` has another content than the row that was made from it")]
+    ContentChanged {
+        /// The key.
+        path: String,
+    },
+    /// The dataset holds part of a conversion that this one does not continue.
+    #[error("output folder `{}` holds a conversion that was interrupted, with other settings or sources", .0.display())]
+    OtherConversion(PathBuf),
+    /// A reader saw two versions of a dataset.
+    #[error("`{}` was changed while it was read", .0.display())]
+    ChangedMeanwhile(PathBuf),
+    /// A run on the dataset was interrupted.
+    #[error("`{}` holds a run that was interrupted", .0.display())]
+    Unfinished(PathBuf),
+    /// There is no version to go back to.
+    #[error("`{}` has no earlier version to go back to", .0.display())]
+    NoHistory(PathBuf),
 }
 
 impl Error {
+    pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Error {
+        Error::Damaged { path: path.to_owned(), reason: reason.into() }
+    }
+
+    /// For `map_err`: a shard that could not be written.
+    pub(crate) fn write<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl FnOnce(E) -> Error {
+        let path = path.to_owned();
+        move |error| Error::Shard { path, source: Box::new(error) }
+    }
+
+    /// If the disk is full, says how much room the whole run still `needed`.
+    pub(crate) fn or_disk_full(self, needed: u64) -> Error {
+        let is_full = |error: &(dyn std::error::Error + 'static)| {
+            error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull)
+        };
+        let full = std::iter::successors(Some(&self as &(dyn std::error::Error + 'static)), |error| error.source());
+        match full.into_iter().any(is_full) {
+            true => match self {
+                Error::Io { path, .. } | Error::Shard { path, .. } => Error::DiskFull { path, needed },
+                other => other,
+            },
+            false => self,
+        }
+    }
+
     /// For `map_err`: names the action and the path of an I/O error.
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { action, path: path.as_ref().to_owned(), source }
@@ -241,7 +297,7 @@ pub enum SpecError {
 }
 
 /// The step that an input failed at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// Listing the source.
@@ -340,6 +396,9 @@ pub enum RecordError {
     /// The resizer refused it.
     #[error("can't be resized: {0}")]
     Resize(String),
+    /// The dataset has a row of this key that was made from other bytes.
+    #[error("the dataset's row of this key was made from another content")]
+    ContentChanged,
     /// The file changed between two looks at it.
     #[error("the file changed while it was read")]
     Changed,
@@ -350,7 +409,9 @@ impl RecordError {
     pub fn stage(&self) -> Stage {
         use RecordError::*;
         match self {
-            NameNotUtf8 | NotAFile | BrokenLink | LinkLoop | DuplicateKey(_) | NoClass | NoSplit => Stage::Discover,
+            NameNotUtf8 | NotAFile | BrokenLink | LinkLoop | DuplicateKey(_) | NoClass | NoSplit | ContentChanged => {
+                Stage::Discover
+            }
             Resize(_) => Stage::Resize,
             _ => Stage::Decode,
         }
@@ -379,6 +440,7 @@ impl RecordError {
             Malformed(_) => "malformed",
             CodecPanic(_) => "codec-panic",
             Resize(_) => "resize",
+            ContentChanged => "content-changed",
             Changed => "changed",
         }
     }

@@ -26,13 +26,18 @@
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
+mod append;
 mod card;
 pub mod columns;
+mod compact;
 mod convert;
 mod decode;
 mod discover;
+mod disk;
+mod draft;
 mod error;
 mod files;
+mod inputs;
 mod manifest;
 mod output;
 pub mod page;
@@ -40,21 +45,26 @@ mod pipeline;
 mod plan;
 mod reject;
 mod resize;
+mod rollback;
 mod run;
 mod sha256;
 pub mod shard;
 mod spec;
 mod split;
 pub mod tensor;
+mod verify;
 
-pub use convert::{REJECTS, convert, dry_run};
+pub use append::{append, append_dry_run};
+pub use compact::compact;
+pub use convert::{convert, dry_run};
 pub use decode::is_decoding;
 pub use discover::{Ignored, Notice};
 pub use error::{Error, RecordError, SpecError, Stage};
-pub use manifest::{FORMAT_VERSION, MANIFEST, Manifest, SplitInfo};
-pub use output::Overwrite;
-pub use reject::Reject;
-pub use run::{MaxErrors, OnError, Progress, RunOptions, SplitSummary, Summary};
+pub use manifest::{FORMAT_VERSION, MANIFEST, Manifest, SplitInfo, Unfinished, Version};
+pub use reject::{REJECTS, Reject};
+pub use rollback::rollback;
+pub use run::{History, MaxErrors, OnChanged, OnError, Overwrite, Progress, RunOptions, SplitSummary, Summary};
 pub use sha256::Sha256;
 pub use shard::{Checksum, ShardInfo};
 pub use spec::*;
+pub use verify::{Problem, Verification, verify};

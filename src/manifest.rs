@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::shard::ShardInfo;
+use crate::shard::{Checksum, ShardInfo};
 use crate::spec::{Spec, Split};
 
 /// The name of the manifest in the dataset's folder.
@@ -22,12 +22,29 @@ pub const FORMAT_VERSION: u32 = 1;
 pub struct Manifest {
     /// [`FORMAT_VERSION`] of the release that wrote it.
     pub format_version: u32,
-    /// Counts the committed versions of this dataset, from 1.
-    pub dataset_version: u64,
     /// The release that wrote it: `inlaid 0.1.0`.
     pub tool: String,
     /// How the rows were made.
     pub spec: Spec,
+    /// Stands for the inputs and settings of the conversion that made the dataset; none if it was
+    /// interrupted and given up.
+    pub conversion: Option<Checksum>,
+    /// What it holds now.
+    #[serde(flatten)]
+    pub version: Version,
+    /// The run that is making this version, if it has not ended: its shards so far are in the version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<Unfinished>,
+    /// What it held before the last append, if that can be brought back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Version>,
+}
+
+/// What a dataset holds at a time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Version {
+    /// Counts the runs that changed the dataset, from 1.
+    pub dataset_version: u64,
     /// The names of the classes; a label is an index into them.
     pub classes: Vec<String>,
     /// The shards of the splits that have rows.
@@ -43,10 +60,49 @@ pub struct Manifest {
 pub struct SplitInfo {
     /// How many rows it has.
     pub rows: usize,
+    /// How many of them have each label; those without a label are not counted.
+    pub labels: Vec<usize>,
     /// The length of its files.
     pub bytes: u64,
     /// Its files, in the order of the rows.
     pub shards: Vec<ShardInfo>,
+}
+
+impl SplitInfo {
+    /// Counts rows and bytes after shards have changed.
+    pub(crate) fn count(&mut self) {
+        self.rows = self.shards.iter().map(|shard| shard.rows).sum();
+        self.bytes = self.shards.iter().map(|shard| shard.bytes).sum();
+    }
+
+    /// How many rows have this label, or none.
+    pub fn rows_of(&self, label: Option<u32>) -> usize {
+        match label {
+            Some(label) => self.labels.get(label as usize).copied().unwrap_or(0),
+            None => self.rows - self.labels.iter().sum::<usize>(),
+        }
+    }
+}
+
+/// A run that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// Stands for its sources, inputs and settings: a run of the same goes on with it.
+    pub run: Checksum,
+    /// How many shards of its plan are done.
+    pub shards: usize,
+}
+
+impl Version {
+    /// All shards, split by split.
+    pub fn shards(&self) -> impl Iterator<Item = &ShardInfo> {
+        self.splits.values().flat_map(|split| &split.shards)
+    }
+
+    /// Rows in all.
+    pub fn rows(&self) -> usize {
+        self.splits.values().map(|split| split.rows).sum()
+    }
 }
 
 impl Manifest {
@@ -56,7 +112,7 @@ impl Manifest {
     /// If it can't be read, is damaged, or of another format version.
     pub fn read(folder: &Path) -> Result<Option<Manifest>, Error> {
         #[derive(Deserialize)]
-        struct Version {
+        struct Head {
             format_version: u32,
         }
         let path = folder.join(MANIFEST);
@@ -66,7 +122,7 @@ impl Manifest {
             Err(error) => return Err(Error::io("read", path)(error)),
         };
         let damaged = |error: serde_json::Error| Error::Damaged { path: path.clone(), reason: error.to_string() };
-        let Version { format_version } = serde_json::from_slice(&text).map_err(damaged)?;
+        let Head { format_version } = serde_json::from_slice(&text).map_err(damaged)?;
         if format_version != FORMAT_VERSION {
             return Err(Error::FormatVersion { path, found: format_version, known: FORMAT_VERSION });
         }
@@ -78,10 +134,5 @@ impl Manifest {
         let mut text = serde_json::to_string_pretty(self).expect("a manifest has no maps with odd keys");
         text.push('\n');
         text
-    }
-
-    /// All shards, split by split.
-    pub fn shards(&self) -> impl Iterator<Item = &ShardInfo> {
-        self.splits.values().flat_map(|split| &split.shards)
     }
 }

@@ -5,14 +5,18 @@
 //! journal is complete or absent (it is renamed into place). Whoever writes next carries out a
 //! journal that a crash left behind; staged files without a journal are dropped.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::card::CARD;
+use crate::disk;
 use crate::error::Error;
 use crate::manifest::{MANIFEST, Manifest};
+use crate::reject::{REJECTS, REJECTS_BEFORE};
 use crate::spec::Split;
 
 /// Everything of inlaid's own that is not part of the dataset.
@@ -20,16 +24,6 @@ const PRIVATE: &str = ".inlaid";
 const LOCK: &str = "lock";
 const JOURNAL: &str = "journal.json";
 const STAGING: &str = "staging-";
-
-/// Whether a dataset that is there may be replaced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overwrite {
-    /// It may not.
-    #[default]
-    Refuse,
-    /// It may, whole; other files in the folder stay.
-    Dataset,
-}
 
 /// A folder that this process alone writes to. Dropped without a commit, it leaves nothing behind.
 #[derive(Debug)]
@@ -56,24 +50,47 @@ impl Output {
     /// Takes the folder for this process, after finishing or undoing what a crash has left there.
     ///
     /// # Errors
-    /// If it holds anything but a dataset that may be replaced, another process is writing to it,
-    /// or it can't be written to.
-    pub fn claim(folder: &Path, overwrite: Overwrite) -> Result<Output, Error> {
-        check(folder, overwrite)?;
+    /// If it holds anything but a dataset, another process is writing to it, or it can't be written to.
+    pub fn claim(folder: &Path) -> Result<Output, Error> {
+        check(folder)?;
         let created = CreatedFolder::ensure(folder)?;
         let private = folder.join(PRIVATE);
-        fs::create_dir_all(&private).map_err(Error::io("create folder", &private))?;
+        disk::create_folder(&private)?;
         let lock = lock(folder, &private)?;
         recover(folder, &private)?;
         // The folder may have changed until the lock was held.
-        let current = check(folder, overwrite)?;
+        let current = check(folder)?;
         let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(&private);
         let staging = staging.map_err(Error::io("create folder in", &private))?;
-        for split in Split::ALL {
-            let folder = staging.path().join(split.as_str());
-            fs::create_dir(&folder).map_err(Error::io("create folder", &folder))?;
+        for folder in Split::ALL.iter().map(|split| split.as_str()).chain([PRIVATE]) {
+            disk::create_folder(&staging.path().join(folder))?;
         }
         Ok(Output { folder: folder.to_owned(), staging, current, created, _lock: lock })
+    }
+
+    /// Takes the folder of a dataset that must be there, whole.
+    ///
+    /// # Errors
+    /// As [`Output::claim`]; if there is no dataset, or a shard is missing or has another length.
+    pub fn of_dataset(folder: &Path) -> Result<(Output, Manifest), Error> {
+        if !folder.join(MANIFEST).exists() && !folder.join(PRIVATE).join(JOURNAL).exists() {
+            return Err(Error::NoDataset(folder.to_owned()));
+        }
+        let output = Output::claim(folder)?;
+        let manifest = output.current.clone().ok_or_else(|| Error::NoDataset(folder.to_owned()))?;
+        for shard in manifest.version.shards() {
+            let path = folder.join(&shard.file);
+            let bytes = fs::metadata(&path).map_err(Error::io("read", &path))?.len();
+            if bytes != shard.bytes {
+                return Err(Error::damaged(&path, format!("it has {bytes} bytes instead of {}", shard.bytes)));
+            }
+        }
+        Ok((output, manifest))
+    }
+
+    /// The folder of the dataset.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Where files are written before they are part of the dataset: it has the same layout.
@@ -81,9 +98,9 @@ impl Output {
         self.staging.path()
     }
 
-    /// The version after the one that is there.
-    pub fn next_version(&self) -> u64 {
-        self.current.as_ref().map_or(1, |manifest| manifest.dataset_version + 1)
+    /// The version that is there.
+    pub fn current(&self) -> Option<&Manifest> {
+        self.current.as_ref()
     }
 
     /// Writes a small file to the staging area and brings it to disk.
@@ -91,47 +108,51 @@ impl Output {
     /// # Errors
     /// If it can't be written.
     pub fn stage(&self, name: &str, text: &str) -> Result<(), Error> {
-        write_file(&self.staging.path().join(name), text.as_bytes())
+        disk::write_file(&self.staging.path().join(name), text.as_bytes())
     }
 
-    /// Makes the staged `files` (with the manifest as the last one) the dataset, and removes the
-    /// files of the version before.
+    /// Makes the `staged` files part of the dataset, with the manifest of the `next` version as the
+    /// last one, and removes the files that are not of that version.
     ///
     /// # Errors
     /// If a file of somebody else is in the way (then nothing is changed), or the operating system
     /// refuses a step (then the next writer completes the commit).
-    pub fn commit(mut self, files: &[String]) -> Result<(), Error> {
+    pub fn commit(&mut self, staged: &[String], next: Manifest) -> Result<(), Error> {
         let name = self.staging.path().file_name().and_then(|name| name.to_str());
         let staging = format!("{PRIVATE}/{}", name.expect("its name is ours, in ASCII"));
         let old: Vec<String> = self.current.iter().flat_map(dataset_files).collect();
-        for file in files {
+        for file in staged.iter().filter(|file| !file.starts_with(PRIVATE)) {
             let target = self.folder.join(file);
             if !old.contains(file) && target.symlink_metadata().is_ok() {
                 return Err(Error::ForeignFile(target));
             }
         }
+        self.stage(MANIFEST, &next.to_json())?;
+        let kept: BTreeSet<String> = dataset_files(&next).into_iter().collect();
+        let files = staged.iter().map(String::as_str).chain([MANIFEST]);
         let journal = Journal {
-            renames: files.iter().map(|file| (format!("{staging}/{file}"), file.clone())).collect(),
-            removals: old.into_iter().filter(|file| !files.contains(file)).collect(),
+            renames: files.map(|file| (format!("{staging}/{file}"), file.to_owned())).collect(),
+            removals: old.into_iter().filter(|file| !kept.contains(file)).collect(),
         };
         sync_folders(self.staging.path())?;
 
         let private = self.folder.join(PRIVATE);
         let text = serde_json::to_vec_pretty(&journal).expect("a journal is made of strings");
         let draft = self.staging.path().join(JOURNAL);
-        write_file(&draft, &text)?;
+        disk::write_file(&draft, &text)?;
         let place = private.join(JOURNAL);
-        fs::rename(&draft, &place).map_err(Error::io("create", &place))?;
-        sync_folder(&private)?;
+        disk::rename(&draft, &place).map_err(Error::io("create", &place))?;
         // From here on the commit is made, whatever happens.
         if let Some(created) = &mut self.created {
             created.keep = true;
         }
         self.staging.disable_cleanup(true);
+        disk::sync_folder(&private)?;
         carry_out(&self.folder, &journal)?;
+        disk::remove_file(&place)?;
         self.staging.disable_cleanup(false);
-        fs::remove_file(&place).map_err(Error::io("remove", &place))?;
-        sync_folder(&private)
+        self.current = Some(next);
+        Ok(())
     }
 }
 
@@ -174,14 +195,15 @@ impl Drop for CreatedFolder {
 }
 
 /// The files of a dataset, below its folder.
-fn dataset_files(manifest: &Manifest) -> Vec<String> {
-    let shards = manifest.shards().map(|shard| shard.file.clone());
-    let rejects = (manifest.rejects > 0).then(|| crate::convert::REJECTS.to_owned());
-    shards.chain(rejects).chain([crate::card::CARD.to_owned(), MANIFEST.to_owned()]).collect()
+pub(crate) fn dataset_files(manifest: &Manifest) -> Vec<String> {
+    let shards = manifest.version.shards().map(|shard| shard.file.clone());
+    let rejects = (manifest.version.rejects > 0).then(|| REJECTS.to_owned());
+    let before = manifest.previous.is_some().then(|| REJECTS_BEFORE.to_owned());
+    shards.chain(rejects).chain(before).chain([CARD.to_owned(), MANIFEST.to_owned()]).collect()
 }
 
 /// Whether the folder may be written to: the dataset that is there, if any.
-pub(crate) fn check(folder: &Path, overwrite: Overwrite) -> Result<Option<Manifest>, Error> {
+pub(crate) fn check(folder: &Path) -> Result<Option<Manifest>, Error> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -193,15 +215,15 @@ pub(crate) fn check(folder: &Path, overwrite: Overwrite) -> Result<Option<Manife
         return Ok(None);
     }
     let interrupted = folder.join(PRIVATE).join(JOURNAL).exists();
-    let Some(manifest) = Manifest::read(folder)? else {
-        // A crash in the middle of a first commit leaves shards and a journal, but no manifest yet.
-        return if interrupted { Ok(None) } else { Err(Error::OutputNotEmpty(folder.to_owned())) };
-    };
-    if overwrite == Overwrite::Refuse {
-        return Err(Error::OutputExists(folder.to_owned()));
+    match Manifest::read(folder)? {
+        // A crash in the middle of a commit leaves shards that the manifest does not name yet.
+        manifest if interrupted => Ok(manifest),
+        None => Err(Error::OutputNotEmpty(folder.to_owned())),
+        Some(manifest) => {
+            refuse_foreign_files(folder, &manifest)?;
+            Ok(Some(manifest))
+        }
     }
-    refuse_foreign_files(folder, &manifest)?;
-    Ok(Some(manifest))
 }
 
 /// Readers take every file in a split's folder for a shard, so there must be no others.
@@ -250,7 +272,7 @@ fn recover(folder: &Path, private: &Path) -> Result<(), Error> {
             let damaged = |error: serde_json::Error| Error::Damaged { path: path.clone(), reason: error.to_string() };
             let journal: Journal = serde_json::from_slice(&text).map_err(damaged)?;
             carry_out(folder, &journal)?;
-            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+            disk::remove_file(&path)?;
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(Error::io("read", path)(error)),
@@ -268,46 +290,29 @@ fn recover(folder: &Path, private: &Path) -> Result<(), Error> {
 fn carry_out(folder: &Path, journal: &Journal) -> Result<(), Error> {
     for (from, to) in &journal.renames {
         let (from, to) = (folder.join(from), folder.join(to));
-        if let Some(parent) = to.parent() {
-            fs::create_dir_all(parent).map_err(Error::io("create folder", parent))?;
+        if let Some(parent) = to.parent().filter(|parent| !parent.exists()) {
+            disk::create_folder(parent)?;
         }
-        match fs::rename(&from, &to) {
+        match disk::rename(&from, &to) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && to.exists() => {}
             done => done.map_err(Error::io("create", &to))?,
         }
     }
     for file in &journal.removals {
-        let path = folder.join(file);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            done => done.map_err(Error::io("remove", &path))?,
-        }
+        disk::remove_file(&folder.join(file))?;
     }
     for split in Split::ALL {
         let path = folder.join(split.as_str());
         if path.exists() {
-            sync_folder(&path)?;
+            disk::sync_folder(&path)?;
             // Only an empty folder can be removed, and a split without rows has no folder.
             let _ = fs::remove_dir(&path);
         }
     }
-    sync_folder(folder)
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let write = || {
-        let mut file = File::create(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(Error::io("write", path))
+    disk::sync_folder(folder)
 }
 
 fn sync_folders(staging: &Path) -> Result<(), Error> {
-    Split::ALL.iter().try_for_each(|split| sync_folder(&staging.join(split.as_str())))?;
-    sync_folder(staging)
-}
-
-fn sync_folder(path: &Path) -> Result<(), Error> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(Error::io("sync folder", path))
+    Split::ALL.iter().try_for_each(|split| disk::sync_folder(&staging.join(split.as_str())))?;
+    disk::sync_folder(staging)
 }

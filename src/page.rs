@@ -9,6 +9,7 @@
 //! Source: the Parquet format, `Encodings.md` (RLE / bit-packing hybrid) and `parquet.thrift`. Page
 //! headers are written here because the parquet crate can't put a checksum into them.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::spec::{Compression, Storage};
@@ -60,6 +61,11 @@ impl PageLayout {
     /// The layout of pages of at most `max_rows` rows.
     pub fn new(shape: &TensorShape, storage: Storage, compression: Compression, max_rows: usize) -> PageLayout {
         PageLayout { storage, compression, elements: shape.elements(), row_bytes: shape.bytes(), max_rows }
+    }
+
+    /// Bytes of the tensor of a row.
+    pub fn row_bytes(&self) -> usize {
+        self.row_bytes
     }
 
     /// The memory of a page, not used before.
@@ -118,6 +124,33 @@ impl PageLayout {
         }
     }
 
+    /// Says what is wrong with the bytes of a page of `rows` rows, its header included: it must be what
+    /// [`PageBuffer::finish`] makes of its pixels.
+    pub fn check(&self, page: &[u8], rows: usize) -> Result<(), &'static str> {
+        let levels = self.levels(rows);
+        let uncompressed_len = levels.len() + rows * self.row_bytes + self.padding(rows);
+        let stored =
+            stored_len(page).and_then(|length| page.len().checked_sub(length)).ok_or("its header is damaged")?;
+        let (found, stored) = page.split_at(stored);
+        let (kind, values) = self.kind(rows);
+        if found != header(kind, values, uncompressed_len, stored) {
+            return Err("its header or checksum does not match");
+        }
+        let body = decompress(self.compression, stored, uncompressed_len).ok_or("it can't be decompressed")?;
+        match body.starts_with(&levels) && body[levels.len() + rows * self.row_bytes..].iter().all(|byte| *byte == 0) {
+            true => Ok(()),
+            false => Err("its levels are not those of whole rows"),
+        }
+    }
+
+    /// The kind of a data page, and how many values Parquet counts in so many rows.
+    fn kind(&self, rows: usize) -> (PageKind, usize) {
+        match self.storage {
+            Storage::Tensor => (PageKind::DictionaryIndices, rows * self.elements),
+            Storage::Binary => (PageKind::Plain, rows),
+        }
+    }
+
     /// The dictionary page that every chunk of these pages begins with; none for binary storage.
     pub fn dictionary(&self) -> Option<Page> {
         if self.storage == Storage::Binary {
@@ -146,7 +179,7 @@ impl PageBuffer {
 
     /// Completes the page. A page that lost rows begins later in its buffer, as its levels are shorter.
     pub fn finish(mut self) -> Page {
-        let PageLayout { storage, compression, elements, row_bytes, .. } = self.layout;
+        let PageLayout { compression, row_bytes, .. } = self.layout;
         let levels = self.layout.levels(self.rows);
         let first = self.layout.first_pixel();
         let start = first - levels.len();
@@ -163,10 +196,7 @@ impl PageBuffer {
             }
             None => (self.bytes, start..end),
         };
-        let (kind, values) = match storage {
-            Storage::Tensor => (PageKind::DictionaryIndices, self.rows * elements),
-            Storage::Binary => (PageKind::Plain, self.rows),
-        };
+        let (kind, values) = self.layout.kind(self.rows);
         let header = header(kind, values, uncompressed_len, &body[range.clone()]);
         Page { header, body, range, pixels, rows: self.rows, values, uncompressed_len }
     }
@@ -210,6 +240,37 @@ fn compress(compression: Compression, body: &[u8]) -> Option<Vec<u8>> {
             zstd::bulk::compress(body, ZSTD_LEVEL).expect("memory is the only thing compressing in memory can lack"),
         ),
     }
+}
+
+/// The body of a page in its first coding; none if that fails or has another length.
+fn decompress(compression: Compression, stored: &[u8], length: usize) -> Option<Cow<'_, [u8]>> {
+    let body = match compression {
+        Compression::None => Cow::Borrowed(stored),
+        Compression::Lz4 => Cow::Owned(lz4_flex::block::decompress(stored, length).ok()?),
+        Compression::Zstd => Cow::Owned(zstd::bulk::decompress(stored, length).ok()?),
+    };
+    (body.len() == length).then_some(body)
+}
+
+/// The length of the stored body that the header of a page names in its third field.
+fn stored_len(page: &[u8]) -> Option<usize> {
+    let mut bytes = page.iter();
+    let mut number = || {
+        let (mut value, mut shift) = (0_u64, 0);
+        // The type of each of the first fields: a number, in the field after the last one.
+        (*bytes.next()? == 0x15).then_some(())?;
+        loop {
+            let byte = *bytes.next().filter(|_| shift < 35)?;
+            value |= u64::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 {
+                return usize::try_from(value >> 1).ok();
+            }
+        }
+    };
+    number()?;
+    number()?;
+    number()
 }
 
 /// Adds a run of the RLE / bit-packing hybrid: `count` times a level of at most 8 bits.

@@ -12,20 +12,19 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::columns::Columns;
 use crate::decode::Decoder;
 use crate::discover::{Discovery, Record};
+use crate::draft::Draft;
 use crate::error::{Error, RecordError};
 use crate::files::Files;
-use crate::manifest::SplitInfo;
-use crate::page::Page;
+use crate::page::{Page, PageLayout};
 use crate::plan::{PagePlan, Plan};
 use crate::reject::Reject;
 use crate::resize::Resizer;
 use crate::run::{Progress, RunOptions};
 use crate::sha256::Sha256;
-use crate::shard::{self, Row, RowGroup, ShardWriter, shard_name};
-use crate::spec::{Spec, Split};
+use crate::shard::{Row, RowGroup, ShardWriter};
+use crate::spec::Spec;
 
 /// Row groups that may be in memory: one being written, and one being filled meanwhile.
 const ROW_GROUPS_AHEAD: usize = 2;
@@ -33,25 +32,18 @@ const ROW_GROUPS_AHEAD: usize = 2;
 /// Pages that every thread may hold beyond that, so that none waits for another.
 const PAGES_PER_THREAD: usize = 2;
 
-/// Files that a thread hashes at a time: two rounds of eight.
-const HASHED_TOGETHER: usize = 16;
+/// Files that a thread hashes at a time: enough to keep eight lanes busy.
+const HASHED_TOGETHER: usize = 32;
 
 /// Everything that a run works on; nothing in it changes.
 pub(crate) struct Job<'a> {
     pub(crate) discovery: &'a Discovery,
     pub(crate) plan: &'a Plan,
     pub(crate) spec: &'a Spec,
-    pub(crate) columns: &'a Columns,
+    pub(crate) pages: PageLayout,
     pub(crate) options: &'a RunOptions,
     /// Of every record's file, where the split was decided by content.
     pub(crate) hashes: &'a [Sha256],
-}
-
-/// What came of a plan.
-pub(crate) struct Written {
-    pub(crate) splits: BTreeMap<Split, SplitInfo>,
-    /// Sorted by path; those of the discovery included.
-    pub(crate) rejects: Vec<Reject>,
 }
 
 /// Starts the threads of a run.
@@ -68,25 +60,10 @@ pub(crate) fn hash_contents(
     pool: &rayon::ThreadPool,
     progress: &Progress,
 ) -> Result<Vec<Sha256>, Error> {
+    let hashes = hash_files(discovery, &discovery.records, spec, pool, progress)?;
     let records = std::mem::take(&mut discovery.records);
-    let found = &*discovery;
-    let hash = |files: &mut Files, records: &[Record]| {
-        let mut paths: Vec<PathBuf> = records.iter().map(|record| found.path(record)).collect();
-        let mut hashes = Vec::with_capacity(paths.len());
-        while !paths.is_empty() && !progress.is_stopped() {
-            let read = files.read(&paths, &spec.limits);
-            paths.drain(..read.len());
-            hashes.extend(read);
-        }
-        hashes
-    };
-    let hashes: Vec<Vec<Result<_, RecordError>>> =
-        pool.install(|| records.par_chunks(HASHED_TOGETHER).map_init(Files::default, hash).collect());
-    if progress.is_stopped() {
-        return Err(Error::Interrupted);
-    }
     let mut kept = Vec::with_capacity(records.len());
-    for (record, hash) in records.into_iter().zip(hashes.into_iter().flatten()) {
+    for (record, hash) in records.into_iter().zip(hashes) {
         match hash {
             Ok(hash) => {
                 kept.push(hash);
@@ -98,20 +75,52 @@ pub(crate) fn hash_contents(
     Ok(kept)
 }
 
-/// Decodes everything and writes the shards below `staging`.
-pub(crate) fn write_shards(job: &Job<'_>, pool: &rayon::ThreadPool, staging: &Path) -> Result<Written, Error> {
+/// Hashes the files of these records.
+pub(crate) fn hash_files(
+    discovery: &Discovery,
+    records: &[Record],
+    spec: &Spec,
+    pool: &rayon::ThreadPool,
+    progress: &Progress,
+) -> Result<Vec<Result<Sha256, RecordError>>, Error> {
+    let hash = |files: &mut Files, records: &[Record]| {
+        let mut paths: Vec<PathBuf> = records.iter().map(|record| discovery.path(record)).collect();
+        let mut hashes = Vec::with_capacity(paths.len());
+        while !paths.is_empty() && !progress.is_stopped() {
+            let read = files.read(&paths, &spec.limits);
+            paths.drain(..read.len());
+            hashes.extend(read);
+        }
+        hashes
+    };
+    let hashes: Vec<Vec<_>> =
+        pool.install(|| records.par_chunks(HASHED_TOGETHER).map_init(Files::default, hash).collect());
+    match progress.is_stopped() {
+        true => Err(Error::Interrupted),
+        false => Ok(hashes.into_iter().flatten().collect()),
+    }
+}
+
+/// Decodes everything and adds the shards to the draft. The rejects of the run: those it begins with,
+/// and inputs that turned out unusable.
+pub(crate) fn write_shards(
+    job: &Job<'_>,
+    pool: &rayon::ThreadPool,
+    draft: &mut Draft,
+    rejects: Vec<Reject>,
+) -> Result<Vec<Reject>, Error> {
     let counts = job.plan.counts;
     let width = ROW_GROUPS_AHEAD * (counts.row_group / counts.page) + PAGES_PER_THREAD * pool.current_num_threads();
-    let buffers = job.plan.pages().take(width).map(|_| job.columns.pages().zeroed()).collect();
+    let buffers = job.plan.pages().take(width).map(|_| job.pages.zeroed()).collect();
     let window = Window::new(job.plan.pages(), width, buffers);
     let (sender, receiver) = channel();
-    job.options.progress.begin(job.plan.rows(), job.discovery.rejects.len());
+    job.options.progress.begin(job.plan.rows(), rejects.len());
     pool.in_place_scope(|scope| {
         for sender in std::iter::repeat_n(sender, pool.current_num_threads()) {
             scope.spawn(|_| Worker::new(job).fill_pages(&window, sender));
         }
         let _closes = CloseOnDrop(&window);
-        Writer::new(job, staging).write_all(receiver, &window)
+        Writer::new(job, draft, rejects).write_all(receiver, &window)
     })
 }
 
@@ -225,7 +234,7 @@ impl<'a> Worker<'a> {
     }
 
     fn fill(&mut self, number: usize, plan: PagePlan<'a>, buffer: Vec<u8>) -> Filled<'a> {
-        let mut page = self.job.columns.pages().buffer(buffer);
+        let mut page = self.job.pages.buffer(buffer);
         let (mut rows, mut rejects) = (Vec::with_capacity(plan.rows.len()), Vec::new());
         let mut rest = plan.rows;
         while !rest.is_empty() && !self.job.options.progress.is_stopped() {
@@ -285,28 +294,33 @@ impl<'a> Worker<'a> {
 /// Writes pages in the order of the plan.
 struct Writer<'a> {
     job: &'a Job<'a>,
-    staging: &'a Path,
+    draft: &'a mut Draft,
     /// Pages that came before their turn.
     early: BTreeMap<usize, Filled<'a>>,
     next: usize,
     group: RowGroup,
     pages_in_group: usize,
     shard: Option<Box<dyn ShardWriter>>,
-    written: Written,
+    /// Of the rows of the shard that were written.
+    labels: Vec<Option<u32>>,
+    /// Bytes of pixels that are still to be written.
+    left: u64,
+    rejects: Vec<Reject>,
 }
 
 impl<'a> Writer<'a> {
-    fn new(job: &'a Job<'a>, staging: &'a Path) -> Writer<'a> {
-        let rejects = job.discovery.rejects.clone();
+    fn new(job: &'a Job<'a>, draft: &'a mut Draft, rejects: Vec<Reject>) -> Writer<'a> {
         Writer {
             job,
-            staging,
+            draft,
             early: BTreeMap::new(),
             next: 0,
             group: RowGroup::default(),
             pages_in_group: 0,
             shard: None,
-            written: Written { splits: BTreeMap::new(), rejects },
+            labels: Vec::new(),
+            left: (job.plan.rows() * job.pages.row_bytes()) as u64,
+            rejects,
         }
     }
 
@@ -314,19 +328,18 @@ impl<'a> Writer<'a> {
         mut self,
         results: Receiver<Filled<'a>>,
         window: &Window<I>,
-    ) -> Result<Written, Error> {
+    ) -> Result<Vec<Reject>, Error> {
         for filled in results {
             self.early.insert(filled.number, filled);
             while let Some(filled) = self.early.remove(&self.next) {
                 self.next += 1;
-                self.add(filled, window)?;
+                self.add(filled, window).map_err(|error| error.or_disk_full(self.left))?;
             }
         }
-        if self.job.options.progress.is_stopped() {
-            return Err(Error::Interrupted);
+        match self.job.options.progress.is_stopped() {
+            true => Err(Error::Interrupted),
+            false => Ok(self.rejects),
         }
-        self.written.rejects.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(self.written)
     }
 
     fn add<I: Iterator<Item = PagePlan<'a>>>(&mut self, filled: Filled<'a>, window: &Window<I>) -> Result<(), Error> {
@@ -338,46 +351,34 @@ impl<'a> Writer<'a> {
         self.group.rows.extend(rows);
         self.pages_in_group += 1;
         if plan.ends_row_group {
-            self.write_row_group(plan.split)?;
+            self.write_row_group(&plan)?;
             window.give_back(self.group.pages.drain(..).map(Page::into_buffer));
             window.written(std::mem::take(&mut self.pages_in_group));
         }
         if plan.ends_shard {
-            self.finish_shard(plan.split)?;
+            let shard = self.shard.take().map(|shard| shard.finish()).transpose()?;
+            let labels = std::mem::take(&mut self.labels);
+            self.draft.add_shard(plan.split, shard.map(|shard| (shard, labels)), &self.rejects)?;
         }
+        self.left -= (plan.rows.len() * self.job.pages.row_bytes()) as u64;
         Ok(())
     }
 
     fn reject(&mut self, path: String, error: RecordError) -> Result<(), Error> {
-        self.written.rejects.push(Reject::new(path, error));
-        self.job.options.check(&self.written.rejects, self.job.discovery.inputs())
+        self.rejects.push(Reject::new(path, error));
+        self.job.options.check(&self.rejects, self.job.discovery.inputs())
     }
 
-    fn write_row_group(&mut self, split: Split) -> Result<(), Error> {
+    fn write_row_group(&mut self, plan: &PagePlan<'_>) -> Result<(), Error> {
         if self.group.rows.is_empty() {
             return Ok(());
         }
         let shard = match &mut self.shard {
             Some(shard) => shard,
-            none => {
-                let number = self.written.splits.get(&split).map_or(0, |info| info.shards.len());
-                let name = shard_name(split, number, self.job.spec.format);
-                none.insert(shard::create(self.staging, name, self.job.columns)?)
-            }
+            none => none.insert(self.draft.begin_shard(plan.split, plan.place)?),
         };
         shard.write_row_group(&mut self.group)?;
-        self.group.rows.clear();
-        Ok(())
-    }
-
-    fn finish_shard(&mut self, split: Split) -> Result<(), Error> {
-        if let Some(shard) = self.shard.take() {
-            let shard = shard.finish()?;
-            let info = self.written.splits.entry(split).or_default();
-            info.rows += shard.rows;
-            info.bytes += shard.bytes;
-            info.shards.push(shard);
-        }
+        self.labels.extend(self.group.rows.drain(..).map(|row| row.label));
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! A record takes 4 bytes of a plan. Rows that turn out unusable leave their page, row group and
 //! shard shorter; no other row moves for that.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::discover::Record;
@@ -18,6 +19,10 @@ const PAGE_ROWS: usize = 8;
 
 /// Pixels of a page at most, but at least one row: 8 rows of 224x224x3.
 const PAGE_BYTES: usize = 5 << 18;
+
+/// A tail of at most so many full row groups takes new rows, however few: copying it costs about as
+/// much as bringing the commit to disk, and without it every small append would leave a shard.
+const TAIL_ROW_GROUPS: u64 = 2;
 
 /// Elements of a shard stay below this: pyarrow builds lists with 32-bit offsets.
 const SHARD_ELEMENTS: usize = i32::MAX as usize;
@@ -46,22 +51,42 @@ impl RowCounts {
     }
 }
 
-/// The rows of a dataset, in order.
+/// The rows that a run writes, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// How many rows each unit of a file has.
     pub counts: RowCounts,
-    /// The splits that have rows, in the order train, validation, test.
-    pub splits: Vec<SplitPlan>,
+    /// In the order train, validation, test.
+    pub shards: Vec<ShardPlan>,
 }
 
-/// The rows of a split, in order.
+/// The rows of a shard, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SplitPlan {
+pub struct ShardPlan {
     /// Which split.
     pub split: Split,
+    /// Where the rows go.
+    pub place: Place,
     /// Indices of records.
     pub rows: Vec<u32>,
+}
+
+/// Where the rows of a shard go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Into a new shard behind the others of its split.
+    New,
+    /// Behind the rows of its split's last shard.
+    Tail,
+}
+
+/// The last shards of the splits, that a run may add to.
+#[derive(Clone, Debug, Default)]
+pub struct Tails {
+    /// Rows and bytes of the last shard of a split.
+    pub shards: BTreeMap<Split, (usize, u64)>,
+    /// Whether copies share the blocks of the original, so that any tail is cheap to add to.
+    pub share_blocks: bool,
 }
 
 /// The rows of a page, and the place of the page.
@@ -69,6 +94,8 @@ pub struct SplitPlan {
 pub struct PagePlan<'a> {
     /// Which split.
     pub split: Split,
+    /// Where its shard is.
+    pub place: Place,
     /// Whether a shard ends with this page.
     pub ends_shard: bool,
     /// Whether a row group ends with this page.
@@ -78,53 +105,74 @@ pub struct PagePlan<'a> {
 }
 
 impl Plan {
-    /// Orders the rows of every split. Every record must have its split.
+    /// Orders the rows of every split and cuts them into shards. Every record must have its split.
+    ///
+    /// A tail takes new rows if it is cheap to copy: its blocks are shared, it is at most twice as
+    /// long as what is added, or than a row group. Otherwise a new shard begins. So an append copies
+    /// no more than that, no row ever moves to another file, and of the shards of a split that
+    /// appends began only the last is shorter than [`TAIL_ROW_GROUPS`] row groups.
     ///
     /// # Errors
     /// If the tensor is too large.
-    pub fn of(records: &[Record], spec: &Spec) -> Result<Plan, Error> {
-        let ranks = Ranks::of_seed(spec.seed);
-        let mut splits = Vec::new();
-        for &split in Split::ALL {
-            let members = records.iter().zip(0..).filter(|(record, _)| record.split == Some(split));
-            let rows = match spec.order {
-                Order::Path => members.map(|(_, index)| index).collect(),
-                Order::Shuffled => {
-                    let mut rows: Vec<(u64, u32)> =
-                        members.map(|(record, index)| (ranks.order(&record.key), index)).collect();
-                    rows.sort_unstable();
-                    rows.into_iter().map(|(_, index)| index).collect::<Vec<u32>>()
-                }
-            };
-            if !rows.is_empty() {
-                splits.push(SplitPlan { split, rows });
-            }
-        }
+    pub fn of(records: &[Record], spec: &Spec, tails: &Tails) -> Result<Plan, Error> {
         let shape = TensorShape::of(spec)?;
-        Ok(Plan { counts: RowCounts::of(spec, &shape), splits })
+        let counts = RowCounts::of(spec, &shape);
+        let mut shards = Vec::new();
+        for &split in Split::ALL {
+            let rows = ordered(records, split, spec);
+            let mut rest = &rows[..];
+            if let Some(&(tail_rows, tail_bytes)) = tails.shards.get(&split) {
+                let added = (rows.len() * shape.bytes()) as u64;
+                let cheap = tail_bytes <= (2 * added).max(TAIL_ROW_GROUPS * spec.row_group_bytes.0);
+                if cheap || tails.share_blocks {
+                    let room = counts.shard.saturating_sub(tail_rows).min(rest.len());
+                    let (fitting, others) = rest.split_at(room);
+                    if room > 0 {
+                        shards.push(ShardPlan { split, place: Place::Tail, rows: fitting.to_vec() });
+                    }
+                    rest = others;
+                }
+            }
+            let new = |rows: &[u32]| ShardPlan { split, place: Place::New, rows: rows.to_vec() };
+            shards.extend(rest.chunks(counts.shard).map(new));
+        }
+        Ok(Plan { counts, shards })
     }
 
     /// Rows in all.
     pub fn rows(&self) -> usize {
-        self.splits.iter().map(|split| split.rows.len()).sum()
+        self.shards.iter().map(|shard| shard.rows.len()).sum()
     }
 
     /// The pages of all shards of all splits, in order.
     pub fn pages(&self) -> impl Iterator<Item = PagePlan<'_>> {
         let counts = self.counts;
-        self.splits.iter().flat_map(move |split| {
-            pieces(0..split.rows.len(), counts.shard).flat_map(move |in_shard| {
-                pieces(in_shard.clone(), counts.row_group).flat_map(move |in_group| {
-                    let (group_end, shard_end) = (in_group.end, in_shard.end);
-                    pieces(in_group, counts.page).map(move |in_page| PagePlan {
-                        split: split.split,
-                        ends_shard: in_page.end == shard_end,
-                        ends_row_group: in_page.end == group_end,
-                        rows: &split.rows[in_page],
-                    })
+        self.shards.iter().flat_map(move |shard| {
+            pieces(0..shard.rows.len(), counts.row_group).flat_map(move |in_group| {
+                let group_end = in_group.end;
+                pieces(in_group, counts.page).map(move |in_page| PagePlan {
+                    split: shard.split,
+                    place: shard.place,
+                    ends_shard: in_page.end == shard.rows.len(),
+                    ends_row_group: in_page.end == group_end,
+                    rows: &shard.rows[in_page],
                 })
             })
         })
+    }
+}
+
+/// The records of a split in the order of its rows.
+fn ordered(records: &[Record], split: Split, spec: &Spec) -> Vec<u32> {
+    let members = records.iter().zip(0..).filter(|(record, _)| record.split == Some(split));
+    match spec.order {
+        Order::Path => members.map(|(_, index)| index).collect(),
+        Order::Shuffled => {
+            let ranks = Ranks::of_seed(spec.seed);
+            let mut rows: Vec<(u64, u32)> = members.map(|(record, index)| (ranks.order(&record.key), index)).collect();
+            rows.sort_unstable();
+            rows.into_iter().map(|(_, index)| index).collect()
+        }
     }
 }
 

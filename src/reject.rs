@@ -1,41 +1,52 @@
 //! Inputs that can't become rows, and the file that lists them.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::borrow::Cow;
+use std::fs;
+use std::io;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, RecordError, Stage};
 
+/// The name of the list of rejected inputs in the dataset's folder.
+pub const REJECTS: &str = "rejects.jsonl";
+
+/// Where the list of the version before lies.
+pub(crate) const REJECTS_BEFORE: &str = ".inlaid/rejects-before.jsonl";
+
 /// An input that is no row: a line of `rejects.jsonl`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Reject {
     /// The key, or what stands for it where the name is not UTF-8.
     pub path: String,
     /// The step that failed.
     pub stage: Stage,
     /// A word for the kind of failure ([`RecordError::code`]).
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// The failure in words.
     pub detail: String,
 }
 
 impl Reject {
     pub(crate) fn new(path: String, error: RecordError) -> Reject {
-        Reject { path, stage: error.stage(), reason: error.code(), detail: error.to_string() }
+        Reject { path, stage: error.stage(), reason: error.code().into(), detail: error.to_string() }
     }
 }
 
-/// Writes a JSON object a line.
-pub(crate) fn write_rejects(path: &Path, rejects: &[Reject]) -> Result<(), Error> {
-    let write = || -> std::io::Result<()> {
-        let mut out = BufWriter::new(File::create(path)?);
-        for reject in rejects {
-            serde_json::to_writer(&mut out, reject)?;
-            out.write_all(b"\n")?;
-        }
-        out.into_inner()?.sync_all()
+/// A JSON object a line.
+pub(crate) fn to_lines(rejects: &[Reject]) -> String {
+    let line = |reject| serde_json::to_string(reject).expect("a reject is made of strings") + "\n";
+    rejects.iter().map(line).collect()
+}
+
+/// Reads the list at this path; an empty one if there is none.
+pub(crate) fn read_rejects(path: &Path) -> Result<Vec<Reject>, Error> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("read", path)(error)),
     };
-    write().map_err(Error::io("write", path))
+    let rejects = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
+    rejects.map_err(|error| Error::damaged(path, error.to_string()))
 }

@@ -1,6 +1,7 @@
 //! How a run is carried out: nothing here decides bytes. What it tells while it runs, and what it
 //! says at the end.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -8,14 +9,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::discover::{Ignored, Notice};
+use crate::discover::{Discovery, Ignored, Notice};
 use crate::error::Error;
-use crate::output::Overwrite;
+use crate::manifest::SplitInfo;
 use crate::reject::Reject;
-use crate::spec::Split;
+use crate::spec::{Folders, Split};
 
 /// How a run is carried out.
 #[derive(Clone, Debug, Default)]
@@ -26,8 +28,15 @@ pub struct RunOptions {
     pub on_error: OnError,
     /// How many inputs may be rejected before the run stops. Default: all but the last.
     pub max_errors: Option<MaxErrors>,
-    /// Default: [`Overwrite::Refuse`].
+    /// Of a conversion. Default: [`Overwrite::Refuse`].
     pub overwrite: Overwrite,
+    /// Of an append. Default: [`OnChanged::Skip`].
+    pub on_changed: OnChanged,
+    /// Of an append. Default: [`History::Keep`].
+    pub history: History,
+    /// Of an append: what the top folders of its sources mean, which must be what they meant when the
+    /// dataset was made. Default: [`Folders::Auto`].
+    pub folders: Option<Folders>,
     /// Counts while the run goes on, and can stop it.
     pub progress: Arc<Progress>,
 }
@@ -52,6 +61,36 @@ impl RunOptions {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a dataset that is there may be replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overwrite {
+    /// It may not.
+    #[default]
+    Refuse,
+    /// It may, whole and at once; other files in the folder stay.
+    Dataset,
+}
+
+/// What happens when an input has the key of a row, but other bytes than the row was made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnChanged {
+    /// The row stays, and the input becomes a line of `rejects.jsonl`.
+    #[default]
+    Skip,
+    /// The run stops and changes nothing.
+    Stop,
+}
+
+/// Whether an append can be taken back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum History {
+    /// The manifest keeps what the dataset held before: about 200 bytes a shard.
+    #[default]
+    Keep,
+    /// It does not.
+    Drop,
 }
 
 /// What happens when an input can't become a row.
@@ -145,17 +184,21 @@ impl Progress {
 pub struct Summary {
     /// Whether nothing was decoded and written.
     pub dry_run: bool,
-    /// Image files found: `rows + rejects`.
+    /// Whether the dataset is another than before.
+    pub committed: bool,
+    /// Image files found: `rows + unchanged + rejects`.
     pub inputs: usize,
-    /// Rows written.
+    /// Rows written by this run.
     pub rows: usize,
+    /// Inputs that were rows of the dataset already.
+    pub unchanged: usize,
     /// Inputs that are no rows.
     pub rejects: usize,
     /// How many of them for each reason ([`crate::RecordError::code`]).
-    pub rejects_by_reason: BTreeMap<&'static str, usize>,
-    /// How many classes there are.
+    pub rejects_by_reason: BTreeMap<Cow<'static, str>, usize>,
+    /// How many classes the dataset has.
     pub classes: usize,
-    /// What each split holds.
+    /// What each split holds now.
     pub splits: BTreeMap<Split, SplitSummary>,
     /// Files that are no inputs.
     pub ignored: Ignored,
@@ -164,7 +207,7 @@ pub struct Summary {
     pub notices: Vec<Notice>,
     /// From the first look at the source to the end of the commit.
     pub seconds: f64,
-    /// Inputs by seconds.
+    /// Inputs that were not rows already, by seconds.
     pub images_per_second: f64,
 }
 
@@ -173,17 +216,62 @@ pub struct Summary {
 pub struct SplitSummary {
     /// How many rows.
     pub rows: usize,
-    /// Length of its files; in a dry run, of the pixels.
+    /// How many of them this run has written.
+    pub added: usize,
+    /// Length of its files; in a dry run, new ones counted by their pixels.
     pub bytes: u64,
     /// How many files.
     pub shards: usize,
 }
 
+impl Summary {
+    /// What became of the inputs of `discovery` and of `unchanged` others.
+    pub(crate) fn of(
+        begin: Instant,
+        discovery: &Discovery,
+        unchanged: usize,
+        rejects: &[Reject],
+        splits: BTreeMap<Split, SplitSummary>,
+    ) -> Summary {
+        let rows = splits.values().map(|split| split.added).sum();
+        let seconds = begin.elapsed().as_secs_f64();
+        Summary {
+            dry_run: false,
+            committed: true,
+            inputs: rows + unchanged + rejects.len(),
+            rows,
+            unchanged,
+            rejects: rejects.len(),
+            rejects_by_reason: count_reasons(rejects),
+            classes: discovery.classes.len(),
+            splits,
+            ignored: discovery.ignored.clone(),
+            notices: discovery.notices.clone(),
+            seconds,
+            images_per_second: (rows + rejects.len()) as f64 / seconds,
+        }
+    }
+}
+
+impl SplitSummary {
+    /// What the splits hold after a run, and what they got in it.
+    pub(crate) fn of(
+        before: &BTreeMap<Split, SplitInfo>,
+        after: &BTreeMap<Split, SplitInfo>,
+    ) -> BTreeMap<Split, SplitSummary> {
+        let summary = |(split, info): (&Split, &SplitInfo)| {
+            let added = info.rows - before.get(split).map_or(0, |before| before.rows);
+            (*split, SplitSummary { rows: info.rows, added, bytes: info.bytes, shards: info.shards.len() })
+        };
+        after.iter().map(summary).collect()
+    }
+}
+
 /// How many rejects there are for each reason.
-pub(crate) fn count_reasons(rejects: &[Reject]) -> BTreeMap<&'static str, usize> {
+pub(crate) fn count_reasons(rejects: &[Reject]) -> BTreeMap<Cow<'static, str>, usize> {
     let mut counts = BTreeMap::new();
     for reject in rejects {
-        *counts.entry(reject.reason).or_default() += 1;
+        *counts.entry(reject.reason.clone()).or_default() += 1;
     }
     counts
 }

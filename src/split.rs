@@ -12,8 +12,9 @@ use twox_hash::XxHash3_64;
 
 use crate::discover::Record;
 use crate::error::Error;
+use crate::manifest::SplitInfo;
 use crate::sha256::Sha256;
-use crate::spec::{Shares, Split, SplitBy};
+use crate::spec::{Shares, Spec, Split, SplitBy};
 
 /// Ranks that are unrelated to one another, all drawn from one seed.
 #[derive(Clone, Copy, Debug)]
@@ -40,20 +41,21 @@ impl Ranks {
 }
 
 /// Assigns a split to every record. `hashes` has the hash of every record's file where the rule is
-/// [`SplitBy::Content`], and is not looked at otherwise.
+/// [`SplitBy::Content`], and is not looked at otherwise. `there` are the splits of a dataset that the
+/// records are added to: exact shares are those of all rows, as near as new ones can bring them.
 ///
 /// # Errors
-/// If a class, or with [`SplitBy::Random`] the whole, is too small to give each split a row.
+/// If nothing is there yet and a class, or with [`SplitBy::Random`] the whole, is too small to give
+/// each split a row.
 pub fn assign(
     records: &mut [Record],
     classes: &[String],
-    rule: SplitBy,
-    shares: &Shares,
-    seed: u64,
+    spec: &Spec,
     hashes: &[Sha256],
+    there: &BTreeMap<Split, SplitInfo>,
 ) -> Result<(), Error> {
-    let ranks = Ranks::of_seed(seed);
-    match rule {
+    let (ranks, shares) = (Ranks::of_seed(spec.seed), &spec.shares);
+    match spec.split_by.unwrap_or(SplitBy::Label) {
         SplitBy::Folder => {}
         SplitBy::Path => {
             for record in records {
@@ -65,44 +67,54 @@ pub fn assign(
                 record.split = Some(split_at(ranks.split(hash.as_bytes()), shares));
             }
         }
-        SplitBy::Random => assign_shares(records, 0..records.len(), shares, ranks)
-            .map_err(|count| Error::TooFewImages { count, shares: shares.to_string() })?,
+        SplitBy::Random => {
+            let rows = |split| there.get(&split).map_or(0, |info| info.rows);
+            assign_shares(records, 0..records.len(), shares, ranks, &rows, there.is_empty())
+                .map_err(|count| Error::TooFewImages { count, shares: shares.to_string() })?;
+        }
         SplitBy::Label => {
             let mut members: BTreeMap<Option<u32>, Vec<usize>> = BTreeMap::new();
             for (index, record) in records.iter().enumerate() {
                 members.entry(record.label).or_default().push(index);
             }
             for (label, members) in members {
-                assign_shares(records, members, shares, ranks).map_err(|count| match label {
-                    Some(label) => Error::ClassTooSmall {
-                        class: classes[label as usize].clone(),
-                        count,
-                        shares: shares.to_string(),
+                let rows = |split| there.get(&split).map_or(0, |info| info.rows_of(label));
+                assign_shares(records, members, shares, ranks, &rows, there.is_empty()).map_err(
+                    |count| match label {
+                        Some(label) => Error::ClassTooSmall {
+                            class: classes[label as usize].clone(),
+                            count,
+                            shares: shares.to_string(),
+                        },
+                        None => Error::TooFewImages { count, shares: shares.to_string() },
                     },
-                    None => Error::TooFewImages { count, shares: shares.to_string() },
-                })?;
+                )?;
             }
         }
     }
     Ok(())
 }
 
-/// Gives each split its exact share of `members`; says how many there are if a split gets none.
+/// Gives each split its share of `members`, of which it has `rows` already; says how many members
+/// there are if `each_gets_one` and a split gets none.
 fn assign_shares(
     records: &mut [Record],
     members: impl IntoIterator<Item = usize>,
     shares: &Shares,
     ranks: Ranks,
+    rows: &dyn Fn(Split) -> usize,
+    each_gets_one: bool,
 ) -> Result<(), usize> {
     let mut members: Vec<(u64, usize)> =
         members.into_iter().map(|index| (ranks.split(records[index].key.as_bytes()), index)).collect();
     members.sort_unstable_by(|a, b| (a.0, &records[a.1].key).cmp(&(b.0, &records[b.1].key)));
-    let counts = largest_remainder(members.len(), shares);
-    if counts.iter().any(|(_, count)| *count == 0) {
+    let there: Vec<usize> = shares.iter().map(|(split, _)| rows(split)).collect();
+    let counts = apportion(members.len(), shares, &there);
+    if each_gets_one && counts.contains(&0) {
         return Err(members.len());
     }
     let mut rest = members.iter();
-    for (split, count) in counts {
+    for ((split, _), count) in shares.iter().zip(counts) {
         for (_, index) in rest.by_ref().take(count) {
             records[*index].split = Some(split);
         }
@@ -110,20 +122,24 @@ fn assign_shares(
     Ok(())
 }
 
-/// Divides `total` in proportion to the shares: each gets the whole part of its quota, and what is
-/// left goes one each to the largest fractional parts, the earlier split first where they are equal
-/// (the Hamilton method of apportionment).
-pub fn largest_remainder(total: usize, shares: &Shares) -> Vec<(Split, usize)> {
-    /// Quotas are rounded to this fraction, so that 0.1 and 0.1 (as 0.30000000000000004 - 0.2) tie.
+/// Divides `new` rows so that all rows, those that are `there` included, come as near to the shares
+/// as new rows can bring them: each goes to the split that lacks most, the earlier one where they are
+/// equal. With nothing there these are largest remainders (the Hamilton method of apportionment).
+pub fn apportion(new: usize, shares: &Shares, there: &[usize]) -> Vec<usize> {
+    /// Quotas are whole numbers of this part of a row, so that 0.1 and 0.1 (as 0.3 - 0.2) tie.
     const GRAIN: f64 = 1e9;
-    let quotas: Vec<f64> = shares.iter().map(|(_, share)| (share * total as f64 * GRAIN).round() / GRAIN).collect();
-    let mut counts: Vec<(Split, usize)> =
-        shares.iter().zip(&quotas).map(|((split, _), quota)| (split, quota.floor() as usize)).collect();
-    let mut by_remainder: Vec<usize> = (0..counts.len()).collect();
-    by_remainder.sort_by(|a, b| quotas[*b].fract().total_cmp(&quotas[*a].fract()));
-    let assigned: usize = counts.iter().map(|(_, count)| count).sum();
-    for index in by_remainder.into_iter().cycle().take(total.saturating_sub(assigned)) {
-        counts[index].1 += 1;
+    const ROW: i128 = GRAIN as i128;
+    let all = new + there.iter().sum::<usize>();
+    let mut lacking: Vec<i128> = shares
+        .iter()
+        .zip(there)
+        .map(|((_, share), &there)| (share * all as f64 * GRAIN).round() as i128 - there as i128 * ROW)
+        .collect();
+    let mut counts = vec![0; lacking.len()];
+    for _ in 0..new {
+        let Some(most) = (0..lacking.len()).rev().max_by_key(|&split| lacking[split]) else { break };
+        lacking[most] -= ROW;
+        counts[most] += 1;
     }
     counts
 }
@@ -148,7 +164,18 @@ mod tests {
     use super::*;
 
     fn counts(total: usize, shares: &str) -> Vec<usize> {
-        largest_remainder(total, &shares.parse().unwrap()).into_iter().map(|(_, count)| count).collect()
+        let shares: Shares = shares.parse().unwrap();
+        apportion(total, &shares, &vec![0; shares.iter().count()])
+    }
+
+    #[test]
+    fn new_rows_go_where_rows_are_lacking() {
+        let shares = "train=0.8,validation=0.1,test=0.1".parse().unwrap();
+        assert_eq!(apportion(10, &shares, &[8, 1, 1]), [8, 1, 1]);
+        assert_eq!(apportion(1, &shares, &[8, 1, 1]), [1, 0, 0]);
+        assert_eq!(apportion(2, &shares, &[16, 1, 1]), [0, 1, 1]);
+        // What is there already stays, even if it is too much.
+        assert_eq!(apportion(3, &shares, &[0, 9, 0]), [3, 0, 0]);
     }
 
     #[test]

@@ -2,32 +2,25 @@
 
 mod arrow;
 mod checksum;
+mod file;
 mod parquet;
+mod row;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::columns::Columns;
 use crate::error::Error;
-use crate::page::Page;
-use crate::sha256::Sha256;
+use crate::page::{Page, PageLayout};
 use crate::spec::{Format, Split};
 
 pub use checksum::Checksum;
+pub use row::Row;
+pub(crate) use row::StoredRow;
 
-/// What a row has beside its tensor.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// The key.
-    pub path: Box<str>,
-    /// The class.
-    pub label: Option<u32>,
-    /// Of the upright source image, in pixels.
-    pub source_height: u32,
-    /// Of the upright source image, in pixels.
-    pub source_width: u32,
-    /// Of the source file's bytes.
-    pub sha256: Sha256,
-}
+/// Where the end of a shard keeps the checksums of its row groups: a JSON list. So a row group that
+/// is copied into another shard keeps its checksum, and a shard can be checked by itself.
+const CHECKSUMS: &str = "inlaid.row_groups";
 
 /// Rows that lie together in a file: pages of tensors and, in the same order, the rest.
 #[derive(Debug, Default)]
@@ -49,7 +42,7 @@ pub struct ShardInfo {
     pub row_groups: usize,
     /// Length of the file.
     pub bytes: u64,
-    /// Of every byte of the file.
+    /// Of every byte outside of the row groups; the checksums of the row groups lie among them.
     pub checksum: Checksum,
 }
 
@@ -60,6 +53,12 @@ pub trait ShardWriter {
     /// # Errors
     /// If the file can't be written.
     fn write_row_group(&mut self, group: &mut RowGroup) -> Result<(), Error>;
+
+    /// Adds the first row groups of another shard of the same columns as they are.
+    ///
+    /// # Errors
+    /// If the other shard is damaged, or the file can't be written.
+    fn copy_row_groups(&mut self, shard: &Path, row_groups: usize) -> Result<(), Error>;
 
     /// Completes the file, brings it to disk and reads its end back.
     ///
@@ -73,6 +72,12 @@ pub fn shard_name(split: Split, number: usize, format: Format) -> String {
     format!("{split}/{split}-{number:05}.{}", format.extension())
 }
 
+/// The number in a shard's name.
+pub(crate) fn shard_number(name: &str) -> usize {
+    let digits = name.rsplit_once('-').and_then(|(_, rest)| rest.split_once('.')).map(|(digits, _)| digits);
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
 /// Begins the file `folder/name`, which must not exist.
 ///
 /// # Errors
@@ -83,4 +88,58 @@ pub fn create(folder: &Path, name: String, columns: &Columns) -> Result<Box<dyn 
         Format::Parquet => Box::new(parquet::ParquetShard::create(path, name, columns)?),
         Format::Arrow => Box::new(arrow::ArrowShard::create(path, name, columns)?),
     })
+}
+
+/// The end of a shard: what is where in it.
+pub(crate) enum Footer {
+    Parquet(parquet::ParquetFooter),
+    Arrow(arrow::ArrowFooter),
+}
+
+impl Footer {
+    /// Reads the end of the shard at `path`.
+    ///
+    /// # Errors
+    /// If it can't be read or is damaged.
+    pub(crate) fn read(path: &Path, format: Format) -> Result<Footer, Error> {
+        Ok(match format {
+            Format::Parquet => Footer::Parquet(parquet::ParquetFooter::read(path)?),
+            Format::Arrow => Footer::Arrow(arrow::ArrowFooter::read(path)?),
+        })
+    }
+
+    /// Where every row group lies in the file, and its checksum.
+    pub(crate) fn row_groups(&self) -> Vec<(Range<u64>, Checksum)> {
+        let (ranges, checksums) = match self {
+            Footer::Parquet(footer) => (footer.row_group_ranges(), &footer.checksums),
+            Footer::Arrow(footer) => (footer.row_group_ranges().to_vec(), &footer.checksums),
+        };
+        ranges.into_iter().zip(checksums.iter().copied()).collect()
+    }
+
+    /// Says what is wrong with the pages of the tensor column in the `bytes` of a row group.
+    pub(crate) fn check_pages(&self, row_group: usize, bytes: &[u8], pages: PageLayout) -> Result<(), String> {
+        match self {
+            Footer::Parquet(footer) => footer.check_pages(row_group, bytes, pages),
+            // Its buffers have no structure that a checksum would not cover.
+            Footer::Arrow(_) => Ok(()),
+        }
+    }
+
+    /// Calls `visit` with every row, in order.
+    ///
+    /// # Errors
+    /// In words, if the rows can't be read.
+    pub(crate) fn visit_rows(&self, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), String> {
+        match self {
+            Footer::Parquet(footer) => footer.visit_rows(visit).map_err(|error| error.to_string()),
+            Footer::Arrow(footer) => footer.visit_rows(visit).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// Whether the file system of this folder lets files share blocks, so that a copy costs nothing.
+pub(crate) fn shares_blocks(folder: &Path) -> bool {
+    let files = || Ok::<_, std::io::Error>((tempfile::tempfile_in(folder)?, tempfile::tempfile_in(folder)?));
+    files().is_ok_and(|(from, to)| file::shares_blocks(&from, &to))
 }

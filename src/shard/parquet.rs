@@ -4,59 +4,77 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::{ArrowSchemaConverter, ProjectionMask};
 use parquet::basic::{self, Encoding, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, ParquetMetaDataReader};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
 use parquet::file::page_index::offset_index::{OffsetIndexMetaData, PageLocation};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 
-use super::checksum::ChecksummedFile;
-use super::{RowGroup, ShardInfo, ShardWriter};
+use super::checksum::Checksum;
+use super::file::ShardFile;
+use super::row::{ROWS_AT_A_TIME, StoredRow};
+use super::{CHECKSUMS, RowGroup, ShardInfo, ShardWriter};
 use crate::columns::Columns;
+use crate::disk;
 use crate::error::Error;
-use crate::page::Page;
+use crate::page::{Page, PageLayout};
 use crate::spec::Compression;
 
 pub(super) struct ParquetShard {
     path: PathBuf,
     name: String,
     columns: Columns,
-    writer: SerializedFileWriter<ChecksummedFile>,
+    writer: SerializedFileWriter<ShardFile>,
     encoders: ArrowRowGroupWriterFactory,
     rows: usize,
-    row_groups: usize,
 }
 
 impl ParquetShard {
     pub(super) fn create(path: PathBuf, name: String, columns: &Columns) -> Result<ParquetShard, Error> {
-        let file = ChecksummedFile::create(&path)?;
+        let file = ShardFile::create(&path)?;
         let properties = Arc::new(properties(columns));
-        let begin = || {
+        let begin = || -> Result<_, ParquetError> {
             let schema = ArrowSchemaConverter::new().schema_root("schema").convert(columns.schema())?;
             let writer = SerializedFileWriter::new(file, schema.root_schema_ptr(), properties)?;
             let encoders = ArrowRowGroupWriterFactory::new(&writer, columns.schema().clone());
             Ok((writer, encoders))
         };
-        let (writer, encoders) = begin().map_err(|source| Error::Parquet { path: path.clone(), source })?;
-        Ok(ParquetShard { path, name, columns: columns.clone(), writer, encoders, rows: 0, row_groups: 0 })
+        let (writer, encoders) = begin().map_err(Error::write(&path))?;
+        Ok(ParquetShard { path, name, columns: columns.clone(), writer, encoders, rows: 0 })
+    }
+
+    fn begin_row_group(&mut self) -> Result<(), ParquetError> {
+        self.writer.flush()?;
+        self.writer.inner_mut().begin_row_group();
+        Ok(())
+    }
+
+    fn end_row_group(&mut self) -> Result<Checksum, ParquetError> {
+        self.writer.flush()?;
+        Ok(self.writer.inner_mut().end_row_group())
     }
 
     fn write(&mut self, group: &RowGroup) -> Result<(), ParquetError> {
+        self.begin_row_group()?;
         let dictionary = self.columns.pages().dictionary();
         let tensor_column = self.writer.schema_descr().column(0);
         let chunk = TensorChunk { dictionary: dictionary.as_ref(), pages: &group.pages };
 
-        let encoders = self.encoders.create_column_writers(self.row_groups)?;
+        let encoders = self.encoders.create_column_writers(self.writer.flushed_row_groups().len())?;
         let mut row_group = self.writer.next_row_group()?;
         row_group.append_column(&chunk, chunk.close_result(tensor_column, self.columns.compression())?)?;
         let others = self.columns.other_arrays(&group.rows);
@@ -69,23 +87,63 @@ impl ParquetShard {
             encoder.close()?.append_to_row_group(&mut row_group)?;
         }
         row_group.close()?;
-        Ok(())
+        self.end_row_group()?;
+        // Little is left to wait for at the end.
+        Ok(disk::sync(self.writer.inner().file())?)
     }
 
-    /// Brings the bytes written so far to disk, so that little is left to wait for at the end.
-    fn sync(&mut self) -> Result<(), ParquetError> {
+    /// Adds the first row groups of another shard as they are. At the beginning of a file they may
+    /// share the other's blocks; then the writer only learns where they are.
+    fn copy(&mut self, from: &ParquetFooter, row_groups: usize) -> Result<(), CopyError> {
+        let checksums = &from.checksums[..row_groups];
+        let end = from.row_group_ranges().get(row_groups - 1).map_or(0, |range| range.end);
         self.writer.flush()?;
-        Ok(self.writer.inner().file().sync_data()?)
+        let shared =
+            self.writer.flushed_row_groups().is_empty() && self.writer.inner_mut().share(&from.file, end, checksums)?;
+        for (index, &checksum) in checksums.iter().enumerate() {
+            if !shared {
+                self.begin_row_group()?;
+            }
+            let metadata = from.metadata.row_group(index);
+            let page_index = from.metadata.page_index_for_row_group(index);
+            let mut row_group = self.writer.next_row_group()?;
+            for (number, column) in metadata.columns().iter().enumerate() {
+                let close = ColumnCloseResult {
+                    bytes_written: column.compressed_size() as u64,
+                    rows_written: metadata.num_rows() as u64,
+                    metadata: column.clone(),
+                    bloom_filter: None,
+                    column_index: page_index.column_index(number).cloned(),
+                    offset_index: page_index.offset_index(number).cloned(),
+                };
+                match shared {
+                    true => row_group.append_column(&InPlace(column.compressed_size() as u64), close)?,
+                    false => row_group.append_column(&from.file, close)?,
+                }
+            }
+            row_group.close()?;
+            if !shared && self.end_row_group()? != checksum {
+                return Err(CopyError::Damaged(index));
+            }
+            self.rows += metadata.num_rows() as usize;
+        }
+        match shared && self.writer.bytes_written() as u64 != end {
+            true => Err(ParquetError::General("its row groups do not lie one after the other".to_owned()).into()),
+            false => Ok(disk::sync(self.writer.inner().file())?),
+        }
     }
 
     fn complete(mut self: Box<Self>) -> Result<ShardInfo, ParquetError> {
+        let row_groups = self.writer.inner().row_groups().to_vec();
+        let checksums = serde_json::to_string(&row_groups).expect("checksums are strings");
+        self.writer.append_key_value_metadata(KeyValue::new(CHECKSUMS.to_owned(), checksums));
         self.writer.finish()?;
         let file = self.writer.inner();
-        file.file().sync_all()?;
-        check_footer(file.file(), self.rows, self.row_groups)?;
+        disk::sync(file.file())?;
+        check_footer(file.file(), self.rows, row_groups.len())?;
         Ok(ShardInfo {
             rows: self.rows,
-            row_groups: self.row_groups,
+            row_groups: row_groups.len(),
             bytes: file.bytes(),
             checksum: file.checksum(),
             file: self.name,
@@ -95,17 +153,135 @@ impl ParquetShard {
 
 impl ShardWriter for ParquetShard {
     fn write_row_group(&mut self, group: &mut RowGroup) -> Result<(), Error> {
-        self.write(group)
-            .and_then(|()| self.sync())
-            .map_err(|source| Error::Parquet { path: self.path.clone(), source })?;
+        self.write(group).map_err(Error::write(&self.path))?;
         self.rows += group.rows.len();
-        self.row_groups += 1;
         Ok(())
+    }
+
+    fn copy_row_groups(&mut self, shard: &Path, row_groups: usize) -> Result<(), Error> {
+        let footer = ParquetFooter::read(shard)?;
+        self.copy(&footer, row_groups.min(footer.checksums.len())).map_err(|error| match error {
+            CopyError::Damaged(index) => {
+                Error::damaged(shard, format!("row group {index} does not match its checksum"))
+            }
+            CopyError::Parquet(source) => Error::write(&self.path)(source),
+        })
     }
 
     fn finish(self: Box<Self>) -> Result<ShardInfo, Error> {
         let path = self.path.clone();
-        self.complete().map_err(|source| Error::Parquet { path, source })
+        self.complete().map_err(Error::write(&path))
+    }
+}
+
+/// Why row groups could not be copied.
+enum CopyError {
+    Damaged(usize),
+    Parquet(ParquetError),
+}
+
+impl<E: Into<ParquetError>> From<E> for CopyError {
+    fn from(error: E) -> CopyError {
+        CopyError::Parquet(error.into())
+    }
+}
+
+/// So many bytes that are in place: nobody looks at them.
+struct InPlace(u64);
+
+impl Length for InPlace {
+    fn len(&self) -> u64 {
+        self.0
+    }
+}
+
+impl ChunkReader for InPlace {
+    type T = io::Take<io::Repeat>;
+
+    fn get_read(&self, _start: u64) -> Result<Self::T, ParquetError> {
+        Ok(io::repeat(0).take(self.0))
+    }
+
+    fn get_bytes(&self, _start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        Ok(vec![0; length].into())
+    }
+}
+
+/// The end of a shard: what is where in it.
+pub(crate) struct ParquetFooter {
+    file: File,
+    metadata: ParquetMetaData,
+    /// Of every row group.
+    pub(super) checksums: Vec<Checksum>,
+}
+
+impl ParquetFooter {
+    pub(super) fn read(path: &Path) -> Result<ParquetFooter, Error> {
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        let damaged = |reason: String| Error::damaged(path, reason);
+        let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let metadata = reader.parse_and_finish(&file).map_err(|error| damaged(error.to_string()))?;
+        let key_values = metadata.file_metadata().key_value_metadata();
+        let text = key_values.and_then(|all| all.iter().find(|entry| entry.key == CHECKSUMS)?.value.as_deref());
+        let text = text.ok_or_else(|| damaged(format!("its footer has no `{CHECKSUMS}`")))?;
+        let checksums: Vec<Checksum> = serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
+        if checksums.len() != metadata.num_row_groups() {
+            let (row_groups, checksums) = (metadata.num_row_groups(), checksums.len());
+            return Err(damaged(format!("its footer has {row_groups} row groups and {checksums} checksums")));
+        }
+        Ok(ParquetFooter { file, metadata, checksums })
+    }
+
+    /// Where every row group lies in the file.
+    pub(super) fn row_group_ranges(&self) -> Vec<Range<u64>> {
+        let range = |row_group: &RowGroupMetaData| {
+            let ranges = row_group.columns().iter().map(|column| column.byte_range());
+            let ends = ranges.clone().map(|(start, length)| start + length);
+            ranges.map(|(start, _)| start).min().unwrap_or(0)..ends.max().unwrap_or(0)
+        };
+        self.metadata.row_groups().iter().map(range).collect()
+    }
+
+    /// Says what is wrong with the pages of the tensor column in the `bytes` of a row group.
+    pub(super) fn check_pages(&self, row_group: usize, bytes: &[u8], pages: PageLayout) -> Result<(), String> {
+        let metadata = self.metadata.row_group(row_group);
+        let page_index = self.metadata.page_index_for_row_group(row_group);
+        let locations = page_index.offset_index(0).map_or(&[][..], |index| &index.page_locations);
+        let begin = metadata.columns().iter().map(|column| column.byte_range().0).min().unwrap_or(0);
+        let (start, length) = metadata.column(0).byte_range();
+        let column = bytes.get((start - begin) as usize..(start - begin + length) as usize);
+        let column = column.ok_or("the tensor column lies outside of its row group")?;
+        let mut end = 0;
+        if let Some(dictionary) = pages.dictionary() {
+            end = dictionary.len();
+            if column.get(..end) != Some(&[&dictionary.header, dictionary.body()].concat()) {
+                return Err("the dictionary of the tensor column is not 0..=255".to_owned());
+            }
+        }
+        let ends = locations.iter().skip(1).map(|page| page.first_row_index).chain([metadata.num_rows()]);
+        for (number, (page, end_row)) in locations.iter().zip(ends).enumerate() {
+            let at = (page.offset as u64).checked_sub(start).filter(|&at| at == end as u64);
+            end += page.compressed_page_size as usize;
+            let page_bytes = at.and_then(|at| column.get(at as usize..end));
+            let page_bytes = page_bytes.ok_or_else(|| format!("page {number} is not where the offset index says"))?;
+            pages
+                .check(page_bytes, (end_row - page.first_row_index) as usize)
+                .map_err(|why| format!("page {number}: {why}"))?;
+        }
+        match end == column.len() {
+            true => Ok(()),
+            false => Err("the offset index does not name all pages of the tensor column".to_owned()),
+        }
+    }
+
+    /// Calls `visit` with what the append of a dataset must know of every row, in order.
+    pub(super) fn visit_rows(&self, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), ParquetError> {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(self.file.try_clone()?)?;
+        let columns = ProjectionMask::columns(builder.parquet_schema(), StoredRow::COLUMNS);
+        for batch in builder.with_projection(columns).with_batch_size(ROWS_AT_A_TIME).build()? {
+            StoredRow::visit(&batch?, visit)?;
+        }
+        Ok(())
     }
 }
 

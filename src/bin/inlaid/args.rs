@@ -7,8 +7,8 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use inlaid::{
-    ByteSize, Channels, Color, Compression, Error, Filter, Fit, Folders, Format, Limits, MaxErrors, OnError, Order,
-    Overwrite, RunOptions, Shares, Size, Spec, SplitBy, Storage,
+    ByteSize, Channels, Color, Compression, Filter, Fit, Folders, Format, History, Limits, MaxErrors, OnChanged,
+    OnError, Order, Overwrite, RunOptions, Shares, Size, Spec, SplitBy, Storage,
 };
 
 /// Image folders to training datasets: resized tensors in Parquet, split and shuffled.
@@ -22,6 +22,16 @@ pub struct Arguments {
 #[derive(Subcommand)]
 pub enum Command {
     Convert(Box<Convert>),
+    Append(Append),
+    Verify(Verify),
+    /// Say what a dataset is and what it holds
+    Info(Dataset),
+    /// Merge the small files that appends leave; readers that have listed them must list them again
+    ///
+    /// Row groups are copied as they are. What `inlaid rollback` needs is dropped.
+    Compact(Dataset),
+    /// Take the last append back
+    Rollback(Dataset),
 }
 
 /// Make a dataset from folders of images
@@ -30,7 +40,9 @@ pub enum Command {
 /// (SRC/train/cat/1.jpg), or images alone. Every image becomes a row of the dataset in DIR, or a line
 /// of DIR/rejects.jsonl that says why not.
 ///
-/// Exit codes: 0 done; 1 stopped, nothing changed; 2 usage; 3 done, but some images are no rows.
+/// Files are committed as they are finished: running it again after a crash goes on where it was.
+///
+/// Exit codes: 0 done; 1 stopped; 2 usage; 3 done, but some images are no rows.
 #[derive(Args)]
 pub struct Convert {
     /// Folders of images
@@ -107,29 +119,114 @@ pub struct Convert {
     #[arg(long, help_heading = "Files")]
     overwrite: bool,
 
+    #[command(flatten)]
+    pub run: Run,
+}
+
+/// How a run is carried out
+#[derive(Args)]
+#[command(next_help_heading = "Run")]
+pub struct Run {
     /// Threads that decode [default: one for every core]
-    #[arg(short = 'j', long, help_heading = "Run", value_name = "N")]
+    #[arg(short = 'j', long, value_name = "N")]
     threads: Option<NonZeroUsize>,
     /// What an unusable image does: it is skipped and listed, or it stops the run
-    #[arg(long, help_heading = "Run", default_value = "skip", value_parser = ["skip", "stop"])]
+    #[arg(long, default_value = "skip", value_parser = ["skip", "stop"])]
     on_error: String,
     /// Stop if more images than this are unusable: 100 or 0.5%
-    #[arg(long, help_heading = "Run", value_name = "N|P%")]
+    #[arg(long, value_name = "N|P%")]
     max_errors: Option<MaxErrors>,
     /// Say what would be written, and write nothing
-    #[arg(long, help_heading = "Run")]
+    #[arg(long)]
     pub dry_run: bool,
     /// Print the summary as JSON
-    #[arg(long, help_heading = "Run")]
+    #[arg(long)]
     pub json: bool,
     /// Print no progress and no notes
-    #[arg(short, long, help_heading = "Run")]
+    #[arg(short, long)]
     pub quiet: bool,
+}
+
+impl Run {
+    fn resolve(&self) -> RunOptions {
+        RunOptions {
+            threads: self.threads,
+            on_error: if self.on_error == "stop" { OnError::Stop } else { OnError::Skip },
+            max_errors: self.max_errors,
+            ..RunOptions::default()
+        }
+    }
+}
+
+/// Add new images to a dataset
+///
+/// Images whose path below SRC is not yet a row of the dataset in DIR become rows, made as the others
+/// were; the rest of the dataset stays as it is. Running it again adds nothing; running it again after
+/// a crash goes on where it was.
+///
+/// Exit codes: 0 done; 1 stopped; 2 usage; 3 done, but some images are no rows.
+#[derive(Args)]
+pub struct Append {
+    /// Folders of images
+    #[arg(value_name = "SRC", required = true)]
+    pub sources: Vec<PathBuf>,
+    /// The dataset's folder
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// What top folders mean, if that is not what it looks like; it must be what it was
+    #[arg(long, value_name = "RULE", value_parser = words(Folders::ALL))]
+    folders: Option<Folders>,
+    /// What an image does whose row was made from other bytes: it is skipped and listed, or it stops the run
+    #[arg(long, default_value = "skip", value_parser = ["skip", "stop"])]
+    on_changed: String,
+    /// Keep nothing that `inlaid rollback` needs
+    #[arg(long)]
+    no_history: bool,
+    #[command(flatten)]
+    pub run: Run,
+}
+
+impl Append {
+    /// How the run is carried out.
+    pub fn resolve(&self) -> RunOptions {
+        RunOptions {
+            folders: self.folders,
+            on_changed: if self.on_changed == "stop" { OnChanged::Stop } else { OnChanged::Skip },
+            history: if self.no_history { History::Drop } else { History::Keep },
+            ..self.run.resolve()
+        }
+    }
+}
+
+/// A dataset that is there
+#[derive(Args)]
+pub struct Dataset {
+    /// The dataset's folder
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Read a dataset back, every byte, and say what is wrong with it
+///
+/// Exit codes: 0 it is whole; 1 it is not, or can't be read; 2 usage.
+#[derive(Args)]
+pub struct Verify {
+    #[command(flatten)]
+    pub dataset: Dataset,
+    /// Also compare every row with the file it was made from, in these folders
+    #[arg(long, value_name = "SRC", num_args = 1..)]
+    pub sources: Vec<PathBuf>,
+    /// Threads that read [default: one for every core]
+    #[arg(short = 'j', long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
 }
 
 impl Convert {
     /// What decides bytes, and how the run is carried out.
-    pub fn resolve(&self) -> Result<(Spec, RunOptions), Error> {
+    pub fn resolve(&self) -> (Spec, RunOptions) {
         let limits = Limits { file_bytes: self.max_file_bytes, pixels: self.max_pixels, ..Limits::default() };
         let spec = Spec {
             channels: self.channels,
@@ -153,13 +250,10 @@ impl Convert {
             ..Spec::new(self.size)
         };
         let options = RunOptions {
-            threads: self.threads,
-            on_error: if self.on_error == "stop" { OnError::Stop } else { OnError::Skip },
-            max_errors: self.max_errors,
             overwrite: if self.overwrite { Overwrite::Dataset } else { Overwrite::Refuse },
-            ..RunOptions::default()
+            ..self.run.resolve()
         };
-        Ok((spec, options))
+        (spec, options)
     }
 }
 

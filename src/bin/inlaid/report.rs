@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::io::{Write, stdout};
 use std::path::Path;
 
-use inlaid::{ByteSize, Error, SpecError, Summary};
+use inlaid::{ByteSize, Error, SpecError, Summary, Verification, Version};
 
 /// The exit code of a run that stopped.
 pub fn exit_code(error: &Error) -> u8 {
@@ -25,12 +25,16 @@ pub fn summary(summary: &Summary, out: &Path, json: bool) {
 }
 
 fn in_words(summary: &Summary, out: &Path) -> String {
-    let Summary { rows, inputs, classes, rejects, seconds, .. } = summary;
+    let Summary { rows, inputs, unchanged, classes, rejects, seconds, .. } = summary;
     let mut text = String::new();
     for (split, info) in &summary.splits {
         let (rows, bytes, shards) = (info.rows, ByteSize(info.bytes).to_string(), info.shards);
         let files = if shards == 1 { "file" } else { "files" };
-        text += &format!("{:<11}{rows:>9} rows {bytes:>11} in {shards} {files}\n", split.as_str());
+        let added = match info.added {
+            added if added == rows => String::new(),
+            added => format!(", {added} new"),
+        };
+        text += &format!("{:<11}{rows:>9} rows {bytes:>11} in {shards} {files}{added}\n", split.as_str());
     }
     let classes = match classes {
         0 => "no labels".to_owned(),
@@ -38,13 +42,17 @@ fn in_words(summary: &Summary, out: &Path) -> String {
         n => format!("{n} classes"),
     };
     let out = out.display();
-    text += &match summary.dry_run {
-        true => format!("would write {rows} rows of {inputs} images, {classes}, to `{out}`\n"),
-        false => {
+    text += &match (summary.dry_run, summary.committed) {
+        (true, _) => format!("would write {rows} rows of {inputs} images, {classes}, to `{out}`\n"),
+        (false, true) => {
             let rate = summary.images_per_second;
             format!("{rows} rows of {inputs} images, {classes}, in {seconds:.1} s ({rate:.0} images/s): `{out}`\n")
         }
+        (false, false) => format!("nothing to do, `{out}` is complete\n"),
     };
+    if *unchanged > 0 {
+        text += &format!("{unchanged} images were rows already\n");
+    }
     if *rejects > 0 {
         let reasons: Vec<_> = summary.rejects_by_reason.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
         text += &format!("{rejects} rejected: {}\n", reasons.join(", "));
@@ -53,6 +61,49 @@ fn in_words(summary: &Summary, out: &Path) -> String {
         }
     }
     text
+}
+
+/// Prints what came of reading a dataset back.
+pub fn verification(verification: &Verification, folder: &Path, json: bool) {
+    let Verification { problems, rows, shards, bytes, sources, seconds } = verification;
+    let text = match json {
+        true => serde_json::to_string_pretty(verification).expect("a list of problems is JSON") + "\n",
+        false => {
+            let mut text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+            let bytes = ByteSize(*bytes);
+            text += &match problems.len() {
+                0 => format!(
+                    "whole: {rows} rows, {shards} files, {bytes} read in {seconds:.1} s: `{}`\n",
+                    folder.display()
+                ),
+                1 => "1 problem\n".to_owned(),
+                n => format!("{n} problems\n"),
+            };
+            if *sources > 0 {
+                text += &format!("{sources} rows compared with their sources\n");
+            }
+            text
+        }
+    };
+    let _ = stdout().write_all(text.as_bytes());
+}
+
+/// Prints how a dataset was changed.
+pub fn change(before: &Version, after: &Version, folder: &Path, json: bool) {
+    let text = match json {
+        true => serde_json::to_string_pretty(after).expect("a version has no maps with odd keys") + "\n",
+        false => {
+            let files = |version: &Version| version.shards().count();
+            let (rows, number, folder) = (after.rows(), after.dataset_version, folder.display());
+            format!(
+                "version {number}: {rows} rows (before: {}) in {} files (before: {}): `{folder}`\n",
+                before.rows(),
+                files(after),
+                files(before)
+            )
+        }
+    };
+    let _ = stdout().write_all(text.as_bytes());
 }
 
 /// Prints an error, its causes on the same line, and the way out.
@@ -96,7 +147,26 @@ fn hint(error: &Error) -> Option<String> {
             "use `--split-by path`, which draws for each image, or fewer splits, as in `--split train=1`".into()
         }
         Error::OutputNotEmpty(_) => "choose a new folder for `--out`".into(),
-        Error::OutputExists(_) => "choose a new folder for `--out`, or replace the dataset with `--overwrite`".into(),
+        Error::OutputExists(_) => {
+            "add to it with `inlaid append`, replace it with `--overwrite`, or choose a new folder for `--out`".into()
+        }
+        Error::OtherConversion(_) => {
+            "`inlaid append` keeps its rows and adds what is missing; `--overwrite` begins anew".into()
+        }
+        Error::NoDataset(_) => "make it with `inlaid convert`".into(),
+        Error::OtherFolders { folders, .. } => format!(
+            "give the folder that holds the {folders} folders, or say what they mean with `--folders {folders}`"
+        ),
+        Error::ContentChanged { .. } => "leave out `--on-changed stop` to keep the row and list such images".into(),
+        Error::ChangedMeanwhile(_) => "run it again".into(),
+        Error::Unfinished(_) => {
+            "run the same command again to finish it, or `inlaid append` with other sources to give it up".into()
+        }
+        Error::NoHistory(_) => {
+            "only the last append can be taken back, not after `inlaid compact` or `--no-history`".into()
+        }
+        Error::DiskFull { .. } => "free some room and run the same command again".into(),
+        Error::Interrupted => "the same command goes on from the last file that was finished".into(),
         Error::ForeignFile(_) => "move that file elsewhere".into(),
         Error::OutputInSource { .. } => "choose a folder for `--out` beside the source".into(),
         Error::Locked { .. } => "wait for it to end".into(),

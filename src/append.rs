@@ -1,0 +1,227 @@
+//! Adds new images to a dataset: the steps, one after the other. What is there stays as it is: its
+//! rows, their order, splits and labels.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::convert::refuse_overlap;
+use crate::discover::{Discovery, Notice, Record};
+use crate::draft::{Commits, Draft};
+use crate::error::{Error, RecordError};
+use crate::inputs::Inputs;
+use crate::manifest::{Manifest, SplitInfo, Unfinished, Version};
+use crate::output::Output;
+use crate::pipeline;
+use crate::plan::Tails;
+use crate::reject::{REJECTS, Reject, read_rejects};
+use crate::run::{History, OnChanged, RunOptions, SplitSummary, Summary};
+use crate::sha256::Sha256;
+use crate::shard::{self, Footer, StoredRow};
+use crate::spec::{Folders, Spec};
+
+/// Adds the images below `sources` whose keys are not yet in the dataset in the folder `out`, made as
+/// its other rows were. Shards are committed as they are finished: an append that was interrupted is
+/// continued by the same append, and ends with the bytes that it would have had.
+///
+/// # Errors
+/// If there is no dataset, it is damaged, a source is unfit, or the run is stopped; the dataset then
+/// holds what it held, and the shards that were finished.
+pub fn append(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<Summary, Error> {
+    let begin = Instant::now();
+    refuse_overlap(sources, out)?;
+    let (output, there) = Output::of_dataset(out)?;
+    let pool = pipeline::threads(options)?;
+    let share_blocks = shard::shares_blocks(output.staging());
+    let mut append = Append::of(sources, out, &there, share_blocks, options, &pool)?;
+    let kept = append.kept_rejects(&read_rejects(&out.join(REJECTS))?);
+    let shards = append.inputs.shards();
+    let rejects = append.inputs.skip_finished(append.unfinished, &output)?;
+
+    let run = (append.inputs.checksum(), shards);
+    let mut draft = Draft::new(output, append.manifest(&there), Commits::EachShard, run, kept)?;
+    let rejects = append.inputs.write(&pool, options, &mut draft, rejects)?;
+    if options.history == History::Drop {
+        draft.drop_history();
+    }
+    let committed = draft.is_changed(&rejects)?;
+    let after = if committed { draft.finish(&rejects)? } else { there.clone() };
+    let splits = SplitSummary::of(&there.version.splits, &after.version.splits);
+    let summary = Summary::of(begin, &append.inputs.discovery, append.unchanged, &rejects, splits);
+    Ok(Summary { committed, ..summary })
+}
+
+/// Says what [`append`] would do: lists the sources and compares them with the dataset, decodes
+/// nothing, writes nothing.
+///
+/// # Errors
+/// As [`append`], as far as it can be told without decoding.
+pub fn append_dry_run(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<Summary, Error> {
+    let begin = Instant::now();
+    refuse_overlap(sources, out)?;
+    let there = Manifest::read(out)?.ok_or_else(|| Error::NoDataset(out.to_owned()))?;
+    let pool = pipeline::threads(options)?;
+    let append = Append::of(sources, out, &there, false, options, &pool)?;
+    Ok(append.inputs.dry_summary(begin, append.unchanged, &there.version.splits))
+}
+
+/// What an append adds to a dataset.
+struct Append {
+    inputs: Inputs,
+    /// The version that it adds to.
+    base: Version,
+    /// The run that it continues.
+    unfinished: Option<Unfinished>,
+    /// Whether another run was interrupted that nobody will continue.
+    gives_up: bool,
+    /// Inputs that are rows already.
+    unchanged: usize,
+}
+
+impl Append {
+    fn of(
+        sources: &[PathBuf],
+        folder: &Path,
+        there: &Manifest,
+        share_blocks: bool,
+        options: &RunOptions,
+        pool: &rayon::ThreadPool,
+    ) -> Result<Append, Error> {
+        let to = |base: &Version| {
+            let spec = &there.spec;
+            let mut discovery = discover(sources, spec, options)?;
+            let stored = find_rows(folder, spec, base, &discovery.records)?;
+            let unchanged = set_aside(&mut discovery, &stored, spec, options, pool)?;
+            add_classes(&mut discovery, &base.classes);
+            let inputs = Inputs::of(discovery, spec.clone(), options, pool, base, &tails(base, share_blocks))?;
+            Ok::<_, Error>(Append { inputs, base: base.clone(), unfinished: None, gives_up: false, unchanged })
+        };
+        if let (Some(unfinished), Some(previous)) = (there.unfinished, &there.previous) {
+            let same = to(previous)?;
+            if same.inputs.checksum() == unfinished.run {
+                let unchanged = same.unchanged + there.version.rows() - previous.rows();
+                return Ok(Append { unfinished: Some(unfinished), unchanged, ..same });
+            }
+        }
+        let mut append = to(&there.version)?;
+        append.gives_up = there.unfinished.is_some();
+        if append.gives_up {
+            append.inputs.discovery.notices.push(Notice::GivenUp);
+        }
+        Ok(append)
+    }
+
+    /// The rejects of earlier runs that this one does not judge again.
+    fn kept_rejects(&self, earlier: &[Reject]) -> Vec<Reject> {
+        let discovery = &self.inputs.discovery;
+        let records = discovery.records.iter().map(|record| &*record.key);
+        let judged: HashSet<&str> = records.chain(discovery.rejects.iter().map(|reject| &*reject.path)).collect();
+        earlier.iter().filter(|reject| !judged.contains(&*reject.path)).cloned().collect()
+    }
+
+    /// The manifest that the append begins with.
+    fn manifest(&self, there: &Manifest) -> Manifest {
+        let mut manifest = there.clone();
+        manifest.tool = format!("inlaid {}", env!("CARGO_PKG_VERSION"));
+        if self.unfinished.is_none() {
+            if self.gives_up && there.previous.is_none() {
+                manifest.conversion = None;
+            }
+            manifest.unfinished = None;
+            manifest.previous = Some(self.base.clone());
+            manifest.version.dataset_version += 1;
+        }
+        manifest.version.classes.clone_from(&self.inputs.discovery.classes);
+        manifest
+    }
+}
+
+/// The inputs of an append: their folders must mean what those of the dataset did.
+fn discover(sources: &[PathBuf], spec: &Spec, options: &RunOptions) -> Result<Discovery, Error> {
+    let folders = options.folders.unwrap_or(Folders::Auto);
+    let discovery = Discovery::of(sources, &Spec { folders, ..spec.clone() })?;
+    match discovery.folders {
+        Some(found_folders) if discovery.inputs() > 0 && found_folders != spec.folders => {
+            let source_folder = sources[0].clone();
+            Err(Error::OtherFolders { source_folder, found_folders, folders: spec.folders })
+        }
+        _ => Ok(discovery),
+    }
+}
+
+/// The last shard of every split.
+fn tails(base: &Version, share_blocks: bool) -> Tails {
+    let tail = |info: &SplitInfo| info.shards.last().map(|tail| (tail.rows, tail.bytes));
+    let shards = base.splits.iter().filter_map(|(split, info)| Some((*split, tail(info)?)));
+    Tails { shards: shards.collect(), share_blocks }
+}
+
+/// Which of the records, sorted by key, are rows already, and the hash of the file they were made of.
+fn find_rows(
+    folder: &Path,
+    spec: &Spec,
+    base: &Version,
+    records: &[Record],
+) -> Result<BTreeMap<usize, Option<Sha256>>, Error> {
+    let mut found = BTreeMap::new();
+    for info in base.splits.values() {
+        // A shard may have got more rows since.
+        let mut left = info.rows;
+        for shard in &info.shards {
+            let path = folder.join(&shard.file);
+            let mut find = |row: StoredRow<'_>| {
+                if left > 0 {
+                    left -= 1;
+                    if let Ok(index) = records.binary_search_by(|record| (*record.key).cmp(row.path)) {
+                        found.insert(index, row.sha256);
+                    }
+                }
+            };
+            Footer::read(&path, spec.format)?.visit_rows(&mut find).map_err(|reason| Error::damaged(&path, reason))?;
+        }
+    }
+    Ok(found)
+}
+
+/// Takes the records that are rows already out of the discovery; those whose files are not what their
+/// rows were made of are rejected. How many are as they were.
+fn set_aside(
+    discovery: &mut Discovery,
+    stored: &BTreeMap<usize, Option<Sha256>>,
+    spec: &Spec,
+    options: &RunOptions,
+    pool: &rayon::ThreadPool,
+) -> Result<usize, Error> {
+    let records = std::mem::take(&mut discovery.records).into_iter().enumerate();
+    let (known, new): (Vec<_>, Vec<_>) = records.partition(|(index, _)| stored.contains_key(index));
+    discovery.records = new.into_iter().map(|(_, record)| record).collect();
+    let known: Vec<Record> = known.into_iter().map(|(_, record)| record).collect();
+    let hashes = pipeline::hash_files(discovery, &known, spec, pool, &options.progress)?;
+    let mut unchanged = 0;
+    for ((record, hash), stored) in known.into_iter().zip(hashes).zip(stored.values()) {
+        match hash {
+            Ok(hash) if *stored == Some(hash) => unchanged += 1,
+            Ok(_) if options.on_changed == OnChanged::Stop => {
+                return Err(Error::ContentChanged { path: record.key.into() });
+            }
+            Ok(_) => discovery.rejects.push(Reject::new(record.key.into(), RecordError::ContentChanged)),
+            Err(error) => discovery.rejects.push(Reject::new(record.key.into(), error)),
+        }
+    }
+    Ok(unchanged)
+}
+
+/// Gives the classes of the records the ids that they have in the dataset, and new ones the next ids,
+/// in the order of their names.
+fn add_classes(discovery: &mut Discovery, there: &[String]) {
+    let names = &discovery.classes;
+    let used: BTreeSet<u32> = discovery.records.iter().filter_map(|record| record.label).collect();
+    let used = used.into_iter().map(|label| &names[label as usize]);
+    let mut classes = there.to_vec();
+    classes.extend(used.filter(|name| !there.contains(name)).cloned());
+    let ids: BTreeMap<&String, u32> = classes.iter().zip(0..).collect();
+    for record in &mut discovery.records {
+        record.label = record.label.map(|label| ids[&names[label as usize]]);
+    }
+    discovery.classes = classes;
+}

@@ -1,0 +1,127 @@
+//! The inputs of a run, with their splits and their places: everything that is known before the first
+//! image is decoded.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Instant;
+
+use twox_hash::xxhash3_128::Hasher;
+
+use crate::discover::Discovery;
+use crate::draft::Draft;
+use crate::error::Error;
+use crate::manifest::{SplitInfo, Unfinished, Version};
+use crate::output::Output;
+use crate::pipeline::{self, Job};
+use crate::plan::{Place, Plan, Tails};
+use crate::reject::{REJECTS, Reject, read_rejects};
+use crate::run::{RunOptions, SplitSummary, Summary};
+use crate::sha256::Sha256;
+use crate::shard::Checksum;
+use crate::spec::{Spec, Split, SplitBy};
+use crate::split;
+use crate::tensor::TensorShape;
+
+/// The inputs of a run.
+pub(crate) struct Inputs {
+    /// What the sources hold.
+    pub(crate) discovery: Discovery,
+    /// The spec with every choice made.
+    pub(crate) spec: Spec,
+    /// Of every record's file, where the split is decided by content.
+    hashes: Vec<Sha256>,
+    plan: Plan,
+}
+
+impl Inputs {
+    /// Splits and orders what was discovered, to be added to what is `there`.
+    pub(crate) fn of(
+        mut discovery: Discovery,
+        spec: Spec,
+        options: &RunOptions,
+        pool: &rayon::ThreadPool,
+        there: &Version,
+        tails: &Tails,
+    ) -> Result<Inputs, Error> {
+        let hashes = match spec.split_by {
+            Some(SplitBy::Content) => pipeline::hash_contents(&mut discovery, &spec, pool, &options.progress)?,
+            _ => Vec::new(),
+        };
+        options.check(&discovery.rejects, discovery.inputs())?;
+        split::assign(&mut discovery.records, &discovery.classes, &spec, &hashes, &there.splits)?;
+        let plan = Plan::of(&discovery.records, &spec, tails)?;
+        Ok(Inputs { discovery, spec, hashes, plan })
+    }
+
+    /// Stands for everything that decides what the run writes, but the bytes of the files.
+    pub(crate) fn checksum(&self) -> Checksum {
+        let mut hasher = Hasher::new();
+        let settings = serde_json::to_vec(&(&self.spec, &self.discovery.classes));
+        hasher.write(&settings.expect("a spec has no maps with odd keys"));
+        for record in &self.discovery.records {
+            hasher.write(record.key.as_bytes());
+            // No key holds a zero byte, as no file name does.
+            hasher.write(&[0]);
+            hasher.write(&record.source.to_le_bytes());
+            hasher.write(&record.label.map_or(0, |label| u64::from(label) + 1).to_le_bytes());
+            hasher.write(&[record.split.map_or(0, |split| split as u8 + 1)]);
+        }
+        for shard in &self.plan.shards {
+            hasher.write(&(shard.rows.len() as u64).to_le_bytes());
+        }
+        Checksum::from(&hasher)
+    }
+
+    /// Shards that the run fills.
+    pub(crate) fn shards(&self) -> usize {
+        self.plan.shards.len()
+    }
+
+    /// Takes the shards that are done out of the plan. The rejects to go on with: those of the
+    /// discovery, and of the inputs that were decoded before.
+    pub(crate) fn skip_finished(
+        &mut self,
+        unfinished: Option<Unfinished>,
+        output: &Output,
+    ) -> Result<Vec<Reject>, Error> {
+        let mut rejects = self.discovery.rejects.clone();
+        if let Some(Unfinished { shards, .. }) = unfinished {
+            let done = self.plan.shards.drain(..shards);
+            let key = |index: u32| &*self.discovery.records[index as usize].key;
+            let keys: HashSet<&str> = done.flat_map(|shard| shard.rows).map(key).collect();
+            let earlier = read_rejects(&output.folder().join(REJECTS))?.into_iter();
+            let decoded = |reject: &Reject| keys.contains(&*reject.path) && !rejects.contains(reject);
+            let decoded: Vec<Reject> = earlier.filter(decoded).collect();
+            rejects.extend(decoded);
+        }
+        Ok(rejects)
+    }
+
+    /// Writes what is planned. The rejects of the run: those it begins with, and inputs that turned
+    /// out unusable.
+    pub(crate) fn write(
+        &self,
+        pool: &rayon::ThreadPool,
+        options: &RunOptions,
+        draft: &mut Draft,
+        rejects: Vec<Reject>,
+    ) -> Result<Vec<Reject>, Error> {
+        let Inputs { discovery, plan, spec, hashes } = self;
+        let job = Job { discovery, plan, spec, pages: draft.columns().pages(), options, hashes };
+        pipeline::write_shards(&job, pool, draft, rejects)
+    }
+
+    /// What would come of it, if every image could be used.
+    pub(crate) fn dry_summary(&self, begin: Instant, unchanged: usize, there: &BTreeMap<Split, SplitInfo>) -> Summary {
+        let row_bytes = TensorShape::of(&self.spec).map_or(0, |shape| shape.bytes());
+        let mut splits = SplitSummary::of(there, there);
+        for shard in &self.plan.shards {
+            let split = splits.entry(shard.split).or_default();
+            split.rows += shard.rows.len();
+            split.added += shard.rows.len();
+            split.bytes += (shard.rows.len() * row_bytes) as u64;
+            split.shards += usize::from(shard.place == Place::New);
+        }
+        let summary = Summary::of(begin, &self.discovery, unchanged, &self.discovery.rejects, splits);
+        Summary { dry_run: true, committed: false, ..summary }
+    }
+}

@@ -1,0 +1,44 @@
+//! Takes the last append back. Appends only ever add shards, and row groups to a shard, so what was
+//! there before is still there: shards that were added go, and others are cut to what they were.
+
+use std::path::Path;
+
+use crate::card::{CARD, card};
+use crate::columns::Columns;
+use crate::error::Error;
+use crate::manifest::{Manifest, Version};
+use crate::output::Output;
+use crate::reject::{REJECTS, REJECTS_BEFORE, read_rejects, to_lines};
+use crate::shard;
+use crate::tensor::TensorShape;
+
+/// Brings back the version of the dataset in `folder` before the last append. Returns the version
+/// before the rollback and after it.
+///
+/// # Errors
+/// If there is no dataset, it keeps no earlier version, it is damaged or can't be written to.
+pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
+    let (mut output, there) = Output::of_dataset(folder)?;
+    let Some(previous) = there.previous.clone() else { return Err(Error::NoHistory(folder.to_owned())) };
+    let columns = Columns::new(&there.spec, &previous.classes)?;
+    let mut next = Manifest { version: previous, unfinished: None, previous: None, ..there.clone() };
+    let mut staged = Vec::new();
+    for info in next.version.splits.values_mut() {
+        for earlier in info.shards.iter_mut().filter(|shard| !there.version.shards().any(|now| now == *shard)) {
+            let mut cut = shard::create(output.staging(), earlier.file.clone(), &columns)?;
+            cut.copy_row_groups(&folder.join(&earlier.file), earlier.row_groups)?;
+            // Another release may write another footer.
+            *earlier = cut.finish()?;
+            staged.push(earlier.file.clone());
+        }
+        info.count();
+    }
+    if next.version.rejects > 0 {
+        output.stage(REJECTS, &to_lines(&read_rejects(&folder.join(REJECTS_BEFORE))?))?;
+        staged.push(REJECTS.to_owned());
+    }
+    output.stage(CARD, &card(&next, &TensorShape::of(&there.spec)?))?;
+    staged.push(CARD.to_owned());
+    output.commit(&staged, next.clone())?;
+    Ok((there.version, next.version))
+}

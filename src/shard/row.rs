@@ -1,0 +1,63 @@
+//! Rows without their tensors: as they are written, and as they are read back.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::ArrowError;
+
+use crate::sha256::Sha256;
+
+/// How many rows are read back at a time.
+pub(super) const ROWS_AT_A_TIME: usize = 4096;
+
+/// What a row has beside its tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The key.
+    pub path: Box<str>,
+    /// The class.
+    pub label: Option<u32>,
+    /// Of the upright source image, in pixels.
+    pub source_height: u32,
+    /// Of the upright source image, in pixels.
+    pub source_width: u32,
+    /// Of the source file's bytes.
+    pub sha256: Sha256,
+}
+
+/// What is read back of a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoredRow<'a> {
+    /// The key.
+    pub(crate) path: &'a str,
+    /// As it is stored: whatever a damaged file holds.
+    pub(crate) label: Option<i64>,
+    /// Of the source file's bytes, if that is what is stored.
+    pub(crate) sha256: Option<Sha256>,
+}
+
+impl StoredRow<'_> {
+    pub(super) const COLUMNS: [&'static str; 3] = ["label", "path", "sha256"];
+
+    /// Calls `visit` with every row of a batch of these columns.
+    pub(super) fn visit(batch: &RecordBatch, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), ArrowError> {
+        let column = |name: &str| {
+            batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("there is no column `{name}`")))
+        };
+        let text = |name: &str| {
+            let wrong = || ArrowError::SchemaError(format!("column `{name}` is no text"));
+            column(name)?.as_string_opt::<i32>().ok_or_else(wrong)
+        };
+        let labels = column("label")?.as_primitive_opt::<Int64Type>();
+        let labels = labels.ok_or_else(|| ArrowError::SchemaError("column `label` is no int64".to_owned()))?;
+        let (paths, hashes) = (text("path")?, text("sha256")?);
+        for row in 0..batch.num_rows() {
+            visit(StoredRow {
+                path: paths.value(row),
+                label: labels.is_valid(row).then(|| labels.value(row)),
+                sha256: hashes.value(row).parse().ok(),
+            });
+        }
+        Ok(())
+    }
+}

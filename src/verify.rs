@@ -1,0 +1,288 @@
+//! Reads a dataset back, every byte of it, and says what is wrong.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rayon::prelude::*;
+use serde::Serialize;
+use twox_hash::xxhash3_128;
+
+use crate::columns::Columns;
+use crate::discover::{Discovery, Record};
+use crate::error::Error;
+use crate::manifest::{MANIFEST, Manifest, SplitInfo};
+use crate::output::dataset_files;
+use crate::page::PageLayout;
+use crate::pipeline;
+use crate::reject::{REJECTS, read_rejects};
+use crate::run::RunOptions;
+use crate::sha256::Sha256;
+use crate::shard::{Checksum, Footer, ShardInfo};
+use crate::spec::{Format, Split};
+
+/// What came of reading a dataset back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verification {
+    /// What is wrong; nothing if the dataset is whole.
+    pub problems: Vec<Problem>,
+    /// Rows that were read.
+    pub rows: usize,
+    /// Files of shards that were read.
+    pub shards: usize,
+    /// Their length.
+    pub bytes: u64,
+    /// Source files that were compared with their rows.
+    pub sources: usize,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Something that is wrong with a dataset.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Problem {
+    /// A file, below the dataset's folder or a source.
+    pub file: String,
+    /// What is wrong with it, in words.
+    pub problem: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.file, self.problem)
+    }
+}
+
+/// Reads every byte of the dataset in `folder` and compares it with the checksums; decodes every page;
+/// checks that keys are unique, labels are classes, and counts are those of the manifest. Where
+/// `sources` are given, compares the files in them with what the rows were made of.
+///
+/// # Errors
+/// If there is no dataset, its manifest can't be read, or the dataset is changed meanwhile.
+pub fn verify(folder: &Path, sources: &[PathBuf], options: &RunOptions) -> Result<Verification, Error> {
+    let begin = Instant::now();
+    let manifest = Manifest::read(folder)?.ok_or_else(|| Error::NoDataset(folder.to_owned()))?;
+    let pages = Columns::new(&manifest.spec, &manifest.version.classes)?.pages();
+    let pool = pipeline::threads(options)?;
+    let shards: Vec<&ShardInfo> = manifest.version.shards().collect();
+    let format = manifest.spec.format;
+    let read = |shard: &&ShardInfo| read_back(folder, shard, format, pages);
+    let outcomes: Vec<Result<Footer, String>> = pool.install(|| shards.par_iter().map(read).collect());
+    let mut footers: HashMap<&str, Footer> = HashMap::new();
+    let mut found = Findings::default();
+    for (shard, outcome) in shards.iter().zip(outcomes) {
+        match outcome {
+            Ok(footer) => drop(footers.insert(&shard.file, footer)),
+            Err(problem) => found.add(&shard.file, problem),
+        }
+    }
+
+    let discovery = match sources {
+        [] => Discovery::default(),
+        sources => Discovery::of(sources, &manifest.spec)?,
+    };
+    let mut rows = Rows { keys: HashMap::new(), records: &discovery.records, sources: BTreeMap::new(), missing: 0 };
+    for (&split, info) in &manifest.version.splits {
+        found.check_split(split, info, &manifest, &footers, &mut rows);
+    }
+    found.check_files(folder, &manifest)?;
+    let Rows { keys, sources: made_of, missing, .. } = rows;
+    let compared = made_of.len();
+    if !sources.is_empty() {
+        found.check_sources(&discovery, made_of, missing, &manifest, &pool, options)?;
+    }
+    if Manifest::read(folder)?.as_ref() != Some(&manifest) {
+        return Err(Error::ChangedMeanwhile(folder.to_owned()));
+    }
+    found.0.sort();
+    Ok(Verification {
+        problems: found.0,
+        rows: keys.values().sum(),
+        shards: shards.len(),
+        bytes: shards.iter().map(|shard| shard.bytes).sum(),
+        sources: compared,
+        seconds: begin.elapsed().as_secs_f64(),
+    })
+}
+
+/// Reads a shard from its first byte to its last; says what is wrong with it.
+fn read_back(folder: &Path, shard: &ShardInfo, format: Format, pages: PageLayout) -> Result<Footer, String> {
+    let path = folder.join(&shard.file);
+    let words = |error: io::Error| error.to_string();
+    let mut file = File::open(&path).map_err(words)?;
+    let bytes = file.metadata().map_err(words)?.len();
+    if bytes != shard.bytes {
+        return Err(format!("it has {bytes} bytes instead of {}", shard.bytes));
+    }
+    let footer = Footer::read(&path, format).map_err(|error| match error {
+        Error::Damaged { reason, .. } => reason,
+        other => other.to_string(),
+    })?;
+    let row_groups = footer.row_groups();
+    if row_groups.len() != shard.row_groups {
+        return Err(format!("it has {} row groups instead of {}", row_groups.len(), shard.row_groups));
+    }
+    let (mut rest, mut at, mut buffer) = (xxhash3_128::Hasher::new(), 0, Vec::new());
+    for (number, (range, checksum)) in row_groups.into_iter().enumerate() {
+        // Row groups lie one after the other.
+        if range.start < at || (number > 0 && range.start != at) || range.end > bytes {
+            return Err(format!("row group {number} is not where it should be"));
+        }
+        read_exactly(&mut file, range.start - at, &mut buffer).map_err(words)?;
+        rest.write(&buffer);
+        read_exactly(&mut file, range.end - range.start, &mut buffer).map_err(words)?;
+        at = range.end;
+        if Checksum::of(&buffer) != checksum {
+            return Err(format!("row group {number} does not match its checksum"));
+        }
+        footer.check_pages(number, &buffer, pages).map_err(|why| format!("row group {number}: {why}"))?;
+    }
+    read_exactly(&mut file, bytes - at, &mut buffer).map_err(words)?;
+    rest.write(&buffer);
+    match Checksum::from(&rest) == shard.checksum {
+        true => Ok(footer),
+        false => Err("its beginning or end does not match the checksum".to_owned()),
+    }
+}
+
+fn read_exactly(file: &mut File, length: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.resize(length as usize, 0);
+    file.read_exact(buffer)
+}
+
+/// What the rows of all splits have in common.
+struct Rows<'a> {
+    /// XXH3-128 of every key: two keys share one with a chance of 2^-88 among a million.
+    keys: HashMap<u128, usize>,
+    /// The source files, sorted by key.
+    records: &'a [Record],
+    /// By the index of its record, the hash of the file that a row was made of.
+    sources: BTreeMap<usize, Option<Sha256>>,
+    /// Rows without a source file.
+    missing: usize,
+}
+
+/// What is wrong.
+#[derive(Default)]
+struct Findings(Vec<Problem>);
+
+impl Findings {
+    fn add(&mut self, file: impl Into<String>, problem: impl Into<String>) {
+        self.0.push(Problem { file: file.into(), problem: problem.into() });
+    }
+
+    /// Reads the rows of a split without their tensors.
+    fn check_split(
+        &mut self,
+        split: Split,
+        info: &SplitInfo,
+        manifest: &Manifest,
+        footers: &HashMap<&str, Footer>,
+        rows: &mut Rows<'_>,
+    ) {
+        let mut labels = vec![0; manifest.version.classes.len()];
+        let mut whole = true;
+        for shard in &info.shards {
+            let Some(footer) = footers.get(&*shard.file) else {
+                whole = false;
+                continue;
+            };
+            let (mut count, mut problems) = (0, Vec::new());
+            let outcome = footer.visit_rows(&mut |row| {
+                count += 1;
+                let seen = rows.keys.entry(xxhash3_128::Hasher::oneshot(row.path.as_bytes())).or_default();
+                *seen += 1;
+                if *seen == 2 {
+                    problems.push(format!("key `{}` is there twice", row.path));
+                }
+                match row.label.map(usize::try_from) {
+                    None => {}
+                    Some(Ok(label)) if label < labels.len() => labels[label] += 1,
+                    Some(_) => problems.push(format!("the label of `{}` is no class", row.path)),
+                }
+                if row.sha256.is_none() {
+                    problems.push(format!("the SHA-256 of `{}` is none", row.path));
+                }
+                match rows.records.binary_search_by(|record| (*record.key).cmp(row.path)) {
+                    Ok(index) => drop(rows.sources.insert(index, row.sha256)),
+                    Err(_) => rows.missing += 1,
+                }
+            });
+            problems.extend(outcome.err());
+            if count != shard.rows {
+                problems.push(format!("it has {count} rows instead of {}", shard.rows));
+            }
+            problems.into_iter().for_each(|problem| self.add(&shard.file, problem));
+        }
+        let counted = |count: fn(&ShardInfo) -> u64| info.shards.iter().map(count).sum::<u64>();
+        if counted(|shard| shard.rows as u64) != info.rows as u64 || counted(|shard| shard.bytes) != info.bytes {
+            self.add(MANIFEST, format!("rows or bytes of {split} are not the sum of those of its shards"));
+        }
+        let expected = (0..labels.len()).map(|label| info.rows_of(Some(label as u32)));
+        if whole && !labels.iter().copied().eq(expected) {
+            self.add(MANIFEST, format!("the rows of each class in {split} are not those of its shards"));
+        }
+    }
+
+    /// Compares the files in the folder with the manifest.
+    fn check_files(&mut self, folder: &Path, manifest: &Manifest) -> Result<(), Error> {
+        let own = dataset_files(manifest);
+        for file in own.iter().filter(|file| !folder.join(file).exists()) {
+            // A shard has been missed already.
+            if !manifest.version.shards().any(|shard| shard.file == **file) {
+                self.add(file, "it is missing");
+            }
+        }
+        for split in Split::ALL {
+            let Ok(entries) = fs::read_dir(folder.join(split.as_str())) else { continue };
+            for entry in entries {
+                let entry = entry.map_err(Error::io("read", folder))?;
+                let name = format!("{split}/{}", entry.file_name().to_string_lossy());
+                if !own.contains(&name) {
+                    self.add(name, "it was not written by inlaid, and readers take it for part of the dataset");
+                }
+            }
+        }
+        match read_rejects(&folder.join(REJECTS)) {
+            Ok(rejects) if rejects.len() != manifest.version.rejects => {
+                self.add(REJECTS, format!("it has {} lines instead of {}", rejects.len(), manifest.version.rejects));
+            }
+            Ok(_) => {}
+            Err(error) => self.add(REJECTS, error.to_string()),
+        }
+        if manifest.version.inputs != manifest.version.rows() + manifest.version.rejects {
+            self.add(MANIFEST, "its inputs are not the sum of rows and rejects");
+        }
+        Ok(())
+    }
+
+    /// Compares the source files with what rows were made of.
+    fn check_sources(
+        &mut self,
+        discovery: &Discovery,
+        made_of: BTreeMap<usize, Option<Sha256>>,
+        missing: usize,
+        manifest: &Manifest,
+        pool: &rayon::ThreadPool,
+        options: &RunOptions,
+    ) -> Result<(), Error> {
+        let records: Vec<Record> = made_of.keys().map(|&index| discovery.records[index].clone()).collect();
+        let hashes = pipeline::hash_files(discovery, &records, &manifest.spec, pool, &options.progress)?;
+        for ((record, hash), expected) in records.iter().zip(hashes).zip(made_of.into_values()) {
+            match hash {
+                Ok(hash) if Some(hash) == expected => {}
+                Ok(_) => self.add(&*record.key, "its row was made from another content"),
+                Err(error) => self.add(&*record.key, error.to_string()),
+            }
+        }
+        match missing {
+            0 => {}
+            1 => self.add(".", "the source file of 1 row is not there"),
+            n => self.add(".", format!("the source files of {n} rows are not there")),
+        }
+        Ok(())
+    }
+}
