@@ -44,15 +44,17 @@ fn json_summary_has_everything() {
     }
     let expected = serde_json::json!({
         "dry_run": false,
+        "committed": true,
         "inputs": 20,
         "rows": 20,
+        "unchanged": 0,
         "rejects": 0,
         "rejects_by_reason": {},
         "classes": 2,
         "splits": {
-            "train": {"rows": 16, "bytes": 0, "shards": 1},
-            "validation": {"rows": 2, "bytes": 0, "shards": 1},
-            "test": {"rows": 2, "bytes": 0, "shards": 1},
+            "train": {"rows": 16, "added": 16, "bytes": 0, "shards": 1},
+            "validation": {"rows": 2, "added": 2, "bytes": 0, "shards": 1},
+            "test": {"rows": 2, "added": 2, "bytes": 0, "shards": 1},
         },
         "ignored": {"hidden": 0, "other": {}, "linked_folders": 0},
         "notices": [],

@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
+use arrow_ipc::reader::FileReader;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
@@ -64,10 +66,19 @@ impl Scratch {
 
     /// `inlaid convert` with these words, separated by blanks, in this folder.
     pub fn convert(&self, words: &str) -> Ran {
-        let words = words.split_whitespace();
-        let output =
-            Command::new(env!("CARGO_BIN_EXE_inlaid")).arg("convert").args(words).current_dir(self.path()).output();
-        Ran::of(output.unwrap())
+        self.run("convert", words)
+    }
+
+    /// A command of `inlaid` with these words, separated by blanks, in this folder.
+    pub fn run(&self, command: &str, words: &str) -> Ran {
+        Ran::of(self.command(command, words).output().unwrap())
+    }
+
+    /// A command of `inlaid`, to be started in this folder.
+    pub fn command(&self, command: &str, words: &str) -> Command {
+        let mut inlaid = Command::new(env!("CARGO_BIN_EXE_inlaid"));
+        inlaid.arg(command).args(words.split_whitespace()).current_dir(self.path());
+        inlaid
     }
 
     /// All rows of the dataset in this folder, split by split, in order.
@@ -81,9 +92,17 @@ impl Scratch {
         shards.sort();
         let mut rows = Vec::new();
         for shard in shards {
-            let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(shard).unwrap()).unwrap();
-            for batch in reader.build().unwrap() {
-                let batch = batch.unwrap();
+            let file = File::open(&shard).unwrap();
+            let batches: Vec<RecordBatch> = match shard.extension().unwrap().to_str().unwrap() {
+                "arrow" => FileReader::try_new(file, None).unwrap().map(Result::unwrap).collect(),
+                _ => ParquetRecordBatchReaderBuilder::try_new(file)
+                    .unwrap()
+                    .build()
+                    .unwrap()
+                    .map(Result::unwrap)
+                    .collect(),
+            };
+            for batch in batches {
                 let labels = batch.column_by_name("label").unwrap().as_primitive::<Int64Type>().clone();
                 let paths = batch.column_by_name("path").unwrap().as_string::<i32>().clone();
                 rows.extend(labels.iter().zip(paths.iter()).map(|(label, path)| ReadRow {

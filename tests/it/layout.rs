@@ -91,7 +91,10 @@ fn shard_says_what_it_is() {
     let file = metadata.file_metadata();
     let mut keys: Vec<_> = file.key_value_metadata().unwrap().iter().map(|pair| pair.key.as_str()).collect();
     keys.sort_unstable();
-    assert_eq!(keys, ["ARROW:schema", "huggingface", "inlaid.classes", "inlaid.spec", "inlaid.version"]);
+    assert_eq!(
+        keys,
+        ["ARROW:schema", "huggingface", "inlaid.classes", "inlaid.row_groups", "inlaid.spec", "inlaid.version"]
+    );
     let value = |key| {
         let pairs = file.key_value_metadata().unwrap();
         pairs.iter().find(|pair| pair.key == key).unwrap().value.clone().unwrap()

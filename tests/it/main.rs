@@ -1,5 +1,6 @@
 //! Behaviour through the real binary and the public API.
 
+mod append;
 mod cli;
 mod determinism;
 mod discover;
@@ -7,3 +8,4 @@ mod harness;
 mod layout;
 mod output;
 mod split;
+mod verify;

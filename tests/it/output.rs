@@ -31,19 +31,29 @@ fn full_folder_is_refused() {
 fn dataset_is_replaced_only_on_request() {
     let s = source();
     s.convert(CONVERT).exits(0);
-    let before = s.files("out");
-    s.convert(CONVERT).fails(
+    let before = s.dataset("out");
+    s.convert(&format!("{CONVERT} --seed 1")).fails(
         1,
         "error: output folder `out` already holds a dataset\n\
-         hint: choose a new folder for `--out`, or replace the dataset with `--overwrite`",
+         hint: add to it with `inlaid append`, replace it with `--overwrite`, or choose a new folder for `--out`",
     );
-    assert_eq!(s.files("out"), before);
+    assert_eq!(s.dataset("out"), before);
     s.file("out/notes.txt", b"mine");
     s.images(&["src/dog"], 2);
     s.convert("src --out out --size 4 --split test=1 --overwrite").exits(0);
     assert_eq!(s.rows("out").iter().filter(|row| row.split == "test").count(), 5);
     assert!(!s.path().join("out/train").exists());
     assert_eq!(fs::read(s.path().join("out/notes.txt")).unwrap(), b"mine");
+}
+
+#[test]
+fn dataset_of_the_same_command_is_left_as_it_is() {
+    let s = source();
+    s.convert(CONVERT).exits(0);
+    let before = s.dataset("out");
+    let ran = s.convert(CONVERT).exits(0);
+    assert!(ran.stdout.ends_with("nothing to do, `out` is complete\n3 images were rows already\n"), "{}", ran.stdout);
+    assert_eq!((s.dataset("out"), ran.stderr), (before, String::new()));
 }
 
 #[test]
@@ -151,8 +161,8 @@ fn commit_that_a_crash_interrupted_is_completed() {
         [".inlaid/staging-abc/README.md", "README.md"],
         [".inlaid/staging-abc/inlaid.json", "inlaid.json"]], "removals": []}"#;
     s.file("out/.inlaid/journal.json", journal.as_bytes());
-    // The next writer completes it, sees a dataset, and refuses to replace it.
-    s.convert(CONVERT).exits(1);
+    // The next writer completes it, sees the dataset that it would have made, and leaves it.
+    s.convert(CONVERT).exits(0);
     assert_eq!(s.dataset("out"), whole);
 }
 
@@ -160,9 +170,9 @@ fn commit_that_a_crash_interrupted_is_completed() {
 #[test]
 fn signals_stop_a_run_cleanly() {
     let s = Scratch::new();
-    s.images(&["src/cat"], 3000);
-    let mut run = Command::new(env!("CARGO_BIN_EXE_inlaid"))
-        .args("convert src --out out --size 512 --split train=1 --quiet --threads 1".split(' '))
+    s.images(&["src/cat"], 2500);
+    let run = Command::new(env!("CARGO_BIN_EXE_inlaid"))
+        .args("convert src --out out --size 512 --split train=1 --shard-bytes 4GiB --quiet --threads 1".split(' '))
         .current_dir(s.path())
         .stderr(Stdio::piped())
         .spawn()
@@ -173,7 +183,13 @@ fn signals_stop_a_run_cleanly() {
     }
     thread::sleep(Duration::from_millis(50));
     assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap().success());
-    assert_eq!(run.wait().unwrap().code(), Some(1));
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "stopping (once more ends at once)\nerror: interrupted\n\
+         hint: the same command goes on from the last file that was finished\n"
+    );
     assert!(!s.path().join("out").exists());
 }
 

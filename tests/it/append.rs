@@ -1,0 +1,1 @@
+//! What an append adds, and what it leaves alone.

@@ -1,0 +1,1 @@
+//! What reading a dataset back finds.
