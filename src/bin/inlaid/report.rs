@@ -28,13 +28,12 @@ fn in_words(summary: &Summary, out: &Path) -> String {
     let Summary { rows, inputs, unchanged, classes, rejects, seconds, .. } = summary;
     let mut text = String::new();
     for (split, info) in &summary.splits {
-        let (rows, bytes, shards) = (info.rows, ByteSize(info.bytes).to_string(), info.shards);
-        let files = if shards == 1 { "file" } else { "files" };
+        let (rows, bytes, files) = (info.rows, ByteSize(info.bytes).to_string(), files(info.shards));
         let added = match info.added {
             added if added == rows => String::new(),
             added => format!(", {added} new"),
         };
-        text += &format!("{:<11}{rows:>9} rows {bytes:>11} in {shards} {files}{added}\n", split.as_str());
+        text += &format!("{:<11}{rows:>9} rows {bytes:>11} in {files}{added}\n", split.as_str());
     }
     let classes = match classes {
         0 => "no labels".to_owned(),
@@ -63,6 +62,13 @@ fn in_words(summary: &Summary, out: &Path) -> String {
     text
 }
 
+fn files(count: usize) -> String {
+    match count {
+        1 => "1 file".to_owned(),
+        n => format!("{n} files"),
+    }
+}
+
 /// Prints what came of reading a dataset back.
 pub fn verification(verification: &Verification, folder: &Path, json: bool) {
     let Verification { problems, rows, shards, bytes, sources, seconds } = verification;
@@ -72,10 +78,10 @@ pub fn verification(verification: &Verification, folder: &Path, json: bool) {
             let mut text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
             let bytes = ByteSize(*bytes);
             text += &match problems.len() {
-                0 => format!(
-                    "whole: {rows} rows, {shards} files, {bytes} read in {seconds:.1} s: `{}`\n",
-                    folder.display()
-                ),
+                0 => {
+                    let (files, folder) = (files(*shards), folder.display());
+                    format!("whole: {rows} rows in {files}, {bytes} read in {seconds:.1} s: `{folder}`\n")
+                }
                 1 => "1 problem\n".to_owned(),
                 n => format!("{n} problems\n"),
             };
@@ -93,14 +99,9 @@ pub fn change(before: &Version, after: &Version, folder: &Path, json: bool) {
     let text = match json {
         true => serde_json::to_string_pretty(after).expect("a version has no maps with odd keys") + "\n",
         false => {
-            let files = |version: &Version| version.shards().count();
-            let (rows, number, folder) = (after.rows(), after.dataset_version, folder.display());
-            format!(
-                "version {number}: {rows} rows (before: {}) in {} files (before: {}): `{folder}`\n",
-                before.rows(),
-                files(after),
-                files(before)
-            )
+            let held = |version: &Version| format!("{} rows in {}", version.rows(), files(version.shards().count()));
+            let (number, folder) = (after.dataset_version, folder.display());
+            format!("version {number}: {}, before: {}: `{folder}`\n", held(after), held(before))
         }
     };
     let _ = stdout().write_all(text.as_bytes());
