@@ -29,6 +29,9 @@ pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
     TensorShape::of(spec)?;
     refuse_overlap(sources, out)?;
     let output = Output::claim(out)?;
+    if options.overwrite == Overwrite::Refuse {
+        output.check_shards()?;
+    }
     let pool = pipeline::threads(options)?;
     let mut inputs = discover(sources, spec, options, &pool)?;
     let run = inputs.checksum();

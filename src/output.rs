@@ -78,14 +78,23 @@ impl Output {
         }
         let output = Output::claim(folder)?;
         let manifest = output.current.clone().ok_or_else(|| Error::NoDataset(folder.to_owned()))?;
-        for shard in manifest.version.shards() {
-            let path = folder.join(&shard.file);
+        output.check_shards()?;
+        Ok((output, manifest))
+    }
+
+    /// Looks whether every shard is there, at its length.
+    ///
+    /// # Errors
+    /// If one is not.
+    pub fn check_shards(&self) -> Result<(), Error> {
+        for shard in self.current.iter().flat_map(|manifest| manifest.version.shards()) {
+            let path = self.folder.join(&shard.file);
             let bytes = fs::metadata(&path).map_err(Error::io("read", &path))?.len();
             if bytes != shard.bytes {
                 return Err(Error::damaged(&path, format!("it has {bytes} bytes instead of {}", shard.bytes)));
             }
         }
-        Ok((output, manifest))
+        Ok(())
     }
 
     /// The folder of the dataset.

@@ -131,26 +131,27 @@ fn read_back(folder: &Path, shard: &ShardInfo, format: Format, pages: PageLayout
         if range.start < at || (number > 0 && range.start != at) || range.end > bytes {
             return Err(format!("row group {number} is not where it should be"));
         }
-        read_exactly(&mut file, range.start - at, &mut buffer).map_err(words)?;
-        rest.write(&buffer);
-        read_exactly(&mut file, range.end - range.start, &mut buffer).map_err(words)?;
+        rest.write(read_next(&mut file, range.start - at, &mut buffer).map_err(words)?);
+        let row_group = read_next(&mut file, range.end - range.start, &mut buffer).map_err(words)?;
         at = range.end;
-        if Checksum::of(&buffer) != checksum {
+        if Checksum::of(row_group) != checksum {
             return Err(format!("row group {number} does not match its checksum"));
         }
-        footer.check_pages(number, &buffer, pages).map_err(|why| format!("row group {number}: {why}"))?;
+        footer.check_pages(number, row_group, pages).map_err(|why| format!("row group {number}: {why}"))?;
     }
-    read_exactly(&mut file, bytes - at, &mut buffer).map_err(words)?;
-    rest.write(&buffer);
+    rest.write(read_next(&mut file, bytes - at, &mut buffer).map_err(words)?);
     match Checksum::from(&rest) == shard.checksum {
         true => Ok(footer),
         false => Err("its beginning or end does not match the checksum".to_owned()),
     }
 }
 
-fn read_exactly(file: &mut File, length: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
-    buffer.resize(length as usize, 0);
-    file.read_exact(buffer)
+/// Reads the next bytes of a file into a buffer that only grows.
+fn read_next<'b>(file: &mut File, length: u64, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
+    let length = length as usize;
+    buffer.resize(buffer.len().max(length), 0);
+    file.read_exact(&mut buffer[..length])?;
+    Ok(&buffer[..length])
 }
 
 /// What the rows of all splits have in common.
