@@ -6,7 +6,7 @@
 //! threads, whatever the number of images, and what is written does not depend on who was faster.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -32,7 +32,11 @@ const ROW_GROUPS_AHEAD: usize = 2;
 /// Pages that every thread may hold beyond that, so that none waits for another.
 const PAGES_PER_THREAD: usize = 2;
 
-/// Files that a thread hashes at a time: enough to keep eight lanes busy.
+/// Pages that a thread takes at a time while there are plenty, for their files are hashed side by side:
+/// eight files keep 0.59 of the lanes busy, sixteen 0.87.
+const PAGES_TOGETHER: usize = 2;
+
+/// Files that a thread hashes at a time where it does nothing else: enough to keep eight lanes busy.
 const HASHED_TOGETHER: usize = 32;
 
 /// Everything that a run works on; nothing in it changes.
@@ -111,8 +115,11 @@ pub(crate) fn write_shards(
 ) -> Result<Vec<Reject>, Error> {
     let counts = job.plan.counts;
     let width = ROW_GROUPS_AHEAD * (counts.row_group / counts.page) + PAGES_PER_THREAD * pool.current_num_threads();
-    let buffers = job.plan.pages().take(width).map(|_| job.pages.zeroed()).collect();
-    let window = Window::new(job.plan.pages(), width, buffers);
+    let left = job.plan.pages().count();
+    let buffers = std::iter::repeat_with(|| job.pages.zeroed()).take(width.min(left)).collect();
+    let plenty = 2 * PAGES_TOGETHER * pool.current_num_threads();
+    let state = WindowState { pages: job.plan.pages(), left, next: 0, first_unwritten: 0, closed: false, buffers };
+    let window = Window { state: Mutex::new(state), moved: Condvar::new(), width, plenty };
     let (sender, receiver) = channel();
     job.options.progress.begin(job.plan.rows(), rejects.len());
     pool.in_place_scope(|scope| {
@@ -129,10 +136,14 @@ struct Window<I> {
     state: Mutex<WindowState<I>>,
     moved: Condvar,
     width: usize,
+    /// With fewer pages left, threads take one at a time, so that all have something to do.
+    plenty: usize,
 }
 
 struct WindowState<I> {
     pages: I,
+    /// How many of them there are.
+    left: usize,
     /// The number of the next page to be filled.
     next: usize,
     /// The number of the first page that is not written.
@@ -144,23 +155,22 @@ struct WindowState<I> {
 }
 
 impl<'a, I: Iterator<Item = PagePlan<'a>>> Window<I> {
-    fn new(pages: I, width: usize, buffers: VecDeque<Vec<u8>>) -> Window<I> {
-        let state = WindowState { pages, next: 0, first_unwritten: 0, closed: false, buffers };
-        Window { state: Mutex::new(state), moved: Condvar::new(), width }
-    }
-
-    /// The next page to fill, its number, and a buffer for it; waits until it is near enough.
-    fn take(&self) -> Option<(usize, PagePlan<'a>, Vec<u8>)> {
+    /// The next pages to fill; waits until the first of them is near enough. None if there is no more.
+    fn take(&self) -> Vec<Taken<'a>> {
         let state = self.state();
         let far = |state: &mut WindowState<I>| !state.closed && state.next >= state.first_unwritten + self.width;
         let mut state = self.moved.wait_while(state, far).unwrap_or_else(PoisonError::into_inner);
-        if state.closed {
-            return None;
-        }
-        let plan = state.pages.next()?;
-        let number = state.next;
-        state.next += 1;
-        Some((number, plan, state.buffers.pop_front().unwrap_or_default()))
+        let near = (state.first_unwritten + self.width).saturating_sub(state.next);
+        let count = if state.left > self.plenty { PAGES_TOGETHER.min(near) } else { 1 };
+        let open = !state.closed;
+        let next = || {
+            let plan = state.pages.next().filter(|_| open)?;
+            let taken = Taken { number: state.next, plan, buffer: state.buffers.pop_front().unwrap_or_default() };
+            state.next += 1;
+            state.left -= 1;
+            Some(taken)
+        };
+        std::iter::from_fn(next).take(count).collect()
     }
 
     fn written(&self, pages: usize) {
@@ -192,6 +202,13 @@ impl<'a, I: Iterator<Item = PagePlan<'a>>> Drop for CloseOnDrop<'_, 'a, I> {
     }
 }
 
+/// A page to fill.
+struct Taken<'a> {
+    number: usize,
+    plan: PagePlan<'a>,
+    buffer: Vec<u8>,
+}
+
 /// A page that was filled, or lost its rows.
 struct Filled<'a> {
     number: usize,
@@ -206,13 +223,32 @@ struct Filled<'a> {
 struct Worker<'a> {
     job: &'a Job<'a>,
     files: Files,
+    /// Records whose files are still to be read.
+    unread: VecDeque<u32>,
+    /// Files that were read, in the order of their records.
+    read: VecDeque<ReadFile>,
     decoder: Decoder,
     resizer: Resizer,
 }
 
+/// A file that lies in memory, or could not be read.
+struct ReadFile {
+    path: PathBuf,
+    /// Its place among the files that lie in memory.
+    number: usize,
+    sha256: Result<Sha256, RecordError>,
+}
+
 impl<'a> Worker<'a> {
     fn new(job: &'a Job<'a>) -> Worker<'a> {
-        Worker { job, files: Files::default(), decoder: Decoder::default(), resizer: Resizer::of(job.spec) }
+        Worker {
+            job,
+            files: Files::default(),
+            unread: VecDeque::new(),
+            read: VecDeque::new(),
+            decoder: Decoder::default(),
+            resizer: Resizer::of(job.spec),
+        }
     }
 
     fn fill_pages<I: Iterator<Item = PagePlan<'a>>>(mut self, window: &Window<I>, results: Sender<Filled<'a>>) {
@@ -225,60 +261,49 @@ impl<'a> Worker<'a> {
             }
         }
         let _guard = CloseOnPanic(|| window.close());
-        while let Some((number, plan, buffer)) = window.take() {
-            let filled = self.fill(number, plan, buffer);
-            if self.job.options.progress.is_stopped() || results.send(filled).is_err() {
+        loop {
+            let pages = window.take();
+            if pages.is_empty() {
                 return;
+            }
+            self.unread.extend(pages.iter().flat_map(|page| page.plan.rows));
+            for page in pages {
+                let filled = self.fill(page);
+                if self.job.options.progress.is_stopped() || results.send(filled).is_err() {
+                    return;
+                }
             }
         }
     }
 
-    fn fill(&mut self, number: usize, plan: PagePlan<'a>, buffer: Vec<u8>) -> Filled<'a> {
+    fn fill(&mut self, Taken { number, plan, buffer }: Taken<'a>) -> Filled<'a> {
         let mut page = self.job.pages.buffer(buffer);
         let (mut rows, mut rejects) = (Vec::with_capacity(plan.rows.len()), Vec::new());
-        let mut rest = plan.rows;
-        while !rest.is_empty() && !self.job.options.progress.is_stopped() {
-            let (paths, read) = self.read_files(rest);
-            let (batch, later) = rest.split_at(read.len());
-            for (number, (&index, sha256)) in batch.iter().zip(read).enumerate() {
-                let row = sha256
-                    .and_then(|sha256| self.make_row(index as usize, &paths[number], number, sha256, page.slot()));
-                self.job.options.progress.advance(row.is_err());
-                match row {
-                    Ok(row) => {
-                        page.keep();
-                        rows.push(row);
-                    }
-                    Err(error) => rejects.push((self.job.discovery.records[index as usize].key.clone().into(), error)),
-                }
+        for &index in plan.rows {
+            if self.job.options.progress.is_stopped() {
+                break;
             }
-            rest = later;
+            let row = self.make_row(index as usize, page.slot());
+            self.job.options.progress.advance(row.is_err());
+            match row {
+                Ok(row) => {
+                    page.keep();
+                    rows.push(row);
+                }
+                Err(error) => rejects.push((self.job.discovery.records[index as usize].key.clone().into(), error)),
+            }
         }
         let page = (!rows.is_empty()).then(|| page.finish());
         Filled { number, plan, page, rows, rejects }
     }
 
-    /// Reads as many of the files of these records as lie in memory together.
-    fn read_files(&mut self, indices: &[u32]) -> (Vec<PathBuf>, Vec<Result<Sha256, RecordError>>) {
-        let discovery = self.job.discovery;
-        let path = |&index: &u32| discovery.path(&discovery.records[index as usize]);
-        let paths: Vec<PathBuf> = indices.iter().map(path).collect();
-        let read = self.files.read(&paths, &self.job.spec.limits);
-        (paths, read)
-    }
-
-    fn make_row(
-        &mut self,
-        index: usize,
-        path: &Path,
-        number: usize,
-        sha256: Sha256,
-        slot: &mut [u8],
-    ) -> Result<Row, RecordError> {
+    fn make_row(&mut self, index: usize, slot: &mut [u8]) -> Result<Row, RecordError> {
+        let ReadFile { path, number, sha256 } = self.next_file();
+        let sha256 = sha256?;
         if self.job.hashes.get(index).is_some_and(|earlier| *earlier != sha256) {
             return Err(RecordError::Changed);
         }
-        let pixels = self.decoder.decode(self.files.bytes(number), path, self.job.spec)?;
+        let pixels = self.decoder.decode(self.files.bytes(number), &path, self.job.spec)?;
         self.resizer.resize(&pixels, slot)?;
         let record = &self.job.discovery.records[index];
         Ok(Row {
@@ -288,6 +313,20 @@ impl<'a> Worker<'a> {
             source_width: pixels.width,
             sha256,
         })
+    }
+
+    /// The file of the next record; reads as many of those to come as lie in memory together.
+    fn next_file(&mut self) -> ReadFile {
+        if self.read.is_empty() {
+            let discovery = self.job.discovery;
+            let path = |&index: &u32| discovery.path(&discovery.records[index as usize]);
+            let paths: Vec<PathBuf> = self.unread.iter().map(path).collect();
+            let read = self.files.read(&paths, &self.job.spec.limits);
+            self.unread.drain(..read.len());
+            let read = read.into_iter().zip(paths).enumerate();
+            self.read.extend(read.map(|(number, (sha256, path))| ReadFile { path, number, sha256 }));
+        }
+        self.read.pop_front().expect("a file is read for every record of a page")
     }
 }
 
