@@ -34,7 +34,7 @@ pub fn append(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<S
     let pool = pipeline::threads(options)?;
     let share_blocks = shard::shares_blocks(output.staging());
     let mut append = Append::of(sources, out, &there, share_blocks, options, &pool)?;
-    let kept = append.kept_rejects(&read_rejects(&out.join(REJECTS))?);
+    let kept = append.kept_rejects(read_rejects(&out.join(REJECTS))?);
     let shards = append.inputs.shards();
     let rejects = append.inputs.skip_finished(append.unfinished, &output)?;
 
@@ -47,7 +47,7 @@ pub fn append(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<S
     let committed = draft.is_changed(&rejects)?;
     let after = if committed { draft.finish(&rejects)? } else { there.clone() };
     let splits = SplitSummary::of(&there.version.splits, &after.version.splits);
-    let summary = Summary::of(begin, &append.inputs.discovery, append.unchanged, &rejects, splits);
+    let summary = Summary::of(begin, &append.inputs.discovery, append.unchanged_rows(), &rejects, splits);
     Ok(Summary { committed, ..summary })
 }
 
@@ -62,7 +62,7 @@ pub fn append_dry_run(sources: &[PathBuf], out: &Path, options: &RunOptions) -> 
     let there = Manifest::read(out)?.ok_or_else(|| Error::NoDataset(out.to_owned()))?;
     let pool = pipeline::threads(options)?;
     let append = Append::of(sources, out, &there, false, options, &pool)?;
-    Ok(append.inputs.dry_summary(begin, append.unchanged, &there.version.splits))
+    Ok(append.inputs.dry_summary(begin, append.unchanged_rows(), &there.version.splits))
 }
 
 /// What an append adds to a dataset.
@@ -74,8 +74,10 @@ struct Append {
     unfinished: Option<Unfinished>,
     /// Whether another run was interrupted that nobody will continue.
     gives_up: bool,
-    /// Inputs that are rows already.
-    unchanged: usize,
+    /// The keys, sorted, of inputs that were rows of the base already.
+    unchanged: Vec<Box<str>>,
+    /// Rows that the run had added when it was interrupted.
+    added: usize,
 }
 
 impl Append {
@@ -94,13 +96,13 @@ impl Append {
             let unchanged = set_aside(&mut discovery, &stored, spec, options, pool)?;
             add_classes(&mut discovery, &base.classes);
             let inputs = Inputs::of(discovery, spec.clone(), options, pool, base, &tails(base, share_blocks))?;
-            Ok::<_, Error>(Append { inputs, base: base.clone(), unfinished: None, gives_up: false, unchanged })
+            Ok::<_, Error>(Append { inputs, base: base.clone(), unfinished: None, gives_up: false, unchanged, added: 0 })
         };
         if let (Some(unfinished), Some(previous)) = (there.unfinished, &there.previous) {
             let same = to(previous)?;
             if same.inputs.checksum() == unfinished.run {
-                let unchanged = same.unchanged + there.version.rows() - previous.rows();
-                return Ok(Append { unfinished: Some(unfinished), unchanged, ..same });
+                let added = there.version.rows() - previous.rows();
+                return Ok(Append { unfinished: Some(unfinished), added, ..same });
             }
         }
         let mut append = to(&there.version)?;
@@ -111,12 +113,23 @@ impl Append {
         Ok(append)
     }
 
+    /// How many inputs are rows already.
+    fn unchanged_rows(&self) -> usize {
+        self.unchanged.len() + self.added
+    }
+
     /// The rejects of earlier runs that this one does not judge again.
-    fn kept_rejects(&self, earlier: &[Reject]) -> Vec<Reject> {
-        let discovery = &self.inputs.discovery;
-        let records = discovery.records.iter().map(|record| &*record.key);
-        let judged: HashSet<&str> = records.chain(discovery.rejects.iter().map(|reject| &*reject.path)).collect();
-        earlier.iter().filter(|reject| !judged.contains(&*reject.path)).cloned().collect()
+    fn kept_rejects(&self, mut earlier: Vec<Reject>) -> Vec<Reject> {
+        let Discovery { records, rejects, .. } = &self.inputs.discovery;
+        let rejects: HashSet<&str> = rejects.iter().map(|reject| &*reject.path).collect();
+        let duplicate = RecordError::DuplicateKey(PathBuf::new()).code();
+        earlier.retain(|Reject { path, reason, .. }| {
+            // A row's file may be what it was again; that does not excuse one of the same key elsewhere.
+            let as_it_was = self.unchanged.binary_search_by(|key| (**key).cmp(path)).is_ok() && reason != duplicate;
+            let is_record = records.binary_search_by(|record| (*record.key).cmp(path)).is_ok();
+            !as_it_was && !is_record && !rejects.contains(&**path)
+        });
+        earlier
     }
 
     /// The manifest that the append begins with.
@@ -184,23 +197,23 @@ fn find_rows(
 }
 
 /// Takes the records that are rows already out of the discovery; those whose files are not what their
-/// rows were made of are rejected. How many are as they were.
+/// rows were made of are rejected. The keys, sorted, of those that are as they were.
 fn set_aside(
     discovery: &mut Discovery,
     stored: &BTreeMap<usize, Option<Sha256>>,
     spec: &Spec,
     options: &RunOptions,
     pool: &rayon::ThreadPool,
-) -> Result<usize, Error> {
+) -> Result<Vec<Box<str>>, Error> {
     let records = std::mem::take(&mut discovery.records).into_iter().enumerate();
     let (known, new): (Vec<_>, Vec<_>) = records.partition(|(index, _)| stored.contains_key(index));
     discovery.records = new.into_iter().map(|(_, record)| record).collect();
     let known: Vec<Record> = known.into_iter().map(|(_, record)| record).collect();
     let hashes = pipeline::hash_files(discovery, &known, spec, pool, &options.progress)?;
-    let mut unchanged = 0;
+    let mut unchanged = Vec::new();
     for ((record, hash), stored) in known.into_iter().zip(hashes).zip(stored.values()) {
         match hash {
-            Ok(hash) if *stored == Some(hash) => unchanged += 1,
+            Ok(hash) if *stored == Some(hash) => unchanged.push(record.key),
             Ok(_) if options.on_changed == OnChanged::Stop => {
                 return Err(Error::ContentChanged { path: record.key.into() });
             }

@@ -229,7 +229,9 @@ impl Discovery {
         if let (Folders::Splits, Some(folder)) = (folders, not_a_split) {
             return Err(Error::NotASplitFolder { folder: (*folder).to_owned(), source_folder: root.to_owned() });
         }
+        // A source without images says nothing about what folders mean.
         match self.folders {
+            _ if self.records.len() == first && spec.folders == Folders::Auto => {}
             Some(earlier) if earlier != folders => {
                 let first = self.roots[0].clone();
                 return Err(Error::MixedSources {

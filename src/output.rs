@@ -239,7 +239,14 @@ pub(crate) fn check(folder: &Path) -> Result<Option<Manifest>, Error> {
 fn refuse_foreign_files(folder: &Path, manifest: &Manifest) -> Result<(), Error> {
     let own = dataset_files(manifest);
     for split in Split::ALL {
-        let Ok(entries) = fs::read_dir(folder.join(split.as_str())) else { continue };
+        let place = folder.join(split.as_str());
+        let entries = match fs::read_dir(&place) {
+            Ok(entries) => entries,
+            Err(_) if place.symlink_metadata().is_ok_and(|found| !found.is_dir()) => {
+                return Err(Error::ForeignFile(place));
+            }
+            Err(_) => continue,
+        };
         for entry in entries {
             let entry = entry.map_err(Error::io("read output folder", folder))?;
             if !own.iter().any(|file| *file == format!("{split}/{}", entry.file_name().to_string_lossy())) {

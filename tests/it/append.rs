@@ -1,1 +1,584 @@
 //! What an append adds, and what it leaves alone.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use crate::harness::{ReadRow, Scratch};
+
+/// Row groups of 8 rows, shards of 16.
+const SMALL: &str = "--size 4 --channels gray --row-group-bytes 128 --shard-bytes 256";
+
+/// A dataset in `out` of 10 cats and 10 dogs in `src`.
+fn dataset(options: &str) -> Scratch {
+    let s = Scratch::new();
+    s.images(&["src/cat", "src/dog"], 10);
+    s.convert(&format!("src --out out {SMALL} {options}")).exits(0);
+    s
+}
+
+fn of_split(rows: &[ReadRow], split: &str) -> Vec<ReadRow> {
+    rows.iter().filter(|row| row.split == split).cloned().collect()
+}
+
+/// Asserts that every split begins with the rows that it had.
+#[track_caller]
+fn begins_with(after: &[ReadRow], before: &[ReadRow]) {
+    for split in ["train", "validation", "test"] {
+        let (after, before) = (of_split(after, split), of_split(before, split));
+        assert!(after.starts_with(&before), "{split}: {after:?} does not begin with {before:?}");
+    }
+}
+
+fn keys(rows: &[ReadRow]) -> Vec<&str> {
+    let mut keys: Vec<_> = rows.iter().map(|row| row.path.as_str()).collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// How many rows of each label are in train, validation and test.
+fn counts(rows: &[ReadRow]) -> BTreeMap<Option<i64>, [usize; 3]> {
+    let mut counts = BTreeMap::<_, [usize; 3]>::new();
+    for row in rows {
+        let split = ["train", "validation", "test"].iter().position(|split| *split == row.split).unwrap();
+        counts.entry(row.label).or_default()[split] += 1;
+    }
+    counts
+}
+
+// What is added
+
+#[test]
+fn only_new_images_are_added() {
+    let s = dataset("");
+    let before = s.rows("out");
+    s.more_images(&["src/cat"], 10..14).image("src/dog/a/b.png");
+    let ran = s.run("append", "src --out out").exits(0);
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    assert!(lines[0].starts_with("train             20 rows "), "{}", ran.stdout);
+    assert!(lines[0].ends_with(" in 2 files, 4 new"), "{}", ran.stdout);
+    assert!(lines[1].ends_with(" in 2 files, 1 new"), "{}", ran.stdout);
+    assert!(lines[2].ends_with(" in 1 file, 0 new"), "{}", ran.stdout);
+    assert!(lines[3].starts_with("5 rows of 25 images, 2 classes, in "), "{}", ran.stdout);
+    assert_eq!(lines[4..], ["20 images were rows already"]);
+    assert_eq!(ran.stderr, "");
+
+    let after = s.rows("out");
+    begins_with(&after, &before);
+    let new: Vec<_> = keys(&after).into_iter().filter(|key| !keys(&before).contains(key)).collect();
+    assert_eq!(new, ["cat/010.png", "cat/011.png", "cat/012.png", "cat/013.png", "dog/a/b.png"]);
+    assert_eq!(after.len(), 25);
+    assert_eq!(s.manifest("out")["dataset_version"], 2);
+    s.is_whole("out");
+}
+
+#[test]
+fn new_images_may_lie_in_other_folders() {
+    let s = dataset("");
+    s.more_images(&["one/cat"], 10..13).more_images(&["two/dog"], 10..12);
+    s.run("append", "one two --out out").exits(0);
+    assert_eq!(s.rows("out").len(), 25);
+    s.is_whole("out");
+}
+
+#[test]
+fn summary_counts_rows_that_were_there() {
+    let s = dataset("");
+    s.more_images(&["src/cat"], 10..14);
+    s.file("src/cat/a.png", b"no image");
+    let summary = s.run("append", "src --out out --json").exits(3).json();
+    let counts = ["inputs", "rows", "unchanged", "rejects", "classes"].map(|name| summary[name].as_u64().unwrap());
+    assert_eq!(counts, [25, 4, 20, 1, 2]);
+    assert_eq!((&summary["committed"], &summary["dry_run"]), (&true.into(), &false.into()));
+    let train = &summary["splits"]["train"];
+    assert_eq!((&train["rows"], &train["added"], &train["shards"]), (&19.into(), &3.into(), &2.into()));
+}
+
+#[test]
+fn new_classes_get_the_next_ids() {
+    let s = dataset("");
+    s.images(&["src/eel", "src/Fox", "src/ant"], 3).more_images(&["src/cat"], 10..12);
+    s.run("append", "src --out out").exits(0);
+    // In the order of their bytes among the new ones.
+    assert_eq!(s.manifest("out")["classes"], serde_json::json!(["cat", "dog", "Fox", "ant", "eel"]));
+    for row in s.rows("out") {
+        let class = row.path.split('/').next().unwrap();
+        let id = ["cat", "dog", "Fox", "ant", "eel"].iter().position(|name| *name == class);
+        assert_eq!(row.label, id.map(|id| id as i64), "{row:?}");
+    }
+    s.images(&["src/bee"], 1).more_images(&["other/eel"], 3..7);
+    s.run("append", "src --out out").exits(0);
+    s.run("append", "other --out out").exits(0);
+    assert_eq!(s.manifest("out")["classes"], serde_json::json!(["cat", "dog", "Fox", "ant", "eel", "bee"]));
+    assert_eq!(s.rows("out").iter().filter(|row| row.label == Some(4)).count(), 7);
+    s.is_whole("out");
+}
+
+#[test]
+fn class_whose_images_are_rows_already_needs_no_image() {
+    let s = dataset("");
+    s.images(&["new/fox"], 2);
+    s.run("append", "new --out out").exits(0);
+    let labels: Vec<_> = s.rows("out").into_iter().filter(|row| row.path.starts_with("fox")).collect();
+    assert_eq!(labels.iter().map(|row| row.label).collect::<Vec<_>>(), [Some(2), Some(2)]);
+}
+
+#[test]
+fn flat_folders_have_no_labels() {
+    let s = Scratch::new();
+    s.images(&["src"], 10);
+    s.convert(&format!("src --out out {SMALL}")).exits(0);
+    s.more_images(&["src"], 10..20);
+    s.run("append", "src --out out").exits(0);
+    assert_eq!(counts(&s.rows("out")), BTreeMap::from([(None, [16, 2, 2])]));
+    s.is_whole("out");
+}
+
+// Which split
+
+#[test]
+fn every_class_keeps_its_exact_shares() {
+    let s = dataset("");
+    let (mut cats, mut ants, mut before) = (10, 0, s.rows("out"));
+    for (more_cats, more_ants) in [(1, 1), (1, 0), (2, 3), (5, 1), (7, 1), (13, 2), (1, 2), (10, 0)] {
+        s.more_images(&["src/cat"], cats..cats + more_cats).more_images(&["src/ant"], ants..ants + more_ants);
+        (cats, ants) = (cats + more_cats, ants + more_ants);
+        s.run("append", "src --out out").exits(0);
+        let after = s.rows("out");
+        begins_with(&after, &before);
+        for (label, splits) in counts(&after) {
+            let all = splits.iter().sum::<usize>() as f64;
+            for (count, share) in splits.into_iter().zip([0.8, 0.1, 0.1]) {
+                let off = count as f64 - share * all;
+                assert!(off.abs() < 1.0 - 1e-9, "label {label:?}: {count} of {all} rows is not {share}");
+            }
+        }
+        before = after;
+    }
+    let expected = [(Some(0), [40, 5, 5]), (Some(1), [8, 1, 1]), (Some(2), [8, 1, 1])];
+    assert_eq!(counts(&before), BTreeMap::from(expected));
+    s.is_whole("out");
+}
+
+#[test]
+fn shares_that_are_off_are_mended_as_far_as_new_rows_allow() {
+    let s = Scratch::new();
+    s.images(&["src/train/cat"], 20).images(&["src/test/cat"], 1);
+    s.convert(&format!("src --out out {SMALL} --split-by folder")).exits(0);
+    // The shares of a dataset are its own; only the rule that made it decides.
+    s.edit_manifest("out", |manifest| manifest["spec"]["split_by"] = "label".into());
+    s.more_images(&["src/train/cat"], 20..22);
+    s.run("append", "src --out out").exits(0);
+    assert_eq!(counts(&s.rows("out")), BTreeMap::from([(Some(0), [20, 2, 1])]));
+}
+
+#[test]
+fn random_keeps_exact_shares_of_the_whole() {
+    let s = dataset("--split-by random");
+    for (class, range) in [("cat", 10..13), ("ant", 0..4), ("dog", 10..13)] {
+        s.more_images(&[&format!("src/{class}")], range);
+        s.run("append", "src --out out").exits(0);
+    }
+    let splits = counts(&s.rows("out")).into_values().reduce(|a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]);
+    assert_eq!(splits, Some([24, 3, 3]));
+    s.is_whole("out");
+}
+
+#[test]
+fn rows_are_where_one_conversion_of_all_had_put_them() {
+    for rule in ["path", "content"] {
+        let s = dataset(&format!("--split-by {rule}"));
+        let before = s.rows("out");
+        for (class, range) in [("cat", 10..40), ("ant", 0..30), ("dog", 10..11)] {
+            s.more_images(&[&format!("src/{class}")], range);
+            s.run("append", "src --out out").exits(0);
+        }
+        s.convert(&format!("src --out at-once {SMALL} --split-by {rule}")).exits(0);
+        let places = |dataset| {
+            let rows = s.rows(dataset).into_iter();
+            rows.map(|row| (row.path, row.split)).collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(places("out"), places("at-once"));
+        begins_with(&s.rows("out"), &before);
+        s.is_whole("out");
+    }
+}
+
+#[test]
+fn split_folders_decide_again() {
+    let s = Scratch::new();
+    s.images(&["src/train/cat", "src/valid/cat"], 3);
+    s.convert(&format!("src --out out {SMALL}")).exits(0);
+    s.images(&["new/valid/dog", "new/test/cat"], 2).more_images(&["new/valid/cat"], 3..4);
+    let ran = s.run("append", "new --out out").exits(0);
+    assert_eq!(ran.stderr, "note: the top folders of `new` are taken as splits\n");
+    assert_eq!(counts(&s.rows("out")), BTreeMap::from([(Some(0), [3, 4, 2]), (Some(1), [0, 2, 0])]));
+    s.is_whole("out");
+}
+
+// Nothing new
+
+#[test]
+fn same_append_twice_changes_no_byte() {
+    for format in ["", "--format arrow", "--storage binary --compression zstd"] {
+        let s = dataset(format);
+        s.more_images(&["src/cat", "src/ant"], 10..20);
+        s.run("append", "src --out out").exits(0);
+        let before = s.dataset("out");
+        let ran = s.run("append", "src --out out").exits(0);
+        assert_eq!(s.dataset("out"), before);
+        let end = "nothing to do, `out` is complete\n40 images were rows already\n";
+        assert!(ran.stdout.ends_with(end), "{}", ran.stdout);
+        assert_eq!(ran.stderr, "");
+        assert_eq!(s.run("append", "src --out out --json").exits(0).json()["committed"], false);
+        assert_eq!(s.dataset("out"), before);
+    }
+}
+
+#[test]
+fn same_append_twice_changes_no_byte_beside_an_unusable_image() {
+    let s = dataset("");
+    s.image("src/cat/new.png");
+    s.file("src/cat/broken.png", b"no image");
+    let ran = s.run("append", "src --out out").exits(3);
+    let end = "1 rejected: 1 unknown-format\neach is a line of `out/rejects.jsonl`\n";
+    assert!(ran.stdout.ends_with(end), "{}", ran.stdout);
+    let before = s.dataset("out");
+    let ran = s.run("append", "src --out out").exits(0);
+    assert!(ran.stdout.contains("nothing to do, `out` is complete\n"), "{}", ran.stdout);
+    assert_eq!(s.dataset("out"), before);
+    let detail = "the content is no known image format";
+    assert_eq!(s.rejects("out"), [["cat/broken.png", "decode", "unknown-format", detail]]);
+    s.is_whole("out");
+}
+
+#[test]
+fn source_without_new_images_is_no_error() {
+    let s = dataset("");
+    for name in ["cat/003.png", "dog/004.png"] {
+        s.file(&format!("old/{name}"), &fs::read(s.path().join("src").join(name)).unwrap());
+    }
+    s.file("notes/readme.txt", b"no image");
+    fs::create_dir(s.path().join("empty")).unwrap();
+    let before = s.dataset("out");
+    for source in ["src", "old", "empty", "notes", "src empty", "empty src notes"] {
+        s.run("append", &format!("{source} --out out")).exits(0);
+        assert_eq!(s.dataset("out"), before, "after `{source}`");
+    }
+}
+
+#[test]
+fn dry_run_says_what_an_append_would_do() {
+    let s = dataset("");
+    s.more_images(&["src/cat"], 10..15).images(&["src/ant"], 5);
+    s.file("src/beside.png", b"");
+    let before = s.files("out");
+    let ran = s.run("append", "src --out out --dry-run").exits(3);
+    assert_eq!(s.files("out"), before);
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    assert!(lines[0].starts_with("train             24 rows "), "{}", ran.stdout);
+    assert!(lines[0].ends_with(" in 2 files, 8 new"), "{}", ran.stdout);
+    let end = ["would write 10 rows of 31 images, 3 classes, to `out`", "20 images were rows already"];
+    assert_eq!(lines[3..], [end[0], end[1], "1 rejected: 1 no-class"]);
+    s.run("append", "src --out out").exits(3);
+    let splits = |ran: &str| ran.lines().map(|line| line.chars().take(25).collect()).take(3).collect::<Vec<String>>();
+    assert_eq!(splits(&s.run("append", "src --out out").exits(0).stdout), splits(&ran.stdout));
+}
+
+// Changed inputs and rejects
+
+#[test]
+fn changed_image_is_listed_and_its_row_stays() {
+    let s = dataset("");
+    let (before, original) = (s.dataset("out"), fs::read(s.path().join("src/cat/003.png")).unwrap());
+    let other = fs::read(s.path().join("src/dog/003.png")).unwrap();
+    s.file("src/cat/003.png", &other);
+    let ran = s.run("append", "src --out out").exits(3);
+    assert!(ran.stdout.contains("1 rejected: 1 content-changed\n"), "{}", ran.stdout);
+    let detail = "the dataset's row of this key was made from another content";
+    assert_eq!(s.rejects("out"), [["cat/003.png", "discover", "content-changed", detail]]);
+    let shards = |files: Vec<(String, Vec<u8>)>| {
+        files.into_iter().filter(|(name, _)| name.ends_with(".parquet")).collect::<Vec<_>>()
+    };
+    assert_eq!(shards(s.dataset("out")), shards(before));
+    s.is_whole("out");
+    let listed = s.dataset("out");
+    s.run("append", "src --out out").exits(0);
+    assert_eq!(s.dataset("out"), listed);
+
+    // What is as it was is no reject.
+    s.file("src/cat/003.png", &original);
+    s.run("append", "src --out out").exits(0);
+    assert_eq!(s.rejects("out"), [[""; 4]; 0]);
+    s.is_whole("out");
+}
+
+#[test]
+fn changed_image_stops_the_run_on_request() {
+    let s = dataset("");
+    s.file("src/cat/003.png", &fs::read(s.path().join("src/dog/003.png")).unwrap());
+    s.image("src/cat/new.png");
+    let before = s.dataset("out");
+    s.run("append", "src --out out --on-changed stop").fails(
+        1,
+        "error: `cat/003.png` has another content than the row that was made from it\n\
+         hint: leave out `--on-changed stop` to keep the row and list such images",
+    );
+    assert_eq!(s.dataset("out"), before);
+    s.run("append", "src --out out").exits(3);
+    assert_eq!(s.rows("out").len(), 21);
+}
+
+#[test]
+fn image_of_a_row_that_became_unusable_is_listed() {
+    let s = dataset("");
+    s.file("src/cat/003.png", b"");
+    s.run("append", "src --out out").exits(3);
+    assert_eq!(s.rejects("out"), [["cat/003.png", "decode", "empty", "the file is empty"]]);
+    assert_eq!(s.rows("out").len(), 20);
+    s.is_whole("out");
+}
+
+#[test]
+fn unusable_image_stops_an_append_on_request() {
+    let s = dataset("");
+    s.more_images(&["src/cat"], 10..40);
+    s.file("src/cat/broken.png", b"no image");
+    let before = s.dataset("out");
+    s.run("append", "src --out out --on-error stop --split-by").exits(2);
+    s.run("append", "src --out out --on-error stop").fails(
+        1,
+        "error: `cat/broken.png` can't be used: the content is no known image format\n\
+         hint: leave out `--on-error stop` to list such inputs and go on",
+    );
+    s.run("append", "src --out out --max-errors 0").exits(1);
+    begins_with(&s.rows("out"), &rows_of(&s, &before));
+    s.run("append", "src --out out").exits(3);
+    s.is_whole("out");
+}
+
+/// The rows that a dataset had when these were its files.
+fn rows_of(s: &Scratch, files: &[(String, Vec<u8>)]) -> Vec<ReadRow> {
+    for (name, bytes) in files {
+        s.file(&format!("earlier/{name}"), bytes);
+    }
+    s.rows("earlier")
+}
+
+#[test]
+fn repaired_image_becomes_a_row_and_its_line_goes() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 10);
+    s.file("src/cat/a.png", b"no image");
+    s.file("src/cat/b.png", b"");
+    s.convert(&format!("src --out out {SMALL}")).exits(3);
+    s.image("src/cat/a.png");
+    s.run("append", "src --out out").exits(3);
+    assert_eq!(s.rejects("out"), [["cat/b.png", "decode", "empty", "the file is empty"]]);
+    assert!(keys(&s.rows("out")).contains(&"cat/a.png"));
+    s.is_whole("out");
+    s.image("src/cat/b.png");
+    s.run("append", "src --out out").exits(0);
+    assert!(!s.path().join("out/rejects.jsonl").exists());
+    assert_eq!(s.rows("out").len(), 12);
+    s.is_whole("out");
+}
+
+#[test]
+fn rejects_of_other_runs_stay() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 10);
+    s.file("src/cat/broken.png", b"no image");
+    s.file("src/beside.png", b"");
+    s.convert(&format!("src --out out {SMALL}")).exits(3);
+    s.more_images(&["new/cat"], 10..12);
+    s.file("new/cat/empty.png", b"");
+    s.run("append", "new --out out").exits(3);
+    let paths = |s: &Scratch| s.rejects("out").into_iter().map(|[path, ..]| path).collect::<Vec<_>>();
+    assert_eq!(paths(&s), ["beside.png", "cat/broken.png", "cat/empty.png"]);
+    // A file that is gone is not judged again.
+    fs::remove_file(s.path().join("new/cat/empty.png")).unwrap();
+    s.run("append", "new --out out").exits(0);
+    assert_eq!(paths(&s), ["beside.png", "cat/broken.png", "cat/empty.png"]);
+    s.is_whole("out");
+}
+
+// Refused
+
+#[test]
+fn folders_must_mean_what_they_meant() {
+    let s = dataset("");
+    s.more_images(&["splits/train/cat"], 10..12).images(&["flat"], 2);
+    let before = s.dataset("out");
+    s.run("append", "splits --out out").fails(
+        1,
+        "error: `splits` holds splits folders, but the dataset was made of classes folders\n\
+         hint: give the folder that holds the classes folders, or say what they mean with `--folders classes`",
+    );
+    assert_eq!(s.dataset("out"), before);
+    s.run("append", "flat --out out").exits(1);
+    s.run("append", "splits --out out --folders splits").exits(1);
+    assert_eq!(s.dataset("out"), before);
+    // The hint.
+    s.run("append", "splits/train --out out").exits(0);
+    assert_eq!(s.rows("out").len(), 22);
+    let ran = s.run("append", "splits --out out --folders classes").exits(0);
+    let note = "note: folder `train` is taken as a class, as not every folder beside it is named after a split\n";
+    assert_eq!(ran.stderr, note);
+    assert_eq!(s.manifest("out")["classes"], serde_json::json!(["cat", "dog", "train"]));
+    s.is_whole("out");
+}
+
+#[test]
+fn folders_without_meaning_stay_so_on_request() {
+    let s = Scratch::new();
+    s.images(&["src/a", "src/b"], 5);
+    s.convert(&format!("src --out out {SMALL} --folders none")).exits(0);
+    s.more_images(&["src/a"], 5..10);
+    s.run("append", "src --out out").fails(
+        1,
+        "error: `src` holds classes folders, but the dataset was made of none folders\n\
+         hint: give the folder that holds the none folders, or say what they mean with `--folders none`",
+    );
+    s.run("append", "src --out out --folders none").exits(0);
+    assert_eq!(counts(&s.rows("out")), BTreeMap::from([(None, [12, 2, 1])]));
+}
+
+#[test]
+fn there_must_be_a_dataset() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 3);
+    s.file("full/thesis.txt", b"mine");
+    fs::create_dir(s.path().join("empty")).unwrap();
+    for folder in ["missing", "full", "empty"] {
+        let message = format!("error: `{folder}` holds no dataset\nhint: make it with `inlaid convert`");
+        for words in ["", "--dry-run"] {
+            s.run("append", &format!("src --out {folder} {words}")).fails(1, &message);
+        }
+        for command in ["verify", "info", "compact", "rollback"] {
+            s.run(command, folder).fails(1, &message);
+        }
+    }
+    assert!(!s.path().join("missing").exists());
+    assert_eq!(s.files("full"), [("thesis.txt".into(), b"mine".to_vec())]);
+    assert_eq!(s.files("empty"), []);
+}
+
+#[test]
+fn dataset_in_a_source_is_refused() {
+    let s = dataset("");
+    s.run("append", ". --out out").fails(
+        1,
+        "error: output folder `out` and source `.` lie in one another\n\
+         hint: choose a folder for `--out` beside the source",
+    );
+}
+
+/// Asserts that an append of new images stops with this message and changes no file.
+#[track_caller]
+fn is_refused(s: &Scratch, message: &str) {
+    s.more_images(&["src/cat"], 10..40);
+    let before = s.dataset("out");
+    let ran = s.run("append", "src --out out").exits(1);
+    assert_eq!((&*ran.stdout, ran.stderr.trim_end()), ("", message));
+    assert_eq!(s.dataset("out"), before);
+}
+
+/// The message about a damaged file.
+fn damaged(file: &str, reason: &str) -> String {
+    format!("error: `{file}` is damaged: {reason}\nhint: restore the file, or choose a new folder for `--out`")
+}
+
+const TAIL: &str = "out/train/train-00000.parquet";
+
+#[test]
+fn missing_shard_is_refused() {
+    let s = dataset("");
+    fs::remove_file(s.path().join(TAIL)).unwrap();
+    is_refused(&s, &format!("error: can't read `{TAIL}`: No such file or directory (os error 2)"));
+}
+
+#[test]
+fn shard_of_another_length_is_refused() {
+    let s = dataset("");
+    let mut bytes = fs::read(s.path().join(TAIL)).unwrap();
+    let length = bytes.len();
+    bytes.pop();
+    s.file(TAIL, &bytes);
+    is_refused(&s, &damaged(TAIL, &format!("it has {} bytes instead of {length}", length - 1)));
+}
+
+#[test]
+fn shard_with_a_damaged_footer_is_refused() {
+    let s = dataset("");
+    let mut bytes = fs::read(s.path().join(TAIL)).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    s.file(TAIL, &bytes);
+    is_refused(&s, &damaged(TAIL, "Parquet error: Invalid Parquet file. Corrupt footer"));
+}
+
+#[test]
+fn tail_with_a_damaged_row_group_is_refused() {
+    // Its tail is extended, not followed by a new shard.
+    let s = Scratch::new();
+    s.images(&["src/cat"], 10);
+    s.convert("src --out out --size 4 --split train=1").exits(0);
+    let mut bytes = fs::read(s.path().join(TAIL)).unwrap();
+    bytes[1200] ^= 1;
+    s.file(TAIL, &bytes);
+    is_refused(&s, &damaged(TAIL, "row group 0 does not match its checksum"));
+}
+
+#[test]
+fn dataset_of_another_format_version_is_refused() {
+    let s = dataset("");
+    s.edit_manifest("out", |manifest| manifest["format_version"] = 2.into());
+    is_refused(
+        &s,
+        "error: `out/inlaid.json` has format version 2, this release knows version 1\n\
+         hint: use the release of inlaid that wrote the dataset",
+    );
+}
+
+#[test]
+fn damaged_manifest_is_refused() {
+    let s = dataset("");
+    s.edit_manifest("out", |manifest| drop(manifest.as_object_mut().unwrap().remove("splits")));
+    let before = s.dataset("out");
+    for command in ["append src --out", "verify", "info", "compact", "rollback"] {
+        let (command, words) = command.split_once(' ').unwrap_or((command, ""));
+        let ran = s.run(command, &format!("{words} out")).exits(1);
+        assert!(
+            ran.stderr.starts_with("error: `out/inlaid.json` is damaged: missing field `splits`"),
+            "{}",
+            ran.stderr
+        );
+        assert_eq!(s.dataset("out"), before);
+    }
+}
+
+#[test]
+fn file_of_somebody_else_is_refused() {
+    for file in ["train/notes.txt", "train/train-00001.parquet", "test/train-00000.parquet"] {
+        let s = dataset("");
+        let other = fs::read(s.path().join("out/test/test-00000.parquet")).unwrap();
+        s.file(&format!("out/{file}"), &other);
+        let message = format!("error: `out/{file}` is in the way and was not written by inlaid");
+        is_refused(&s, &format!("{message}\nhint: move that file elsewhere"));
+    }
+}
+
+#[test]
+fn file_in_the_place_of_a_folder_is_refused() {
+    let s = Scratch::new();
+    s.images(&["src/train/cat"], 3);
+    s.convert(&format!("src --out out {SMALL}")).exits(0);
+    s.images(&["src/test/cat"], 3).more_images(&["src/train/cat"], 3..9);
+    s.file("out/test", b"mine");
+    let before = s.dataset("out");
+    s.run("append", "src --out out")
+        .fails(1, "error: `out/test` is in the way and was not written by inlaid\nhint: move that file elsewhere");
+    assert_eq!(s.dataset("out"), before);
+    fs::remove_file(s.path().join("out/test")).unwrap();
+    s.run("append", "src --out out").exits(0);
+    s.is_whole("out");
+}

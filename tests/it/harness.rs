@@ -1,6 +1,7 @@
 //! A scratch folder with images, the binary run in it, and what it wrote read back.
 
 use std::fs::{self, File};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -47,10 +48,15 @@ impl Scratch {
         path
     }
 
-    /// `count` images in each of the folders.
+    /// `count` images in each of the folders, numbered from 0.
     pub fn images(&self, folders: &[&str], count: usize) -> &Scratch {
+        self.more_images(folders, 0..count)
+    }
+
+    /// Images of these numbers in each of the folders.
+    pub fn more_images(&self, folders: &[&str], numbers: Range<usize>) -> &Scratch {
         for folder in folders {
-            for number in 0..count {
+            for number in numbers.clone() {
                 self.image(&format!("{folder}/{number:03}.png"));
             }
         }
@@ -138,6 +144,42 @@ impl Scratch {
     /// The files of a dataset, without those of the lock.
     pub fn dataset(&self, folder: &str) -> Vec<(String, Vec<u8>)> {
         self.files(folder).into_iter().filter(|(name, _)| name != ".inlaid/lock").collect()
+    }
+
+    /// The manifest of a dataset.
+    pub fn manifest(&self, dataset: &str) -> serde_json::Value {
+        serde_json::from_slice(&fs::read(self.path().join(dataset).join("inlaid.json")).unwrap()).unwrap()
+    }
+
+    /// The names of the files of a split, sorted.
+    pub fn shards(&self, dataset: &str, split: &str) -> Vec<String> {
+        let manifest = self.manifest(dataset);
+        let shards = manifest["splits"][split]["shards"].as_array().unwrap();
+        shards.iter().map(|shard| shard["file"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Changes the manifest of a dataset.
+    pub fn edit_manifest(&self, dataset: &str, edit: impl FnOnce(&mut serde_json::Value)) {
+        let mut manifest = self.manifest(dataset);
+        edit(&mut manifest);
+        self.file(&format!("{dataset}/inlaid.json"), &serde_json::to_vec_pretty(&manifest).unwrap());
+    }
+
+    /// Asserts that a dataset reads back whole, that its manifest counts what is there, and that
+    /// nothing is left of the run that made it.
+    #[track_caller]
+    pub fn is_whole(&self, dataset: &str) {
+        let ran = self.run("verify", dataset).exits(0);
+        assert_eq!(ran.stderr, "");
+        let (rows, rejects, manifest) = (self.rows(dataset).len(), self.rejects(dataset).len(), self.manifest(dataset));
+        assert!(ran.stdout.starts_with(&format!("whole: {rows} rows in ")), "{}", ran.stdout);
+        assert_eq!((&manifest["inputs"], &manifest["rejects"]), (&(rows + rejects).into(), &rejects.into()));
+        let private = self.files(&format!("{dataset}/.inlaid")).into_iter().map(|(name, _)| name);
+        let private: Vec<_> = private.filter(|name| name != "lock").collect();
+        match manifest.get("previous") {
+            Some(_) => assert_eq!(private, ["rejects-before.jsonl"]),
+            None => assert_eq!(private, [""; 0]),
+        }
     }
 
     /// The lines of `rejects.jsonl`: path, stage, reason, detail.
