@@ -36,7 +36,7 @@ pub fn append(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<S
     let mut append = Append::of(sources, out, &there, share_blocks, options, &pool)?;
     let kept = append.kept_rejects(read_rejects(&out.join(REJECTS))?);
     let shards = append.inputs.shards();
-    let rejects = append.inputs.skip_finished(append.unfinished, &output)?;
+    let rejects = append.inputs.skip_finished(append.unfinished, out)?;
 
     let run = (append.inputs.checksum(), shards);
     let mut draft = Draft::new(output, append.manifest(&there), Commits::EachShard, run, kept)?;
@@ -61,8 +61,9 @@ pub fn append_dry_run(sources: &[PathBuf], out: &Path, options: &RunOptions) -> 
     refuse_overlap(sources, out)?;
     let there = Manifest::read(out)?.ok_or_else(|| Error::NoDataset(out.to_owned()))?;
     let pool = pipeline::threads(options)?;
-    let append = Append::of(sources, out, &there, false, options, &pool)?;
-    Ok(append.inputs.dry_summary(begin, append.unchanged_rows(), &there.version.splits))
+    let mut append = Append::of(sources, out, &there, false, options, &pool)?;
+    let rejects = append.inputs.skip_finished(append.unfinished, out)?;
+    Ok(append.inputs.dry_summary(begin, append.unchanged_rows(), &rejects, &there.version.splits))
 }
 
 /// What an append adds to a dataset.
@@ -96,7 +97,14 @@ impl Append {
             let unchanged = set_aside(&mut discovery, &stored, spec, options, pool)?;
             add_classes(&mut discovery, &base.classes);
             let inputs = Inputs::of(discovery, spec.clone(), options, pool, base, &tails(base, share_blocks))?;
-            Ok::<_, Error>(Append { inputs, base: base.clone(), unfinished: None, gives_up: false, unchanged, added: 0 })
+            Ok::<_, Error>(Append {
+                inputs,
+                base: base.clone(),
+                unfinished: None,
+                gives_up: false,
+                unchanged,
+                added: 0,
+            })
         };
         if let (Some(unfinished), Some(previous)) = (there.unfinished, &there.previous) {
             let same = to(previous)?;

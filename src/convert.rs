@@ -36,21 +36,15 @@ pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
     let mut inputs = discover(sources, spec, options, &pool)?;
     let run = inputs.checksum();
 
-    let (manifest, commits) = match output.current() {
-        None => (first_manifest(&inputs, run, 1), Commits::EachShard),
-        Some(old) if options.overwrite == Overwrite::Dataset => {
-            (first_manifest(&inputs, run, old.version.dataset_version + 1), Commits::AtEnd)
-        }
-        Some(old) if old.conversion == Some(run) => match old.unfinished {
-            Some(unfinished) if unfinished.run == run => (old.clone(), Commits::EachShard),
-            _ => return complete(begin, &inputs, old, &output),
-        },
-        Some(old) if old.unfinished.is_some() => return Err(Error::OtherConversion(out.to_owned())),
-        Some(_) => return Err(Error::OutputExists(out.to_owned())),
+    let (manifest, commits) = match Start::of(run, output.current(), out, options)? {
+        Start::New => (first_manifest(&inputs, run, 1), Commits::EachShard),
+        Start::Replaces(old) => (first_manifest(&inputs, run, old.version.dataset_version + 1), Commits::AtEnd),
+        Start::Continues(old) => (old.clone(), Commits::EachShard),
+        Start::Complete(old) => return complete(begin, &inputs, old, out),
     };
     let before = manifest.version.splits.clone();
     let shards = inputs.shards();
-    let earlier = inputs.skip_finished(manifest.unfinished, &output)?;
+    let earlier = inputs.skip_finished(manifest.unfinished, out)?;
     let unchanged = before.values().map(|info| info.rows).sum();
 
     let mut draft = Draft::new(output, manifest, commits, (run, shards), Vec::new())?;
@@ -66,6 +60,37 @@ pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
     let manifest = draft.finish(&rejects)?;
     let splits = SplitSummary::of(&before, &manifest.version.splits);
     Ok(Summary::of(begin, &inputs.discovery, unchanged, &rejects, splits))
+}
+
+/// What a conversion finds in the output folder.
+enum Start<'a> {
+    New,
+    /// A dataset that it replaces.
+    Replaces(&'a Manifest),
+    /// What it had made when it was interrupted.
+    Continues(&'a Manifest),
+    /// What it would make.
+    Complete(&'a Manifest),
+}
+
+impl Start<'_> {
+    fn of<'a>(
+        run: Checksum,
+        there: Option<&'a Manifest>,
+        out: &Path,
+        options: &RunOptions,
+    ) -> Result<Start<'a>, Error> {
+        Ok(match there {
+            None => Start::New,
+            Some(there) if options.overwrite == Overwrite::Dataset => Start::Replaces(there),
+            Some(there) if there.conversion == Some(run) => match there.unfinished {
+                Some(unfinished) if unfinished.run == run => Start::Continues(there),
+                _ => Start::Complete(there),
+            },
+            Some(there) if there.unfinished.is_some() => return Err(Error::OtherConversion(out.to_owned())),
+            Some(_) => return Err(Error::OutputExists(out.to_owned())),
+        })
+    }
 }
 
 /// The inputs of a conversion.
@@ -93,8 +118,8 @@ fn first_manifest(inputs: &Inputs, run: Checksum, dataset_version: u64) -> Manif
 }
 
 /// What a conversion says that has nothing to do.
-fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, output: &Output) -> Result<Summary, Error> {
-    let rejects = read_rejects(&output.folder().join(REJECTS))?;
+fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, out: &Path) -> Result<Summary, Error> {
+    let rejects = read_rejects(&out.join(REJECTS))?;
     let splits = SplitSummary::of(&there.version.splits, &there.version.splits);
     let summary = Summary::of(begin, &inputs.discovery, there.version.rows(), &rejects, splits);
     Ok(Summary { committed: false, ..summary })
@@ -108,12 +133,16 @@ pub fn dry_run(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
     let begin = Instant::now();
     TensorShape::of(spec)?;
     refuse_overlap(sources, out)?;
-    if output::check(out)?.is_some() && options.overwrite == Overwrite::Refuse {
-        return Err(Error::OutputExists(out.to_owned()));
-    }
+    let there = output::check(out)?;
     let pool = pipeline::threads(options)?;
-    let inputs = discover(sources, spec, options, &pool)?;
-    Ok(inputs.dry_summary(begin, 0, &Version::default().splits))
+    let mut inputs = discover(sources, spec, options, &pool)?;
+    let (unfinished, version) = match Start::of(inputs.checksum(), there.as_ref(), out, options)? {
+        Start::New | Start::Replaces(_) => (None, &Version::default()),
+        Start::Continues(there) => (there.unfinished, &there.version),
+        Start::Complete(there) => return Ok(Summary { dry_run: true, ..complete(begin, &inputs, there, out)? }),
+    };
+    let rejects = inputs.skip_finished(unfinished, out)?;
+    Ok(inputs.dry_summary(begin, version.rows(), &rejects, &version.splits))
 }
 
 /// Makes the choices that depend on the sources.

@@ -2,6 +2,7 @@
 //! image is decoded.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::time::Instant;
 
 use twox_hash::xxhash3_128::Hasher;
@@ -10,7 +11,6 @@ use crate::discover::Discovery;
 use crate::draft::Draft;
 use crate::error::Error;
 use crate::manifest::{SplitInfo, Unfinished, Version};
-use crate::output::Output;
 use crate::pipeline::{self, Job};
 use crate::plan::{Place, Plan, Tails};
 use crate::reject::{REJECTS, Reject, read_rejects};
@@ -81,14 +81,14 @@ impl Inputs {
     pub(crate) fn skip_finished(
         &mut self,
         unfinished: Option<Unfinished>,
-        output: &Output,
+        folder: &Path,
     ) -> Result<Vec<Reject>, Error> {
         let mut rejects = self.discovery.rejects.clone();
         if let Some(Unfinished { shards, .. }) = unfinished {
             let done = self.plan.shards.drain(..shards);
             let key = |index: u32| &*self.discovery.records[index as usize].key;
             let keys: HashSet<&str> = done.flat_map(|shard| shard.rows).map(key).collect();
-            let earlier = read_rejects(&output.folder().join(REJECTS))?.into_iter();
+            let earlier = read_rejects(&folder.join(REJECTS))?.into_iter();
             let decoded = |reject: &Reject| keys.contains(&*reject.path) && !rejects.contains(reject);
             let decoded: Vec<Reject> = earlier.filter(decoded).collect();
             rejects.extend(decoded);
@@ -110,8 +110,14 @@ impl Inputs {
         pipeline::write_shards(&job, pool, draft, rejects)
     }
 
-    /// What would come of it, if every image could be used.
-    pub(crate) fn dry_summary(&self, begin: Instant, unchanged: usize, there: &BTreeMap<Split, SplitInfo>) -> Summary {
+    /// What would come of it, if every image could be used, with these rejects to begin with.
+    pub(crate) fn dry_summary(
+        &self,
+        begin: Instant,
+        unchanged: usize,
+        rejects: &[Reject],
+        there: &BTreeMap<Split, SplitInfo>,
+    ) -> Summary {
         let row_bytes = TensorShape::of(&self.spec).map_or(0, |shape| shape.bytes());
         let mut splits = SplitSummary::of(there, there);
         for shard in &self.plan.shards {
@@ -121,7 +127,7 @@ impl Inputs {
             split.bytes += (shard.rows.len() * row_bytes) as u64;
             split.shards += usize::from(shard.place == Place::New);
         }
-        let summary = Summary::of(begin, &self.discovery, unchanged, &self.discovery.rejects, splits);
+        let summary = Summary::of(begin, &self.discovery, unchanged, rejects, splits);
         Summary { dry_run: true, committed: false, ..summary }
     }
 }

@@ -127,6 +127,9 @@ impl PageLayout {
     /// Says what is wrong with the bytes of a page of `rows` rows, its header included: it must be what
     /// [`PageBuffer::finish`] makes of its pixels.
     pub fn check(&self, page: &[u8], rows: usize) -> Result<(), &'static str> {
+        if !(1..=self.max_rows).contains(&rows) {
+            return Err("it has no rows, or too many");
+        }
         let levels = self.levels(rows);
         let uncompressed_len = levels.len() + rows * self.row_bytes + self.padding(rows);
         let stored =

@@ -16,11 +16,13 @@ use parquet::basic::{self, Encoding, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
-    ColumnChunkMetaData, KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+    ColumnChunkMetaData, KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
+    RowGroupMetaData,
 };
 use parquet::file::page_index::offset_index::{OffsetIndexMetaData, PageLocation};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 
@@ -111,7 +113,7 @@ impl ParquetShard {
                 let close = ColumnCloseResult {
                     bytes_written: column.compressed_size() as u64,
                     rows_written: metadata.num_rows() as u64,
-                    metadata: column.clone(),
+                    metadata: as_written(column)?,
                     bloom_filter: None,
                     column_index: page_index.column_index(number).cloned(),
                     offset_index: page_index.offset_index(number).cloned(),
@@ -219,8 +221,15 @@ impl ParquetFooter {
     pub(super) fn read(path: &Path) -> Result<ParquetFooter, Error> {
         let file = File::open(path).map_err(Error::io("open", path))?;
         let damaged = |reason: String| Error::damaged(path, reason);
-        let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+        // Whole, so that a row group's part of the footer can go on into another file.
+        let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
+        let reader = ParquetMetaDataReader::new().with_metadata_options(Some(options));
+        let reader = reader.with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = reader.parse_and_finish(&file).map_err(|error| damaged(error.to_string()))?;
+        let mut columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
+        if !columns.all(lies_in_a_file) {
+            return Err(damaged("its footer has a column at no place in a file".to_owned()));
+        }
         let key_values = metadata.file_metadata().key_value_metadata();
         let text = key_values.and_then(|all| all.iter().find(|entry| entry.key == CHECKSUMS)?.value.as_deref());
         let text = text.ok_or_else(|| damaged(format!("its footer has no `{CHECKSUMS}`")))?;
@@ -261,11 +270,11 @@ impl ParquetFooter {
         let ends = locations.iter().skip(1).map(|page| page.first_row_index).chain([metadata.num_rows()]);
         for (number, (page, end_row)) in locations.iter().zip(ends).enumerate() {
             let at = (page.offset as u64).checked_sub(start).filter(|&at| at == end as u64);
-            end += page.compressed_page_size as usize;
+            end += usize::try_from(page.compressed_page_size).unwrap_or(0);
             let page_bytes = at.and_then(|at| column.get(at as usize..end));
             let page_bytes = page_bytes.ok_or_else(|| format!("page {number} is not where the offset index says"))?;
             pages
-                .check(page_bytes, (end_row - page.first_row_index) as usize)
+                .check(page_bytes, end_row.wrapping_sub(page.first_row_index) as usize)
                 .map_err(|why| format!("page {number}: {why}"))?;
         }
         match end == column.len() {
@@ -283,6 +292,23 @@ impl ParquetFooter {
         }
         Ok(())
     }
+}
+
+/// The description of a column chunk as it was before it was read back: the crate writes the bounds of
+/// numbers a second time, in the fields that old readers look at, and does not say so when it reads them.
+fn as_written(column: &ColumnChunkMetaData) -> Result<ColumnChunkMetaData, ParquetError> {
+    let statistics = match column.statistics().cloned() {
+        Some(Statistics::Int32(bounds)) => Statistics::Int32(bounds.with_backwards_compatible_min_max(true)),
+        Some(Statistics::Int64(bounds)) => Statistics::Int64(bounds.with_backwards_compatible_min_max(true)),
+        _ => return Ok(column.clone()),
+    };
+    column.clone().into_builder().set_statistics(statistics).build()
+}
+
+/// Whether the crate can say where a column chunk lies: it panics at negative numbers.
+fn lies_in_a_file(column: &ColumnChunkMetaData) -> bool {
+    let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+    start >= 0 && column.compressed_size() >= 0
 }
 
 fn check_footer(file: &File, rows: usize, row_groups: usize) -> Result<(), ParquetError> {
