@@ -10,6 +10,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_ipc::reader::FileReader;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use tempfile::TempDir;
 
 /// A folder of its own for a test.
@@ -96,29 +97,51 @@ impl Scratch {
         let Ok(shards) = fs::read_dir(self.path().join(dataset).join(split)) else { return Vec::new() };
         let mut shards: Vec<PathBuf> = shards.map(|shard| shard.unwrap().path()).collect();
         shards.sort();
-        let mut rows = Vec::new();
-        for shard in shards {
-            let file = File::open(&shard).unwrap();
-            let batches: Vec<RecordBatch> = match shard.extension().unwrap().to_str().unwrap() {
-                "arrow" => FileReader::try_new(file, None).unwrap().map(Result::unwrap).collect(),
-                _ => ParquetRecordBatchReaderBuilder::try_new(file)
-                    .unwrap()
-                    .build()
-                    .unwrap()
-                    .map(Result::unwrap)
-                    .collect(),
-            };
-            for batch in batches {
-                let labels = batch.column_by_name("label").unwrap().as_primitive::<Int64Type>().clone();
-                let paths = batch.column_by_name("path").unwrap().as_string::<i32>().clone();
-                rows.extend(labels.iter().zip(paths.iter()).map(|(label, path)| ReadRow {
-                    split,
-                    path: path.unwrap().to_owned(),
-                    label,
-                }));
+        shards.iter().flat_map(|shard| self.rows_of_shard(shard, split)).collect()
+    }
+
+    /// The rows of a shard.
+    pub fn rows_of_shard(&self, shard: &Path, split: &'static str) -> Vec<ReadRow> {
+        let file = File::open(self.path().join(shard)).unwrap();
+        let batches: Vec<RecordBatch> = match shard.extension().unwrap().to_str().unwrap() {
+            "arrow" => FileReader::try_new(file, None).unwrap().map(Result::unwrap).collect(),
+            _ => {
+                let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+                reader.map(Result::unwrap).collect()
             }
+        };
+        let mut rows = Vec::new();
+        for batch in batches {
+            let labels = batch.column_by_name("label").unwrap().as_primitive::<Int64Type>();
+            let paths = batch.column_by_name("path").unwrap().as_string::<i32>();
+            let row = |(label, path): (_, Option<&str>)| ReadRow { split, path: path.unwrap().to_owned(), label };
+            rows.extend(labels.iter().zip(paths).map(row));
         }
         rows
+    }
+
+    /// How many rows each row group of a Parquet shard has, and its bytes.
+    pub fn row_groups(&self, shard: &str) -> Vec<(usize, Vec<u8>)> {
+        let bytes = fs::read(self.path().join(shard)).unwrap();
+        let bytes_of = |row_group: &RowGroupMetaData| {
+            let ranges: Vec<_> = row_group.columns().iter().map(|column| column.byte_range()).collect();
+            let (start, end) = (ranges[0].0, ranges.iter().map(|(start, length)| start + length).max().unwrap());
+            bytes[start as usize..end as usize].to_vec()
+        };
+        let metadata = self.metadata(shard);
+        metadata.row_groups().iter().map(|group| (group.num_rows() as usize, bytes_of(group))).collect()
+    }
+
+    /// What the footer of a Parquet shard holds under this key.
+    pub fn footer_value(&self, shard: &str, key: &str) -> String {
+        let metadata = self.metadata(shard);
+        let mut pairs = metadata.file_metadata().key_value_metadata().unwrap().iter();
+        pairs.find(|pair| pair.key == key).unwrap().value.clone().unwrap()
+    }
+
+    fn metadata(&self, shard: &str) -> ParquetMetaData {
+        let file = File::open(self.path().join(shard)).unwrap();
+        ParquetMetaDataReader::new().parse_and_finish(&file).unwrap()
     }
 
     /// The paths of the files in a folder, and their bytes, sorted.

@@ -2,10 +2,15 @@
 
 mod append;
 mod cli;
+mod compact;
 mod determinism;
 mod discover;
 mod harness;
+mod info;
 mod layout;
 mod output;
+mod resume;
+mod rollback;
 mod split;
+mod tail;
 mod verify;

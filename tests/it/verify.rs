@@ -1,1 +1,321 @@
-//! What reading a dataset back finds.
+//! What reading a dataset back finds: any damaged bit, and whatever does not fit together.
+
+use std::fs;
+use std::num::NonZeroUsize;
+
+use inlaid::{RunOptions, verify};
+use serde_json::json;
+
+use crate::harness::Scratch;
+
+/// Row groups of 8 rows, all in one shard.
+const SMALL: &str = "--size 4 --channels gray --row-group-bytes 128 --split train=1";
+
+const SHARD: &str = "out/train/train-00000.parquet";
+
+/// A dataset in `out` of so many cats and dogs in `src`.
+fn dataset(rows: usize, options: &str) -> Scratch {
+    let s = Scratch::new();
+    s.images(&["src/cat", "src/dog"], rows);
+    s.convert(&format!("src --out out {SMALL} {options}")).exits(0);
+    s
+}
+
+/// Asserts that these problems are found, and nothing else is said.
+#[track_caller]
+fn finds(s: &Scratch, problems: &[&str]) {
+    let before = s.files("out");
+    let ran = s.run("verify", "out").exits(1);
+    let count = match problems.len() {
+        1 => "1 problem".to_owned(),
+        n => format!("{n} problems"),
+    };
+    let expected: String = problems.iter().chain([&&*count]).map(|line| format!("{line}\n")).collect();
+    assert_eq!((ran.stdout, &*ran.stderr), (expected, ""));
+    assert_eq!(s.files("out"), before, "it writes nothing");
+    let ran = s.run("verify", "out --json --threads 1").exits(1);
+    assert_eq!(ran.json()["problems"].as_array().unwrap().len(), problems.len());
+}
+
+#[test]
+fn whole_dataset_is_whole() {
+    let s = dataset(5, "");
+    let before = s.files("out");
+    let ran = s.run("verify", "out").exits(0);
+    assert!(ran.stdout.starts_with("whole: 10 rows in 1 file, "), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with(" s: `out`\n"), "{}", ran.stdout);
+    assert_eq!(ran.stderr, "");
+    // Also where nothing can be written.
+    assert_eq!(s.files("out"), before);
+}
+
+#[test]
+fn outcome_is_told_as_json() {
+    let s = dataset(5, "");
+    let mut outcome = s.run("verify", "out --json --sources src").exits(0).json();
+    assert!(outcome["seconds"].as_f64().unwrap() > 0.0);
+    outcome["seconds"] = 0.into();
+    let bytes = fs::metadata(s.path().join(SHARD)).unwrap().len();
+    let expected = json!({"problems": [], "rows": 10, "shards": 1, "bytes": bytes, "sources": 10, "seconds": 0});
+    assert_eq!(outcome, expected);
+    fs::remove_file(s.path().join("out/README.md")).unwrap();
+    let outcome = s.run("verify", "out --json").exits(1).json();
+    assert_eq!(outcome["problems"], json!([{"file": "README.md", "problem": "it is missing"}]));
+}
+
+// Damaged shards
+
+/// Flips a bit of a byte of a shard, of one byte after the other: of all bytes near its ends and every
+/// seventh between, or with `INLAID_LONG_TESTS=1` of all.
+fn finds_every_damaged_byte(options: &str, extension: &str) {
+    let s = dataset(5, options);
+    let name = format!("train/train-00000.{extension}");
+    let whole = fs::read(s.path().join("out").join(&name)).unwrap();
+    let options = RunOptions { threads: NonZeroUsize::new(1), ..RunOptions::default() };
+    let problems = || verify(&s.path().join("out"), &[], &options).unwrap().problems;
+    assert_eq!(problems(), []);
+    let is_long = std::env::var_os("INLAID_LONG_TESTS").is_some();
+    let near_an_end = |at: usize| at < 200 || at >= whole.len() - 200;
+    for at in (0..whole.len()).filter(|at| is_long || near_an_end(*at) || at % 7 == 0) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1 << (at % 8);
+        s.file(&format!("out/{name}"), &damaged);
+        let found = problems();
+        assert!(found.iter().any(|problem| problem.file == name), "byte {at} of {}: {found:?}", whole.len());
+    }
+}
+
+#[test]
+fn every_damaged_byte_of_a_tensor_shard_is_found() {
+    finds_every_damaged_byte("", "parquet");
+}
+
+#[test]
+fn every_damaged_byte_of_a_compressed_tensor_shard_is_found() {
+    finds_every_damaged_byte("--compression zstd", "parquet");
+}
+
+#[test]
+fn every_damaged_byte_of_a_binary_shard_is_found() {
+    finds_every_damaged_byte("--storage binary", "parquet");
+}
+
+#[test]
+fn every_damaged_byte_of_a_compressed_binary_shard_is_found() {
+    finds_every_damaged_byte("--storage binary --compression lz4", "parquet");
+}
+
+#[test]
+fn every_damaged_byte_of_an_arrow_shard_is_found() {
+    finds_every_damaged_byte("--format arrow", "arrow");
+}
+
+#[test]
+fn every_damaged_byte_of_a_compressed_arrow_shard_is_found() {
+    finds_every_damaged_byte("--format arrow --compression zstd", "arrow");
+}
+
+#[test]
+fn damaged_part_is_named() {
+    let s = dataset(5, "");
+    let whole = fs::read(s.path().join(SHARD)).unwrap();
+    let ends = s.row_groups(SHARD);
+    let second = 4 + ends[0].1.len();
+    let footer = second + ends[1].1.len();
+    let file = "`train/train-00000.parquet`";
+    for (at, problem) in [
+        (0, "its beginning or end does not match the checksum"),
+        (4, "row group 0 does not match its checksum"),
+        (second - 1, "row group 0 does not match its checksum"),
+        (second, "row group 1 does not match its checksum"),
+        (footer - 1, "row group 1 does not match its checksum"),
+        (footer, "its beginning or end does not match the checksum"),
+        (whole.len() - 1, "Parquet error: Invalid Parquet file. Corrupt footer"),
+    ] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        s.file(SHARD, &damaged);
+        let ran = s.run("verify", "out").exits(1);
+        assert_eq!((ran.stdout, &*ran.stderr), (format!("{file}: {problem}\n1 problem\n"), ""), "byte {at}");
+    }
+}
+
+#[test]
+fn shard_of_another_length_is_found() {
+    let s = dataset(5, "");
+    let whole = fs::read(s.path().join(SHARD)).unwrap();
+    for bytes in [0, 1, whole.len() / 2, whole.len() - 1] {
+        s.file(SHARD, &whole[..bytes]);
+        let all = whole.len();
+        finds(&s, &[&format!("`train/train-00000.parquet`: it has {bytes} bytes instead of {all}")]);
+    }
+    s.file(SHARD, &[&whole[..], b"x"].concat());
+    let all = whole.len();
+    finds(&s, &[&format!("`train/train-00000.parquet`: it has {} bytes instead of {all}", all + 1)]);
+}
+
+#[test]
+fn missing_shard_is_found() {
+    let s = dataset(5, "");
+    fs::remove_file(s.path().join(SHARD)).unwrap();
+    finds(&s, &["`train/train-00000.parquet`: No such file or directory (os error 2)"]);
+}
+
+#[test]
+fn every_damaged_shard_is_named() {
+    let s = dataset(20, "--shard-bytes 128");
+    for number in [1, 3] {
+        fs::remove_file(s.path().join(format!("out/train/train-0000{number}.parquet"))).unwrap();
+    }
+    finds(
+        &s,
+        &[1, 3]
+            .map(|n| format!("`train/train-0000{n}.parquet`: No such file or directory (os error 2)"))
+            .each_ref()
+            .map(|line| &**line),
+    );
+}
+
+#[test]
+fn shard_of_another_dataset_is_found() {
+    let s = dataset(5, "");
+    s.convert(&format!("src --out other {SMALL} --seed 1")).exits(0);
+    let other = fs::read(s.path().join("other/train/train-00000.parquet")).unwrap();
+    let length = other.len();
+    s.file(SHARD, &other);
+    s.edit_manifest("out", |manifest| {
+        manifest["splits"]["train"]["shards"][0]["bytes"] = length.into();
+        manifest["splits"]["train"]["bytes"] = length.into();
+    });
+    finds(&s, &["`train/train-00000.parquet`: its beginning or end does not match the checksum"]);
+}
+
+// Files that are there, or are not
+
+#[test]
+fn file_of_somebody_else_is_found() {
+    let s = dataset(5, "");
+    s.file("out/train/notes.txt", b"mine");
+    s.file("out/test/test-00000.parquet", b"mine");
+    s.file("out/notes.txt", b"not in the way");
+    let problem = "it was not written by inlaid, and readers take it for part of the dataset";
+    finds(&s, &[&format!("`test/test-00000.parquet`: {problem}"), &format!("`train/notes.txt`: {problem}")]);
+}
+
+#[test]
+fn list_of_rejects_must_have_its_lines() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 3);
+    for name in ["a", "b"] {
+        s.file(&format!("src/cat/{name}.png"), b"");
+    }
+    s.convert(&format!("src --out out {SMALL}")).exits(3);
+    s.is_whole("out");
+    let lines = fs::read_to_string(s.path().join("out/rejects.jsonl")).unwrap();
+    s.file("out/rejects.jsonl", lines.lines().next().unwrap().as_bytes());
+    finds(&s, &["`rejects.jsonl`: it has 1 lines instead of 2"]);
+    s.file("out/rejects.jsonl", b"{");
+    let ran = s.run("verify", "out").exits(1);
+    assert!(ran.stdout.starts_with("`rejects.jsonl`: "), "{}", ran.stdout);
+    fs::remove_file(s.path().join("out/rejects.jsonl")).unwrap();
+    finds(&s, &["`rejects.jsonl`: it has 0 lines instead of 2", "`rejects.jsonl`: it is missing"]);
+}
+
+#[test]
+fn list_of_rejects_that_the_manifest_denies_is_found() {
+    let s = dataset(3, "");
+    let line = r#"{"path":"a.png","stage":"decode","reason":"empty","detail":"the file is empty"}"#;
+    s.file("out/rejects.jsonl", line.as_bytes());
+    finds(&s, &["`rejects.jsonl`: it has 1 lines instead of 0"]);
+}
+
+// What does not fit together
+
+#[test]
+fn key_that_is_there_twice_is_found() {
+    let s = dataset(1, "");
+    s.file("out/test/test-00000.parquet", &fs::read(s.path().join(SHARD)).unwrap());
+    s.edit_manifest("out", |manifest| {
+        let mut split = manifest["splits"]["train"].clone();
+        split["shards"][0]["file"] = "test/test-00000.parquet".into();
+        manifest["splits"]["test"] = split;
+        manifest["inputs"] = 4.into();
+    });
+    finds(
+        &s,
+        &[
+            "`test/test-00000.parquet`: key `cat/000.png` is there twice",
+            "`test/test-00000.parquet`: key `dog/000.png` is there twice",
+        ],
+    );
+}
+
+#[test]
+fn label_that_is_no_class_is_found() {
+    let s = dataset(1, "");
+    s.edit_manifest("out", |manifest| {
+        manifest["classes"] = json!(["cat"]);
+        manifest["splits"]["train"]["labels"] = json!([1]);
+    });
+    finds(&s, &["`train/train-00000.parquet`: the label of `dog/000.png` is no class"]);
+}
+
+#[test]
+fn counts_of_the_manifest_are_those_of_the_shards() {
+    let edited = |edit: fn(&mut serde_json::Value), problems: &[&str]| {
+        let s = dataset(5, "");
+        s.edit_manifest("out", edit);
+        finds(&s, problems);
+    };
+    let sums = "`inlaid.json`: rows or bytes of train are not the sum of those of its shards";
+    let inputs = "`inlaid.json`: its inputs are not the sum of rows and rejects";
+    let classes = "`inlaid.json`: the rows of each class in train are not those of its shards";
+    edited(|manifest| manifest["splits"]["train"]["rows"] = 11.into(), &[inputs, sums]);
+    edited(|manifest| manifest["splits"]["train"]["bytes"] = 11.into(), &[sums]);
+    edited(|manifest| manifest["inputs"] = 9.into(), &[inputs]);
+    edited(|manifest| manifest["splits"]["train"]["labels"] = json!([4, 6]), &[classes]);
+    let rows = "`train/train-00000.parquet`: it has 10 rows instead of 9";
+    edited(|manifest| manifest["splits"]["train"]["shards"][0]["rows"] = 9.into(), &[sums, rows]);
+    let row_groups = "`train/train-00000.parquet`: it has 2 row groups instead of 3";
+    edited(|manifest| manifest["splits"]["train"]["shards"][0]["row_groups"] = 3.into(), &[row_groups]);
+    let checksum = "`train/train-00000.parquet`: its beginning or end does not match the checksum";
+    let other = |manifest: &mut serde_json::Value| {
+        manifest["splits"]["train"]["shards"][0]["checksum"] = "xxh3-128:00000000000000000000000000000000".into();
+    };
+    edited(other, &[checksum]);
+}
+
+// Sources
+
+#[test]
+fn rows_are_compared_with_their_sources() {
+    let s = dataset(5, "");
+    let ran = s.run("verify", "out --sources src").exits(0);
+    assert!(ran.stdout.ends_with(" s: `out`\n10 rows compared with their sources\n"), "{}", ran.stdout);
+    s.file("src/cat/003.png", &fs::read(s.path().join("src/dog/003.png")).unwrap());
+    s.file("src/cat/004.png", b"");
+    fs::remove_file(s.path().join("src/dog/001.png")).unwrap();
+    let ran = s.run("verify", "out --sources src").exits(1);
+    assert_eq!(
+        ran.stdout,
+        "`.`: the source file of 1 row is not there\n\
+         `cat/003.png`: its row was made from another content\n\
+         `cat/004.png`: the file is empty\n\
+         3 problems\n\
+         9 rows compared with their sources\n"
+    );
+    // New files are none of its business.
+    s.run("verify", "out").exits(0);
+    s.images(&["src/cat", "src/dog"], 5).images(&["src/ant"], 1);
+    s.run("verify", "out --sources src").exits(0);
+}
+
+#[test]
+fn rows_of_several_runs_are_compared_with_all_their_sources() {
+    let s = dataset(5, "");
+    s.more_images(&["new/cat"], 5..8);
+    s.run("append", "new --out out").exits(0);
+    s.run("verify", "out --sources src new").exits(0);
+    let ran = s.run("verify", "out --sources src").exits(1);
+    assert!(ran.stdout.starts_with("`.`: the source files of 3 rows are not there\n1 problem\n"), "{}", ran.stdout);
+}

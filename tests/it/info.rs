@@ -1,0 +1,77 @@
+//! What is told of a dataset without reading it.
+
+use inlaid::ByteSize;
+
+use crate::harness::Scratch;
+
+fn size(s: &Scratch, split: &str) -> String {
+    ByteSize(s.manifest("out")["splits"][split]["bytes"].as_u64().unwrap()).to_string()
+}
+
+#[test]
+fn dataset_is_told_in_words() {
+    let s = Scratch::new();
+    s.images(&["src/cat", "src/guinea pig"], 10);
+    s.convert("src --out out --size 4x6 --row-group-bytes 600 --filter lanczos3 --fit pad --seed 7").exits(0);
+    let ran = s.run("info", "out").exits(0);
+    let [train, validation, test] = ["train", "validation", "test"].map(|split| size(&s, split));
+    assert_eq!(
+        ran.stdout,
+        format!(
+            "`out`: version 1, format 1, written by inlaid {}
+tensors: 4x6, rgb u8 hwc, fit pad, filter lanczos3 (antialiased), storage tensor, format parquet, compression none
+splits: train=0.8,validation=0.1,test=0.1 by label, order shuffled, seed 7
+
+split           rows       bytes   files  row groups
+train             16 {train:>11}       1           2
+validation         2 {validation:>11}       1           1
+test               2 {test:>11}       1           1
+
+label  class           train validation       test
+    0  cat                 8          1          1
+    1  guinea pig          8          1          1
+",
+            env!("CARGO_PKG_VERSION")
+        )
+    );
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn rejects_and_the_version_before_are_told() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 3);
+    s.file("src/cat/broken.png", b"no image");
+    s.convert("src --out out --size 4 --split train=1").exits(3);
+    let ran = s.run("info", "out").exits(0);
+    assert!(ran.stdout.ends_with("\n1 input is no row, a line of `rejects.jsonl`\n"), "{}", ran.stdout);
+    s.more_images(&["src/cat"], 3..5);
+    s.file("src/cat/empty.png", b"");
+    s.run("append", "src --out out").exits(3);
+    let ran = s.run("info", "out").exits(0);
+    assert!(ran.stdout.starts_with("`out`: version 2, format 1, "), "{}", ran.stdout);
+    let end = "\n2 inputs are no rows, each a line of `rejects.jsonl`\n\
+               \n`inlaid rollback` goes back to version 1 with 3 rows\n";
+    assert!(ran.stdout.ends_with(end), "{}", ran.stdout);
+}
+
+#[test]
+fn dataset_without_labels_says_so() {
+    let s = Scratch::new();
+    s.images(&["src"], 3);
+    s.convert("src --out out --size 4 --split train=1").exits(0);
+    let ran = s.run("info", "out").exits(0);
+    assert!(ran.stdout.ends_with("\nno labels\n"), "{}", ran.stdout);
+}
+
+#[test]
+fn json_is_the_manifest() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 3);
+    s.convert("src --out out --size 4 --split train=1").exits(0);
+    s.more_images(&["src/cat"], 3..5);
+    s.run("append", "src --out out").exits(0);
+    let before = s.files("out");
+    assert_eq!(s.run("info", "out --json").exits(0).json(), s.manifest("out"));
+    assert_eq!(s.files("out"), before);
+}
