@@ -3,6 +3,7 @@ and the JSON files against their schemas. Every number here is a promise to read
 
 import json
 import os
+import re
 import zlib
 
 import fastparquet
@@ -228,8 +229,10 @@ def test_arrow_batches_are_the_row_groups(inlaid, default, tmp_path):
 
 def test_key_value_metadata(sample):
     metadata = pq.read_metadata(sample() / "train/train-00000.parquet").metadata
-    keys = {b"huggingface", b"inlaid.spec", b"inlaid.classes", b"inlaid.version", b"ARROW:schema"}
-    assert set(metadata) == keys
+    own = {b"inlaid.spec", b"inlaid.classes", b"inlaid.version", b"inlaid.row_groups"}
+    assert set(metadata) == {b"huggingface", b"ARROW:schema"} | own
+    (checksum,) = json.loads(metadata[b"inlaid.row_groups"])
+    assert re.fullmatch("xxh3-128:[0-9a-f]{32}", checksum)
     manifest = json.loads((sample() / "inlaid.json").read_text())
     assert json.loads(metadata[b"inlaid.spec"]) == manifest["spec"]
     assert json.loads(metadata[b"inlaid.classes"]) == ["circle", "square", "triangle"]
@@ -332,3 +335,67 @@ def test_dry_run_fits_the_schema_and_writes_nothing(inlaid, untidy, tmp_path):
     assert_valid(summary, "summary")
     assert summary["dry_run"] is True
     assert not out.exists()
+
+
+def test_appended_dataset_fits_the_schemas(inlaid, untidy, tmp_path):
+    out = tmp_path / "dataset"
+    small = ("--size", 8, "--row-group-bytes", 1, "--shard-bytes", 1, "--order", "path", "--split", "train=1")
+
+    def manifest():
+        value = json.loads((out / "inlaid.json").read_text())
+        assert_valid(value, "manifest")
+        assert json.loads(inlaid("info", out, "--json").stdout) == value
+        return value
+
+    def run(*arguments, exit_code=0):
+        summary = json.loads(inlaid(*arguments, "--out", out, "--json", exit_code=exit_code).stdout)
+        assert_valid(summary, "summary")
+        for line in (out / "rejects.jsonl").read_text().splitlines():
+            assert_valid(json.loads(line), "reject")
+        return summary
+
+    assert run("convert", untidy, *small, exit_code=3)["committed"]
+    assert manifest()["conversion"]
+    assert not run("convert", untidy, *small)["committed"]
+
+    new = tmp_path / "new/dog"
+    new.mkdir(parents=True)
+    Image.new("RGB", (4, 3)).save(new / "0.png")
+    (tmp_path / "new/cat").mkdir()
+    (tmp_path / "new/cat/0.png").write_bytes(b"another content")
+    summary = run("append", tmp_path / "new", exit_code=3)
+    assert (summary["rows"], summary["rejects_by_reason"]) == (1, {"content-changed": 1})
+    assert manifest()["previous"]["splits"]["train"]["rows"] == 20
+    assert run("append", tmp_path / "new", "--dry-run", exit_code=3)["rows"] == 0
+
+    verified = json.loads(inlaid("verify", out, "--json", "--sources", untidy, tmp_path / "new").stdout)
+    assert_valid(verified, "verification")
+    assert (verified["rows"], verified["sources"], verified["problems"]) == (21, 21, [])
+    (out / "README.md").unlink()
+    verified = json.loads(inlaid("verify", out, "--json", exit_code=1).stdout)
+    assert_valid(verified, "verification")
+    assert verified["problems"] == [{"file": "README.md", "problem": "it is missing"}]
+    for command in ("rollback", "compact"):
+        version = json.loads(inlaid(command, out, "--json").stdout)
+        assert version.items() <= manifest().items()
+
+
+def test_interrupted_run_fits_the_schema(inlaid, tmp_path):
+    source, out = tmp_path / "source/cat", tmp_path / "dataset"
+    source.mkdir(parents=True)
+    for number in range(20):
+        Image.new("RGB", (4, 3), (number, 0, 0)).save(source / f"{number:02}.png")
+    (source / "last.png").write_text("no image")
+    arguments = ("convert", source.parent, "--out", out, "--size", 8, "--split", "train=1", "--order", "path")
+    inlaid(*arguments, "--shard-bytes", 1, "--row-group-bytes", 1, "--on-error", "stop", exit_code=1)
+    manifest = json.loads((out / "inlaid.json").read_text())
+    assert_valid(manifest, "manifest")
+    assert manifest["unfinished"]["shards"] == 2
+    # Given up.
+    inlaid("append", source.parent, "--out", out, exit_code=3)
+    manifest = json.loads((out / "inlaid.json").read_text())
+    assert_valid(manifest, "manifest")
+    assert manifest["conversion"] is None
+    verified = json.loads(inlaid("verify", out, "--json").stdout)
+    assert_valid(verified, "verification")
+    assert verified["problems"] == []

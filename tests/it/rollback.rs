@@ -65,7 +65,7 @@ fn only_the_last_append_is_taken_back() {
 /// The shard that is cut was written before there was the second class.
 #[test]
 fn shard_that_is_cut_names_the_classes_of_its_version() {
-    let s = dataset("--size 4 --split-by path");
+    let s = dataset("--size 4");
     s.more_images(&["new/ant"], 0..1);
     s.run("append", "new --out out").exits(0);
     let rows = s.rows("out");
