@@ -35,10 +35,10 @@ pub fn append(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<S
     let share_blocks = shard::shares_blocks(output.staging());
     let mut append = Append::of(sources, out, &there, share_blocks, options, &pool)?;
     let kept = append.kept_rejects(read_rejects(&out.join(REJECTS))?);
-    let shards = append.inputs.shards();
+    // Of the whole plan: also that of a run that is interrupted and continued more than once.
+    let run = (append.inputs.checksum(), append.inputs.shards());
     let rejects = append.inputs.skip_finished(append.unfinished, out)?;
 
-    let run = (append.inputs.checksum(), shards);
     let mut draft = Draft::new(output, append.manifest(&there), Commits::EachShard, run, kept)?;
     let rejects = append.inputs.write(&pool, options, &mut draft, rejects)?;
     if options.history == History::Drop {
@@ -93,7 +93,7 @@ impl Append {
         let to = |base: &Version| {
             let spec = &there.spec;
             let mut discovery = discover(sources, spec, options)?;
-            let stored = find_rows(folder, spec, base, &discovery.records)?;
+            let stored = find_rows(folder, there, base, &discovery.records)?;
             let unchanged = set_aside(&mut discovery, &stored, spec, options, pool)?;
             add_classes(&mut discovery, &base.classes);
             let inputs = Inputs::of(discovery, spec.clone(), options, pool, base, &tails(base, share_blocks))?;
@@ -180,14 +180,14 @@ fn tails(base: &Version, share_blocks: bool) -> Tails {
 /// Which of the records, sorted by key, are rows already, and the hash of the file they were made of.
 fn find_rows(
     folder: &Path,
-    spec: &Spec,
+    there: &Manifest,
     base: &Version,
     records: &[Record],
 ) -> Result<BTreeMap<usize, Option<Sha256>>, Error> {
     let mut found = BTreeMap::new();
-    for info in base.splits.values() {
-        // A shard may have got more rows since.
-        let mut left = info.rows;
+    for (split, info) in &there.version.splits {
+        // Rows behind those of the base were added since.
+        let mut left = base.splits.get(split).map_or(0, |base| base.rows);
         for shard in &info.shards {
             let path = folder.join(&shard.file);
             let mut find = |row: StoredRow<'_>| {
@@ -198,7 +198,8 @@ fn find_rows(
                     }
                 }
             };
-            Footer::read(&path, spec.format)?.visit_rows(&mut find).map_err(|reason| Error::damaged(&path, reason))?;
+            let footer = Footer::of_shard(&path, shard, there.spec.format)?;
+            footer.visit_rows(&mut find).map_err(|reason| Error::damaged(&path, reason))?;
         }
     }
     Ok(found)

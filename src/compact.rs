@@ -37,13 +37,9 @@ pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
             info.shards.push(match &group[..] {
                 [alone] => alone.clone(),
                 several => {
-                    let name = several[0].file.clone();
-                    staged.push(name.clone());
-                    let mut merged = shard::create(output.staging(), name, &columns)?;
-                    for shard in several {
-                        merged.copy_row_groups(&folder.join(&shard.file), shard.row_groups)?;
-                    }
-                    merged.finish()?
+                    staged.push(several[0].file.clone());
+                    let bytes = several.iter().map(|shard| shard.bytes).sum();
+                    merge(several, folder, output.staging(), &columns).map_err(|error| error.or_disk_full(bytes))?
                 }
             });
         }
@@ -58,6 +54,15 @@ pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
     staged.push(CARD.to_owned());
     output.commit(&staged, next.clone())?;
     Ok((there.version, next.version))
+}
+
+/// Writes a shard that has the row groups of several, and the name of the first.
+fn merge(several: &[ShardInfo], folder: &Path, staging: &Path, columns: &Columns) -> Result<ShardInfo, Error> {
+    let mut merged = shard::create(staging, several[0].file.clone(), columns)?;
+    for shard in several {
+        merged.copy_row_groups(&folder.join(&shard.file), shard.row_groups)?;
+    }
+    merged.finish()
 }
 
 /// Cuts the shards of a split into groups that become one shard each.

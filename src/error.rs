@@ -223,8 +223,12 @@ impl Error {
         move |error| Error::Shard { path, source: Box::new(error) }
     }
 
-    /// If the disk is full, says how much room the whole run still `needed`.
+    /// If the disk is full, says how much room was still `needed`; whoever has still more to write adds
+    /// to that.
     pub(crate) fn or_disk_full(self, needed: u64) -> Error {
+        if let Error::DiskFull { path, needed: before } = self {
+            return Error::DiskFull { path, needed: before + needed };
+        }
         let is_full = |error: &(dyn std::error::Error + 'static)| {
             error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull)
         };

@@ -53,13 +53,18 @@ impl Output {
     /// If it holds anything but a dataset, another process is writing to it, or it can't be written to.
     pub fn claim(folder: &Path) -> Result<Output, Error> {
         check(folder)?;
-        let created = CreatedFolder::ensure(folder)?;
+        let mut created = CreatedFolder::ensure(folder)?;
         let private = folder.join(PRIVATE);
-        disk::create_folder(&private)?;
         let lock = lock(folder, &private)?;
+        if let Some(created) = &mut created {
+            created.is_locked = true;
+        }
         recover(folder, &private)?;
         // The folder may have changed until the lock was held.
         let current = check(folder)?;
+        if let Some(created) = &mut created {
+            created.keep = current.is_some();
+        }
         let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(&private);
         let staging = staging.map_err(Error::io("create folder in", &private))?;
         for folder in Split::ALL.iter().map(|split| split.as_str()).chain([PRIVATE]) {
@@ -117,7 +122,8 @@ impl Output {
     /// # Errors
     /// If it can't be written.
     pub fn stage(&self, name: &str, text: &str) -> Result<(), Error> {
-        disk::write_file(&self.staging.path().join(name), text.as_bytes())
+        let written = disk::write_file(&self.staging.path().join(name), text.as_bytes());
+        written.map_err(|error| error.or_disk_full(text.len() as u64))
     }
 
     /// Makes the `staged` files part of the dataset, with the manifest of the `next` version as the
@@ -148,7 +154,7 @@ impl Output {
         let private = self.folder.join(PRIVATE);
         let text = serde_json::to_vec_pretty(&journal).expect("a journal is made of strings");
         let draft = self.staging.path().join(JOURNAL);
-        disk::write_file(&draft, &text)?;
+        disk::write_file(&draft, &text).map_err(|error| error.or_disk_full(text.len() as u64))?;
         let place = private.join(JOURNAL);
         disk::rename(&draft, &place).map_err(Error::io("create", &place))?;
         // From here on the commit is made, whatever happens.
@@ -171,6 +177,8 @@ struct CreatedFolder {
     /// The topmost folder that was missing.
     top: PathBuf,
     folder: PathBuf,
+    /// Whether the lock in it is this process's, not that of another which found the folder made.
+    is_locked: bool,
     keep: bool,
 }
 
@@ -182,7 +190,7 @@ impl CreatedFolder {
         let missing = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
         let top = missing.last().unwrap_or(folder).to_owned();
         fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
-        Ok(Some(CreatedFolder { top, folder: folder.to_owned(), keep: false }))
+        Ok(Some(CreatedFolder { top, folder: folder.to_owned(), is_locked: false, keep: false }))
     }
 }
 
@@ -193,7 +201,9 @@ impl Drop for CreatedFolder {
         }
         let private = self.folder.join(PRIVATE);
         // Nothing is left to tell the caller: folders that somebody has put files into just stay.
-        let _ = fs::remove_file(private.join(LOCK));
+        if self.is_locked {
+            let _ = fs::remove_file(private.join(LOCK));
+        }
         let _ = fs::remove_dir(&private);
         for folder in self.folder.ancestors() {
             if fs::remove_dir(folder).is_err() || folder == self.top {
@@ -257,10 +267,39 @@ fn refuse_foreign_files(folder: &Path, manifest: &Manifest) -> Result<(), Error>
     Ok(())
 }
 
+/// Makes inlaid's own folder if it is missing, and takes the lock in it.
 fn lock(folder: &Path, private: &Path) -> Result<File, Error> {
     let path = private.join(LOCK);
-    let options = || File::options().read(true).write(true).create(true).truncate(false).open(&path);
-    let mut file = options().map_err(Error::io("open", &path))?;
+    loop {
+        disk::create_folder(private)?;
+        let file = match File::options().read(true).write(true).create(true).truncate(false).open(&path) {
+            // A process that made the folder and failed has removed it again.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => continue,
+            file => file.map_err(Error::io("open", &path))?,
+        };
+        let file = try_lock(file, folder, &path)?;
+        // The same process may have removed the lock file that was opened here: it locks nothing.
+        if !is_removed(&file) {
+            return Ok(file);
+        }
+    }
+}
+
+/// Whether the file was removed after it was opened.
+#[cfg(unix)]
+fn is_removed(file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+}
+
+/// Elsewhere an open file can't be removed.
+#[cfg(not(unix))]
+fn is_removed(_file: &File) -> bool {
+    false
+}
+
+/// Locks the file and writes into it who has locked it.
+fn try_lock(mut file: File, folder: &Path, path: &Path) -> Result<File, Error> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -269,10 +308,10 @@ fn lock(folder: &Path, private: &Path) -> Result<File, Error> {
             let holder = if named { holder.trim().to_owned() } else { "another process".to_owned() };
             return Err(Error::Locked { path: folder.to_owned(), holder });
         }
-        Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
+        Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
     }
     let holder = format!("process {} on host {}\n", std::process::id(), host_name());
-    file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).map_err(Error::io("write", &path))?;
+    file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).map_err(Error::io("write", path))?;
     Ok(file)
 }
 

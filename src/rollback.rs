@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::manifest::{Manifest, Version};
 use crate::output::Output;
 use crate::reject::{REJECTS, REJECTS_BEFORE, read_rejects, to_lines};
-use crate::shard;
+use crate::shard::{self, ShardInfo};
 use crate::tensor::TensorShape;
 
 /// Brings back the version of the dataset in `folder` before the last append. Returns the version
@@ -25,20 +25,31 @@ pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
     let mut staged = Vec::new();
     for info in next.version.splits.values_mut() {
         for earlier in info.shards.iter_mut().filter(|shard| !there.version.shards().any(|now| now == *shard)) {
-            let mut cut = shard::create(output.staging(), earlier.file.clone(), &columns)?;
-            cut.copy_row_groups(&folder.join(&earlier.file), earlier.row_groups)?;
             // Another release may write another footer.
-            *earlier = cut.finish()?;
+            let cut = cut(earlier, folder, output.staging(), &columns);
+            *earlier = cut.map_err(|error| error.or_disk_full(earlier.bytes))?;
             staged.push(earlier.file.clone());
         }
         info.count();
     }
     if next.version.rejects > 0 {
-        output.stage(REJECTS, &to_lines(&read_rejects(&folder.join(REJECTS_BEFORE))?))?;
+        let (path, lines) = (folder.join(REJECTS_BEFORE), next.version.rejects);
+        let rejects = read_rejects(&path)?;
+        if rejects.len() != lines {
+            return Err(Error::damaged(&path, format!("it has {} lines instead of {lines}", rejects.len())));
+        }
+        output.stage(REJECTS, &to_lines(&rejects))?;
         staged.push(REJECTS.to_owned());
     }
     output.stage(CARD, &card(&next, &TensorShape::of(&there.spec)?))?;
     staged.push(CARD.to_owned());
     output.commit(&staged, next.clone())?;
     Ok((there.version, next.version))
+}
+
+/// Writes a shard that has only the row groups it had earlier.
+fn cut(earlier: &ShardInfo, folder: &Path, staging: &Path, columns: &Columns) -> Result<ShardInfo, Error> {
+    let mut cut = shard::create(staging, earlier.file.clone(), columns)?;
+    cut.copy_row_groups(&folder.join(&earlier.file), earlier.row_groups)?;
+    cut.finish()
 }

@@ -6,6 +6,8 @@ mod file;
 mod parquet;
 mod row;
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -106,6 +108,45 @@ impl Footer {
             Format::Parquet => Footer::Parquet(parquet::ParquetFooter::read(path)?),
             Format::Arrow => Footer::Arrow(arrow::ArrowFooter::read(path)?),
         })
+    }
+
+    /// Reads the end of a shard that a manifest names, and compares it with its checksum: what it says
+    /// about the row groups can be believed.
+    ///
+    /// # Errors
+    /// If it can't be read, is damaged or another one.
+    pub(crate) fn of_shard(path: &Path, shard: &ShardInfo, format: Format) -> Result<Footer, Error> {
+        let damaged = |reason: String| Error::damaged(path, reason);
+        let mut file = File::open(path).map_err(Error::io("open", path))?;
+        let bytes = file.metadata().map_err(Error::io("read", path))?.len();
+        if bytes != shard.bytes {
+            return Err(damaged(format!("it has {bytes} bytes instead of {}", shard.bytes)));
+        }
+        let footer = Footer::read(path, format)?;
+        let row_groups = footer.row_groups();
+        if row_groups.len() != shard.row_groups {
+            return Err(damaged(format!("it has {} row groups instead of {}", row_groups.len(), shard.row_groups)));
+        }
+        let begin = row_groups.first().map_or(bytes, |(range, _)| range.start);
+        let mut end = begin;
+        for (number, (range, _)) in row_groups.iter().enumerate() {
+            // Row groups lie one after the other.
+            if range.start != end || range.end < end || range.end > bytes {
+                return Err(damaged(format!("row group {number} is not where it should be")));
+            }
+            end = range.end;
+        }
+        let mut outside = Vec::new();
+        let mut read = || {
+            Read::by_ref(&mut file).take(begin).read_to_end(&mut outside)?;
+            file.seek(SeekFrom::Start(end))?;
+            file.read_to_end(&mut outside)
+        };
+        read().map_err(Error::io("read", path))?;
+        match Checksum::of(&outside) == shard.checksum {
+            true => Ok(footer),
+            false => Err(damaged("its beginning or end does not match the checksum".to_owned())),
+        }
     }
 
     /// Where every row group lies in the file, and its checksum.

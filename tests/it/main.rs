@@ -3,6 +3,10 @@
 mod append;
 mod cli;
 mod compact;
+mod compat;
+// Without the feature the binary can't be killed at a given step.
+#[cfg(all(feature = "failpoints", unix))]
+mod crash;
 mod determinism;
 mod discover;
 mod harness;
