@@ -201,6 +201,25 @@ pub enum Error {
     /// The dataset holds part of a conversion that this one does not continue.
     #[error("output folder `{}` holds a conversion that was interrupted, with other settings or sources", .0.display())]
     OtherConversion(PathBuf),
+    /// A file without tensors.
+    #[error("`{}` holds no tensors", .0.display())]
+    NoTensors(PathBuf),
+    /// A row that a table does not have.
+    #[error("there is no row {row}, the table has {rows}")]
+    NoRow {
+        /// Which was asked for, from 0.
+        row: usize,
+        /// How many there are.
+        rows: usize,
+    },
+    /// A column that a file does not have.
+    #[error("`{}` has no column `{columns}`", path.display())]
+    NoColumn {
+        /// The file.
+        path: PathBuf,
+        /// Which was asked for.
+        columns: String,
+    },
     /// A reader saw two versions of a dataset.
     #[error("`{}` was changed while it was read", .0.display())]
     ChangedMeanwhile(PathBuf),

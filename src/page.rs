@@ -68,6 +68,11 @@ impl PageLayout {
         self.row_bytes
     }
 
+    /// The layout of pages that are read, of tensors of so many 8-bit elements.
+    pub(crate) fn of_elements(elements: usize, storage: Storage, compression: Compression) -> PageLayout {
+        PageLayout { storage, compression, elements, row_bytes: elements, max_rows: 0 }
+    }
+
     /// The memory of a page, not used before.
     pub fn zeroed(&self) -> Vec<u8> {
         vec![0; self.buffer_bytes()]
@@ -132,9 +137,8 @@ impl PageLayout {
         }
         let levels = self.levels(rows);
         let uncompressed_len = levels.len() + rows * self.row_bytes + self.padding(rows);
-        let stored =
-            stored_len(page).and_then(|length| page.len().checked_sub(length)).ok_or("its header is damaged")?;
-        let (found, stored) = page.split_at(stored);
+        let (_, header_len) = PageHeader::parse(page).ok_or("its header is damaged")?;
+        let (found, stored) = page.split_at(header_len);
         let (kind, values) = self.kind(rows);
         if found != header(kind, values, uncompressed_len, stored) {
             return Err("its header or checksum does not match");
@@ -144,6 +148,40 @@ impl PageLayout {
             true => Ok(()),
             false => Err("its levels are not those of whole rows"),
         }
+    }
+
+    /// Where the pixels lie in the body of a page with this header, and of how many rows: none if they
+    /// do not lie there row after row, verbatim. The body is looked at where it is not pixels.
+    pub(crate) fn find_pixels(&self, header: &PageHeader, body: &[u8]) -> Option<(usize, Range<usize>)> {
+        let values = usize::try_from(header.values).ok()?;
+        let rows = match self.storage {
+            Storage::Tensor if values % self.elements == 0 => values / self.elements,
+            Storage::Tensor => return None,
+            Storage::Binary => values,
+        };
+        let (kind, _) = self.kind(rows);
+        let levels = self.levels(rows);
+        let pixels = levels.len()..levels.len() + rows.checked_mul(self.row_bytes)?;
+        let fits = header.is(kind) && rows > 0 && body.len() == pixels.end + self.padding(rows);
+        (fits && body.starts_with(&levels)).then_some((rows, pixels))
+    }
+
+    /// The body of a page as it was before it was compressed; none if it is damaged.
+    pub(crate) fn decompress<'b>(&self, header: &PageHeader, stored: &'b [u8]) -> Option<Cow<'b, [u8]>> {
+        decompress(self.compression, stored, usize::try_from(header.uncompressed_len).ok()?)
+    }
+
+    /// Whether the pages are stored as they are.
+    pub(crate) fn is_uncompressed(&self) -> bool {
+        self.compression == Compression::None
+    }
+
+    /// Whether the stored page is the dictionary in which every index is its value.
+    pub(crate) fn is_identity(&self, header: &PageHeader, stored: &[u8]) -> bool {
+        let values = (0..=i32::from(u8::MAX)).flat_map(i32::to_le_bytes);
+        header.is(PageKind::Dictionary)
+            && header.values == 256
+            && self.decompress(header, stored).is_some_and(|body| body.iter().copied().eq(values))
     }
 
     /// The kind of a data page, and how many values Parquet counts in so many rows.
@@ -255,27 +293,6 @@ fn decompress(compression: Compression, stored: &[u8], length: usize) -> Option<
     (body.len() == length).then_some(body)
 }
 
-/// The length of the stored body that the header of a page names in its third field.
-fn stored_len(page: &[u8]) -> Option<usize> {
-    let mut bytes = page.iter();
-    let mut number = || {
-        let (mut value, mut shift) = (0_u64, 0);
-        // The type of each of the first fields: a number, in the field after the last one.
-        (*bytes.next()? == 0x15).then_some(())?;
-        loop {
-            let byte = *bytes.next().filter(|_| shift < 35)?;
-            value |= u64::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte < 0x80 {
-                return usize::try_from(value >> 1).ok();
-            }
-        }
-    };
-    number()?;
-    number()?;
-    number()
-}
-
 /// Adds a run of the RLE / bit-packing hybrid: `count` times a level of at most 8 bits.
 fn push_run(out: &mut Vec<u8>, count: usize, level: u8) {
     push_varint(out, (count as u64) << 1);
@@ -298,19 +315,117 @@ enum PageKind {
     Plain,
 }
 
+impl PageKind {
+    /// The type of the page and the encoding of its values, in the numbers of `parquet.thrift`.
+    fn numbers(self) -> (i32, i32) {
+        const DATA_PAGE: i32 = 0;
+        const DICTIONARY_PAGE: i32 = 2;
+        const PLAIN: i32 = 0;
+        const RLE_DICTIONARY: i32 = 8;
+        match self {
+            PageKind::Dictionary => (DICTIONARY_PAGE, PLAIN),
+            PageKind::DictionaryIndices => (DATA_PAGE, RLE_DICTIONARY),
+            PageKind::Plain => (DATA_PAGE, PLAIN),
+        }
+    }
+}
+
+/// The encoding of levels.
+const RLE: i32 = 3;
+
+/// What the header of a page says, as far as it matters for pages such as ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PageHeader {
+    page_type: i32,
+    uncompressed_len: i32,
+    pub(crate) stored_len: i32,
+    values: i32,
+    encoding: i32,
+    level_encodings: [i32; 2],
+}
+
+impl PageHeader {
+    /// Reads the header that `bytes` begin with, and says how long it is. None if it is damaged, or of
+    /// a kind that is never verbatim (second version, statistics).
+    pub(crate) fn parse(bytes: &[u8]) -> Option<(PageHeader, usize)> {
+        let mut thrift = ThriftReader { bytes, at: 0 };
+        let mut header = PageHeader::default();
+        let mut field = 0;
+        while let Some(kind) = thrift.next_field(&mut field)? {
+            match (field, kind) {
+                (1, ThriftReader::I32) => header.page_type = thrift.i32()?,
+                (2, ThriftReader::I32) => header.uncompressed_len = thrift.i32()?,
+                (3, ThriftReader::I32) => header.stored_len = thrift.i32()?,
+                (4, ThriftReader::I32) => drop(thrift.i32()?),
+                (5 | 7, ThriftReader::STRUCT) => {
+                    let mut inner = 0;
+                    while let Some(kind) = thrift.next_field(&mut inner)? {
+                        match (inner, kind) {
+                            (1, ThriftReader::I32) => header.values = thrift.i32()?,
+                            (2, ThriftReader::I32) => header.encoding = thrift.i32()?,
+                            (3, ThriftReader::I32) => header.level_encodings[0] = thrift.i32()?,
+                            (4, ThriftReader::I32) => header.level_encodings[1] = thrift.i32()?,
+                            // Whether a dictionary is sorted: a boolean lies in its type.
+                            (3, 1 | 2) => {}
+                            _ => return None,
+                        }
+                    }
+                }
+                _ => return None,
+            }
+        }
+        (header.stored_len >= 0 && header.uncompressed_len >= 0 && header.values >= 0).then_some((header, thrift.at))
+    }
+
+    fn is(&self, kind: PageKind) -> bool {
+        let levels_fit = self.level_encodings == [RLE; 2] || matches!(kind, PageKind::Dictionary);
+        (self.page_type, self.encoding) == kind.numbers() && levels_fit
+    }
+}
+
+/// The few things of Thrift's compact protocol that a page header consists of.
+struct ThriftReader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl ThriftReader<'_> {
+    const I32: u8 = 5;
+    const STRUCT: u8 = 12;
+
+    fn byte(&mut self) -> Option<u8> {
+        let byte = *self.bytes.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    /// The type of the next field, whose number becomes `field`; none at the end of the struct.
+    fn next_field(&mut self, field: &mut u8) -> Option<Option<u8>> {
+        let byte = self.byte()?;
+        if byte == 0 {
+            return Some(None);
+        }
+        *field = field.checked_add(byte >> 4).filter(|_| byte >> 4 > 0)?;
+        Some(Some(byte & 15))
+    }
+
+    fn i32(&mut self) -> Option<i32> {
+        let (mut value, mut shift) = (0_u64, 0);
+        loop {
+            let byte = self.byte().filter(|_| shift < 35)?;
+            value |= u64::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 {
+                let value = u32::try_from(value).ok()?;
+                return Some((value >> 1) as i32 ^ -((value & 1) as i32));
+            }
+        }
+    }
+}
+
 /// A `PageHeader` of `parquet.thrift` in the compact protocol, with the CRC-32 of the stored body.
 fn header(kind: PageKind, values: usize, uncompressed_len: usize, stored: &[u8]) -> Vec<u8> {
-    const DATA_PAGE: i32 = 0;
-    const DICTIONARY_PAGE: i32 = 2;
-    const PLAIN: i32 = 0;
-    const RLE: i32 = 3;
-    const RLE_DICTIONARY: i32 = 8;
-
-    let (page_type, encoding) = match kind {
-        PageKind::Dictionary => (DICTIONARY_PAGE, PLAIN),
-        PageKind::DictionaryIndices => (DATA_PAGE, RLE_DICTIONARY),
-        PageKind::Plain => (DATA_PAGE, PLAIN),
-    };
+    let (page_type, encoding) = kind.numbers();
     let mut out = ThriftStruct::default();
     out.i32(1, page_type);
     out.i32(2, uncompressed_len as i32);

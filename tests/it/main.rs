@@ -13,6 +13,7 @@ mod harness;
 mod info;
 mod layout;
 mod output;
+mod read;
 mod resume;
 mod rollback;
 mod split;

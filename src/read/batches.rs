@@ -1,0 +1,150 @@
+//! Batches of rows, made ahead by threads.
+
+use std::iter::StepBy;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use arrow_array::{ArrayRef, UInt64Array};
+use arrow_select::take::take;
+
+use super::order::{Epoch, Share};
+use super::table::Table;
+use crate::error::Error;
+
+/// Batches that wait at the end of each thread that makes them, beside the one it is making.
+const WAITING: usize = 1;
+
+/// What batches are read, and how.
+#[derive(Clone, Debug)]
+pub struct BatchOptions {
+    /// Rows of a batch, at least 1.
+    pub batch_size: usize,
+    /// Whether a last batch of fewer rows is left out. Default: it is not.
+    pub drop_last: bool,
+    /// Columns beside the tensors. Default: none.
+    pub columns: Vec<String>,
+    /// The pass over the table. Default: the first, as rows are stored.
+    pub epoch: Epoch,
+    /// The part of it. Default: all.
+    pub share: Share,
+    /// This worker, from 0, and how many there are: each takes every so many batches. Default: 0 of 1.
+    pub worker: (usize, usize),
+    /// Batches of the epoch that were read before, by all workers. Default: 0.
+    pub skip: usize,
+    /// Threads that make batches ahead. Default: 0, each batch is made when it is asked for.
+    pub prefetch: usize,
+}
+
+impl BatchOptions {
+    /// Batches of so many rows, with the defaults.
+    pub fn new(batch_size: usize) -> BatchOptions {
+        BatchOptions {
+            batch_size,
+            drop_last: false,
+            columns: Vec::new(),
+            epoch: Epoch::default(),
+            share: Share::default(),
+            worker: (0, 1),
+            skip: 0,
+            prefetch: 0,
+        }
+    }
+}
+
+/// Some rows of a table.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Which rows.
+    pub rows: Vec<usize>,
+    /// Their tensors, one after the other.
+    pub tensors: Vec<u8>,
+    /// The other columns that were asked for, in that order.
+    pub columns: Vec<ArrayRef>,
+}
+
+/// The batches of a share of an epoch, in order. Memory holds `2 * prefetch + 1` of them at most.
+pub struct Batches {
+    source: Arc<Source>,
+    /// Numbers of the batches to come.
+    numbers: StepBy<Range<usize>>,
+    /// The threads that make them, taking turns.
+    threads: Vec<Receiver<Result<Batch, Error>>>,
+    /// How many were given out.
+    given: usize,
+}
+
+/// What batches are made of.
+struct Source {
+    table: Arc<Table>,
+    rows: Vec<usize>,
+    batch_size: usize,
+    columns: Vec<ArrayRef>,
+}
+
+impl Batches {
+    /// # Errors
+    /// If a column can't be read.
+    pub fn new(table: Arc<Table>, options: &BatchOptions) -> Result<Batches, Error> {
+        let columns = options.columns.iter().map(|name| table.column(name)).collect::<Result<_, _>>()?;
+        let batch_size = options.batch_size.max(1);
+        let rows = options.epoch.rows(&table)[options.share.of(table.len())].to_vec();
+        let count = match options.drop_last {
+            true => rows.len() / batch_size,
+            false => rows.len().div_ceil(batch_size),
+        };
+        let (worker, workers) = (options.worker.0, options.worker.1.max(1));
+        let numbers = (options.skip + worker).min(count)..count;
+        let source = Arc::new(Source { table, rows, batch_size, columns });
+        let threads = (0..options.prefetch).map(|thread| {
+            let (sender, receiver) = sync_channel(WAITING);
+            let mine = numbers.clone().step_by(workers).skip(thread).step_by(options.prefetch);
+            let source = source.clone();
+            thread::spawn(move || {
+                for number in mine {
+                    // Nobody waits for batches any more.
+                    if sender.send(source.batch(number)).is_err() {
+                        return;
+                    }
+                }
+            });
+            receiver
+        });
+        let threads = threads.collect();
+        Ok(Batches { numbers: numbers.step_by(workers), source, threads, given: 0 })
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch, Error>;
+
+    fn next(&mut self) -> Option<Result<Batch, Error>> {
+        let number = self.numbers.next()?;
+        let turn = self.given;
+        self.given += 1;
+        Some(match self.threads.len() {
+            0 => self.source.batch(number),
+            // A thread that has gone has panicked; the batch is then made here, and fails here.
+            threads => self.threads[turn % threads].recv().unwrap_or_else(|_| self.source.batch(number)),
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.numbers.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Batches {}
+
+impl Source {
+    fn batch(&self, number: usize) -> Result<Batch, Error> {
+        let end = ((number + 1) * self.batch_size).min(self.rows.len());
+        let rows = self.rows[number * self.batch_size..end].to_vec();
+        let tensors = self.table.copy(&rows)?;
+        let indices = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
+        let columns = self.columns.iter().map(|column| take(column, &indices, None));
+        let columns = columns.collect::<Result<_, _>>().expect("every row of a table is in its columns");
+        Ok(Batch { rows, tensors, columns })
+    }
+}

@@ -1,0 +1,128 @@
+//! Which column of a file holds tensors, and what they are.
+
+use arrow_schema::{DataType, Field, Schema};
+use serde::Deserialize;
+
+use crate::spec::Storage;
+
+/// The type of the elements of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Element {
+    /// Unsigned, 8 bits.
+    U8,
+    /// Signed, 8 bits.
+    I8,
+    /// Unsigned, 16 bits.
+    U16,
+    /// Signed, 16 bits.
+    I16,
+    /// Signed, 32 bits.
+    I32,
+    /// Signed, 64 bits.
+    I64,
+    /// Floating point, 16 bits.
+    F16,
+    /// Floating point, 32 bits.
+    F32,
+    /// Floating point, 64 bits.
+    F64,
+}
+
+impl Element {
+    /// In bytes.
+    pub fn size(self) -> usize {
+        match self {
+            Element::U8 | Element::I8 => 1,
+            Element::U16 | Element::I16 | Element::F16 => 2,
+            Element::I32 | Element::F32 => 4,
+            Element::I64 | Element::F64 => 8,
+        }
+    }
+
+    /// The name of NumPy: `uint8`.
+    pub fn numpy_name(self) -> &'static str {
+        match self {
+            Element::U8 => "uint8",
+            Element::I8 => "int8",
+            Element::U16 => "uint16",
+            Element::I16 => "int16",
+            Element::I32 => "int32",
+            Element::I64 => "int64",
+            Element::F16 => "float16",
+            Element::F32 => "float32",
+            Element::F64 => "float64",
+        }
+    }
+
+    fn of(data_type: &DataType) -> Option<Element> {
+        Some(match data_type {
+            DataType::UInt8 => Element::U8,
+            DataType::Int8 => Element::I8,
+            DataType::UInt16 => Element::U16,
+            DataType::Int16 => Element::I16,
+            DataType::Int32 => Element::I32,
+            DataType::Int64 => Element::I64,
+            DataType::Float16 => Element::F16,
+            DataType::Float32 => Element::F32,
+            DataType::Float64 => Element::F64,
+            _ => return None,
+        })
+    }
+}
+
+/// A column of tensors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorColumn {
+    /// Its name.
+    pub name: String,
+    /// The lengths of the dimensions of every tensor; one dimension if the file does not say.
+    pub shape: Vec<usize>,
+    /// The type of the elements.
+    pub element: Element,
+    /// How it is stored.
+    pub storage: Storage,
+}
+
+impl TensorColumn {
+    /// The first column of a schema that holds tensors: fixed-size lists of numbers, or fixed-size
+    /// binary with a shape in its metadata (key `inlaid:shape`).
+    pub(super) fn find(schema: &Schema) -> Option<TensorColumn> {
+        schema.fields().iter().find_map(|field| TensorColumn::of(field))
+    }
+
+    fn of(field: &Field) -> Option<TensorColumn> {
+        let shape = |key: &str| {
+            #[derive(Deserialize)]
+            struct Metadata {
+                shape: Vec<usize>,
+            }
+            let metadata: Metadata = serde_json::from_str(field.metadata().get(key)?).ok()?;
+            Some(metadata.shape)
+        };
+        let (shape, length, element, storage) = match field.data_type() {
+            DataType::FixedSizeList(item, length) => {
+                let length = usize::try_from(*length).ok()?;
+                let shape = shape("ARROW:extension:metadata").unwrap_or_else(|| vec![length]);
+                (shape, length, Element::of(item.data_type())?, Storage::Tensor)
+            }
+            DataType::FixedSizeBinary(length) => {
+                (shape("inlaid:shape")?, usize::try_from(*length).ok()?, Element::U8, Storage::Binary)
+            }
+            _ => return None,
+        };
+        let elements = shape.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim))?;
+        let name = field.name().clone();
+        (elements == length && length > 0).then_some(TensorColumn { name, shape, element, storage })
+    }
+
+    /// Elements of one tensor.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Bytes of one tensor.
+    pub fn row_bytes(&self) -> usize {
+        self.elements() * self.element.size()
+    }
+}

@@ -1,0 +1,290 @@
+//! One file of tensors, mapped. A row group whose pages are verbatim is read where it lies; any other
+//! is decoded as a whole, once.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_buffer::Buffer;
+use arrow_ipc::convert::try_fb_to_schema;
+use arrow_ipc::reader::{FileDecoder, read_footer_length};
+use arrow_ipc::{Block, root_as_footer};
+use arrow_schema::{ArrowError, SchemaRef};
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::basic::Compression as Codec;
+
+use super::column::{Element, TensorColumn};
+use super::map::map;
+use crate::error::Error;
+use crate::page::{PageHeader, PageLayout};
+use crate::spec::{Compression, Storage};
+
+/// A file of tensors.
+pub(super) struct TensorFile {
+    pub(super) path: PathBuf,
+    pub(super) column: TensorColumn,
+    pub(super) schema: SchemaRef,
+    /// Rows of every row group.
+    pub(super) row_groups: Vec<usize>,
+    bytes: Bytes,
+    content: Content,
+    /// Of every row group, once it is known.
+    tensors: Vec<OnceLock<Tensors>>,
+}
+
+enum Content {
+    Parquet(ArrowReaderMetadata),
+    Arrow { decoder: FileDecoder, blocks: Vec<Block> },
+}
+
+/// Where the tensors of a row group are.
+pub(super) enum Tensors {
+    /// In the file, page by page: the first row of each page, and where its pixels begin.
+    Pages(Vec<(usize, usize)>),
+    /// In the file, one after the other.
+    Whole(Bytes),
+    /// Nowhere until the row group is decoded.
+    Encoded,
+}
+
+impl TensorFile {
+    pub(super) fn open(path: &Path) -> Result<TensorFile, Error> {
+        let bytes = map(path)?;
+        let damaged = |reason: String| Error::damaged(path, reason);
+        let (content, schema, row_groups) = match bytes.starts_with(b"ARROW1") {
+            true => open_arrow(&bytes).map_err(|error| damaged(error.to_string()))?,
+            false => {
+                let metadata = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new());
+                let metadata = metadata.map_err(|error| damaged(error.to_string()))?;
+                let rows = metadata.metadata().row_groups().iter().map(|group| group.num_rows() as usize).collect();
+                let schema = metadata.schema().clone();
+                (Content::Parquet(metadata), schema, rows)
+            }
+        };
+        let column = TensorColumn::find(&schema).ok_or_else(|| Error::NoTensors(path.to_owned()))?;
+        let tensors = row_groups.iter().map(|_| OnceLock::new()).collect();
+        Ok(TensorFile { path: path.to_owned(), column, schema, row_groups, bytes, content, tensors })
+    }
+
+    /// Where the tensors of a row group are.
+    pub(super) fn tensors(&self, row_group: usize) -> Result<&Tensors, Error> {
+        if let Some(tensors) = self.tensors[row_group].get() {
+            return Ok(tensors);
+        }
+        let tensors = match &self.content {
+            Content::Parquet(_) => self.find_pages(row_group).map_or(Tensors::Encoded, Tensors::Pages),
+            Content::Arrow { .. } => {
+                let array = self.read(row_group, &[&self.column.name])?.column(0).clone();
+                Tensors::Whole(self.values(&array).map_err(|reason| self.damaged(row_group, &reason))?)
+            }
+        };
+        Ok(self.tensors[row_group].get_or_init(|| tensors))
+    }
+
+    /// Bytes of the file.
+    pub(super) fn slice(&self, range: Range<usize>) -> Bytes {
+        self.bytes.slice(range)
+    }
+
+    /// All tensors of a row group, one after the other.
+    pub(super) fn decode(&self, row_group: usize) -> Result<Bytes, Error> {
+        if let Some(pixels) = self.decompress_pages(row_group) {
+            return Ok(pixels);
+        }
+        let batch = self.read(row_group, &[&self.column.name])?;
+        self.values(batch.column(0)).map_err(|reason| self.damaged(row_group, &reason))
+    }
+
+    /// Columns of a row group.
+    pub(super) fn read(&self, row_group: usize, columns: &[&str]) -> Result<RecordBatch, Error> {
+        let damaged = |reason: String| self.damaged(row_group, &reason);
+        let indices = columns.iter().map(|name| self.schema.index_of(name)).collect::<Result<Vec<_>, _>>();
+        let indices = indices.map_err(|_| Error::NoColumn { path: self.path.clone(), columns: columns.join(", ") })?;
+        match &self.content {
+            Content::Parquet(metadata) => {
+                let mask = ProjectionMask::roots(metadata.parquet_schema(), indices);
+                let rows = self.row_groups[row_group];
+                let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), metadata.clone());
+                let builder =
+                    builder.with_row_groups(vec![row_group]).with_projection(mask).with_batch_size(rows.max(1));
+                let reader = builder.build().map_err(|error| damaged(error.to_string()))?;
+                let batches: Vec<RecordBatch> =
+                    reader.collect::<Result<_, _>>().map_err(|error| damaged(error.to_string()))?;
+                let schema =
+                    batches.first().map(RecordBatch::schema).ok_or_else(|| damaged("it has no rows".to_owned()))?;
+                let batch = arrow_select::concat::concat_batches(&schema, &batches);
+                let batch = batch.map_err(|error| damaged(error.to_string()))?;
+                match batch.num_rows() == rows {
+                    true => select(&batch, columns).map_err(|error| damaged(error.to_string())),
+                    false => Err(damaged(format!("it has {} rows instead of {rows}", batch.num_rows()))),
+                }
+            }
+            Content::Arrow { decoder, blocks } => {
+                let block = &blocks[row_group];
+                let batch = read_block(decoder, block, &self.bytes).map_err(|error| damaged(error.to_string()))?;
+                select(&batch, columns).map_err(|error| damaged(error.to_string()))
+            }
+        }
+    }
+
+    fn damaged(&self, row_group: usize, reason: &str) -> Error {
+        Error::damaged(&self.path, format!("row group {row_group}: {reason}"))
+    }
+
+    /// The bytes of the values of a tensor column.
+    fn values(&self, array: &ArrayRef) -> Result<Bytes, String> {
+        let row_bytes = self.column.row_bytes();
+        if array.null_count() > 0 {
+            return Err("a tensor is null".to_owned());
+        }
+        let (buffer, offset) = match self.column.storage {
+            Storage::Binary => {
+                let array = array.as_fixed_size_binary_opt().ok_or("its tensors are no fixed-size binary")?;
+                (array.to_data().buffers()[0].clone(), array.offset() * row_bytes)
+            }
+            Storage::Tensor => {
+                let list = array.as_fixed_size_list_opt().ok_or("its tensors are no fixed-size lists")?;
+                let values = list.values();
+                if values.null_count() > 0 {
+                    return Err("an element of a tensor is null".to_owned());
+                }
+                let data = values.to_data();
+                let start = list.value_offset_at(0) * self.column.element.size();
+                (data.buffers()[0].clone(), data.offset() * self.column.element.size() + start)
+            }
+        };
+        let length = array.len() * row_bytes;
+        match offset + length <= buffer.len() {
+            true => Ok(Bytes::from_owner(Owned(buffer.slice_with_length(offset, length)))),
+            false => Err("its tensors have other lengths".to_owned()),
+        }
+    }
+
+    /// The pages of a row group, if they are verbatim and lie in the file as they are.
+    fn find_pages(&self, row_group: usize) -> Option<Vec<(usize, usize)>> {
+        let mut found = Vec::new();
+        let layout = self.layout(row_group).filter(PageLayout::is_uncompressed)?;
+        self.walk_pages(row_group, layout, |first, at, header, stored| {
+            let (rows, pixels) = layout.find_pixels(header, stored)?;
+            found.push((first, at + pixels.start));
+            Some(rows)
+        })?;
+        Some(found)
+    }
+
+    /// The tensors of a row group whose pages are verbatim, but compressed.
+    fn decompress_pages(&self, row_group: usize) -> Option<Bytes> {
+        let layout = self.layout(row_group)?;
+        let length = self.row_groups[row_group].checked_mul(self.column.row_bytes())?;
+        let mut tensors = Vec::with_capacity(length);
+        self.walk_pages(row_group, layout, |_, _, header, stored| {
+            let body = layout.decompress(header, stored)?;
+            let (rows, pixels) = layout.find_pixels(header, &body)?;
+            tensors.extend_from_slice(&body[pixels]);
+            Some(rows)
+        })?;
+        (tensors.len() == length).then(|| tensors.into())
+    }
+
+    /// The layout of the pages of a row group, if they may be verbatim.
+    fn layout(&self, row_group: usize) -> Option<PageLayout> {
+        let Content::Parquet(metadata) = &self.content else { return None };
+        let index = self.schema.index_of(&self.column.name).ok()?;
+        let leaf = leaf_of(metadata, index)?;
+        let compression = match metadata.metadata().row_group(row_group).column(leaf).compression() {
+            Codec::UNCOMPRESSED => Compression::None,
+            Codec::LZ4_RAW => Compression::Lz4,
+            Codec::ZSTD(_) => Compression::Zstd,
+            _ => return None,
+        };
+        let column = metadata.parquet_schema().column(leaf);
+        // Levels of a required list of optional elements, or of a required value.
+        let levels = (column.max_rep_level(), column.max_def_level());
+        let fits = match self.column.storage {
+            Storage::Tensor => levels == (1, 2) && self.column.element == Element::U8,
+            Storage::Binary => levels == (0, 0),
+        };
+        fits.then(|| PageLayout::of_elements(self.column.elements(), self.column.storage, compression))
+    }
+
+    /// Calls `visit` with the first row of every data page of a row group, where its body begins in the
+    /// file, its header and its body, as long as it says how many rows the page has. None if it does
+    /// not, or the pages are not those of the row group.
+    fn walk_pages(
+        &self,
+        row_group: usize,
+        layout: PageLayout,
+        mut visit: impl FnMut(usize, usize, &PageHeader, &[u8]) -> Option<usize>,
+    ) -> Option<()> {
+        let Content::Parquet(metadata) = &self.content else { return None };
+        let leaf = leaf_of(metadata, self.schema.index_of(&self.column.name).ok()?)?;
+        let (start, length) = metadata.metadata().row_group(row_group).column(leaf).byte_range();
+        let (mut at, end) = (usize::try_from(start).ok()?, usize::try_from(start.checked_add(length)?).ok()?);
+        let (mut row, mut needs_dictionary) = (0, self.column.storage == Storage::Tensor);
+        while at < end {
+            let (header, header_len) = PageHeader::parse(self.bytes.get(at..end)?)?;
+            at += header_len;
+            let body = self.bytes.get(at..end)?.get(..usize::try_from(header.stored_len).ok()?)?;
+            if std::mem::take(&mut needs_dictionary) {
+                layout.is_identity(&header, body).then_some(())?;
+            } else {
+                row += visit(row, at, &header, body)?;
+            }
+            at += body.len();
+        }
+        (row == self.row_groups[row_group]).then_some(())
+    }
+}
+
+/// A buffer of Arrow that `Bytes` own.
+struct Owned(Buffer);
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The first leaf column of a root column.
+fn leaf_of(metadata: &ArrowReaderMetadata, root: usize) -> Option<usize> {
+    let schema = metadata.parquet_schema();
+    (0..schema.num_columns()).find(|&leaf| schema.get_column_root_idx(leaf) == root)
+}
+
+/// The columns of a batch in this order.
+fn select(batch: &RecordBatch, columns: &[&str]) -> Result<RecordBatch, ArrowError> {
+    let indices = columns.iter().map(|name| batch.schema().index_of(name)).collect::<Result<Vec<_>, _>>()?;
+    batch.project(&indices)
+}
+
+fn open_arrow(bytes: &Bytes) -> Result<(Content, SchemaRef, Vec<usize>), ArrowError> {
+    /// The length of the footer in four bytes, and the magic word.
+    const TRAILER: usize = 10;
+    let short = || ArrowError::ParseError("the file is too short".to_owned());
+    let end = bytes.len().checked_sub(TRAILER).ok_or_else(short)?;
+    let trailer = bytes[end..].try_into().expect("it has this length");
+    let start = end.checked_sub(read_footer_length(trailer)?).ok_or_else(short)?;
+    let footer = root_as_footer(&bytes[start..end]).map_err(|error| ArrowError::ParseError(error.to_string()))?;
+    let schema = footer.schema().ok_or_else(|| ArrowError::ParseError("the footer has no schema".to_owned()))?;
+    let schema: SchemaRef = Arc::new(try_fb_to_schema(schema)?);
+    let decoder = FileDecoder::new(schema.clone(), footer.version());
+    let blocks: Vec<Block> = footer.recordBatches().map_or_else(Vec::new, |blocks| blocks.iter().copied().collect());
+    let rows = blocks.iter().map(|block| Ok(read_block(&decoder, block, bytes)?.num_rows()));
+    let rows = rows.collect::<Result<_, ArrowError>>()?;
+    Ok((Content::Arrow { decoder, blocks }, schema, rows))
+}
+
+/// A record batch, as slices of the file where it is not compressed.
+fn read_block(decoder: &FileDecoder, block: &Block, bytes: &Bytes) -> Result<RecordBatch, ArrowError> {
+    let outside = || ArrowError::ParseError("a record batch lies outside of the file".to_owned());
+    let start = usize::try_from(block.offset()).map_err(|_| outside())?;
+    let length = usize::try_from(block.bodyLength()).ok().zip(usize::try_from(block.metaDataLength()).ok());
+    let end = length.and_then(|(body, head)| body.checked_add(head)?.checked_add(start));
+    let end = end.filter(|&end| end <= bytes.len()).ok_or_else(outside)?;
+    let batch = decoder.read_record_batch(block, &Buffer::from(bytes.slice(start..end)))?;
+    batch.ok_or_else(|| ArrowError::ParseError("a record batch is none".to_owned()))
+}

@@ -1,0 +1,16 @@
+//! Reading tensors back, at the speed of memory where their pages are verbatim, through the parquet
+//! crate where they are not.
+
+mod batches;
+mod column;
+mod dataset;
+mod file;
+mod map;
+mod order;
+mod table;
+
+pub use batches::{Batch, BatchOptions, Batches};
+pub use column::{Element, TensorColumn};
+pub use dataset::Dataset;
+pub use order::{Epoch, Position, RowOrder, Share};
+pub use table::Table;

@@ -1,0 +1,208 @@
+//! The rows of one or several files, as one table of tensors with other columns beside them.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use arrow_array::{Array, ArrayRef};
+use bytes::Bytes;
+
+use super::column::TensorColumn;
+use super::file::{TensorFile, Tensors};
+use crate::error::Error;
+
+/// Decoded row groups that are kept where pages are not verbatim: as many as are read at a time by a
+/// shuffle that mixes four.
+const DECODED: usize = 4;
+
+/// The rows of one or several files. Rows are counted through all of them, in the order of the files.
+///
+/// Where the tensors lie verbatim in the files (as inlaid writes them), they are slices of the mapped
+/// files: no decoding, no copy. Elsewhere their row group is decoded as a whole, and the last four are
+/// kept. Cheap to share between threads.
+pub struct Table {
+    files: Vec<TensorFile>,
+    /// The first row of every row group, its file, and its number in the file.
+    row_groups: Vec<(usize, usize, usize)>,
+    rows: usize,
+    decoded: Mutex<VecDeque<(usize, Bytes)>>,
+    columns: Mutex<HashMap<String, ArrayRef>>,
+}
+
+impl Table {
+    /// Opens one file, or all files of a folder in the order of their names.
+    ///
+    /// # Errors
+    /// If there is none, one can't be read, is damaged, has no tensors, or others than the first.
+    pub fn open(path: &Path) -> Result<Table, Error> {
+        let mut paths = vec![path.to_owned()];
+        if path.is_dir() {
+            let entries = std::fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+            let entries = entries.map_err(Error::io("read", path))?;
+            paths = entries.into_iter().map(|entry| entry.path()).collect();
+            paths.retain(|path| path.extension().is_some_and(|ext| ext == "parquet" || ext == "arrow"));
+            paths.sort();
+        }
+        Table::of_files(&paths, path)
+    }
+
+    /// Opens these files, which stand for `whole`.
+    pub(super) fn of_files(paths: &[PathBuf], whole: &Path) -> Result<Table, Error> {
+        let files = paths.iter().map(|path| TensorFile::open(path)).collect::<Result<Vec<_>, _>>()?;
+        let Some(first) = files.first() else { return Err(Error::NoTensors(whole.to_owned())) };
+        if let Some(other) = files.iter().find(|file| file.column != first.column) {
+            return Err(Error::damaged(
+                &other.path,
+                format!("its tensors are others than those of `{}`", first.path.display()),
+            ));
+        }
+        let (mut row_groups, mut rows) = (Vec::new(), 0);
+        for (file, number) in files.iter().zip(0..) {
+            for (row_group, count) in file.row_groups.iter().enumerate() {
+                row_groups.push((rows, number, row_group));
+                rows += count;
+            }
+        }
+        Ok(Table { files, row_groups, rows, decoded: Mutex::default(), columns: Mutex::default() })
+    }
+
+    /// How many rows it has.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether it has no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The column of tensors.
+    pub fn tensor_column(&self) -> &TensorColumn {
+        &self.files[0].column
+    }
+
+    /// The Arrow schema of its files.
+    pub fn schema(&self) -> &arrow_schema::SchemaRef {
+        &self.files[0].schema
+    }
+
+    /// The rows of every row group.
+    pub fn row_groups(&self) -> impl Iterator<Item = Range<usize>> {
+        let starts = self.row_groups.iter().map(|(start, ..)| *start);
+        let ends = starts.clone().skip(1).chain([self.rows]);
+        starts.zip(ends).map(|(start, end)| start..end)
+    }
+
+    /// The tensor of a row: its elements in the order of the last dimension first, in the machine's
+    /// byte order.
+    ///
+    /// # Errors
+    /// If there is no such row, or its row group is damaged.
+    pub fn tensor(&self, row: usize) -> Result<Bytes, Error> {
+        self.tensors(row, 1).map(|(tensors, _)| tensors)
+    }
+
+    /// As many tensors from this row on as lie one after the other, at most `rows` of them, and how
+    /// many they are.
+    ///
+    /// # Errors
+    /// As [`Table::tensor`].
+    pub fn tensors(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
+        if row >= self.rows {
+            return Err(Error::NoRow { row, rows: self.rows });
+        }
+        let number = self.row_groups.partition_point(|(start, ..)| *start <= row) - 1;
+        let (start, file, row_group) = self.row_groups[number];
+        let (file, row) = (&self.files[file], row - start);
+        let (in_group, row_bytes) = (file.row_groups[row_group], self.tensor_column().row_bytes());
+        let whole = |tensors: Bytes| {
+            let count = rows.min(in_group - row);
+            (tensors.slice(row * row_bytes..(row + count) * row_bytes), count)
+        };
+        Ok(match file.tensors(row_group)? {
+            Tensors::Pages(pages) => {
+                let page = pages.partition_point(|(first, _)| *first <= row) - 1;
+                let (first, at) = pages[page];
+                let end = pages.get(page + 1).map_or(in_group, |(next, _)| *next);
+                let (count, at) = (rows.min(end - row), at + (row - first) * row_bytes);
+                (file.slice(at..at + count * row_bytes), count)
+            }
+            Tensors::Whole(tensors) => whole(tensors.clone()),
+            Tensors::Encoded => whole(self.decoded(number, file, row_group)?),
+        })
+    }
+
+    /// Copies the tensors of these rows into `out`, one after the other.
+    ///
+    /// # Errors
+    /// As [`Table::tensor`].
+    ///
+    /// # Panics
+    /// If `out` has another length than the tensors.
+    pub fn gather(&self, rows: &[usize], out: &mut [u8]) -> Result<(), Error> {
+        let row_bytes = self.tensor_column().row_bytes();
+        assert_eq!(out.len(), rows.len() * row_bytes, "the tensors of the rows fill the buffer");
+        let mut rest = out;
+        self.visit(rows, |tensors| {
+            let (here, later) = std::mem::take(&mut rest).split_at_mut(tensors.len());
+            here.copy_from_slice(tensors);
+            rest = later;
+        })
+    }
+
+    /// Copies the tensors of these rows into a buffer of its own, one after the other.
+    ///
+    /// # Errors
+    /// As [`Table::tensor`].
+    pub fn copy(&self, rows: &[usize]) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::with_capacity(rows.len() * self.tensor_column().row_bytes());
+        self.visit(rows, |tensors| out.extend_from_slice(tensors))?;
+        Ok(out)
+    }
+
+    /// Calls `visit` with the tensors of these rows, those together that lie together.
+    pub(super) fn visit(&self, rows: &[usize], mut visit: impl FnMut(&[u8])) -> Result<(), Error> {
+        let mut rest = rows;
+        while let [first, ..] = rest {
+            let run = rest.iter().zip(*first..).take_while(|(row, next)| **row == *next).count();
+            let (tensors, count) = self.tensors(*first, run)?;
+            visit(&tensors);
+            rest = &rest[count..];
+        }
+        Ok(())
+    }
+
+    /// A column beside the tensors, all rows of it; it is read once and kept.
+    ///
+    /// # Errors
+    /// If there is no such column, or a row group is damaged.
+    pub fn column(&self, name: &str) -> Result<ArrayRef, Error> {
+        let mut columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(array) = columns.get(name) {
+            return Ok(array.clone());
+        }
+        let parts = self
+            .row_groups
+            .iter()
+            .map(|&(_, file, row_group)| Ok(self.files[file].read(row_group, &[name])?.column(0).clone()));
+        let parts: Vec<ArrayRef> = parts.collect::<Result<_, Error>>()?;
+        let parts: Vec<&dyn Array> = parts.iter().map(|part| &**part).collect();
+        let array = arrow_select::concat::concat(&parts);
+        let array = array.map_err(|error| Error::damaged(&self.files[0].path, error.to_string()))?;
+        columns.insert(name.to_owned(), array.clone());
+        Ok(array)
+    }
+
+    fn decoded(&self, number: usize, file: &TensorFile, row_group: usize) -> Result<Bytes, Error> {
+        let kept = || self.decoded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, tensors)) = kept().iter().find(|(kept, _)| *kept == number) {
+            return Ok(tensors.clone());
+        }
+        let tensors = file.decode(row_group)?;
+        let mut kept = kept();
+        kept.truncate(DECODED - 1);
+        kept.push_front((number, tensors.clone()));
+        Ok(tensors)
+    }
+}

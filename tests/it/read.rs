@@ -1,0 +1,254 @@
+//! Reading back what was written, and what others write: the same tensors by every way.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, UInt8Type};
+use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, UInt8Array};
+use arrow_schema::{DataType, Field, Schema};
+use inlaid::read::{BatchOptions, Epoch, RowOrder, Share};
+use inlaid::{Batches, Dataset, Split, Table};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+
+use crate::harness::Scratch;
+
+/// A dataset of 40 images in several row groups and shards.
+fn dataset(settings: &str) -> Scratch {
+    let scratch = Scratch::new();
+    scratch.images(&["src/a", "src/b"], 20);
+    let sizes = "--size 6x5 --row-group-bytes 900 --shard-bytes 1800";
+    scratch.convert(&format!("src --out d --split train=0.9,test=0.1 {sizes} {settings}")).exits(0);
+    scratch
+}
+
+/// The tensors and labels of Parquet files, as the parquet crate decodes them.
+fn decoded(folder: &Path) -> (Vec<u8>, Vec<i64>) {
+    let (mut tensors, mut labels) = (Vec::new(), Vec::new());
+    let mut paths: Vec<PathBuf> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
+        for batch in reader {
+            let batch = batch.unwrap();
+            let images = batch.column_by_name("image").unwrap();
+            match images.data_type() {
+                DataType::FixedSizeBinary(_) => {
+                    images.as_fixed_size_binary().iter().for_each(|row| tensors.extend_from_slice(row.unwrap()));
+                }
+                _ => {
+                    tensors.extend_from_slice(images.as_fixed_size_list().values().as_primitive::<UInt8Type>().values())
+                }
+            }
+            labels.extend_from_slice(batch.column_by_name("label").unwrap().as_primitive::<Int64Type>().values());
+        }
+    }
+    (tensors, labels)
+}
+
+fn all(table: &Table) -> Vec<u8> {
+    table.copy(&(0..table.len()).collect::<Vec<_>>()).unwrap()
+}
+
+fn batches(table: &Arc<Table>, options: &BatchOptions) -> Vec<Vec<usize>> {
+    Batches::new(table.clone(), options).unwrap().map(|batch| batch.unwrap().rows).collect()
+}
+
+#[test]
+fn every_storage_reads_back_as_the_parquet_crate_decodes_it() {
+    for settings in
+        ["", "--storage binary", "--compression zstd", "--compression lz4", "--storage binary --compression lz4"]
+    {
+        let scratch = dataset(settings);
+        let table = Table::open(&scratch.path().join("d/train")).unwrap();
+        let (tensors, labels) = decoded(&scratch.path().join("d/train"));
+        assert_eq!(table.len(), 36);
+        assert_eq!(table.tensor_column().shape, [6, 5, 3]);
+        assert_eq!(all(&table), tensors, "{settings}");
+        assert_eq!(table.column("label").unwrap().as_primitive::<Int64Type>().values(), &labels[..]);
+        for row in [0, 7, 8, 20, 35] {
+            assert_eq!(table.tensor(row).unwrap(), tensors[row * 90..(row + 1) * 90], "{settings}");
+        }
+        let chosen = [35, 0, 1, 2, 20, 20, 8];
+        let expected: Vec<u8> = chosen.iter().flat_map(|row| tensors[row * 90..(row + 1) * 90].to_vec()).collect();
+        assert_eq!(table.copy(&chosen).unwrap(), expected, "{settings}");
+    }
+}
+
+#[test]
+fn arrow_files_read_back_as_parquet_files() {
+    let parquet = dataset("");
+    for settings in ["--format arrow", "--format arrow --storage binary", "--format arrow --compression zstd"] {
+        let arrow = dataset(settings);
+        let open = |scratch: &Scratch| Table::open(&scratch.path().join("d/train")).unwrap();
+        assert_eq!(all(&open(&arrow)), all(&open(&parquet)), "{settings}");
+    }
+}
+
+#[test]
+fn verbatim_tensors_are_slices_of_the_file() {
+    let scratch = dataset("");
+    let table = Table::open(&scratch.path().join("d/train")).unwrap();
+    let (first, second) = (table.tensor(0).unwrap(), table.tensor(1).unwrap());
+    // Neighbours in a page are neighbours in memory, and asking again gives the same memory.
+    assert_eq!(first.as_ptr() as usize + 90, second.as_ptr() as usize);
+    assert_eq!(first.as_ptr(), table.tensor(0).unwrap().as_ptr());
+}
+
+#[test]
+fn rejected_rows_leave_short_pages_that_are_read() {
+    let scratch = Scratch::new();
+    scratch.images(&["src/a"], 30);
+    for number in [3, 4, 11, 29] {
+        scratch.file(&format!("src/a/{number:03}.png"), b"no image");
+    }
+    scratch.convert("src --out d --split train=1 --size 6x5 --order path").exits(3);
+    let table = Table::open(&scratch.path().join("d/train")).unwrap();
+    assert_eq!((table.len(), all(&table)), (26, decoded(&scratch.path().join("d/train")).0));
+}
+
+#[test]
+fn files_of_other_writers_are_decoded() {
+    let scratch = Scratch::new();
+    let values: Vec<u8> = (0..20 * 12).map(|n| (n * 7 % 251) as u8).collect();
+    let write = |name: &str, properties: WriterProperties, item_nullable: bool, values: ArrayRef| {
+        let item = Arc::new(Field::new("item", values.data_type().clone(), item_nullable));
+        let list = FixedSizeListArray::try_new(item, 12, values, None).unwrap();
+        let schema = Arc::new(Schema::new(vec![Field::new("pixels", list.data_type().clone(), false)]));
+        let path = scratch.path().join(name);
+        let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), schema.clone(), Some(properties)).unwrap();
+        writer.write(&RecordBatch::try_new(schema, vec![Arc::new(list)]).unwrap()).unwrap();
+        writer.close().unwrap();
+        Table::open(&path).unwrap()
+    };
+    let bytes: ArrayRef = Arc::new(UInt8Array::from(values.clone()));
+    let builder = || WriterProperties::builder().set_max_row_group_row_count(Some(6));
+    for (name, properties) in [
+        ("dictionary", builder().build()),
+        ("plain", builder().set_dictionary_enabled(false).build()),
+        ("lz4", builder().set_compression(Compression::LZ4_RAW).build()),
+        ("v2", builder().set_writer_version(parquet::file::properties::WriterVersion::PARQUET_2_0).build()),
+    ] {
+        for item_nullable in [true, false] {
+            let table = write(name, properties.clone(), item_nullable, bytes.clone());
+            assert_eq!((table.len(), all(&table)), (20, values.clone()), "{name}");
+        }
+    }
+    let floats: Vec<f32> = (0..20 * 12).map(|n| n as f32 / 3.0).collect();
+    let table = write("floats", builder().build(), true, Arc::new(Float32Array::from(floats.clone())));
+    assert_eq!(table.tensor_column().element.numpy_name(), "float32");
+    assert_eq!(all(&table), floats.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>());
+
+    let holes: ArrayRef = Arc::new(UInt8Array::from((0..240).map(|n| (n != 100).then_some(1)).collect::<Vec<_>>()));
+    let table = write("holes", builder().build(), true, holes);
+    let message = table.tensor(8).unwrap_err().to_string();
+    assert!(message.ends_with("holes` is damaged: row group 1: an element of a tensor is null"), "{message}");
+}
+
+#[test]
+fn an_epoch_gives_every_row_once() {
+    let scratch = dataset("");
+    let table = Arc::new(Table::open(&scratch.path().join("d/train")).unwrap());
+    for order in [RowOrder::Stored, RowOrder::Mixed { row_groups: 2 }, RowOrder::Random] {
+        for (world_size, workers, prefetch) in [(1, 1, 0), (3, 1, 2), (2, 3, 0), (1, 2, 3)] {
+            let mut seen = Vec::new();
+            for rank in 0..world_size {
+                let epoch = Epoch { order, seed: 5, number: 1 };
+                let whole =
+                    BatchOptions { epoch, share: Share { rank, world_size, equal: false }, ..BatchOptions::new(5) };
+                let alone = batches(&table, &whole);
+                // Workers take turns: together they give the batches of one worker, in its order.
+                let parts: Vec<_> = (0..workers)
+                    .map(|worker| {
+                        batches(&table, &BatchOptions { worker: (worker, workers), prefetch, ..whole.clone() })
+                    })
+                    .collect();
+                let turns: Vec<_> =
+                    (0..alone.len()).map(|number| parts[number % workers][number / workers].clone()).collect();
+                assert_eq!(turns, alone);
+                seen.extend(alone.into_iter().flatten());
+            }
+            seen.sort_unstable();
+            assert_eq!(seen, (0..36).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn orders_depend_on_seed_and_epoch_alone() {
+    let scratch = dataset("");
+    let table = Table::open(&scratch.path().join("d/train")).unwrap();
+    let rows = |order, seed, number| Epoch { order, seed, number }.rows(&table);
+    let orders: BTreeSet<Vec<usize>> =
+        [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(seed, number)| rows(RowOrder::Random, seed, number)).into();
+    assert_eq!(orders.len(), 4);
+    // Written down: training runs that are repeated must see the same order.
+    assert_eq!(rows(RowOrder::Random, 0, 0)[..6], [27, 8, 6, 1, 9, 28]);
+    // Row groups have 8 rows; two are mixed at a time.
+    let mixed = rows(RowOrder::Mixed { row_groups: 2 }, 0, 0);
+    let groups = |rows: &[usize]| rows.iter().map(|row| row / 8).collect::<BTreeSet<_>>().len();
+    assert_eq!((groups(&mixed[..16]), mixed.len()), (2, 36));
+}
+
+#[test]
+fn a_run_goes_on_with_the_next_row_in_any_number_of_workers() {
+    let scratch = dataset("");
+    let table = Arc::new(Table::open(&scratch.path().join("d/train")).unwrap());
+    let epoch = Epoch { order: RowOrder::Random, seed: 1, number: 0 };
+    let options = BatchOptions { epoch, ..BatchOptions::new(4) };
+    let whole = batches(&table, &options);
+    for (skip, workers) in [(0, 1), (3, 1), (3, 2), (5, 4), (9, 2), (20, 1)] {
+        let parts: Vec<_> = (0..workers)
+            .map(|worker| batches(&table, &BatchOptions { skip, worker: (worker, workers), ..options.clone() }))
+            .collect();
+        let left = whole.len().saturating_sub(skip);
+        let rest: Vec<_> = (0..left).map(|number| parts[number % workers][number / workers].clone()).collect();
+        assert_eq!(rest, whole[whole.len() - left..]);
+    }
+}
+
+#[test]
+fn equal_shares_have_equally_many_rows() {
+    let scratch = dataset("");
+    let table = Arc::new(Table::open(&scratch.path().join("d/train")).unwrap());
+    let share = |rank| Share { rank, world_size: 5, equal: true };
+    let counts = (0..5).map(|rank| batches(&table, &BatchOptions { share: share(rank), ..BatchOptions::new(3) }).len());
+    assert_eq!(counts.collect::<Vec<_>>(), [3; 5]);
+    let dropped = batches(&table, &BatchOptions { share: share(0), drop_last: true, ..BatchOptions::new(3) });
+    assert_eq!(dropped.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3]);
+}
+
+#[test]
+fn an_open_dataset_stays_what_it_was() {
+    let scratch = dataset("");
+    let before = Dataset::open(&scratch.path().join("d")).unwrap();
+    let tensors = all(before.split(Split::Train).unwrap());
+    scratch.images(&["more/a"], 30);
+    std::fs::rename(scratch.path().join("more/a"), scratch.path().join("more/c")).unwrap();
+    scratch.run("append", "more --out d").exits(0);
+    assert_eq!(all(before.split(Split::Train).unwrap()), tensors);
+    let after = Dataset::open(&scratch.path().join("d")).unwrap();
+    let train = after.split(Split::Train).unwrap();
+    assert_eq!((before.split(Split::Train).unwrap().len(), train.len()), (36, 63));
+    assert_eq!(all(train)[..tensors.len()], tensors);
+    assert!(before.split(Split::Validation).is_none());
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let scratch = dataset("");
+    let table = Table::open(&scratch.path().join("d/train")).unwrap();
+    let message = |outcome: Result<_, inlaid::Error>| outcome.map(|_: ()| ()).unwrap_err().to_string();
+    assert_eq!(message(table.tensor(36).map(drop)), "there is no row 36, the table has 36");
+    assert!(message(table.column("colour").map(drop)).ends_with("train-00000.parquet` has no column `colour`"));
+    assert!(message(Table::open(&scratch.path().join("src")).map(drop)).ends_with("src` holds no tensors"));
+    assert!(message(Dataset::open(&scratch.path().join("src")).map(drop)).ends_with("src` holds no dataset"));
+    scratch.file("short/train.parquet", b"PAR1");
+    let short = message(Table::open(&scratch.path().join("short")).map(drop));
+    assert!(short.contains("train.parquet` is damaged: "), "{short}");
+}
