@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::manifest::Version;
 use crate::output::Output;
 use crate::plan::RowCounts;
-use crate::shard::{self, ShardInfo};
+use crate::shard::{self, Footer, ShardInfo};
 use crate::tensor::TensorShape;
 
 /// A shard with less than this part of the rows it may have is small.
@@ -60,7 +60,9 @@ pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
 fn merge(several: &[ShardInfo], folder: &Path, staging: &Path, columns: &Columns) -> Result<ShardInfo, Error> {
     let mut merged = shard::create(staging, several[0].file.clone(), columns)?;
     for shard in several {
-        merged.copy_row_groups(&folder.join(&shard.file), shard.row_groups)?;
+        let path = folder.join(&shard.file);
+        Footer::of_shard(&path, shard, columns.format())?;
+        merged.copy_row_groups(&path, shard.row_groups)?;
     }
     merged.finish()
 }

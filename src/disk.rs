@@ -1,6 +1,7 @@
-//! Every change to the disk goes through here: files, renames, removals, and bringing them to disk
-//! for good. With the feature `failpoints` each step can be made to fail, or be the process's last
-//! (see `tests/it/crash.rs`).
+//! Every change to the files of a dataset goes through here: writes, renames, removals, and bringing
+//! them to disk for good; not the lock, and not what removes a staging area that came to nothing. With
+//! the feature `failpoints` each step can be made to fail, or be the process's last (see
+//! `tests/it/crash.rs`).
 
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -78,7 +78,8 @@ impl Output {
     /// # Errors
     /// As [`Output::claim`]; if there is no dataset, or a shard is missing or has another length.
     pub fn of_dataset(folder: &Path) -> Result<(Output, Manifest), Error> {
-        if !folder.join(MANIFEST).exists() && !folder.join(PRIVATE).join(JOURNAL).exists() {
+        // In this order, since a commit in progress removes its journal when the manifest is there.
+        if !folder.join(PRIVATE).join(JOURNAL).exists() && !folder.join(MANIFEST).exists() {
             return Err(Error::NoDataset(folder.to_owned()));
         }
         let output = Output::claim(folder)?;
@@ -221,8 +222,26 @@ pub(crate) fn dataset_files(manifest: &Manifest) -> Vec<String> {
     shards.chain(rejects).chain(before).chain([CARD.to_owned(), MANIFEST.to_owned()]).collect()
 }
 
-/// Whether the folder may be written to: the dataset that is there, if any.
+/// Whether the folder may be written to: the dataset that is there, if any, and no other files.
 pub(crate) fn check(folder: &Path) -> Result<Option<Manifest>, Error> {
+    let is_committing = || folder.join(PRIVATE).join(JOURNAL).exists();
+    loop {
+        let manifest = refuse_non_dataset(folder)?;
+        let Some(there) = &manifest else { return Ok(None) };
+        // In the middle of a commit, be it a crash's, there are shards that the manifest does not name yet.
+        if is_committing() {
+            return Ok(manifest);
+        }
+        match refuse_foreign_files(folder, there) {
+            // They are those of a commit of another process since then.
+            Err(Error::ForeignFile(_)) if is_committing() || Manifest::read(folder)? != manifest => {}
+            outcome => return outcome.map(|()| manifest),
+        }
+    }
+}
+
+/// Whether the folder is empty or a dataset: the one that is there, if any.
+fn refuse_non_dataset(folder: &Path) -> Result<Option<Manifest>, Error> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -235,13 +254,9 @@ pub(crate) fn check(folder: &Path) -> Result<Option<Manifest>, Error> {
     }
     let interrupted = folder.join(PRIVATE).join(JOURNAL).exists();
     match Manifest::read(folder)? {
-        // A crash in the middle of a commit leaves shards that the manifest does not name yet.
-        manifest if interrupted => Ok(manifest),
-        None => Err(Error::OutputNotEmpty(folder.to_owned())),
-        Some(manifest) => {
-            refuse_foreign_files(folder, &manifest)?;
-            Ok(Some(manifest))
-        }
+        // A crash in the middle of the first commit leaves shards without a manifest.
+        None if !interrupted => Err(Error::OutputNotEmpty(folder.to_owned())),
+        manifest => Ok(manifest),
     }
 }
 

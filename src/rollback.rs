@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::manifest::{Manifest, Version};
 use crate::output::Output;
 use crate::reject::{REJECTS, REJECTS_BEFORE, read_rejects, to_lines};
-use crate::shard::{self, ShardInfo};
+use crate::shard::{self, Footer, ShardInfo};
 use crate::tensor::TensorShape;
 
 /// Brings back the version of the dataset in `folder` before the last append. Returns the version
@@ -24,9 +24,16 @@ pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
     let mut next = Manifest { version: previous, unfinished: None, previous: None, ..there.clone() };
     let mut staged = Vec::new();
     for info in next.version.splits.values_mut() {
-        for earlier in info.shards.iter_mut().filter(|shard| !there.version.shards().any(|now| now == *shard)) {
+        for earlier in &mut info.shards {
+            let path = folder.join(&earlier.file);
+            let now = there.version.shards().find(|now| now.file == earlier.file);
+            let now = now.ok_or_else(|| Error::damaged(&path, "the manifest has lost it since the last append"))?;
+            if now == earlier {
+                continue;
+            }
+            Footer::of_shard(&path, now, there.spec.format)?;
             // Another release may write another footer.
-            let cut = cut(earlier, folder, output.staging(), &columns);
+            let cut = cut(earlier, &path, output.staging(), &columns);
             *earlier = cut.map_err(|error| error.or_disk_full(earlier.bytes))?;
             staged.push(earlier.file.clone());
         }
@@ -48,8 +55,8 @@ pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
 }
 
 /// Writes a shard that has only the row groups it had earlier.
-fn cut(earlier: &ShardInfo, folder: &Path, staging: &Path, columns: &Columns) -> Result<ShardInfo, Error> {
+fn cut(earlier: &ShardInfo, now: &Path, staging: &Path, columns: &Columns) -> Result<ShardInfo, Error> {
     let mut cut = shard::create(staging, earlier.file.clone(), columns)?;
-    cut.copy_row_groups(&folder.join(&earlier.file), earlier.row_groups)?;
+    cut.copy_row_groups(now, earlier.row_groups)?;
     cut.finish()
 }

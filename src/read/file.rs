@@ -169,7 +169,7 @@ impl TensorFile {
         let mut found = Vec::new();
         let layout = self.layout(row_group).filter(PageLayout::is_uncompressed)?;
         self.walk_pages(row_group, layout, |first, at, header, stored| {
-            let (rows, pixels) = layout.find_pixels(header, stored)?;
+            let (rows, _, pixels) = layout.find_pixels(header, stored, self.row_groups[row_group])?;
             found.push((first, at + pixels.start));
             Some(rows)
         })?;
@@ -182,8 +182,7 @@ impl TensorFile {
         let length = self.row_groups[row_group].checked_mul(self.column.row_bytes())?;
         let mut tensors = Vec::with_capacity(length);
         self.walk_pages(row_group, layout, |_, _, header, stored| {
-            let body = layout.decompress(header, stored)?;
-            let (rows, pixels) = layout.find_pixels(header, &body)?;
+            let (rows, body, pixels) = layout.find_pixels(header, stored, self.row_groups[row_group])?;
             tensors.extend_from_slice(&body[pixels]);
             Some(rows)
         })?;

@@ -95,18 +95,14 @@ pub fn create(folder: &Path, name: String, columns: &Columns) -> Result<Box<dyn 
 /// The end of a shard: what is where in it.
 pub(crate) enum Footer {
     Parquet(parquet::ParquetFooter),
-    Arrow(arrow::ArrowFooter),
+    Arrow(Box<arrow::ArrowFooter>),
 }
 
 impl Footer {
-    /// Reads the end of the shard at `path`.
-    ///
-    /// # Errors
-    /// If it can't be read or is damaged.
-    pub(crate) fn read(path: &Path, format: Format) -> Result<Footer, Error> {
+    fn read(path: &Path, format: Format) -> Result<Footer, Error> {
         Ok(match format {
             Format::Parquet => Footer::Parquet(parquet::ParquetFooter::read(path)?),
-            Format::Arrow => Footer::Arrow(arrow::ArrowFooter::read(path)?),
+            Format::Arrow => Footer::Arrow(Box::new(arrow::ArrowFooter::read(path)?)),
         })
     }
 

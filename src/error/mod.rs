@@ -1,12 +1,18 @@
-//! The two kinds of failure: [`Error`] (the run stopped, what is committed is whole) and [`RecordError`] (one
-//! input can't become a row), and what is wrong with a setting, [`SpecError`].
+//! The two kinds of failure: [`Error`] (the run stopped, what is committed is whole) and
+//! [`RecordError`] (one input can't become a row), and what is wrong with a setting, [`SpecError`].
+
+mod record;
+mod spec;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error as ThisError;
 
-use crate::spec::{Folders, Split};
+use crate::spec::Folders;
+
+pub use record::{RecordError, Stage};
+pub use spec::SpecError;
 
 /// The run stopped; the dataset is as it was last committed.
 #[derive(Debug, ThisError)]
@@ -269,202 +275,4 @@ impl Error {
 
 fn quoted(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ")
-}
-
-/// A setting is wrong.
-#[derive(Clone, Debug, PartialEq, ThisError)]
-#[non_exhaustive]
-pub enum SpecError {
-    /// A word that is none of a set.
-    #[error("unknown {what} `{word}`, expected one of {known}")]
-    UnknownWord {
-        /// What the word should have named.
-        what: &'static str,
-        /// The word.
-        word: String,
-        /// The words that are known.
-        known: String,
-    },
-    /// A size that is not `N` or `HxW`.
-    #[error("size `{0}` is not HEIGHTxWIDTH in pixels, 1 to 65535 each")]
-    Size(String),
-    /// A colour in no known notation.
-    #[error("color `{0}` is not R,G,B (0 to 255 each), #RRGGBB, black, gray or white")]
-    Color(String),
-    /// A number of bytes in no known notation.
-    #[error("`{0}` is not a number of bytes such as 16MiB")]
-    ByteSize(String),
-    /// A share that is not `SPLIT=FRACTION`.
-    #[error("share `{0}` is not SPLIT=FRACTION")]
-    ShareSyntax(String),
-    /// A split with two shares.
-    #[error("split `{0}` is named twice")]
-    SplitTwice(Split),
-    /// A share that is no fraction.
-    #[error("share {share} of `{split}` is not above 0 and at most 1")]
-    ShareRange {
-        /// Of which split.
-        split: Split,
-        /// Its share.
-        share: f64,
-    },
-    /// Shares that don't make a whole.
-    #[error("shares sum to {0}, not to 1")]
-    ShareSum(f64),
-    /// A tensor of more elements than readers can hold.
-    #[error("a tensor of {0} elements is too large, the most is {max}", max = crate::tensor::MAX_ELEMENTS)]
-    TensorTooLarge(u64),
-    /// Sorting labels needs classes.
-    #[error("split folders can't be split by `folder` when folders mean `{0}`")]
-    FolderRule(Folders),
-}
-
-/// The step that an input failed at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// Listing the source.
-    Discover,
-    /// Reading the file and turning it into pixels.
-    Decode,
-    /// Scaling the pixels.
-    Resize,
-}
-
-/// One input can't become a row.
-#[derive(Debug, ThisError)]
-#[non_exhaustive]
-pub enum RecordError {
-    /// The name is not UTF-8, so it can't be a key.
-    #[error("its name is not UTF-8")]
-    NameNotUtf8,
-    /// A pipe, socket, device or folder with an image's name.
-    #[error("it is not a regular file")]
-    NotAFile,
-    /// A symbolic link that leads nowhere.
-    #[error("the symbolic link leads nowhere")]
-    BrokenLink,
-    /// A symbolic link that leads back to a folder above it.
-    #[error("the symbolic link leads back to a folder above it")]
-    LinkLoop,
-    /// An earlier source has a file of the same key.
-    #[error("key is already taken by the file in `{}`", .0.display())]
-    DuplicateKey(PathBuf),
-    /// A file beside class folders.
-    #[error("it lies beside class folders, so it has no class")]
-    NoClass,
-    /// A file beside split folders.
-    #[error("it lies beside split folders, so it has no split")]
-    NoSplit,
-    /// The operating system refused to read it.
-    #[error("can't be read: {0}")]
-    Unreadable(io::Error),
-    /// The file has no bytes.
-    #[error("the file is empty")]
-    Empty,
-    /// The file is longer than allowed.
-    #[error("the file has {bytes} bytes, more than {limit} allowed")]
-    FileTooLarge {
-        /// Its length.
-        bytes: u64,
-        /// The limit.
-        limit: u64,
-    },
-    /// Neither content nor name is an image's.
-    #[error("the content is no known image format")]
-    UnknownFormat,
-    /// An image format that can't be decoded.
-    #[error("{0} images can't be decoded")]
-    UnsupportedFormat(&'static str),
-    /// An image of a known format that is coded in a way which can't be decoded.
-    #[error("{0}")]
-    UnsupportedVariant(String),
-    /// An image with a height or width of 0.
-    #[error("the image is {width} pixels wide and {height} high")]
-    NoPixels {
-        /// In pixels.
-        width: u32,
-        /// In pixels.
-        height: u32,
-    },
-    /// The image is larger than allowed.
-    #[error("the image is {width} pixels wide and {height} high, more than {limit} pixels allowed")]
-    TooManyPixels {
-        /// In pixels.
-        width: u32,
-        /// In pixels.
-        height: u32,
-        /// The limit on width times height.
-        limit: u64,
-    },
-    /// The image is longer or wider than allowed.
-    #[error("the image is {width} pixels wide and {height} high, more than {limit} allowed")]
-    SideTooLong {
-        /// In pixels.
-        width: u32,
-        /// In pixels.
-        height: u32,
-        /// The limit on each.
-        limit: u32,
-    },
-    /// The file ends before the image does.
-    #[error("the file ends before the image does")]
-    Truncated,
-    /// The codec refused it.
-    #[error("{0}")]
-    Malformed(String),
-    /// The codec panicked.
-    #[error("the codec failed: {0}")]
-    CodecPanic(String),
-    /// The resizer refused it.
-    #[error("can't be resized: {0}")]
-    Resize(String),
-    /// The dataset has a row of this key that was made from other bytes.
-    #[error("the dataset's row of this key was made from another content")]
-    ContentChanged,
-    /// The file changed between two looks at it.
-    #[error("the file changed while it was read")]
-    Changed,
-}
-
-impl RecordError {
-    /// The step that failed.
-    pub fn stage(&self) -> Stage {
-        use RecordError::*;
-        match self {
-            NameNotUtf8 | NotAFile | BrokenLink | LinkLoop | DuplicateKey(_) | NoClass | NoSplit | ContentChanged => {
-                Stage::Discover
-            }
-            Resize(_) => Stage::Resize,
-            _ => Stage::Decode,
-        }
-    }
-
-    /// A word for this kind of failure, the same in every release: what summaries count by.
-    pub fn code(&self) -> &'static str {
-        use RecordError::*;
-        match self {
-            NameNotUtf8 => "name-not-utf8",
-            NotAFile => "not-a-file",
-            BrokenLink => "broken-link",
-            LinkLoop => "link-loop",
-            DuplicateKey(_) => "duplicate-key",
-            NoClass => "no-class",
-            NoSplit => "no-split",
-            Unreadable(_) => "unreadable",
-            Empty => "empty",
-            FileTooLarge { .. } => "file-too-large",
-            UnknownFormat => "unknown-format",
-            UnsupportedFormat(_) | UnsupportedVariant(_) => "unsupported-format",
-            NoPixels { .. } => "no-pixels",
-            TooManyPixels { .. } => "too-many-pixels",
-            SideTooLong { .. } => "side-too-long",
-            Truncated => "truncated",
-            Malformed(_) => "malformed",
-            CodecPanic(_) => "codec-panic",
-            Resize(_) => "resize",
-            ContentChanged => "content-changed",
-            Changed => "changed",
-        }
-    }
 }

@@ -1,24 +1,21 @@
 //! Shards as Parquet files. The tensor column is spliced in as finished pages; the parquet crate
 //! encodes the other columns and the footer.
 
+mod footer;
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
-use parquet::arrow::{ArrowSchemaConverter, ProjectionMask};
 use parquet::basic::{self, Encoding, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{
-    ColumnChunkMetaData, KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
-    RowGroupMetaData,
-};
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, ParquetMetaDataReader};
 use parquet::file::page_index::offset_index::{OffsetIndexMetaData, PageLocation};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{ChunkReader, Length};
@@ -28,13 +25,14 @@ use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 
 use super::checksum::Checksum;
 use super::file::ShardFile;
-use super::row::{ROWS_AT_A_TIME, StoredRow};
 use super::{CHECKSUMS, RowGroup, ShardInfo, ShardWriter};
 use crate::columns::Columns;
 use crate::disk;
 use crate::error::Error;
-use crate::page::{Page, PageLayout};
+use crate::page::Page;
 use crate::spec::Compression;
+
+pub(super) use footer::ParquetFooter;
 
 pub(super) struct ParquetShard {
     path: PathBuf,
@@ -98,7 +96,7 @@ impl ParquetShard {
     /// share the other's blocks; then the writer only learns where they are.
     fn copy(&mut self, from: &ParquetFooter, row_groups: usize) -> Result<(), CopyError> {
         let checksums = &from.checksums[..row_groups];
-        let end = from.row_group_ranges().get(row_groups - 1).map_or(0, |range| range.end);
+        let end = from.row_group_ranges()[..row_groups].last().map_or(0, |range| range.end);
         self.writer.flush()?;
         let shared =
             self.writer.flushed_row_groups().is_empty() && self.writer.inner_mut().share(&from.file, end, checksums)?;
@@ -209,91 +207,6 @@ impl ChunkReader for InPlace {
     }
 }
 
-/// The end of a shard: what is where in it.
-pub(crate) struct ParquetFooter {
-    file: File,
-    metadata: ParquetMetaData,
-    /// Of every row group.
-    pub(super) checksums: Vec<Checksum>,
-}
-
-impl ParquetFooter {
-    pub(super) fn read(path: &Path) -> Result<ParquetFooter, Error> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
-        let damaged = |reason: String| Error::damaged(path, reason);
-        // Whole, so that a row group's part of the footer can go on into another file.
-        let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
-        let reader = ParquetMetaDataReader::new().with_metadata_options(Some(options));
-        let reader = reader.with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = reader.parse_and_finish(&file).map_err(|error| damaged(error.to_string()))?;
-        let mut columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
-        if !columns.all(lies_in_a_file) {
-            return Err(damaged("its footer has a column at no place in a file".to_owned()));
-        }
-        let key_values = metadata.file_metadata().key_value_metadata();
-        let text = key_values.and_then(|all| all.iter().find(|entry| entry.key == CHECKSUMS)?.value.as_deref());
-        let text = text.ok_or_else(|| damaged(format!("its footer has no `{CHECKSUMS}`")))?;
-        let checksums: Vec<Checksum> = serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
-        if checksums.len() != metadata.num_row_groups() {
-            let (row_groups, checksums) = (metadata.num_row_groups(), checksums.len());
-            return Err(damaged(format!("its footer has {row_groups} row groups and {checksums} checksums")));
-        }
-        Ok(ParquetFooter { file, metadata, checksums })
-    }
-
-    /// Where every row group lies in the file.
-    pub(super) fn row_group_ranges(&self) -> Vec<Range<u64>> {
-        let range = |row_group: &RowGroupMetaData| {
-            let ranges = row_group.columns().iter().map(|column| column.byte_range());
-            let ends = ranges.clone().map(|(start, length)| start + length);
-            ranges.map(|(start, _)| start).min().unwrap_or(0)..ends.max().unwrap_or(0)
-        };
-        self.metadata.row_groups().iter().map(range).collect()
-    }
-
-    /// Says what is wrong with the pages of the tensor column in the `bytes` of a row group.
-    pub(super) fn check_pages(&self, row_group: usize, bytes: &[u8], pages: PageLayout) -> Result<(), String> {
-        let metadata = self.metadata.row_group(row_group);
-        let page_index = self.metadata.page_index_for_row_group(row_group);
-        let locations = page_index.offset_index(0).map_or(&[][..], |index| &index.page_locations);
-        let begin = metadata.columns().iter().map(|column| column.byte_range().0).min().unwrap_or(0);
-        let (start, length) = metadata.column(0).byte_range();
-        let column = bytes.get((start - begin) as usize..(start - begin + length) as usize);
-        let column = column.ok_or("the tensor column lies outside of its row group")?;
-        let mut end = 0;
-        if let Some(dictionary) = pages.dictionary() {
-            end = dictionary.len();
-            if column.get(..end) != Some(&[&dictionary.header, dictionary.body()].concat()) {
-                return Err("the dictionary of the tensor column is not 0..=255".to_owned());
-            }
-        }
-        let ends = locations.iter().skip(1).map(|page| page.first_row_index).chain([metadata.num_rows()]);
-        for (number, (page, end_row)) in locations.iter().zip(ends).enumerate() {
-            let at = (page.offset as u64).checked_sub(start).filter(|&at| at == end as u64);
-            end += usize::try_from(page.compressed_page_size).unwrap_or(0);
-            let page_bytes = at.and_then(|at| column.get(at as usize..end));
-            let page_bytes = page_bytes.ok_or_else(|| format!("page {number} is not where the offset index says"))?;
-            pages
-                .check(page_bytes, end_row.wrapping_sub(page.first_row_index) as usize)
-                .map_err(|why| format!("page {number}: {why}"))?;
-        }
-        match end == column.len() {
-            true => Ok(()),
-            false => Err("the offset index does not name all pages of the tensor column".to_owned()),
-        }
-    }
-
-    /// Calls `visit` with what the append of a dataset must know of every row, in order.
-    pub(super) fn visit_rows(&self, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), ParquetError> {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(self.file.try_clone()?)?;
-        let columns = ProjectionMask::columns(builder.parquet_schema(), StoredRow::COLUMNS);
-        for batch in builder.with_projection(columns).with_batch_size(ROWS_AT_A_TIME).build()? {
-            StoredRow::visit(&batch?, visit)?;
-        }
-        Ok(())
-    }
-}
-
 /// The description of a column chunk as it was before it was read back: the crate writes the bounds of
 /// numbers a second time, in the fields that old readers look at, and does not say so when it reads them.
 fn as_written(column: &ColumnChunkMetaData) -> Result<ColumnChunkMetaData, ParquetError> {
@@ -303,12 +216,6 @@ fn as_written(column: &ColumnChunkMetaData) -> Result<ColumnChunkMetaData, Parqu
         _ => return Ok(column.clone()),
     };
     column.clone().into_builder().set_statistics(statistics).build()
-}
-
-/// Whether the crate can say where a column chunk lies: it panics at negative numbers.
-fn lies_in_a_file(column: &ColumnChunkMetaData) -> bool {
-    let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
-    start >= 0 && column.compressed_size() >= 0
 }
 
 fn check_footer(file: &File, rows: usize, row_groups: usize) -> Result<(), ParquetError> {

@@ -1,0 +1,101 @@
+//! The pages that may be filled now. It bounds how many are in memory, and hands out their buffers.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::PAGES_TOGETHER;
+use crate::page::PageLayout;
+use crate::plan::{PagePlan, Plan};
+
+/// The pages that may be filled now: those less than `width` beyond the first unwritten one.
+pub(super) struct Window<I> {
+    state: Mutex<WindowState<I>>,
+    moved: Condvar,
+    width: usize,
+    /// With fewer pages left, threads take one at a time, so that all have something to do.
+    plenty: usize,
+}
+
+struct WindowState<I> {
+    pages: I,
+    /// How many of them there are.
+    left: usize,
+    /// The number of the next page to be filled.
+    next: usize,
+    /// The number of the first page that is not written.
+    first_unwritten: usize,
+    closed: bool,
+    /// A buffer for every page in the window. They take turns, so that all of them are in memory soon:
+    /// how much a run needs shows at once and stays the same.
+    buffers: VecDeque<Vec<u8>>,
+}
+
+impl<'a> Window<()> {
+    /// The pages of a plan, at most `width` beyond the first unwritten one.
+    pub(super) fn new(
+        plan: &'a Plan,
+        pages: PageLayout,
+        width: usize,
+        plenty: usize,
+    ) -> Window<impl Iterator<Item = PagePlan<'a>>> {
+        let left = plan.pages().count();
+        let buffers = std::iter::repeat_with(|| pages.zeroed()).take(width.min(left)).collect();
+        let state = WindowState { pages: plan.pages(), left, next: 0, first_unwritten: 0, closed: false, buffers };
+        Window { state: Mutex::new(state), moved: Condvar::new(), width, plenty }
+    }
+}
+
+impl<'a, I: Iterator<Item = PagePlan<'a>>> Window<I> {
+    /// The next pages to fill; waits until the first of them is near enough. None if there is no more.
+    pub(super) fn take(&self) -> Vec<Taken<'a>> {
+        let state = self.state();
+        let far = |state: &mut WindowState<I>| !state.closed && state.next >= state.first_unwritten + self.width;
+        let mut state = self.moved.wait_while(state, far).unwrap_or_else(PoisonError::into_inner);
+        let near = (state.first_unwritten + self.width).saturating_sub(state.next);
+        let count = if state.left > self.plenty { PAGES_TOGETHER.min(near) } else { 1 };
+        let open = !state.closed;
+        let next = || {
+            let plan = state.pages.next().filter(|_| open)?;
+            let taken = Taken { number: state.next, plan, buffer: state.buffers.pop_front().unwrap_or_default() };
+            state.next += 1;
+            state.left -= 1;
+            Some(taken)
+        };
+        std::iter::from_fn(next).take(count).collect()
+    }
+
+    pub(super) fn written(&self, pages: usize) {
+        self.state().first_unwritten += pages;
+        self.moved.notify_all();
+    }
+
+    pub(super) fn give_back(&self, buffers: impl Iterator<Item = Vec<u8>>) {
+        self.state().buffers.extend(buffers);
+    }
+
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.moved.notify_all();
+    }
+
+    /// The state is whole after every change, also if a thread panicked while holding it.
+    fn state(&self) -> MutexGuard<'_, WindowState<I>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets nobody wait for a thread that is gone, however it went.
+pub(super) struct CloseOnDrop<'w, 'a, I: Iterator<Item = PagePlan<'a>>>(pub(super) &'w Window<I>);
+
+impl<'a, I: Iterator<Item = PagePlan<'a>>> Drop for CloseOnDrop<'_, 'a, I> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// A page to fill.
+pub(super) struct Taken<'a> {
+    pub(super) number: usize,
+    pub(super) plan: PagePlan<'a>,
+    pub(super) buffer: Vec<u8>,
+}

@@ -1,0 +1,106 @@
+//! Puts pages in the order of the plan and writes them, on the calling thread.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Receiver;
+
+use super::Job;
+use super::window::Window;
+use super::worker::Filled;
+use crate::draft::Draft;
+use crate::error::{Error, RecordError};
+use crate::page::Page;
+use crate::plan::PagePlan;
+use crate::reject::Reject;
+use crate::shard::{RowGroup, ShardWriter};
+
+/// Writes pages in the order of the plan.
+pub(super) struct Writer<'a> {
+    job: &'a Job<'a>,
+    draft: &'a mut Draft,
+    /// Pages that came before their turn.
+    early: BTreeMap<usize, Filled<'a>>,
+    next: usize,
+    group: RowGroup,
+    pages_in_group: usize,
+    shard: Option<Box<dyn ShardWriter>>,
+    /// Of the rows of the shard that were written.
+    labels: Vec<Option<u32>>,
+    /// Bytes of pixels that are still to be written.
+    left: u64,
+    rejects: Vec<Reject>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(job: &'a Job<'a>, draft: &'a mut Draft, rejects: Vec<Reject>) -> Writer<'a> {
+        Writer {
+            job,
+            draft,
+            early: BTreeMap::new(),
+            next: 0,
+            group: RowGroup::default(),
+            pages_in_group: 0,
+            shard: None,
+            labels: Vec::new(),
+            left: (job.plan.rows() * job.pages.row_bytes()) as u64,
+            rejects,
+        }
+    }
+
+    pub(super) fn write_all<I: Iterator<Item = PagePlan<'a>>>(
+        mut self,
+        results: Receiver<Filled<'a>>,
+        window: &Window<I>,
+    ) -> Result<Vec<Reject>, Error> {
+        for filled in results {
+            self.early.insert(filled.number, filled);
+            while let Some(filled) = self.early.remove(&self.next) {
+                self.next += 1;
+                self.add(filled, window).map_err(|error| error.or_disk_full(self.left))?;
+            }
+        }
+        match self.job.options.progress.is_stopped() {
+            true => Err(Error::Interrupted),
+            false => Ok(self.rejects),
+        }
+    }
+
+    fn add<I: Iterator<Item = PagePlan<'a>>>(&mut self, filled: Filled<'a>, window: &Window<I>) -> Result<(), Error> {
+        let Filled { plan, page, rows, rejects, .. } = filled;
+        for (path, error) in rejects {
+            self.reject(path, error)?;
+        }
+        self.group.pages.extend(page);
+        self.group.rows.extend(rows);
+        self.pages_in_group += 1;
+        if plan.ends_row_group {
+            self.write_row_group(&plan)?;
+            window.give_back(self.group.pages.drain(..).map(Page::into_buffer));
+            window.written(std::mem::take(&mut self.pages_in_group));
+        }
+        if plan.ends_shard {
+            let shard = self.shard.take().map(|shard| shard.finish()).transpose()?;
+            let labels = std::mem::take(&mut self.labels);
+            self.draft.add_shard(plan.split, shard.map(|shard| (shard, labels)), &self.rejects)?;
+        }
+        self.left -= (plan.rows.len() * self.job.pages.row_bytes()) as u64;
+        Ok(())
+    }
+
+    fn reject(&mut self, path: String, error: RecordError) -> Result<(), Error> {
+        self.rejects.push(Reject::new(path, error));
+        self.job.options.check(&self.rejects, self.job.discovery.inputs())
+    }
+
+    fn write_row_group(&mut self, plan: &PagePlan<'_>) -> Result<(), Error> {
+        if self.group.rows.is_empty() {
+            return Ok(());
+        }
+        let shard = match &mut self.shard {
+            Some(shard) => shard,
+            none => none.insert(self.draft.begin_shard(plan.split, plan.place)?),
+        };
+        shard.write_row_group(&mut self.group)?;
+        self.labels.extend(self.group.rows.drain(..).map(|row| row.label));
+        Ok(())
+    }
+}
