@@ -10,7 +10,7 @@ use crate::discover::{Discovery, Notice, Record};
 use crate::draft::{Commits, Draft};
 use crate::error::{Error, RecordError};
 use crate::inputs::Inputs;
-use crate::manifest::{Manifest, SplitInfo, Unfinished, Version};
+use crate::manifest::{Manifest, Unfinished, Version};
 use crate::output::Output;
 use crate::pipeline;
 use crate::plan::Tails;
@@ -172,8 +172,7 @@ fn discover(sources: &[PathBuf], spec: &Spec, options: &RunOptions) -> Result<Di
 
 /// The last shard of every split.
 fn tails(base: &Version, share_blocks: bool) -> Tails {
-    let tail = |info: &SplitInfo| info.shards.last().map(|tail| (tail.rows, tail.bytes));
-    let shards = base.splits.iter().filter_map(|(split, info)| Some((*split, tail(info)?)));
+    let shards = base.splits.iter().filter_map(|(split, info)| Some((*split, info.shards.last()?.clone())));
     Tails { shards: shards.collect(), share_blocks }
 }
 
@@ -198,8 +197,7 @@ fn find_rows(
                     }
                 }
             };
-            let footer = Footer::of_shard(&path, shard, there.spec.format)?;
-            footer.visit_rows(&mut find).map_err(|reason| Error::damaged(&path, reason))?;
+            Footer::of_shard(&path, shard, there.spec.format)?.visit_rows(&mut find)?;
         }
     }
     Ok(found)

@@ -1,4 +1,5 @@
-//! Merges the small shards that appends leave, by copying their row groups.
+//! Merges the small shards and row groups that appends leave. Row groups of some size are copied as
+//! they are; the rows of small ones are written once more, as if they had come together.
 
 use std::path::Path;
 
@@ -7,15 +8,16 @@ use crate::columns::Columns;
 use crate::error::Error;
 use crate::manifest::Version;
 use crate::output::Output;
+use crate::page::{Page, PageBuffer};
 use crate::plan::RowCounts;
-use crate::shard::{self, Footer, ShardInfo};
+use crate::read::Table;
+use crate::shard::{self, Footer, Row, RowGroup, ShardInfo, ShardWriter, StoredRowGroup};
 use crate::tensor::TensorShape;
 
-/// A shard with less than this part of the rows it may have is small.
-const SMALL: f64 = 0.5;
-
 /// Merges neighbouring small shards of every split of the dataset in `folder`, as far as they fit into
-/// one, and drops what a rollback needs. Returns the version before and after.
+/// one, and neighbouring small row groups in them, and drops what a rollback needs. Small is what has
+/// less than half of the rows that it may have. Rows keep their order. Returns the version before and
+/// after.
 ///
 /// Readers that have listed a split's files before must list them again.
 ///
@@ -28,20 +30,25 @@ pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
     }
     let shape = TensorShape::of(&there.spec)?;
     let columns = Columns::new(&there.spec, &there.version.classes)?;
-    let most = RowCounts::of(&there.spec, &shape).shard;
+    let counts = RowCounts::of(&there.spec, &shape);
 
     let (mut next, mut staged) = (there.clone(), Vec::new());
     for info in next.version.splits.values_mut() {
-        let groups = groups(std::mem::take(&mut info.shards), most);
-        for group in groups {
-            info.shards.push(match &group[..] {
-                [alone] => alone.clone(),
-                several => {
-                    staged.push(several[0].file.clone());
-                    let bytes = several.iter().map(|shard| shard.bytes).sum();
-                    merge(several, folder, output.staging(), &columns).map_err(|error| error.or_disk_full(bytes))?
-                }
-            });
+        for group in groups(std::mem::take(&mut info.shards), counts.shard) {
+            let open = |shard: &ShardInfo| Footer::of_shard(&folder.join(&shard.file), shard, columns.format());
+            let footers = group.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+            if let ([footer], [alone]) = (&footers[..], &group[..])
+                && !has_small_neighbours(footer, counts)
+            {
+                info.shards.push(alone.clone());
+                continue;
+            }
+            let name = group[0].file.clone();
+            let shard = shard::create(output.staging(), name.clone(), &columns)?;
+            let merged = Merge::new(&columns, counts, shard).finish(&footers);
+            let bytes = group.iter().map(|shard| shard.bytes).sum();
+            info.shards.push(merged.map_err(|error| error.or_disk_full(bytes))?);
+            staged.push(name);
         }
         info.count();
     }
@@ -56,20 +63,104 @@ pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
     Ok((there.version, next.version))
 }
 
-/// Writes a shard that has the row groups of several, and the name of the first.
-fn merge(several: &[ShardInfo], folder: &Path, staging: &Path, columns: &Columns) -> Result<ShardInfo, Error> {
-    let mut merged = shard::create(staging, several[0].file.clone(), columns)?;
-    for shard in several {
-        let path = folder.join(&shard.file);
-        Footer::of_shard(&path, shard, columns.format())?;
-        merged.copy_row_groups(&path, shard.row_groups)?;
+/// A shard that is made of others.
+struct Merge<'a> {
+    columns: &'a Columns,
+    counts: RowCounts,
+    shard: Box<dyn ShardWriter>,
+    /// Rows that are not written yet: full pages, and one that is not.
+    group: RowGroup,
+    page: Option<PageBuffer>,
+    /// Memory of pages that were written.
+    buffers: Vec<Vec<u8>>,
+}
+
+impl<'a> Merge<'a> {
+    fn new(columns: &'a Columns, counts: RowCounts, shard: Box<dyn ShardWriter>) -> Merge<'a> {
+        Merge { columns, counts, shard, group: RowGroup::default(), page: None, buffers: Vec::new() }
     }
-    merged.finish()
+
+    /// Adds the rows of these shards.
+    fn finish(mut self, footers: &[Footer]) -> Result<ShardInfo, Error> {
+        for footer in footers {
+            // Opened when there is a row group to write once more.
+            let mut table = None;
+            let mut first = 0;
+            for (number, row_group) in footer.row_groups().iter().enumerate() {
+                match is_small(row_group.rows, self.counts.row_group) {
+                    false => {
+                        self.write()?;
+                        self.shard.copy_row_group(footer, number)?;
+                    }
+                    true => {
+                        let table = match &table {
+                            Some(table) => table,
+                            None => table.insert(Table::open(footer.path())?),
+                        };
+                        self.add_rows(footer, number, table, first)?;
+                    }
+                }
+                first += row_group.rows;
+            }
+        }
+        self.write()?;
+        self.shard.finish()
+    }
+
+    /// Adds the rows of a row group, the first of which has this number in the table of its shard.
+    fn add_rows(&mut self, footer: &Footer, number: usize, table: &Table, first: usize) -> Result<(), Error> {
+        footer.read_row_group(number, &mut Vec::new())?;
+        let mut rows = Vec::new();
+        footer.visit_rows_of(number, &mut |row| rows.push(row.to_row()))?;
+        for (row, at) in rows.into_iter().zip(first..) {
+            let no_row = || Error::damaged(footer.path(), format!("row {at} is none that inlaid writes"));
+            self.add(row.ok_or_else(no_row)?, &table.tensor(at)?)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, row: Row, tensor: &[u8]) -> Result<(), Error> {
+        let (layout, buffers) = (self.columns.pages(), &mut self.buffers);
+        let page = self.page.get_or_insert_with(|| layout.buffer(buffers.pop().unwrap_or_default()));
+        page.slot().copy_from_slice(tensor);
+        page.keep();
+        self.group.rows.push(row);
+        if self.group.rows.len().is_multiple_of(self.counts.page) {
+            self.group.pages.extend(self.page.take().map(PageBuffer::finish));
+        }
+        match self.group.rows.len() == self.counts.row_group {
+            true => self.write(),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes the rows that wait.
+    fn write(&mut self) -> Result<(), Error> {
+        self.group.pages.extend(self.page.take().map(PageBuffer::finish));
+        if self.group.rows.is_empty() {
+            return Ok(());
+        }
+        self.shard.write_row_group(&mut self.group)?;
+        self.group.rows.clear();
+        self.buffers.extend(self.group.pages.drain(..).map(Page::into_buffer));
+        Ok(())
+    }
+}
+
+/// Whether so many rows are less than half of what there may be.
+fn is_small(rows: usize, most: usize) -> bool {
+    rows < most.div_ceil(2)
+}
+
+/// Whether two small row groups of a shard lie side by side.
+fn has_small_neighbours(footer: &Footer, counts: RowCounts) -> bool {
+    let is_small = |row_group: &StoredRowGroup| is_small(row_group.rows, counts.row_group);
+    footer.row_groups().windows(2).any(|pair| pair.iter().all(is_small))
 }
 
 /// Cuts the shards of a split into groups that become one shard each.
 fn groups(shards: Vec<ShardInfo>, most: usize) -> Vec<Vec<ShardInfo>> {
-    let is_small = |shard: &ShardInfo| (shard.rows as f64) < SMALL * most as f64;
+    let is_small = |shard: &ShardInfo| is_small(shard.rows, most);
     let mut groups: Vec<Vec<ShardInfo>> = Vec::new();
     for shard in shards {
         match groups.last_mut() {

@@ -8,7 +8,7 @@ use crate::manifest::{Manifest, Unfinished};
 use crate::output::Output;
 use crate::plan::Place;
 use crate::reject::{REJECTS, REJECTS_BEFORE, Reject, read_rejects, to_lines};
-use crate::shard::{self, Checksum, ShardInfo, ShardWriter, shard_name, shard_number};
+use crate::shard::{self, Checksum, Footer, ShardInfo, ShardWriter, shard_name, shard_number};
 use crate::spec::Split;
 use crate::tensor::TensorShape;
 
@@ -70,9 +70,8 @@ impl Draft {
         let shards = self.manifest.version.splits.get(&split).map_or(&[][..], |info| &info.shards);
         match (place, shards) {
             (Place::Tail, [.., tail]) => {
-                let mut shard = shard::create(self.output.staging(), tail.file.clone(), &self.columns)?;
-                shard.copy_row_groups(&self.output.folder().join(&tail.file), tail.row_groups)?;
-                Ok(shard)
+                let footer = Footer::of_shard(&self.output.folder().join(&tail.file), tail, self.columns.format())?;
+                shard::extend(self.output.staging(), tail.file.clone(), &self.columns, &footer)
             }
             (_, shards) => {
                 // Merged shards leave gaps in the numbers.

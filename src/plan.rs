@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use crate::discover::Record;
 use crate::error::Error;
+use crate::shard::ShardInfo;
 use crate::spec::{Order, Spec, Split};
 use crate::split::Ranks;
 use crate::tensor::TensorShape;
@@ -20,9 +21,13 @@ const PAGE_ROWS: usize = 8;
 /// Pixels of a page at most, but at least one row: 8 rows of 224x224x3.
 const PAGE_BYTES: usize = 5 << 18;
 
-/// A tail of at most so many full row groups takes new rows, however few: copying it costs about as
+/// A tail as long as so many full row groups takes new rows, however few: copying it costs about as
 /// much as bringing the commit to disk, and without it every small append would leave a shard.
-const TAIL_ROW_GROUPS: u64 = 2;
+const TAIL_BYTES: u64 = 2;
+
+/// A tail of so many row groups takes no more: every append leaves the end of the file that it adds to
+/// in the file, and those ends grow with the number of row groups.
+const TAIL_ROW_GROUPS: usize = 64;
 
 /// Elements of a shard stay below this: pyarrow builds lists with 32-bit offsets.
 const SHARD_ELEMENTS: usize = i32::MAX as usize;
@@ -83,8 +88,8 @@ pub enum Place {
 /// The last shards of the splits, that a run may add to.
 #[derive(Clone, Debug, Default)]
 pub struct Tails {
-    /// Rows and bytes of the last shard of a split.
-    pub shards: BTreeMap<Split, (usize, u64)>,
+    /// The last shard of a split.
+    pub shards: BTreeMap<Split, ShardInfo>,
     /// Whether copies share the blocks of the original, so that any tail is cheap to add to.
     pub share_blocks: bool,
 }
@@ -108,9 +113,10 @@ impl Plan {
     /// Orders the rows of every split and cuts them into shards. Every record must have its split.
     ///
     /// A tail takes new rows if it is cheap to copy: its blocks are shared, it is at most twice as
-    /// long as what is added, or than a row group. Otherwise a new shard begins. So an append copies
-    /// no more than that, no row ever moves to another file, and of the shards of a split that
-    /// appends began only the last is shorter than [`TAIL_ROW_GROUPS`] row groups.
+    /// long as what is added, or as two row groups; and if it has fewer than [`TAIL_ROW_GROUPS`].
+    /// Otherwise a new shard begins. So an append copies no more than that, no row ever moves to
+    /// another file, and of the shards of a split that appends began only the last is both shorter
+    /// than two row groups and made of fewer than [`TAIL_ROW_GROUPS`].
     ///
     /// # Errors
     /// If the tensor is too large.
@@ -121,11 +127,11 @@ impl Plan {
         for &split in Split::ALL {
             let rows = ordered(records, split, spec);
             let mut rest = &rows[..];
-            if let Some(&(tail_rows, tail_bytes)) = tails.shards.get(&split) {
+            if let Some(tail) = tails.shards.get(&split) {
                 let added = (rows.len() * shape.bytes()) as u64;
-                let cheap = tail_bytes <= (2 * added).max(TAIL_ROW_GROUPS * spec.row_group_bytes.0);
-                if cheap || tails.share_blocks {
-                    let room = counts.shard.saturating_sub(tail_rows).min(rest.len());
+                let cheap = tail.bytes <= (2 * added).max(TAIL_BYTES * spec.row_group_bytes.0);
+                if (cheap || tails.share_blocks) && tail.row_groups < TAIL_ROW_GROUPS {
+                    let room = counts.shard.saturating_sub(tail.rows).min(rest.len());
                     let (fitting, others) = rest.split_at(room);
                     if room > 0 {
                         shards.push(ShardPlan { split, place: Place::Tail, rows: fitting.to_vec() });

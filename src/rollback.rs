@@ -1,5 +1,5 @@
-//! Takes the last append back. Appends only ever add shards, and row groups to a shard, so what was
-//! there before is still there: shards that were added go, and others are cut to what they were.
+//! Takes the last append back. Appends only ever add shards, and bytes to a shard, so what was there
+//! before is still there: shards that were added go, and others are cut to what they were.
 
 use std::path::Path;
 
@@ -9,8 +9,9 @@ use crate::error::Error;
 use crate::manifest::{Manifest, Version};
 use crate::output::Output;
 use crate::reject::{REJECTS, REJECTS_BEFORE, read_rejects, to_lines};
-use crate::shard::{self, Footer, ShardInfo};
+use crate::shard;
 use crate::tensor::TensorShape;
+use crate::verify::read_back;
 
 /// Brings back the version of the dataset in `folder` before the last append. Returns the version
 /// before the rollback and after it.
@@ -20,7 +21,7 @@ use crate::tensor::TensorShape;
 pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
     let (mut output, there) = Output::of_dataset(folder)?;
     let Some(previous) = there.previous.clone() else { return Err(Error::NoHistory(folder.to_owned())) };
-    let columns = Columns::new(&there.spec, &previous.classes)?;
+    let pages = Columns::new(&there.spec, &previous.classes)?.pages();
     let mut next = Manifest { version: previous, unfinished: None, previous: None, ..there.clone() };
     let mut staged = Vec::new();
     for info in next.version.splits.values_mut() {
@@ -31,10 +32,10 @@ pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
             if now == earlier {
                 continue;
             }
-            Footer::of_shard(&path, now, there.spec.format)?;
-            // Another release may write another footer.
-            let cut = cut(earlier, &path, output.staging(), &columns);
-            *earlier = cut.map_err(|error| error.or_disk_full(earlier.bytes))?;
+            shard::copy_beginning(&path, earlier.bytes, &output.staging().join(&earlier.file))
+                .map_err(|error| error.or_disk_full(earlier.bytes))?;
+            read_back(output.staging(), earlier, there.spec.format, pages)
+                .map_err(|reason| Error::damaged(&path, reason))?;
             staged.push(earlier.file.clone());
         }
         info.count();
@@ -52,11 +53,4 @@ pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
     staged.push(CARD.to_owned());
     output.commit(&staged, next.clone())?;
     Ok((there.version, next.version))
-}
-
-/// Writes a shard that has only the row groups it had earlier.
-fn cut(earlier: &ShardInfo, now: &Path, staging: &Path, columns: &Columns) -> Result<ShardInfo, Error> {
-    let mut cut = shard::create(staging, earlier.file.clone(), columns)?;
-    cut.copy_row_groups(now, earlier.row_groups)?;
-    cut.finish()
 }

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::ops::Range;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -22,7 +20,7 @@ use crate::pipeline;
 use crate::reject::{REJECTS, read_rejects};
 use crate::run::RunOptions;
 use crate::sha256::Sha256;
-use crate::shard::{Checksum, Footer, ShardInfo};
+use crate::shard::{Footer, ShardInfo};
 use crate::spec::{Format, Split};
 
 /// What came of reading a dataset back.
@@ -110,33 +108,24 @@ pub fn verify(folder: &Path, sources: &[PathBuf], options: &RunOptions) -> Resul
 }
 
 /// Reads every byte of a shard; says what is wrong with it.
-fn read_back(folder: &Path, shard: &ShardInfo, format: Format, pages: PageLayout) -> Result<Footer, String> {
+pub(crate) fn read_back(folder: &Path, shard: &ShardInfo, format: Format, pages: PageLayout) -> Result<Footer, String> {
     let path = folder.join(&shard.file);
-    let footer = Footer::of_shard(&path, shard, format).map_err(|error| match error {
-        Error::Damaged { reason, .. } => reason,
-        Error::Io { source, .. } => source.to_string(),
-        other => other.to_string(),
-    })?;
-    let words = |error: io::Error| error.to_string();
-    let (mut file, mut buffer) = (File::open(&path).map_err(words)?, Vec::new());
-    let row_groups = footer.row_groups();
-    for (number, (range, checksum)) in row_groups.into_iter().enumerate() {
-        let row_group = read_range(&mut file, range, &mut buffer).map_err(words)?;
-        if Checksum::of(row_group) != checksum {
-            return Err(format!("row group {number} does not match its checksum"));
-        }
+    let footer = Footer::of_shard(&path, shard, format).map_err(without_path)?;
+    let mut buffer = Vec::new();
+    for number in 0..footer.row_groups().len() {
+        let row_group = footer.read_row_group(number, &mut buffer).map_err(without_path)?;
         footer.check_pages(number, row_group, pages).map_err(|why| format!("row group {number}: {why}"))?;
     }
     Ok(footer)
 }
 
-/// Reads these bytes of a file into a buffer that only grows.
-fn read_range<'b>(file: &mut File, range: Range<u64>, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
-    let length = (range.end - range.start) as usize;
-    buffer.resize(buffer.len().max(length), 0);
-    file.seek(SeekFrom::Start(range.start))?;
-    file.read_exact(&mut buffer[..length])?;
-    Ok(&buffer[..length])
+/// What is wrong with a file that is named beside it.
+fn without_path(error: Error) -> String {
+    match error {
+        Error::Damaged { reason, .. } => reason,
+        Error::Io { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// What the rows of all splits have in common.
@@ -197,7 +186,7 @@ impl Findings {
                     Err(_) => rows.missing += 1,
                 }
             });
-            problems.extend(outcome.err());
+            problems.extend(outcome.err().map(without_path));
             if count != shard.rows {
                 problems.push(format!("it has {count} rows instead of {}", shard.rows));
             }

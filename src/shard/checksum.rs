@@ -20,6 +20,15 @@ impl Checksum {
     }
 }
 
+/// The checksums of a row group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowGroupChecksums {
+    /// Of all its bytes.
+    pub all: Checksum,
+    /// Of its bytes without the tensors, so that rows can be believed without reading their tensors.
+    pub without_tensors: Checksum,
+}
+
 impl From<&xxhash3_128::Hasher> for Checksum {
     fn from(hasher: &xxhash3_128::Hasher) -> Checksum {
         Checksum(hasher.finish_128())

@@ -2,35 +2,41 @@
 //! that row groups can go on into another file with the checksums they have.
 
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use twox_hash::xxhash3_128::Hasher;
 
-use super::checksum::Checksum;
+use super::checksum::{Checksum, RowGroupChecksums};
+use super::footer::Footer;
 use crate::disk;
 use crate::error::Error;
 
+/// How much is copied at a time.
+const COPY_BYTES: usize = 1 << 20;
+
 /// A new file that becomes a shard.
 pub(super) struct ShardFile {
+    path: PathBuf,
     file: File,
-    /// Bytes written, those that were in place included.
     bytes: u64,
-    /// Up to here the file holds what will be written: a copy that shares its blocks.
-    in_place: u64,
+    /// Whether what is written is in the file already.
+    in_place: bool,
     /// Of what lies outside of the row groups.
-    rest: Hasher,
+    outside: Hasher,
     row_group: Option<Hasher>,
-    row_groups: Vec<Checksum>,
+    row_groups: Vec<RowGroupChecksums>,
 }
 
 impl ShardFile {
     pub(super) fn create(path: &Path) -> Result<ShardFile, Error> {
         Ok(ShardFile {
+            path: path.to_owned(),
             file: disk::create(path)?,
             bytes: 0,
-            in_place: 0,
-            rest: Hasher::new(),
+            in_place: false,
+            outside: Hasher::new(),
             row_group: None,
             row_groups: Vec::new(),
         })
@@ -51,50 +57,130 @@ impl ShardFile {
 
     /// They no longer do. The checksum of the row group.
     pub(super) fn end_row_group(&mut self) -> Checksum {
-        let checksum = Checksum::from(&self.row_group.take().expect("a row group was begun"));
-        self.row_groups.push(checksum);
-        checksum
+        Checksum::from(&self.row_group.take().expect("a row group was begun"))
+    }
+
+    /// Keeps the checksums of a row group.
+    pub(super) fn add_row_group(&mut self, checksums: RowGroupChecksums) {
+        self.row_groups.push(checksums);
+    }
+
+    /// Keeps the checksums of a row group that was copied, if it is what it was.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub(super) fn add_copy(&mut self, from: &Footer, number: usize, all: Checksum) -> Result<(), Error> {
+        let checksums = from.row_groups()[number].checksums;
+        match checksums.all == all {
+            true => {
+                self.row_groups.push(checksums);
+                Ok(())
+            }
+            false => Err(from.not_its_checksum(number)),
+        }
     }
 
     /// Of every row group so far.
-    pub(super) fn row_groups(&self) -> &[Checksum] {
+    pub(super) fn row_groups(&self) -> &[RowGroupChecksums] {
         &self.row_groups
     }
 
     /// Of every byte outside of the row groups.
     pub(super) fn checksum(&self) -> Checksum {
-        Checksum::from(&self.rest)
+        Checksum::from(&self.outside)
     }
 
-    /// Makes the file share the first `bytes` of another one, which will then be written once more
-    /// without effect, as the row groups of these checksums. False if the file system can't do that.
-    pub(super) fn share(&mut self, other: &File, bytes: u64, row_groups: &[Checksum]) -> io::Result<bool> {
-        if !shares_blocks(other, &self.file) {
-            return Ok(false);
+    /// Begins with all bytes of a shard that is complete, its end included: whoever has seen the length
+    /// of that shard still finds it whole here. What is written from now on is held to be one of these
+    /// bytes, until [`ShardFile::go_on`].
+    ///
+    /// # Errors
+    /// If a row group does not match its checksum, or a file can't be read or written.
+    pub(super) fn begin_with(&mut self, shard: &Footer) -> Result<(), Error> {
+        let is_shared = shares_blocks(shard.file(), &self.file);
+        let mut end = 0;
+        for (number, row_group) in shard.row_groups().iter().enumerate() {
+            self.copy(shard, end..row_group.range.start, is_shared)?;
+            end = row_group.range.end;
+            if is_shared {
+                self.bytes += end - row_group.range.start;
+                self.add_row_group(row_group.checksums);
+                continue;
+            }
+            self.begin_row_group();
+            self.copy(shard, row_group.range.clone(), false)?;
+            let all = self.end_row_group();
+            self.add_copy(shard, number, all)?;
         }
-        self.file.set_len(bytes)?;
-        self.file.seek(SeekFrom::Start(bytes))?;
-        self.in_place = bytes;
-        self.row_groups.extend_from_slice(row_groups);
-        Ok(true)
+        self.copy(shard, end..shard.bytes(), is_shared)?;
+        self.in_place = true;
+        let end = (&self.file).seek(SeekFrom::End(0)).and_then(|_| disk::sync(&self.file));
+        end.map_err(Error::io("write", &self.path))
+    }
+
+    /// What is written from now on goes behind the bytes that the file began with.
+    pub(super) fn go_on(&mut self) {
+        self.in_place = false;
+    }
+
+    /// Copies bytes of a shard. Where blocks are shared they are there, and only have to be hashed.
+    pub(super) fn copy(&mut self, shard: &Footer, range: Range<u64>, is_shared: bool) -> Result<(), Error> {
+        let mut from = shard.file();
+        let read_error = |error| Error::io("read", shard.path())(error);
+        from.seek(SeekFrom::Start(range.start)).map_err(read_error)?;
+        let mut left = (range.end - range.start) as usize;
+        let mut buffer = vec![0; left.min(COPY_BYTES)];
+        while left > 0 {
+            let piece = &mut buffer[..left.min(COPY_BYTES)];
+            from.read_exact(piece).map_err(read_error)?;
+            left -= piece.len();
+            match is_shared {
+                true => self.count(piece),
+                false => self.write_all(piece).map_err(Error::io("write", &self.path))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, written: &[u8]) {
+        self.row_group.as_mut().unwrap_or(&mut self.outside).write(written);
+        self.bytes += written.len() as u64;
     }
 }
 
 impl Write for ShardFile {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let shared = self.in_place.saturating_sub(self.bytes).min(buf.len() as u64);
-        if shared > 0 {
-            self.bytes += shared;
-            return Ok(shared as usize);
+        if self.in_place {
+            return Ok(buf.len());
         }
         let written = disk::write(&self.file, buf)?;
-        self.row_group.as_mut().unwrap_or(&mut self.rest).write(&buf[..written]);
-        self.bytes += written as u64;
+        self.count(&buf[..written]);
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Makes a file of the first `bytes` of another.
+pub(super) fn copy_beginning(from: &Path, bytes: u64, to: &Path) -> Result<(), Error> {
+    let other = File::open(from).map_err(Error::io("open", from))?;
+    let file = disk::create(to)?;
+    if shares_blocks(&other, &file) {
+        return file.set_len(bytes).and_then(|()| disk::sync(&file)).map_err(Error::io("write", to));
+    }
+    let mut buffer = vec![0; COPY_BYTES];
+    let mut rest = (&other).take(bytes);
+    loop {
+        let length = rest.read(&mut buffer).map_err(Error::io("read", from))?;
+        if length == 0 {
+            return disk::sync(&file).map_err(Error::io("write", to));
+        }
+        let mut piece = &buffer[..length];
+        while !piece.is_empty() {
+            piece = &piece[disk::write(&file, piece).map_err(Error::io("write", to))?..];
+        }
     }
 }
 

@@ -3,20 +3,20 @@
 mod arrow;
 mod checksum;
 mod file;
+mod footer;
 mod parquet;
 mod row;
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::columns::Columns;
 use crate::error::Error;
-use crate::page::{Page, PageLayout};
+use crate::page::Page;
 use crate::spec::{Format, Split};
 
-pub use checksum::Checksum;
+pub use checksum::{Checksum, RowGroupChecksums};
+pub use footer::Footer;
+pub(crate) use footer::StoredRowGroup;
 pub use row::Row;
 pub(crate) use row::StoredRow;
 
@@ -56,11 +56,11 @@ pub trait ShardWriter {
     /// If the file can't be written.
     fn write_row_group(&mut self, group: &mut RowGroup) -> Result<(), Error>;
 
-    /// Adds the first row groups of another shard of the same columns as they are.
+    /// Adds a row group of another shard of the same columns as it is.
     ///
     /// # Errors
-    /// If the other shard is damaged, or the file can't be written.
-    fn copy_row_groups(&mut self, shard: &Path, row_groups: usize) -> Result<(), Error>;
+    /// If it does not match its checksum, or a file can't be read or written.
+    fn copy_row_group(&mut self, from: &Footer, number: usize) -> Result<(), Error>;
 
     /// Completes the file, brings it to disk and reads its end back.
     ///
@@ -92,87 +92,30 @@ pub fn create(folder: &Path, name: String, columns: &Columns) -> Result<Box<dyn 
     })
 }
 
-/// The end of a shard: what is where in it.
-pub(crate) enum Footer {
-    Parquet(parquet::ParquetFooter),
-    Arrow(Box<arrow::ArrowFooter>),
+/// Begins the file `folder/name` with all bytes of another shard, so that it has the same row groups at
+/// the same places; whoever takes the file for the other one, by its length, reads that one.
+///
+/// # Errors
+/// If the other shard is damaged, or a file can't be read or written.
+pub(crate) fn extend(
+    folder: &Path,
+    name: String,
+    columns: &Columns,
+    shard: &Footer,
+) -> Result<Box<dyn ShardWriter>, Error> {
+    let path: PathBuf = folder.join(&name);
+    Ok(match columns.format() {
+        Format::Parquet => Box::new(parquet::ParquetShard::extend(path, name, columns, shard)?),
+        Format::Arrow => Box::new(arrow::ArrowShard::extend(path, name, columns, shard)?),
+    })
 }
 
-impl Footer {
-    fn read(path: &Path, format: Format) -> Result<Footer, Error> {
-        Ok(match format {
-            Format::Parquet => Footer::Parquet(parquet::ParquetFooter::read(path)?),
-            Format::Arrow => Footer::Arrow(Box::new(arrow::ArrowFooter::read(path)?)),
-        })
-    }
-
-    /// Reads the end of a shard that a manifest names, and compares it with its checksum: what it says
-    /// about the row groups can be believed.
-    ///
-    /// # Errors
-    /// If it can't be read, is damaged or another one.
-    pub(crate) fn of_shard(path: &Path, shard: &ShardInfo, format: Format) -> Result<Footer, Error> {
-        let damaged = |reason: String| Error::damaged(path, reason);
-        let mut file = File::open(path).map_err(Error::io("open", path))?;
-        let bytes = file.metadata().map_err(Error::io("read", path))?.len();
-        if bytes != shard.bytes {
-            return Err(damaged(format!("it has {bytes} bytes instead of {}", shard.bytes)));
-        }
-        let footer = Footer::read(path, format)?;
-        let row_groups = footer.row_groups();
-        if row_groups.len() != shard.row_groups {
-            return Err(damaged(format!("it has {} row groups instead of {}", row_groups.len(), shard.row_groups)));
-        }
-        let begin = row_groups.first().map_or(bytes, |(range, _)| range.start);
-        let mut end = begin;
-        for (number, (range, _)) in row_groups.iter().enumerate() {
-            // Row groups lie one after the other.
-            if range.start != end || range.end < end || range.end > bytes {
-                return Err(damaged(format!("row group {number} is not where it should be")));
-            }
-            end = range.end;
-        }
-        let mut outside = Vec::new();
-        let mut read = || {
-            Read::by_ref(&mut file).take(begin).read_to_end(&mut outside)?;
-            file.seek(SeekFrom::Start(end))?;
-            file.read_to_end(&mut outside)
-        };
-        read().map_err(Error::io("read", path))?;
-        match Checksum::of(&outside) == shard.checksum {
-            true => Ok(footer),
-            false => Err(damaged("its beginning or end does not match the checksum".to_owned())),
-        }
-    }
-
-    /// Where every row group lies in the file, and its checksum.
-    pub(crate) fn row_groups(&self) -> Vec<(Range<u64>, Checksum)> {
-        let (ranges, checksums) = match self {
-            Footer::Parquet(footer) => (footer.row_group_ranges(), &footer.checksums),
-            Footer::Arrow(footer) => (footer.row_group_ranges().to_vec(), &footer.checksums),
-        };
-        ranges.into_iter().zip(checksums.iter().copied()).collect()
-    }
-
-    /// Says what is wrong with the pages of the tensor column in the `bytes` of a row group.
-    pub(crate) fn check_pages(&self, row_group: usize, bytes: &[u8], pages: PageLayout) -> Result<(), String> {
-        match self {
-            Footer::Parquet(footer) => footer.check_pages(row_group, bytes, pages),
-            // Its buffers have no structure that a checksum would not cover.
-            Footer::Arrow(_) => Ok(()),
-        }
-    }
-
-    /// Calls `visit` with every row, in order.
-    ///
-    /// # Errors
-    /// In words, if the rows can't be read.
-    pub(crate) fn visit_rows(&self, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), String> {
-        match self {
-            Footer::Parquet(footer) => footer.visit_rows(visit).map_err(|error| error.to_string()),
-            Footer::Arrow(footer) => footer.visit_rows(visit).map_err(|error| error.to_string()),
-        }
-    }
+/// Makes a file of the first `bytes` of a shard, which is what that shard was before appends.
+///
+/// # Errors
+/// If a file can't be read or written.
+pub(crate) fn copy_beginning(shard: &Path, bytes: u64, to: &Path) -> Result<(), Error> {
+    file::copy_beginning(shard, bytes, to)
 }
 
 /// Whether the file system of this folder lets files share blocks, so that a copy costs nothing.

@@ -1,7 +1,7 @@
 //! Rows without their tensors: as they are written, and as they are read back.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
+use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::ArrowError;
 
@@ -32,12 +32,27 @@ pub(crate) struct StoredRow<'a> {
     pub(crate) path: &'a str,
     /// As it is stored: whatever a damaged file holds.
     pub(crate) label: Option<i64>,
+    /// Of the upright source image, in pixels.
+    pub(crate) source_height: i32,
+    /// Of the upright source image, in pixels.
+    pub(crate) source_width: i32,
     /// Of the source file's bytes, if that is what is stored.
     pub(crate) sha256: Option<Sha256>,
 }
 
 impl StoredRow<'_> {
-    pub(super) const COLUMNS: [&'static str; 3] = ["label", "path", "sha256"];
+    pub(super) const COLUMNS: [&'static str; 5] = ["label", "path", "source_height", "source_width", "sha256"];
+
+    /// The row as it was written; none if no run writes such a row.
+    pub(crate) fn to_row(self) -> Option<Row> {
+        Some(Row {
+            path: self.path.into(),
+            label: self.label.map(u32::try_from).transpose().ok()?,
+            source_height: u32::try_from(self.source_height).ok()?,
+            source_width: u32::try_from(self.source_width).ok()?,
+            sha256: self.sha256?,
+        })
+    }
 
     /// Calls `visit` with every row of a batch of these columns.
     pub(super) fn visit(batch: &RecordBatch, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), ArrowError> {
@@ -48,6 +63,11 @@ impl StoredRow<'_> {
             let wrong = || ArrowError::SchemaError(format!("column `{name}` is no text"));
             column(name)?.as_string_opt::<i32>().ok_or_else(wrong)
         };
+        let pixels = |name: &str| {
+            let wrong = || ArrowError::SchemaError(format!("column `{name}` is no int32"));
+            column(name)?.as_primitive_opt::<Int32Type>().ok_or_else(wrong)
+        };
+        let (heights, widths) = (pixels("source_height")?, pixels("source_width")?);
         let labels = column("label")?.as_primitive_opt::<Int64Type>();
         let labels = labels.ok_or_else(|| ArrowError::SchemaError("column `label` is no int64".to_owned()))?;
         let (paths, hashes) = (text("path")?, text("sha256")?);
@@ -55,6 +75,8 @@ impl StoredRow<'_> {
             visit(StoredRow {
                 path: paths.value(row),
                 label: labels.is_valid(row).then(|| labels.value(row)),
+                source_height: heights.value(row),
+                source_width: widths.value(row),
                 sha256: hashes.value(row).parse().ok(),
             });
         }

@@ -26,7 +26,6 @@ import pytest
 import png
 
 APPENDS = 100
-REPEATS = 10
 SIZE = 16
 STEPS = 1 if "INLAID_LONG_TESTS" in os.environ else 7
 
@@ -80,15 +79,7 @@ def count_with_pyarrow(split):
 
 
 def count_with_polars(split):
-    # It asks for the length of every file when it lists the folder, and opens the files later: it
-    # says that a file is damaged which was replaced by a longer one meanwhile. Reading again helps.
-    for _ in range(REPEATS):
-        try:
-            return len(pl.read_parquet(split))
-        except pl.exceptions.ComputeError as error:
-            if "expected parquet magic bytes" not in str(error):
-                raise
-    raise AssertionError(f"polars could not read the folder {REPEATS} times in turn")
+    return len(pl.read_parquet(split))
 
 
 def count_with_pyarrow_dataset(split):

@@ -231,8 +231,9 @@ def test_key_value_metadata(sample):
     metadata = pq.read_metadata(sample() / "train/train-00000.parquet").metadata
     own = {b"inlaid.spec", b"inlaid.classes", b"inlaid.version", b"inlaid.row_groups"}
     assert set(metadata) == {b"huggingface", b"ARROW:schema"} | own
-    (checksum,) = json.loads(metadata[b"inlaid.row_groups"])
-    assert re.fullmatch("xxh3-128:[0-9a-f]{32}", checksum)
+    (checksums,) = json.loads(metadata[b"inlaid.row_groups"])
+    assert set(checksums) == {"all", "without_tensors"}
+    assert all(re.fullmatch("xxh3-128:[0-9a-f]{32}", checksum) for checksum in checksums.values())
     manifest = json.loads((sample() / "inlaid.json").read_text())
     assert json.loads(metadata[b"inlaid.spec"]) == manifest["spec"]
     assert json.loads(metadata[b"inlaid.classes"]) == ["circle", "square", "triangle"]

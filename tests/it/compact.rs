@@ -1,5 +1,7 @@
 //! Small shards that are merged.
 
+use inlaid::{Dataset, Split};
+
 use crate::harness::Scratch;
 
 /// Row groups of 8 rows, shards of 16: every append begins a shard.
@@ -28,6 +30,19 @@ fn rows_of_shards(s: &Scratch) -> Vec<(String, u64)> {
     shards.map(|shard| (name(shard["file"].as_str().unwrap()), shard["rows"].as_u64().unwrap())).collect()
 }
 
+/// Rows of the row groups of every shard.
+fn row_groups(s: &Scratch) -> Vec<Vec<usize>> {
+    let shards = s.shards("out", "train").into_iter();
+    shards.map(|shard| s.row_groups(&format!("out/{shard}")).into_iter().map(|(rows, _)| rows).collect()).collect()
+}
+
+/// The tensors of all rows, in order.
+fn tensors(s: &Scratch) -> Vec<u8> {
+    let dataset = Dataset::open(&s.path().join("out")).unwrap();
+    let train = dataset.split(Split::Train).unwrap();
+    train.copy(&(0..train.len()).collect::<Vec<_>>()).unwrap()
+}
+
 fn named(shards: &[(&str, u64)]) -> Vec<(String, u64)> {
     shards.iter().map(|(name, rows)| ((*name).to_owned(), *rows)).collect()
 }
@@ -36,16 +51,16 @@ fn named(shards: &[(&str, u64)]) -> Vec<(String, u64)> {
 fn small_neighbours_are_merged() {
     let s = dataset("", &[4, 2, 1, 16, 3, 4]);
     let shard = |number: usize| format!("out/train/train-{number:05}.parquet");
-    let (rows, groups) = (s.rows("out"), [0, 1, 2].map(|number| s.row_groups(&shard(number))).concat());
-    let bytes = |groups: Vec<(usize, Vec<u8>)>| groups.into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>();
+    let (rows, tensors, first) = (s.rows("out"), tensors(&s), s.row_groups(&shard(0)));
 
     let ran = s.run("compact", "out").exits(0);
     assert_eq!(ran.stdout, "version 7: 30 rows in 3 files, before: 30 rows in 6 files: `out`\n");
     let expected = [("00000.parquet", 7), ("00003.parquet", 16), ("00004.parquet", 7)];
     assert_eq!(rows_of_shards(&s), named(&expected));
-    // Rows are where they were, row groups as they were.
-    assert_eq!(s.rows("out"), rows);
-    assert!(bytes(s.row_groups(&shard(0))) == bytes(groups));
+    assert_eq!((s.rows("out"), self::tensors(&s)), (rows.clone(), tensors));
+    // Row groups of half of their rows and more are as they were; others have come together.
+    assert_eq!(row_groups(&s), [vec![4, 3], vec![8, 8], vec![3, 4]]);
+    assert!(s.row_groups(&shard(0)).starts_with(&first));
     s.is_whole("out");
 
     // Numbers go on behind the last.
@@ -57,6 +72,30 @@ fn small_neighbours_are_merged() {
     s.run("rollback", "out").exits(0);
     assert_eq!(rows_of_shards(&s), named(&expected));
     s.is_whole("out");
+}
+
+#[test]
+fn small_row_groups_of_a_shard_are_merged() {
+    for options in ["", "--storage binary", "--compression lz4", "--format arrow", "--format arrow --compression zstd"]
+    {
+        let s = dataset(options, &[2]);
+        s.run("rollback", "out").exits(1);
+        // One shard takes them all.
+        for rows in 2..13 {
+            s.more_images(&["src/cat"], rows..rows + 1);
+            s.run("append", "src --out out").exits(0);
+        }
+        let before = (s.rows("out"), tensors(&s));
+        s.run("compact", "out").exits(0);
+        assert_eq!((s.rows("out"), tensors(&s)), before, "{options}");
+        if !options.contains("arrow") {
+            assert_eq!(row_groups(&s), [[8, 5]], "{options}");
+        }
+        s.is_whole("out");
+        let compact = s.dataset("out");
+        s.run("compact", "out").exits(0);
+        assert!(s.dataset("out") == compact, "{options}");
+    }
 }
 
 #[test]
@@ -79,8 +118,9 @@ fn other_formats_are_merged_too() {
     ] {
         let s = dataset(options, &[4, 2, 1, 16, 3]);
         s.is_whole("out");
-        let rows = s.rows("out");
+        let (rows, tensors) = (s.rows("out"), tensors(&s));
         s.run("compact", "out").exits(0);
+        assert_eq!(self::tensors(&s), tensors, "{options}");
         let names = ["00000", "00003", "00004"].map(|number| format!("{number}.{extension}"));
         assert_eq!(rows_of_shards(&s), named(&[(&names[0], 7), (&names[1], 16), (&names[2], 3)]));
         assert_eq!(s.rows("out"), rows);

@@ -62,24 +62,6 @@ fn only_the_last_append_is_taken_back() {
     }
 }
 
-/// The shard that is cut was written before there was the second class.
-#[test]
-fn shard_that_is_cut_names_the_classes_of_its_version() {
-    let s = dataset("--size 4");
-    s.more_images(&["new/ant"], 0..1);
-    s.run("append", "new --out out").exits(0);
-    let rows = s.rows("out");
-    s.more_images(&["src/cat", "src/bee"], 13..40);
-    s.run("append", "src --out out").exits(3);
-    s.run("rollback", "out").exits(0);
-    assert_eq!(s.rows("out"), rows);
-    for split in ["train", "validation", "test"] {
-        let shard = format!("out/{split}/{split}-00000.parquet");
-        assert_eq!(s.footer_value(&shard, "inlaid.classes"), r#"["cat","ant"]"#);
-    }
-    s.is_whole("out");
-}
-
 const NO_HISTORY: &str = "error: `out` has no earlier version to go back to\n\
                           hint: only the last append can be taken back, not after `inlaid compact` or `--no-history`";
 

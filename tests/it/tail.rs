@@ -33,13 +33,48 @@ fn append(s: &Scratch, from: usize, to: usize) {
 #[test]
 fn small_tail_is_added_to_in_place() {
     let s = dataset(5);
-    let before = s.row_groups(SHARD);
-    append(&s, 5, 6);
-    append(&s, 6, 16);
+    let bytes = || fs::read(s.path().join(SHARD)).unwrap();
+    let mut before = bytes();
+    for (from, to) in [(5, 6), (6, 16)] {
+        append(&s, from, to);
+        // Who has seen the length of the file before still finds that file: its end is where it was.
+        assert!(bytes().starts_with(&before));
+        before = bytes();
+    }
     assert_eq!(s.shards("out", "train"), ["train/train-00000.parquet"]);
     assert_eq!(row_groups(&s), [[5, 1, 8, 2]]);
-    // Where they were, byte for byte.
-    assert!(s.row_groups(SHARD).starts_with(&before));
+    s.is_whole("out");
+}
+
+#[test]
+fn arrow_tail_is_added_to_in_place() {
+    for options in ["", "--compression lz4", "--storage binary"] {
+        let s = Scratch::new();
+        s.images(&["src/cat"], 5);
+        s.convert(&format!("src --out out {ROWS} --format arrow {options}")).exits(0);
+        let shard = s.path().join("out/train/train-00000.arrow");
+        let mut before = fs::read(&shard).unwrap();
+        for (from, to) in [(5, 6), (6, 16)] {
+            s.more_images(&["src/cat", &format!("src/more-{from}")], from..to);
+            s.run("append", "src --out out").exits(0);
+            let after = fs::read(&shard).unwrap();
+            assert!(after.starts_with(&before), "{options}");
+            before = after;
+        }
+        s.is_whole("out");
+    }
+}
+
+/// Every append leaves the end that the file had; a file of many row groups has a long one.
+#[test]
+fn tail_of_many_row_groups_stays_and_a_shard_begins() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 1);
+    s.convert("src --out out --size 1 --channels gray --split train=1").exits(0);
+    for rows in 1..66 {
+        append(&s, rows, rows + 1);
+    }
+    assert_eq!(row_groups(&s), [vec![1; 64], vec![1; 2]]);
     s.is_whole("out");
 }
 
@@ -57,10 +92,10 @@ fn large_tail_stays_and_a_shard_begins() {
 #[test]
 fn tail_of_at_most_twice_what_is_added_is_added_to() {
     let s = dataset(32);
-    let before = s.row_groups(SHARD);
+    let before = fs::read(s.path().join(SHARD)).unwrap();
     append(&s, 32, 52);
     assert_eq!(row_groups(&s), [[8, 8, 8, 8, 8, 8, 4]]);
-    assert!(s.row_groups(SHARD).starts_with(&before));
+    assert!(fs::read(s.path().join(SHARD)).unwrap().starts_with(&before));
     s.is_whole("out");
 }
 

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
+use bytes::buf::Reader;
+use bytes::{Buf, Bytes};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
@@ -12,52 +13,47 @@ use parquet::file::metadata::{
     ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
     RowGroupMetaData,
 };
+use parquet::file::reader::{ChunkReader, Length};
 
-use crate::error::Error;
 use crate::page::PageLayout;
+use crate::shard::CHECKSUMS;
+use crate::shard::checksum::RowGroupChecksums;
+use crate::shard::footer::StoredRowGroup;
 use crate::shard::row::{ROWS_AT_A_TIME, StoredRow};
-use crate::shard::{CHECKSUMS, Checksum};
 
-/// The end of a shard: what is where in it.
-pub(crate) struct ParquetFooter {
-    pub(super) file: File,
+/// The end of a Parquet shard.
+pub(in crate::shard) struct ParquetFooter {
     pub(super) metadata: Arc<ParquetMetaData>,
-    /// Of every row group.
-    pub(in crate::shard) checksums: Vec<Checksum>,
 }
 
 impl ParquetFooter {
-    pub(in crate::shard) fn read(path: &Path) -> Result<ParquetFooter, Error> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
-        let damaged = |reason: String| Error::damaged(path, reason);
+    /// Reads it, and the row groups that it tells of. In words, what is wrong with it.
+    pub(in crate::shard) fn read(file: &File) -> Result<(ParquetFooter, Vec<StoredRowGroup>), String> {
         // Whole, so that a row group's part of the footer can go on into another file.
         let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
         let reader = ParquetMetaDataReader::new().with_metadata_options(Some(options));
         let reader = reader.with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = reader.parse_and_finish(&file).map_err(|error| damaged(error.to_string()))?;
+        let metadata = reader.parse_and_finish(file).map_err(|error| error.to_string())?;
         let mut columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
         if !columns.all(lies_in_a_file) {
-            return Err(damaged("its footer has a column at no place in a file".to_owned()));
+            return Err("its footer has a column at no place in a file".to_owned());
         }
         let key_values = metadata.file_metadata().key_value_metadata();
         let text = key_values.and_then(|all| all.iter().find(|entry| entry.key == CHECKSUMS)?.value.as_deref());
-        let text = text.ok_or_else(|| damaged(format!("its footer has no `{CHECKSUMS}`")))?;
-        let checksums: Vec<Checksum> = serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
+        let text = text.ok_or_else(|| format!("its footer has no `{CHECKSUMS}`"))?;
+        let checksums: Vec<RowGroupChecksums> = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if checksums.len() != metadata.num_row_groups() {
             let (row_groups, checksums) = (metadata.num_row_groups(), checksums.len());
-            return Err(damaged(format!("its footer has {row_groups} row groups and {checksums} checksums")));
+            return Err(format!("its footer has {row_groups} row groups and {checksums} checksums"));
         }
-        Ok(ParquetFooter { file, metadata: Arc::new(metadata), checksums })
-    }
-
-    /// Where every row group lies in the file.
-    pub(in crate::shard) fn row_group_ranges(&self) -> Vec<Range<u64>> {
-        let range = |row_group: &RowGroupMetaData| {
-            let ranges = row_group.columns().iter().map(|column| column.byte_range());
-            let ends = ranges.clone().map(|(start, length)| start + length);
-            ranges.map(|(start, _)| start).min().unwrap_or(0)..ends.max().unwrap_or(0)
-        };
-        self.metadata.row_groups().iter().map(range).collect()
+        let row_groups = metadata.row_groups().iter().zip(checksums).map(|(row_group, checksums)| StoredRowGroup {
+            rows: usize::try_from(row_group.num_rows()).unwrap_or(0),
+            range: range_of(row_group.columns()),
+            without_tensors: vec![without_tensors(row_group)],
+            checksums,
+        });
+        let row_groups = row_groups.collect();
+        Ok((ParquetFooter { metadata: Arc::new(metadata) }, row_groups))
     }
 
     /// Says what is wrong with the pages of the tensor column in the `bytes` of a row group.
@@ -70,7 +66,7 @@ impl ParquetFooter {
         let metadata = self.metadata.row_group(row_group);
         let page_index = self.metadata.page_index_for_row_group(row_group);
         let locations = page_index.offset_index(0).map_or(&[][..], |index| &index.page_locations);
-        let begin = metadata.columns().iter().map(|column| column.byte_range().0).min().unwrap_or(0);
+        let begin = range_of(metadata.columns()).start;
         let (start, length) = metadata.column(0).byte_range();
         let column = bytes.get((start - begin) as usize..(start - begin + length) as usize);
         let column = column.ok_or("the tensor column lies outside of its row group")?;
@@ -97,16 +93,63 @@ impl ParquetFooter {
         }
     }
 
-    /// Calls `visit` with what the append of a dataset must know of every row, in order.
-    pub(in crate::shard) fn visit_rows(&self, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), ParquetError> {
+    /// Calls `visit` with every row of a row group whose bytes without tensors these are.
+    pub(in crate::shard) fn visit_rows(
+        &self,
+        number: usize,
+        row_group: &StoredRowGroup,
+        bytes: Vec<u8>,
+        visit: &mut dyn FnMut(StoredRow<'_>),
+    ) -> Result<(), ParquetError> {
         let metadata = ArrowReaderMetadata::try_new(self.metadata.clone(), ArrowReaderOptions::new())?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.try_clone()?, metadata);
+        let part = FilePart { start: row_group.without_tensors[0].start, bytes: bytes.into() };
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(part, metadata);
         let columns = ProjectionMask::columns(builder.parquet_schema(), StoredRow::COLUMNS);
-        for batch in builder.with_projection(columns).with_batch_size(ROWS_AT_A_TIME).build()? {
+        let builder = builder.with_projection(columns).with_row_groups(vec![number]);
+        for batch in builder.with_batch_size(ROWS_AT_A_TIME).build()? {
             StoredRow::visit(&batch?, visit)?;
         }
         Ok(())
     }
+}
+
+/// Bytes of a file, at the places that they have in it.
+struct FilePart {
+    start: u64,
+    bytes: Bytes,
+}
+
+impl Length for FilePart {
+    fn len(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+}
+
+impl ChunkReader for FilePart {
+    type T = Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        self.get_bytes(start, (self.len().saturating_sub(start)) as usize).map(Buf::reader)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let at = start.checked_sub(self.start).map(|at| at as usize);
+        let range = at.and_then(|at| Some(at..at.checked_add(length)?)).filter(|range| range.end <= self.bytes.len());
+        let range = range.ok_or_else(|| ParquetError::EOF("a column lies outside of its row group".to_owned()))?;
+        Ok(self.bytes.slice(range))
+    }
+}
+
+/// Where the columns beside the tensors, the first one, lie.
+pub(super) fn without_tensors(row_group: &RowGroupMetaData) -> Range<u64> {
+    range_of(&row_group.columns()[1.min(row_group.num_columns())..])
+}
+
+/// Where these columns lie in the file.
+fn range_of(columns: &[ColumnChunkMetaData]) -> Range<u64> {
+    let ranges = columns.iter().map(ColumnChunkMetaData::byte_range);
+    let ends = ranges.clone().map(|(start, length)| start + length);
+    ranges.map(|(start, _)| start).min().unwrap_or(0)..ends.max().unwrap_or(0)
 }
 
 /// Whether the crate can say where a column chunk lies: it panics at negative numbers.

@@ -6,7 +6,7 @@ mod footer;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -25,6 +25,7 @@ use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 
 use super::checksum::Checksum;
 use super::file::ShardFile;
+use super::footer::{Content, Footer, checksums};
 use super::{CHECKSUMS, RowGroup, ShardInfo, ShardWriter};
 use crate::columns::Columns;
 use crate::disk;
@@ -46,15 +47,70 @@ pub(super) struct ParquetShard {
 impl ParquetShard {
     pub(super) fn create(path: PathBuf, name: String, columns: &Columns) -> Result<ParquetShard, Error> {
         let file = ShardFile::create(&path)?;
-        let properties = Arc::new(properties(columns));
+        ParquetShard::begin(file, path.clone(), name, columns).map_err(Error::write(&path))
+    }
+
+    /// Begins with all bytes of another shard, and the row groups in them.
+    pub(super) fn extend(path: PathBuf, name: String, columns: &Columns, from: &Footer) -> Result<ParquetShard, Error> {
+        let mut file = ShardFile::create(&path)?;
+        file.begin_with(from)?;
         let begin = || -> Result<_, ParquetError> {
-            let schema = ArrowSchemaConverter::new().schema_root("schema").convert(columns.schema())?;
-            let writer = SerializedFileWriter::new(file, schema.root_schema_ptr(), properties)?;
-            let encoders = ArrowRowGroupWriterFactory::new(&writer, columns.schema().clone());
-            Ok((writer, encoders))
+            let mut shard = ParquetShard::begin(file, path.clone(), name, columns)?;
+            shard.pass_over(from)?;
+            Ok(shard)
         };
-        let (writer, encoders) = begin().map_err(Error::write(&path))?;
+        begin().map_err(Error::write(&path))
+    }
+
+    fn begin(file: ShardFile, path: PathBuf, name: String, columns: &Columns) -> Result<ParquetShard, ParquetError> {
+        let properties = Arc::new(properties(columns));
+        let schema = ArrowSchemaConverter::new().schema_root("schema").convert(columns.schema())?;
+        let writer = SerializedFileWriter::new(file, schema.root_schema_ptr(), properties)?;
+        let encoders = ArrowRowGroupWriterFactory::new(&writer, columns.schema().clone());
         Ok(ParquetShard { path, name, columns: columns.clone(), writer, encoders, rows: 0 })
+    }
+
+    /// Lets the writer know of the row groups that the file began with, and where they are.
+    fn pass_over(&mut self, from: &Footer) -> Result<(), ParquetError> {
+        for (number, row_group) in from.row_groups().iter().enumerate() {
+            self.pass_over_until(row_group.range.start)?;
+            self.append(from, number, true)?;
+        }
+        self.pass_over_until(from.bytes())?;
+        self.writer.flush()?;
+        self.writer.inner_mut().go_on();
+        Ok(())
+    }
+
+    fn pass_over_until(&mut self, end: u64) -> Result<(), ParquetError> {
+        let gap = end.checked_sub(self.writer.bytes_written() as u64);
+        let gap = gap.ok_or_else(|| ParquetError::General("its row groups do not lie in order".to_owned()))?;
+        Ok(self.writer.write_all(&vec![0; gap as usize])?)
+    }
+
+    /// Adds a row group of another shard, whose bytes are in place or are copied.
+    fn append(&mut self, from: &Footer, number: usize, in_place: bool) -> Result<(), ParquetError> {
+        let Content::Parquet(footer) = &from.content else { unreachable!("a dataset has shards of one format") };
+        let metadata = footer.metadata.row_group(number);
+        let page_index = footer.metadata.page_index_for_row_group(number);
+        let mut row_group = self.writer.next_row_group()?;
+        for (index, column) in metadata.columns().iter().enumerate() {
+            let close = ColumnCloseResult {
+                bytes_written: column.compressed_size() as u64,
+                rows_written: metadata.num_rows() as u64,
+                metadata: as_written(column)?,
+                bloom_filter: None,
+                column_index: page_index.column_index(index).cloned(),
+                offset_index: page_index.offset_index(index).cloned(),
+            };
+            match in_place {
+                true => row_group.append_column(&InPlace(column.compressed_size() as u64), close)?,
+                false => row_group.append_column(from.file(), close)?,
+            }
+        }
+        row_group.close()?;
+        self.rows += metadata.num_rows() as usize;
+        Ok(())
     }
 
     fn begin_row_group(&mut self) -> Result<(), ParquetError> {
@@ -86,51 +142,13 @@ impl ParquetShard {
             }
             encoder.close()?.append_to_row_group(&mut row_group)?;
         }
-        row_group.close()?;
-        self.end_row_group()?;
+        let metadata = row_group.close()?;
+        self.rows += group.rows.len();
+        let all = self.end_row_group()?;
+        let file = self.writer.inner_mut();
+        file.add_row_group(checksums(file.file(), all, &[footer::without_tensors(&metadata)])?);
         // Little is left to wait for at the end.
-        Ok(disk::sync(self.writer.inner().file())?)
-    }
-
-    /// Adds the first row groups of another shard as they are. At the beginning of a file they may
-    /// share the other's blocks; then the writer only learns where they are.
-    fn copy(&mut self, from: &ParquetFooter, row_groups: usize) -> Result<(), CopyError> {
-        let checksums = &from.checksums[..row_groups];
-        let end = from.row_group_ranges()[..row_groups].last().map_or(0, |range| range.end);
-        self.writer.flush()?;
-        let shared =
-            self.writer.flushed_row_groups().is_empty() && self.writer.inner_mut().share(&from.file, end, checksums)?;
-        for (index, &checksum) in checksums.iter().enumerate() {
-            if !shared {
-                self.begin_row_group()?;
-            }
-            let metadata = from.metadata.row_group(index);
-            let page_index = from.metadata.page_index_for_row_group(index);
-            let mut row_group = self.writer.next_row_group()?;
-            for (number, column) in metadata.columns().iter().enumerate() {
-                let close = ColumnCloseResult {
-                    bytes_written: column.compressed_size() as u64,
-                    rows_written: metadata.num_rows() as u64,
-                    metadata: as_written(column)?,
-                    bloom_filter: None,
-                    column_index: page_index.column_index(number).cloned(),
-                    offset_index: page_index.offset_index(number).cloned(),
-                };
-                match shared {
-                    true => row_group.append_column(&InPlace(column.compressed_size() as u64), close)?,
-                    false => row_group.append_column(&from.file, close)?,
-                }
-            }
-            row_group.close()?;
-            if !shared && self.end_row_group()? != checksum {
-                return Err(CopyError::Damaged(index));
-            }
-            self.rows += metadata.num_rows() as usize;
-        }
-        match shared && self.writer.bytes_written() as u64 != end {
-            true => Err(ParquetError::General("its row groups do not lie one after the other".to_owned()).into()),
-            false => Ok(disk::sync(self.writer.inner().file())?),
-        }
+        Ok(disk::sync(file.file())?)
     }
 
     fn complete(mut self: Box<Self>) -> Result<ShardInfo, ParquetError> {
@@ -153,36 +171,22 @@ impl ParquetShard {
 
 impl ShardWriter for ParquetShard {
     fn write_row_group(&mut self, group: &mut RowGroup) -> Result<(), Error> {
-        self.write(group).map_err(Error::write(&self.path))?;
-        self.rows += group.rows.len();
-        Ok(())
+        self.write(group).map_err(Error::write(&self.path))
     }
 
-    fn copy_row_groups(&mut self, shard: &Path, row_groups: usize) -> Result<(), Error> {
-        let footer = ParquetFooter::read(shard)?;
-        self.copy(&footer, row_groups.min(footer.checksums.len())).map_err(|error| match error {
-            CopyError::Damaged(index) => {
-                Error::damaged(shard, format!("row group {index} does not match its checksum"))
-            }
-            CopyError::Parquet(source) => Error::write(&self.path)(source),
-        })
+    fn copy_row_group(&mut self, from: &Footer, number: usize) -> Result<(), Error> {
+        let mut copy = || -> Result<_, ParquetError> {
+            self.begin_row_group()?;
+            self.append(from, number, false)?;
+            self.end_row_group()
+        };
+        let all = copy().map_err(Error::write(&self.path))?;
+        self.writer.inner_mut().add_copy(from, number, all)
     }
 
     fn finish(self: Box<Self>) -> Result<ShardInfo, Error> {
         let path = self.path.clone();
         self.complete().map_err(Error::write(&path))
-    }
-}
-
-/// Why row groups could not be copied.
-enum CopyError {
-    Damaged(usize),
-    Parquet(ParquetError),
-}
-
-impl<E: Into<ParquetError>> From<E> for CopyError {
-    fn from(error: E) -> CopyError {
-        CopyError::Parquet(error.into())
     }
 }
 
