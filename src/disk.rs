@@ -62,6 +62,24 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), Error> {
     step().and_then(|()| fs::create_dir_all(path)).map_err(Error::io("create folder", path))
 }
 
+/// Makes a folder and those above it from `top` on, which are missing, and brings their names to disk.
+pub(crate) fn create_folders(path: &Path, top: &Path) -> Result<(), Error> {
+    let create = || {
+        fs::create_dir_all(path)?;
+        for made in path.ancestors().take_while(|path| path.starts_with(top)) {
+            step()?;
+            let parent = made.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            match File::open(parent).and_then(|parent| parent.sync_all()) {
+                // It may be written to, but not listed: no reason to fail.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced?,
+            }
+        }
+        Ok(())
+    };
+    create().map_err(Error::io("create folder", path))
+}
+
 /// Brings the names of the files in a folder to disk.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), Error> {
     let sync = || {

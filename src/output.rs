@@ -79,7 +79,7 @@ impl Output {
     /// As [`Output::claim`]; if there is no dataset, or a shard is missing or has another length.
     pub fn of_dataset(folder: &Path) -> Result<(Output, Manifest), Error> {
         // In this order, since a commit in progress removes its journal when the manifest is there.
-        if !folder.join(PRIVATE).join(JOURNAL).exists() && !folder.join(MANIFEST).exists() {
+        if !is_committing(folder) && !folder.join(MANIFEST).exists() {
             return Err(Error::NoDataset(folder.to_owned()));
         }
         let output = Output::claim(folder)?;
@@ -190,8 +190,9 @@ impl CreatedFolder {
         }
         let missing = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
         let top = missing.last().unwrap_or(folder).to_owned();
-        fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
-        Ok(Some(CreatedFolder { top, folder: folder.to_owned(), is_locked: false, keep: false }))
+        let created = CreatedFolder { top, folder: folder.to_owned(), is_locked: false, keep: false };
+        disk::create_folders(folder, &created.top)?;
+        Ok(Some(created))
     }
 }
 
@@ -222,19 +223,23 @@ pub(crate) fn dataset_files(manifest: &Manifest) -> Vec<String> {
     shards.chain(rejects).chain(before).chain([CARD.to_owned(), MANIFEST.to_owned()]).collect()
 }
 
+/// Whether a commit is in progress, or was interrupted.
+pub(crate) fn is_committing(folder: &Path) -> bool {
+    folder.join(PRIVATE).join(JOURNAL).exists()
+}
+
 /// Whether the folder may be written to: the dataset that is there, if any, and no other files.
 pub(crate) fn check(folder: &Path) -> Result<Option<Manifest>, Error> {
-    let is_committing = || folder.join(PRIVATE).join(JOURNAL).exists();
     loop {
         let manifest = refuse_non_dataset(folder)?;
         let Some(there) = &manifest else { return Ok(None) };
         // In the middle of a commit, be it a crash's, there are shards that the manifest does not name yet.
-        if is_committing() {
+        if is_committing(folder) {
             return Ok(manifest);
         }
         match refuse_foreign_files(folder, there) {
             // They are those of a commit of another process since then.
-            Err(Error::ForeignFile(_)) if is_committing() || Manifest::read(folder)? != manifest => {}
+            Err(Error::ForeignFile(_)) if is_committing(folder) || Manifest::read(folder)? != manifest => {}
             outcome => return outcome.map(|()| manifest),
         }
     }
@@ -252,7 +257,7 @@ fn refuse_non_dataset(folder: &Path) -> Result<Option<Manifest>, Error> {
     if names.iter().all(|name| name == PRIVATE) {
         return Ok(None);
     }
-    let interrupted = folder.join(PRIVATE).join(JOURNAL).exists();
+    let interrupted = is_committing(folder);
     match Manifest::read(folder)? {
         // A crash in the middle of the first commit leaves shards without a manifest.
         None if !interrupted => Err(Error::OutputNotEmpty(folder.to_owned())),

@@ -44,7 +44,7 @@ pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
         let (path, lines) = (folder.join(REJECTS_BEFORE), next.version.rejects);
         let rejects = read_rejects(&path)?;
         if rejects.len() != lines {
-            return Err(Error::damaged(&path, format!("it has {} lines instead of {lines}", rejects.len())));
+            return Err(Error::damaged(&path, format!("it names {} inputs instead of {lines}", rejects.len())));
         }
         output.stage(REJECTS, &to_lines(&rejects))?;
         staged.push(REJECTS.to_owned());

@@ -14,7 +14,7 @@ use crate::columns::Columns;
 use crate::discover::{Discovery, Record};
 use crate::error::Error;
 use crate::manifest::{MANIFEST, Manifest, SplitInfo};
-use crate::output::dataset_files;
+use crate::output::{dataset_files, is_committing};
 use crate::page::PageLayout;
 use crate::pipeline;
 use crate::reject::{REJECTS, read_rejects};
@@ -38,6 +38,8 @@ pub struct Verification {
     pub sources: usize,
     /// How long it took.
     pub seconds: f64,
+    /// Whether the run that writes the dataset has not ended: more rows are to come.
+    pub unfinished: bool,
 }
 
 /// Something that is wrong with a dataset.
@@ -63,6 +65,9 @@ impl fmt::Display for Problem {
 /// If there is no dataset, its manifest can't be read, or the dataset is changed meanwhile.
 pub fn verify(folder: &Path, sources: &[PathBuf], options: &RunOptions) -> Result<Verification, Error> {
     let begin = Instant::now();
+    if is_committing(folder) {
+        return Err(Error::Committing(folder.to_owned()));
+    }
     let manifest = Manifest::read(folder)?.ok_or_else(|| Error::NoDataset(folder.to_owned()))?;
     let pages = Columns::new(&manifest.spec, &manifest.version.classes)?.pages();
     let pool = pipeline::threads(options)?;
@@ -93,7 +98,7 @@ pub fn verify(folder: &Path, sources: &[PathBuf], options: &RunOptions) -> Resul
     if !sources.is_empty() {
         found.check_sources(&discovery, made_of, missing, &manifest, &pool, options)?;
     }
-    if Manifest::read(folder)?.as_ref() != Some(&manifest) {
+    if is_committing(folder) || Manifest::read(folder)?.as_ref() != Some(&manifest) {
         return Err(Error::ChangedMeanwhile(folder.to_owned()));
     }
     found.0.sort();
@@ -104,6 +109,7 @@ pub fn verify(folder: &Path, sources: &[PathBuf], options: &RunOptions) -> Resul
         bytes: shards.iter().map(|shard| shard.bytes).sum(),
         sources: compared,
         seconds: begin.elapsed().as_secs_f64(),
+        unfinished: manifest.unfinished.is_some(),
     })
 }
 
@@ -223,7 +229,8 @@ impl Findings {
         }
         match read_rejects(&folder.join(REJECTS)) {
             Ok(rejects) if rejects.len() != manifest.version.rejects => {
-                self.add(REJECTS, format!("it has {} lines instead of {}", rejects.len(), manifest.version.rejects));
+                let expected = manifest.version.rejects;
+                self.add(REJECTS, format!("it names {} inputs instead of {expected}", rejects.len()));
             }
             Ok(_) => {}
             Err(error) => self.add(REJECTS, error.to_string()),

@@ -51,7 +51,7 @@ pub enum Error {
         detail: String,
     },
     /// One source has class folders, another split folders.
-    #[error("`{}` holds {first_folders} folders, but `{}` holds {other_folders} folders", first.display(), other.display())]
+    #[error("`{}` holds {}, but `{}` holds {}", first.display(), first_folders.described(), other.display(), other_folders.described())]
     MixedSources {
         /// The first source.
         first: PathBuf,
@@ -189,7 +189,7 @@ pub enum Error {
     #[error("`{}` holds no dataset", .0.display())]
     NoDataset(PathBuf),
     /// A source's folders mean something else than those of the dataset.
-    #[error("`{}` holds {found_folders} folders, but the dataset was made of {folders} folders", source_folder.display())]
+    #[error("`{}` holds {}, but the dataset was made of {}", source_folder.display(), found_folders.described(), folders.described())]
     OtherFolders {
         /// The source.
         source_folder: PathBuf,
@@ -229,6 +229,9 @@ pub enum Error {
     /// A reader saw two versions of a dataset.
     #[error("`{}` was changed while it was read", .0.display())]
     ChangedMeanwhile(PathBuf),
+    /// A commit is not done yet.
+    #[error("`{}` is in the middle of a commit", .0.display())]
+    Committing(PathBuf),
     /// A run on the dataset was interrupted.
     #[error("`{}` holds a run that was interrupted", .0.display())]
     Unfinished(PathBuf),

@@ -105,6 +105,18 @@ words! {
     }
 }
 
+impl Folders {
+    /// What a source with such folders holds.
+    pub fn described(self) -> &'static str {
+        match self {
+            Folders::Auto => "folders",
+            Folders::Classes => "class folders",
+            Folders::Splits => "split folders",
+            Folders::None => "images without folders",
+        }
+    }
+}
+
 words! {
     /// The order of the rows within a split.
     Order: "row order" {

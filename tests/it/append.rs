@@ -411,8 +411,8 @@ fn folders_must_mean_what_they_meant() {
     let before = s.dataset("out");
     s.run("append", "splits --out out").fails(
         1,
-        "error: `splits` holds splits folders, but the dataset was made of classes folders\n\
-         hint: give the folder that holds the classes folders, or say what they mean with `--folders classes`",
+        "error: `splits` holds split folders, but the dataset was made of class folders\n\
+         hint: give the folder that holds the class folders, or say what its folders mean with `--folders classes`",
     );
     assert_eq!(s.dataset("out"), before);
     s.run("append", "flat --out out").exits(1);
@@ -436,8 +436,8 @@ fn folders_without_meaning_stay_so_on_request() {
     s.more_images(&["src/a"], 5..10);
     s.run("append", "src --out out").fails(
         1,
-        "error: `src` holds classes folders, but the dataset was made of none folders\n\
-         hint: give the folder that holds the none folders, or say what they mean with `--folders none`",
+        "error: `src` holds class folders, but the dataset was made of images without folders\n\
+         hint: give the folder that holds the images without folders, or say what its folders mean with `--folders none`",
     );
     s.run("append", "src --out out --folders none").exits(0);
     assert_eq!(counts(&s.rows("out")), BTreeMap::from([(None, [12, 2, 1])]));

@@ -147,7 +147,7 @@ fn sources_that_disagree_are_refused() {
     s.image("b/train/cat/1.png");
     s.convert("a b --out out --size 4").fails(
         1,
-        "error: `a` holds classes folders, but `b` holds splits folders\n\
+        "error: `a` holds class folders, but `b` holds split folders\n\
          hint: say what the top folders mean with `--folders classes`, `splits` or `none`",
     );
 }

@@ -56,11 +56,37 @@ fn outcome_is_told_as_json() {
     assert!(outcome["seconds"].as_f64().unwrap() > 0.0);
     outcome["seconds"] = 0.into();
     let bytes = fs::metadata(s.path().join(SHARD)).unwrap().len();
-    let expected = json!({"problems": [], "rows": 10, "shards": 1, "bytes": bytes, "sources": 10, "seconds": 0});
+    let expected = json!({"problems": [], "rows": 10, "shards": 1, "bytes": bytes, "sources": 10, "seconds": 0, "unfinished": false});
     assert_eq!(outcome, expected);
     fs::remove_file(s.path().join("out/README.md")).unwrap();
     let outcome = s.run("verify", "out --json").exits(1).json();
     assert_eq!(outcome["problems"], json!([{"file": "README.md", "problem": "it is missing"}]));
+}
+
+#[test]
+fn run_that_has_not_ended_is_told() {
+    let s = dataset(5, "");
+    s.edit_manifest("out", |manifest| {
+        manifest["unfinished"] = json!({"run": "xxh3-128:00000000000000000000000000000000", "shards": 1});
+    });
+    let ran = s.run("verify", "out").exits(0);
+    assert!(ran.stdout.starts_with("whole: 10 rows in 1 file, "), "{}", ran.stdout);
+    let told = "not all: a run was interrupted; the same command goes on with it\n";
+    assert!(ran.stdout.ends_with(told), "{}", ran.stdout);
+    assert_eq!(s.run("verify", "out --json").exits(0).json()["unfinished"], true);
+}
+
+#[test]
+fn commit_that_is_not_done_is_no_damage() {
+    let s = dataset(5, "");
+    s.file("out/.inlaid/journal.json", br#"{"renames": [], "removals": []}"#);
+    s.run("verify", "out").fails(
+        1,
+        "error: `out` is in the middle of a commit\n\
+         hint: wait for it to end; if it was killed, run the same command again",
+    );
+    s.convert(&format!("src --out out {SMALL}")).exits(0);
+    s.is_whole("out");
 }
 
 // Damaged shards
@@ -213,12 +239,12 @@ fn list_of_rejects_must_have_its_lines() {
     s.is_whole("out");
     let lines = fs::read_to_string(s.path().join("out/rejects.jsonl")).unwrap();
     s.file("out/rejects.jsonl", lines.lines().next().unwrap().as_bytes());
-    finds(&s, &["`rejects.jsonl`: it has 1 lines instead of 2"]);
+    finds(&s, &["`rejects.jsonl`: it names 1 inputs instead of 2"]);
     s.file("out/rejects.jsonl", b"{");
     let ran = s.run("verify", "out").exits(1);
     assert!(ran.stdout.starts_with("`rejects.jsonl`: "), "{}", ran.stdout);
     fs::remove_file(s.path().join("out/rejects.jsonl")).unwrap();
-    finds(&s, &["`rejects.jsonl`: it has 0 lines instead of 2", "`rejects.jsonl`: it is missing"]);
+    finds(&s, &["`rejects.jsonl`: it is missing", "`rejects.jsonl`: it names 0 inputs instead of 2"]);
 }
 
 #[test]
@@ -226,7 +252,7 @@ fn list_of_rejects_that_the_manifest_denies_is_found() {
     let s = dataset(3, "");
     let line = r#"{"path":"a.png","stage":"decode","reason":"empty","detail":"the file is empty"}"#;
     s.file("out/rejects.jsonl", line.as_bytes());
-    finds(&s, &["`rejects.jsonl`: it has 1 lines instead of 0"]);
+    finds(&s, &["`rejects.jsonl`: it names 1 inputs instead of 0"]);
 }
 
 // What does not fit together

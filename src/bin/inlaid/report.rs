@@ -71,7 +71,7 @@ fn files(count: usize) -> String {
 
 /// Prints what came of reading a dataset back.
 pub fn verification(verification: &Verification, folder: &Path, json: bool) {
-    let Verification { problems, rows, shards, bytes, sources, seconds } = verification;
+    let Verification { problems, rows, shards, bytes, sources, seconds, unfinished } = verification;
     let text = match json {
         true => serde_json::to_string_pretty(verification).expect("a list of problems is JSON") + "\n",
         false => {
@@ -87,6 +87,9 @@ pub fn verification(verification: &Verification, folder: &Path, json: bool) {
             };
             if *sources > 0 {
                 text += &format!("{sources} rows compared with their sources\n");
+            }
+            if *unfinished {
+                text += "not all: a run was interrupted; the same command goes on with it\n";
             }
             text
         }
@@ -113,7 +116,9 @@ pub fn error(error: &Error) {
     let mut cause = error.source();
     while let Some(source) = cause {
         let text = source.to_string();
-        if !line.ends_with(&text) {
+        // Some errors only repeat what they wrap.
+        let repeats = source.source().is_some_and(|wrapped| text.ends_with(&wrapped.to_string()));
+        if !repeats && !line.ends_with(&text) {
             line += &format!(": {text}");
         }
         cause = source.source();
@@ -156,10 +161,12 @@ fn hint(error: &Error) -> Option<String> {
         }
         Error::NoDataset(_) => "make it with `inlaid convert`".into(),
         Error::OtherFolders { folders, .. } => format!(
-            "give the folder that holds the {folders} folders, or say what they mean with `--folders {folders}`"
+            "give the folder that holds the {}, or say what its folders mean with `--folders {folders}`",
+            folders.described()
         ),
         Error::ContentChanged { .. } => "leave out `--on-changed stop` to keep the row and list such images".into(),
         Error::ChangedMeanwhile(_) => "run it again".into(),
+        Error::Committing(_) => "wait for it to end; if it was killed, run the same command again".into(),
         Error::Unfinished(_) => {
             "run the same command again to finish it, or `inlaid append` with other sources to give it up".into()
         }
