@@ -15,26 +15,15 @@
 //!
 //! Colour profiles are not applied.
 
-use std::cell::Cell;
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
+use crate::contain::contain;
 use crate::error::RecordError;
 use crate::spec::{Channels, Color, Limits, Spec};
-
-thread_local! {
-    static DECODING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this thread is inside a codec: a panic there is caught and becomes a reject, so a panic
-/// hook may pass over it.
-pub fn is_decoding() -> bool {
-    DECODING.get()
-}
 
 /// An upright image of 8-bit samples, rows from top to bottom, channels side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,12 +52,10 @@ impl Decoder {
     /// If it is no image, one that can't be decoded, larger than the limits, or broken. A panic
     /// inside a codec is such an error too.
     pub fn decode(&mut self, file: &[u8], path: &Path, spec: &Spec) -> Result<Pixels<'_>, RecordError> {
-        DECODING.set(true);
-        let decoded = catch_unwind(AssertUnwindSafe(|| self.decode_unguarded(file, path, spec)));
-        DECODING.set(false);
+        let decoded = contain(|| self.decode_unguarded(file, path, spec));
         let (width, height, stage) = decoded.unwrap_or_else(|panic| {
             *self = Decoder::default();
-            Err(RecordError::CodecPanic(panic_message(&*panic)))
+            Err(RecordError::CodecPanic(panic))
         })?;
         let samples = &match stage {
             Buffer::Raw => &self.raw,
@@ -193,11 +180,6 @@ fn refused(error: ImageError) -> RecordError {
         // Codecs put line breaks into some messages; rejects are one line each.
         error => RecordError::Malformed(error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")),
     }
-}
-
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
 }
 
 /// Whether a JPEG has no end-of-image marker after the start of its first scan: the decoder fills

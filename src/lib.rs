@@ -30,6 +30,7 @@ mod append;
 mod card;
 pub mod columns;
 mod compact;
+mod contain;
 mod convert;
 mod decode;
 mod discover;
@@ -57,8 +58,8 @@ mod verify;
 
 pub use append::{append, append_dry_run};
 pub use compact::compact;
+pub use contain::is_contained;
 pub use convert::{convert, dry_run};
-pub use decode::is_decoding;
 pub use discover::{Ignored, Notice};
 pub use error::{Error, RecordError, SpecError, Stage};
 pub use manifest::{FORMAT_VERSION, MANIFEST, Manifest, SplitInfo, Unfinished, Version};

@@ -16,12 +16,19 @@ use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Compression as Codec;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 
 use super::column::{Element, TensorColumn};
 use super::map::map;
+use crate::contain::contain;
 use crate::error::Error;
 use crate::page::{PageHeader, PageLayout};
+use crate::shard::lies_in_a_file;
 use crate::spec::{Compression, Storage};
+
+/// Memory that is taken, or rows that are decoded, before anything shows that they are there.
+const MOST_AT_ONCE: usize = 1 << 24;
 
 /// A file of tensors.
 pub(super) struct TensorFile {
@@ -55,16 +62,11 @@ impl TensorFile {
     pub(super) fn open(path: &Path) -> Result<TensorFile, Error> {
         let bytes = map(path)?;
         let damaged = |reason: String| Error::damaged(path, reason);
-        let (content, schema, row_groups) = match bytes.starts_with(b"ARROW1") {
-            true => open_arrow(&bytes).map_err(|error| damaged(error.to_string()))?,
-            false => {
-                let metadata = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new());
-                let metadata = metadata.map_err(|error| damaged(error.to_string()))?;
-                let rows = metadata.metadata().row_groups().iter().map(|group| group.num_rows() as usize).collect();
-                let schema = metadata.schema().clone();
-                (Content::Parquet(metadata), schema, rows)
-            }
+        let open = || match bytes.starts_with(b"ARROW1") {
+            true => open_arrow(&bytes).map_err(|error| error.to_string()),
+            false => open_parquet(&bytes).map_err(|error| error.to_string()),
         };
+        let (content, schema, row_groups) = contain(open).flatten().map_err(damaged)?;
         let column = TensorColumn::find(&schema).ok_or_else(|| Error::NoTensors(path.to_owned()))?;
         let tensors = row_groups.iter().map(|_| OnceLock::new()).collect();
         Ok(TensorFile { path: path.to_owned(), column, schema, row_groups, bytes, content, tensors })
@@ -101,6 +103,11 @@ impl TensorFile {
 
     /// Columns of a row group.
     pub(super) fn read(&self, row_group: usize, columns: &[&str]) -> Result<RecordBatch, Error> {
+        let read = contain(|| self.read_uncontained(row_group, columns));
+        read.unwrap_or_else(|panic| Err(self.damaged(row_group, &panic)))
+    }
+
+    fn read_uncontained(&self, row_group: usize, columns: &[&str]) -> Result<RecordBatch, Error> {
         let damaged = |reason: String| self.damaged(row_group, &reason);
         let indices = columns.iter().map(|name| self.schema.index_of(name)).collect::<Result<Vec<_>, _>>();
         let indices = indices.map_err(|_| Error::NoColumn { path: self.path.clone(), columns: columns.join(", ") })?;
@@ -109,8 +116,10 @@ impl TensorFile {
                 let mask = ProjectionMask::roots(metadata.parquet_schema(), indices);
                 let rows = self.row_groups[row_group];
                 let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), metadata.clone());
-                let builder =
-                    builder.with_row_groups(vec![row_group]).with_projection(mask).with_batch_size(rows.max(1));
+                let builder = builder
+                    .with_row_groups(vec![row_group])
+                    .with_projection(mask)
+                    .with_batch_size(rows.clamp(1, MOST_AT_ONCE));
                 let reader = builder.build().map_err(|error| damaged(error.to_string()))?;
                 let batches: Vec<RecordBatch> =
                     reader.collect::<Result<_, _>>().map_err(|error| damaged(error.to_string()))?;
@@ -180,7 +189,8 @@ impl TensorFile {
     fn decompress_pages(&self, row_group: usize) -> Option<Bytes> {
         let layout = self.layout(row_group)?;
         let length = self.row_groups[row_group].checked_mul(self.column.row_bytes())?;
-        let mut tensors = Vec::with_capacity(length);
+        // A damaged footer may claim any number of rows.
+        let mut tensors = Vec::with_capacity(length.min(MOST_AT_ONCE));
         self.walk_pages(row_group, layout, |_, _, header, stored| {
             let (rows, body, pixels) = layout.find_pixels(header, stored, self.row_groups[row_group])?;
             tensors.extend_from_slice(&body[pixels]);
@@ -258,6 +268,20 @@ fn leaf_of(metadata: &ArrowReaderMetadata, root: usize) -> Option<usize> {
 fn select(batch: &RecordBatch, columns: &[&str]) -> Result<RecordBatch, ArrowError> {
     let indices = columns.iter().map(|name| batch.schema().index_of(name)).collect::<Result<Vec<_>, _>>()?;
     batch.project(&indices)
+}
+
+fn open_parquet(bytes: &Bytes) -> Result<(Content, SchemaRef, Vec<usize>), ParquetError> {
+    let metadata = ArrowReaderMetadata::load(bytes, ArrowReaderOptions::new())?;
+    let mut columns = metadata.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+    if !columns.all(lies_in_a_file) {
+        return Err(ParquetError::General("a column is at no place in a file".to_owned()));
+    }
+    let rows = |row_group: &RowGroupMetaData| {
+        usize::try_from(row_group.num_rows()).map_err(|_| ParquetError::General("a row group has negative rows".into()))
+    };
+    let rows = metadata.metadata().row_groups().iter().map(rows).collect::<Result<_, _>>()?;
+    let schema = metadata.schema().clone();
+    Ok((Content::Parquet(metadata), schema, rows))
 }
 
 fn open_arrow(bytes: &Bytes) -> Result<(Content, SchemaRef, Vec<usize>), ArrowError> {

@@ -42,6 +42,10 @@ impl ShardFile {
         })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn file(&self) -> &File {
         &self.file
     }

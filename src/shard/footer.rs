@@ -10,6 +10,7 @@ use super::arrow::ArrowFooter;
 use super::checksum::{Checksum, RowGroupChecksums};
 use super::parquet::ParquetFooter;
 use super::row::StoredRow;
+use crate::contain::contain;
 use crate::error::Error;
 use crate::page::PageLayout;
 use crate::spec::Format;
@@ -53,11 +54,11 @@ impl Footer {
         if bytes != shard.bytes {
             return Err(damaged(format!("it has {bytes} bytes instead of {}", shard.bytes)));
         }
-        let (content, row_groups) = match format {
+        let read = || match format {
             Format::Parquet => ParquetFooter::read(&file).map(|(footer, all)| (Content::Parquet(footer), all)),
             Format::Arrow => ArrowFooter::read(&file).map(|(footer, all)| (Content::Arrow(footer), all)),
-        }
-        .map_err(damaged)?;
+        };
+        let (content, row_groups) = contain(read).flatten().map_err(damaged)?;
         if row_groups.len() != shard.row_groups {
             return Err(damaged(format!("it has {} row groups instead of {}", row_groups.len(), shard.row_groups)));
         }

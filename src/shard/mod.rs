@@ -7,8 +7,11 @@ mod footer;
 mod parquet;
 mod row;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use self::arrow::ArrowShard;
+use self::file::ShardFile;
+use self::parquet::ParquetShard;
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::page::Page;
@@ -17,6 +20,7 @@ use crate::spec::{Format, Split};
 pub use checksum::{Checksum, RowGroupChecksums};
 pub use footer::Footer;
 pub(crate) use footer::StoredRowGroup;
+pub(crate) use parquet::lies_in_a_file;
 pub use row::Row;
 pub(crate) use row::StoredRow;
 
@@ -85,11 +89,7 @@ pub(crate) fn shard_number(name: &str) -> usize {
 /// # Errors
 /// If the file can't be written.
 pub fn create(folder: &Path, name: String, columns: &Columns) -> Result<Box<dyn ShardWriter>, Error> {
-    let path: PathBuf = folder.join(&name);
-    Ok(match columns.format() {
-        Format::Parquet => Box::new(parquet::ParquetShard::create(path, name, columns)?),
-        Format::Arrow => Box::new(arrow::ArrowShard::create(path, name, columns)?),
-    })
+    begin(ShardFile::create(&folder.join(&name))?, name, columns, None)
 }
 
 /// Begins the file `folder/name` with all bytes of another shard, so that it has the same row groups at
@@ -103,10 +103,21 @@ pub(crate) fn extend(
     columns: &Columns,
     shard: &Footer,
 ) -> Result<Box<dyn ShardWriter>, Error> {
-    let path: PathBuf = folder.join(&name);
+    let mut file = ShardFile::create(&folder.join(&name))?;
+    file.begin_with(shard)?;
+    begin(file, name, columns, Some(shard))
+}
+
+fn begin(
+    file: ShardFile,
+    name: String,
+    columns: &Columns,
+    from: Option<&Footer>,
+) -> Result<Box<dyn ShardWriter>, Error> {
+    let path = file.path().to_owned();
     Ok(match columns.format() {
-        Format::Parquet => Box::new(parquet::ParquetShard::extend(path, name, columns, shard)?),
-        Format::Arrow => Box::new(arrow::ArrowShard::extend(path, name, columns, shard)?),
+        Format::Parquet => Box::new(ParquetShard::begin(file, name, columns, from).map_err(Error::write(&path))?),
+        Format::Arrow => Box::new(ArrowShard::begin(file, name, columns, from).map_err(Error::write(&path))?),
     })
 }
 

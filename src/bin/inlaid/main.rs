@@ -106,7 +106,7 @@ fn report<T>(outcome: Result<T, Error>, print: impl FnOnce(&T) -> ExitCode) -> E
 fn quiet_codec_panics() {
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if !inlaid::is_decoding() {
+        if !inlaid::is_contained() {
             print(info);
         }
     }));

@@ -45,27 +45,14 @@ pub(super) struct ArrowShard {
 }
 
 impl ArrowShard {
-    pub(super) fn create(path: PathBuf, name: String, columns: &Columns) -> Result<ArrowShard, Error> {
-        let file = ShardFile::create(&path)?;
-        ArrowShard::begin(file, path.clone(), name, columns).map_err(Error::write(&path))
-    }
-
-    /// Begins with all bytes of another shard, and the record batches in them.
-    pub(super) fn extend(path: PathBuf, name: String, columns: &Columns, from: &Footer) -> Result<ArrowShard, Error> {
-        let mut file = ShardFile::create(&path)?;
-        file.begin_with(from)?;
-        let begin = || -> Result<_, ArrowError> {
-            let mut shard = ArrowShard::begin(file, path.clone(), name, columns)?;
-            shard.writer.get_mut().go_on();
-            shard.blocks.clone_from(&arrow_footer(from).blocks);
-            shard.rows = from.row_groups().iter().map(|row_group| row_group.rows).sum();
-            shard.align()?;
-            Ok(shard)
-        };
-        begin().map_err(Error::write(&path))
-    }
-
-    fn begin(file: ShardFile, path: PathBuf, name: String, columns: &Columns) -> Result<ArrowShard, ArrowError> {
+    /// Begins a shard in a file that is empty, or begins with all bytes of another.
+    pub(super) fn begin(
+        file: ShardFile,
+        name: String,
+        columns: &Columns,
+        from: Option<&Footer>,
+    ) -> Result<ArrowShard, ArrowError> {
+        let path = file.path().to_owned();
         let options = IpcWriteOptions::try_new(ALIGNMENT, false, VERSION)?;
         let options = options.try_with_compression(match columns.compression() {
             Compression::None => None,
@@ -73,7 +60,17 @@ impl ArrowShard {
             Compression::Zstd => Some(CompressionType::ZSTD),
         })?;
         let writer = FileWriter::try_new_with_options(file, columns.schema(), options)?;
-        Ok(ArrowShard { path, name, columns: columns.clone(), writer, blocks: Vec::new(), rows: 0 })
+        let mut shard = ArrowShard { path, name, columns: columns.clone(), writer, blocks: Vec::new(), rows: 0 };
+        from.map_or(Ok(()), |from| shard.pass_over(from))?;
+        Ok(shard)
+    }
+
+    /// Takes over the record batches that the file began with.
+    fn pass_over(&mut self, from: &Footer) -> Result<(), ArrowError> {
+        self.writer.get_mut().go_on();
+        self.blocks.clone_from(&arrow_footer(from).blocks);
+        self.rows = from.row_groups().iter().map(|row_group| row_group.rows).sum();
+        self.align()
     }
 
     /// Goes on where buffers may begin.

@@ -153,7 +153,7 @@ fn range_of(columns: &[ColumnChunkMetaData]) -> Range<u64> {
 }
 
 /// Whether the crate can say where a column chunk lies: it panics at negative numbers.
-fn lies_in_a_file(column: &ColumnChunkMetaData) -> bool {
+pub(crate) fn lies_in_a_file(column: &ColumnChunkMetaData) -> bool {
     let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
     start >= 0 && column.compressed_size() >= 0
 }

@@ -34,6 +34,7 @@ use crate::page::Page;
 use crate::spec::Compression;
 
 pub(super) use footer::ParquetFooter;
+pub(crate) use footer::lies_in_a_file;
 
 pub(super) struct ParquetShard {
     path: PathBuf,
@@ -45,29 +46,21 @@ pub(super) struct ParquetShard {
 }
 
 impl ParquetShard {
-    pub(super) fn create(path: PathBuf, name: String, columns: &Columns) -> Result<ParquetShard, Error> {
-        let file = ShardFile::create(&path)?;
-        ParquetShard::begin(file, path.clone(), name, columns).map_err(Error::write(&path))
-    }
-
-    /// Begins with all bytes of another shard, and the row groups in them.
-    pub(super) fn extend(path: PathBuf, name: String, columns: &Columns, from: &Footer) -> Result<ParquetShard, Error> {
-        let mut file = ShardFile::create(&path)?;
-        file.begin_with(from)?;
-        let begin = || -> Result<_, ParquetError> {
-            let mut shard = ParquetShard::begin(file, path.clone(), name, columns)?;
-            shard.pass_over(from)?;
-            Ok(shard)
-        };
-        begin().map_err(Error::write(&path))
-    }
-
-    fn begin(file: ShardFile, path: PathBuf, name: String, columns: &Columns) -> Result<ParquetShard, ParquetError> {
+    /// Begins a shard in a file that is empty, or begins with all bytes of another.
+    pub(super) fn begin(
+        file: ShardFile,
+        name: String,
+        columns: &Columns,
+        from: Option<&Footer>,
+    ) -> Result<ParquetShard, ParquetError> {
+        let path = file.path().to_owned();
         let properties = Arc::new(properties(columns));
         let schema = ArrowSchemaConverter::new().schema_root("schema").convert(columns.schema())?;
         let writer = SerializedFileWriter::new(file, schema.root_schema_ptr(), properties)?;
         let encoders = ArrowRowGroupWriterFactory::new(&writer, columns.schema().clone());
-        Ok(ParquetShard { path, name, columns: columns.clone(), writer, encoders, rows: 0 })
+        let mut shard = ParquetShard { path, name, columns: columns.clone(), writer, encoders, rows: 0 };
+        from.map_or(Ok(()), |from| shard.pass_over(from))?;
+        Ok(shard)
     }
 
     /// Lets the writer know of the row groups that the file began with, and where they are.
