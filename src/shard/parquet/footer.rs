@@ -23,7 +23,7 @@ use crate::shard::row::{ROWS_AT_A_TIME, StoredRow};
 
 /// The end of a Parquet shard.
 pub(in crate::shard) struct ParquetFooter {
-    pub(super) metadata: Arc<ParquetMetaData>,
+    metadata: ArrowReaderMetadata,
 }
 
 impl ParquetFooter {
@@ -53,7 +53,13 @@ impl ParquetFooter {
             checksums,
         });
         let row_groups = row_groups.collect();
-        Ok((ParquetFooter { metadata: Arc::new(metadata) }, row_groups))
+        let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new());
+        Ok((ParquetFooter { metadata: metadata.map_err(|error| error.to_string())? }, row_groups))
+    }
+
+    /// All of it.
+    pub(super) fn metadata(&self) -> &ParquetMetaData {
+        self.metadata.metadata()
     }
 
     /// Says what is wrong with the pages of the tensor column in the `bytes` of a row group.
@@ -63,8 +69,8 @@ impl ParquetFooter {
         bytes: &[u8],
         pages: PageLayout,
     ) -> Result<(), String> {
-        let metadata = self.metadata.row_group(row_group);
-        let page_index = self.metadata.page_index_for_row_group(row_group);
+        let metadata = self.metadata().row_group(row_group);
+        let page_index = self.metadata().page_index_for_row_group(row_group);
         let locations = page_index.offset_index(0).map_or(&[][..], |index| &index.page_locations);
         let begin = range_of(metadata.columns()).start;
         let (start, length) = metadata.column(0).byte_range();
@@ -101,9 +107,8 @@ impl ParquetFooter {
         bytes: Vec<u8>,
         visit: &mut dyn FnMut(StoredRow<'_>),
     ) -> Result<(), ParquetError> {
-        let metadata = ArrowReaderMetadata::try_new(self.metadata.clone(), ArrowReaderOptions::new())?;
         let part = FilePart { start: row_group.without_tensors[0].start, bytes: bytes.into() };
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(part, metadata);
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(part, self.metadata.clone());
         let columns = ProjectionMask::columns(builder.parquet_schema(), StoredRow::COLUMNS);
         let builder = builder.with_projection(columns).with_row_groups(vec![number]);
         for batch in builder.with_batch_size(ROWS_AT_A_TIME).build()? {

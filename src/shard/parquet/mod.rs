@@ -84,8 +84,8 @@ impl ParquetShard {
     /// Adds a row group of another shard, whose bytes are in place or are copied.
     fn append(&mut self, from: &Footer, number: usize, in_place: bool) -> Result<(), ParquetError> {
         let Content::Parquet(footer) = &from.content else { unreachable!("a dataset has shards of one format") };
-        let metadata = footer.metadata.row_group(number);
-        let page_index = footer.metadata.page_index_for_row_group(number);
+        let metadata = footer.metadata().row_group(number);
+        let page_index = footer.metadata().page_index_for_row_group(number);
         let mut row_group = self.writer.next_row_group()?;
         for (index, column) in metadata.columns().iter().enumerate() {
             let close = ColumnCloseResult {
