@@ -1,5 +1,7 @@
 """Datasets of image tensors: made from folders of images, read at the speed of memory.
 
+For example:
+
     import inlaid
 
     inlaid.convert("photos", out="dataset", size=224)

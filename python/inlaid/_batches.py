@@ -50,8 +50,8 @@ class Batches:
         return {"epoch": self._epoch, "batches": self._given}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """The next pass goes on with exactly the batch after the last one of `state`. The state fits any number of workers or
-        prefetching threads, but the other settings must be the same."""
+        """The next pass goes on with exactly the batch after the last one of `state`. The state fits any number of
+        workers or prefetching threads, but the other settings must be the same."""
         self._epoch, self._skip = state["epoch"], state["batches"]
         self._given = self._skip
 

@@ -43,7 +43,7 @@ class Dataset(Mapping[str, Table]):
         """The manifest: spec, classes, shards (see `schemas/manifest.schema.json`)."""
         self.classes: list[str] = self.manifest["classes"]
         """The names of the classes; a label is an index into them."""
-        order = [name for name in ("train", "validation", "test") if name in splits]
+        order = sorted(splits, key=["train", "validation", "test"].index)
         self._splits = {name: Table._of_split(self.path, name, splits[name], self.classes) for name in order}
 
     def __getitem__(self, split: str) -> Table:

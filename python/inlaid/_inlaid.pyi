@@ -1,8 +1,8 @@
 """The native half of the package (see `python/src`)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, final
 
 from numpy.typing import NDArray
 
@@ -17,6 +17,7 @@ def write(arguments: Sequence[str], progress: object) -> str:
 def open_dataset(folder: str | PathLike[str]) -> tuple[dict[str, Table], str]:
     """The splits of a dataset, and its manifest as JSON."""
 
+@final
 class Schema:
     """The names and types of columns, for other Arrow libraries."""
 
@@ -27,16 +28,18 @@ class Schema:
     def __len__(self) -> int: ...
     def __arrow_c_schema__(self) -> object: ...
 
-class Batches(Iterator[list[NDArray[Any]]]):
+@final
+class Batches:
     """Batches that are being read: the tensors (N, H, W, C), then the columns."""
 
     def __iter__(self) -> Batches: ...
     def __next__(self) -> list[NDArray[Any]]: ...
 
+@final
 class Table:
     """The rows of one or several files."""
 
-    def __init__(self, path: str | PathLike[str]) -> None: ...
+    def __new__(cls, path: str | PathLike[str]) -> Table: ...
     def __len__(self) -> int: ...
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -55,9 +58,7 @@ class Table:
         """A copy of the tensors of these rows: int64, one after the other."""
 
     def column(self, name: str) -> NDArray[Any]: ...
-    def batches(
-        self, settings: dict[str, Any], epoch: int, skip: int, worker: int, workers: int
-    ) -> Batches:
+    def batches(self, settings: dict[str, Any], epoch: int, skip: int, worker: int, workers: int) -> Batches:
         """The batches of an epoch from the batch `skip` on; of these, a worker gets every so many."""
 
     def count_batches(self, settings: dict[str, Any]) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _inlaid
 from ._batches import Batches
-from ._errors import ColumnError, InlaidError, RowError
+from ._errors import DamagedError, InlaidError, RowError
 
 if TYPE_CHECKING:
     import pyarrow
@@ -29,8 +29,8 @@ class Table:
     all files of a folder in the order of their names.
 
     `table[3]` is the tensor of a row, `table[10:20]` those of a slice, both read-only: views of the mapped file where
-    the rows lie together in it, else copies. `table[[7, 1, 3]]` copies any rows; a mask of booleans does too. Tables can be
-    pickled and used by many threads, which don't hold the GIL while rows are gathered.
+    the rows lie together in it, else copies. `table[[7, 1, 3]]` copies any rows; a mask of booleans does too. Tables
+    can be pickled and used by many threads, which don't hold the GIL while rows are gathered.
 
     Raises `NotFoundError` if there is no such file, `DamagedError` if one is damaged or has no tensors.
     """
@@ -83,7 +83,8 @@ class Table:
         counted = row + len(self) if row < 0 else row
         if not 0 <= counted < len(self):
             raise RowError(f"there is no row {row}, the table has {len(self)}")
-        return self._native.slice(counted, 1)[0]
+        tensor: NDArray[Any] = self._native.slice(counted, 1)[0]
+        return tensor
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return (self[row] for row in range(len(self)))
@@ -108,7 +109,8 @@ class Table:
         world_size: int = 1,
         prefetch: int = 2,
     ) -> Batches:
-        """The rows in batches: dictionaries of arrays that may be written to, the tensors (N, H, W, C) and `columns` (N,).
+        """The rows in batches: dictionaries of arrays that may be written to, the tensors (N, H, W, C) and `columns`
+        (N,).
 
         - `batch_size`: rows of a batch, at least 1; the last batch of an epoch may have fewer.
         - `shuffle`: `True` makes every order of the rows equally likely; a number such as 8 mixes the rows of that many
@@ -136,16 +138,17 @@ class Table:
 
     def to_arrow(self, columns: Sequence[str] | None = None) -> pyarrow.Table:
         """A `pyarrow.Table` of all columns, or of these. The tensors are views of the mapped file where they lie in it
-        as they are, in chunks of the rows that lie together. Needs pyarrow; other Arrow libraries take the table itself, as
-        `polars.DataFrame(table)` does.
+        as they are, in chunks of the rows that lie together. Needs pyarrow; other Arrow libraries take the table
+        itself, as `polars.DataFrame(table)` does.
 
-        Raises `ColumnError` if there is no such column.
+        Raises `ColumnError` if there is no such column, `DamagedError` if a row group is damaged.
         """
         import pyarrow
 
-        native, names = self._native, None if columns is None else list(columns)
-        stream = native.stream(names)
-        return pyarrow.RecordBatchReader._import_from_c_capsule(stream).read_all()
+        try:
+            return pyarrow.RecordBatchReader.from_stream(_Stream(self._native, columns)).read_all()
+        except (pyarrow.ArrowException, OSError) as error:
+            raise DamagedError(str(error)) from None
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self._native.stream(None)
@@ -154,8 +157,8 @@ class Table:
         return self.schema.__arrow_c_schema__()
 
     def to_tf(self, batch_size: int, **options: Any) -> tf.data.Dataset:
-        """A `tf.data.Dataset` of tuples: tensors (N, H, W, C), then the columns; of tensors alone if there are no columns.
-        Takes the options of `batches`.
+        """A `tf.data.Dataset` of tuples: tensors (N, H, W, C), then the columns; of tensors alone if there are no
+        columns. Takes the options of `batches`.
 
         Its cardinality is the number of batches; with `drop_last=True` the batch size is in its `element_spec`. Each
         pass over it is the next epoch, so that `shuffle` gives another order. Needs TensorFlow.
@@ -165,7 +168,8 @@ class Table:
         return dataset_of(self.batches(batch_size, **options))
 
     def to_torch(self, batch_size: int | None = None, **options: Any) -> BatchesDataset | RowsDataset:
-        """A dataset of PyTorch, of tuples: tensors, then the columns; of tensors alone if there are no columns. Needs PyTorch.
+        """A dataset of PyTorch, of tuples: tensors, then the columns; of tensors alone if there are no columns. Needs
+        PyTorch.
 
         With a `batch_size`: an `IterableDataset` of batches for `DataLoader(dataset, batch_size=None)`, whose workers
         share the batches and give them in order. Takes the options of `batches`; call `set_epoch` before each pass.
@@ -179,8 +183,8 @@ class Table:
         return BatchesDataset(self.batches(batch_size, **options))
 
     def to_jax(self, batch_size: int, **options: Any) -> JaxBatches:
-        """The batches as JAX arrays on the default device, without a copy on a CPU. Takes the options of `batches`; columns of
-        texts stay NumPy arrays. Needs JAX.
+        """The batches as JAX arrays on the default device, without a copy on a CPU. Takes the options of `batches`;
+        columns of texts stay NumPy arrays. Needs JAX.
         """
         from ._jax import JaxBatches
 
@@ -205,6 +209,16 @@ class Table:
 
     def _take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         return self._native.take(rows.astype(np.int64).tobytes())
+
+
+class _Stream:
+    """Some columns of a table, for Arrow libraries."""
+
+    def __init__(self, native: _inlaid.Table, columns: Sequence[str] | None) -> None:
+        self._native, self._columns = native, None if columns is None else list(columns)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._native.stream(self._columns)
 
 
 def _reopen(path: Path, split: str | None, rows: int) -> Table:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import tensorflow as tf
 
@@ -13,7 +15,7 @@ def dataset_of(batches: Batches) -> tf.data.Dataset:
     """See `Table.to_tf`."""
     table, epochs = batches.table, count()
 
-    def one_epoch():
+    def one_epoch() -> Iterator[Any]:
         for arrays in batches._arrays(next(epochs), 0):
             yield tuple(arrays) if batches.columns else arrays[0]
 

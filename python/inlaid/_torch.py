@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ._table import Table
 
 
-class BatchesDataset(IterableDataset):
+class BatchesDataset(IterableDataset[Any]):
     """Batches of an epoch, which the workers of a `DataLoader` share."""
 
     def __init__(self, batches: Batches) -> None:
@@ -39,8 +39,8 @@ class BatchesDataset(IterableDataset):
         self.load_state_dict({"epoch": epoch, "batches": 0})
 
     def state_dict(self, batches: int) -> dict[str, int]:
-        """How far the training loop has come: `batches` is how many of this epoch it has taken. Workers read ahead of it, so
-        nobody else knows."""
+        """How far the training loop has come: `batches` is how many of this epoch it has taken. Workers read ahead of
+        it, so nobody else knows."""
         return {"epoch": int(self._position[0]), "batches": batches}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
@@ -48,7 +48,7 @@ class BatchesDataset(IterableDataset):
         self._position[0], self._position[1] = state["epoch"], state["batches"]
 
 
-class RowsDataset(Dataset):
+class RowsDataset(Dataset[Any]):
     """Rows by number."""
 
     def __init__(self, table: Table, columns: Sequence[str] | None = None) -> None:

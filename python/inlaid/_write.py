@@ -46,11 +46,12 @@ def convert(
     dry_run: bool = False,
     progress: Progress = True,
 ) -> dict[str, Any]:
-    """Makes a dataset in the folder `out` from the images below `sources`, one folder or several. Every image becomes a row,
-    or a line of `rejects.jsonl` that says why not. Running it again after a crash goes on where it was.
+    """Makes a dataset in the folder `out` from the images below `sources`, one folder or several. Every image becomes
+    a row, or a line of `rejects.jsonl` that says why not. Running it again after a crash goes on where it was.
 
     - `size`: height and width of the tensors in pixels, 1 to 65,535: 224, (240, 320) or "240x320".
-    - `split`: fractions that sum to 1, as in {"train": 0.9, "test": 0.1}; by default 0.8 train, 0.1 validation, 0.1 test.
+    - `split`: fractions that sum to 1, as in {"train": 0.9, "test": 0.1}; by default 0.8 train, 0.1 validation, 0.1
+      test.
     - `pad_color`: (red, green, blue), 0 to 255 each, "#RRGGBB" or a name.
     - `max_file_bytes`, `row_group_bytes`, `shard_bytes`: a number of bytes, or "16MiB".
     - `max_errors`: how many images may be unusable, or "0.5%" of them.
@@ -61,10 +62,10 @@ def convert(
 
     Returns the summary (`schemas/summary.schema.json`): rows, rejects, splits, seconds.
 
-    Ctrl-C (`KeyboardInterrupt`) stops the run within an image; what was committed is whole, and the same call goes on from there. Raises
-    `SettingError` for a wrong option, `NotFoundError` for a source that is no folder or has no images, `ExistsError` if `out` holds
-    something else, `LockedError` if another process writes to it, `RejectedError` if more images than allowed are
-    unusable, `DiskFullError`.
+    Ctrl-C (`KeyboardInterrupt`) stops the run within an image; what was committed is whole, and the same call goes on
+    from there. Raises `SettingError` for a wrong option, `NotFoundError` for a source that is no folder or has no
+    images, `ExistsError` if `out` holds something else, `LockedError` if another process writes to it, `RejectedError`
+    if more images than allowed are unusable, `DiskFullError`.
     """
     return _run("convert", **locals())
 
@@ -82,11 +83,11 @@ def append(
     dry_run: bool = False,
     progress: Progress = True,
 ) -> dict[str, Any]:
-    """Adds the images below `sources` to the dataset in the folder `out` whose path below their source is not yet a row, made as
-    its other rows were. Running it again adds nothing.
+    """Adds the images below `sources` to the dataset in the folder `out` whose path below their source is not yet a
+    row, made as its other rows were. Running it again adds nothing.
 
-    The options are those of `inlaid append`, which `inlaid append --help` explains; `None` is its default. `progress`, the
-    result, interrupts and exceptions are as for `convert`; `NotFoundError` also if there is no dataset.
+    The options are those of `inlaid append`, which `inlaid append --help` explains; `None` is its default. `progress`,
+    the result, interrupts and exceptions are as for `convert`; `NotFoundError` also if there is no dataset.
     """
     return _run("append", **locals())
 
@@ -101,8 +102,9 @@ def _run(command: str, sources: Sources, out: Source, progress: Progress, **opti
             arguments.append(flag)
         elif value is not None and value is not False:
             arguments.append(f"{flag}={_text(name, value)}")
-    summary = _inlaid.write([*arguments, "--", *map(os.fspath, sources)], progress)
-    return json.loads(summary)
+    arguments += ["--", *(os.fspath(source) for source in sources)]
+    summary: dict[str, Any] = json.loads(_inlaid.write(arguments, progress))
+    return summary
 
 
 def _text(name: str, value: Any) -> str:

@@ -163,7 +163,9 @@ def test_the_gil_is_free_while_rows_are_gathered(train):
 # Files of others
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "int32", "int64", "float16", "float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int8", "uint16", "int16", "int32", "int64", "float16", "float32", "float64"]
+)
 @pytest.mark.parametrize("compression", ["none", "snappy", "zstd", "lz4"])
 def test_files_of_pyarrow(tmp_path, dtype, compression):
     values = (np.arange(30 * 24) % 251).astype(dtype).reshape(30, 2, 4, 3)
@@ -186,7 +188,13 @@ def test_files_of_pyarrow(tmp_path, dtype, compression):
 def test_files_of_polars(tmp_path, compression):
     values = (np.arange(30 * 24) % 251).astype(np.uint8).reshape(30, 24)
     texts = [None if n == 3 else f"row {n}" for n in range(30)]
-    frame = pl.DataFrame({"text": texts, "pixels": pl.Series(values, dtype=pl.Array(pl.UInt8, 24)), "odd": [n % 2 == 1 for n in range(30)]})
+    frame = pl.DataFrame(
+        {
+            "text": texts,
+            "pixels": pl.Series(values, dtype=pl.Array(pl.UInt8, 24)),
+            "odd": [n % 2 == 1 for n in range(30)],
+        }
+    )
     frame.write_parquet(tmp_path / "file.parquet", compression=compression, row_group_size=7)
     opened = inlaid.open(tmp_path / "file.parquet")
     assert opened.shape == (24,)
@@ -277,7 +285,10 @@ def test_shuffled_tensors_stay_with_their_rows(train, expected):
 @pytest.mark.parametrize("world_size", [2, 3, 7])
 def test_ranks_share_the_rows_of_an_epoch(train, expected, world_size):
     options = dict(shuffle=True, seed=1, columns=["path"], world_size=world_size)
-    ranks = [[path for batch in train.batches(4, rank=rank, **options) for path in batch["path"]] for rank in range(world_size)]
+    ranks = [
+        [path for batch in train.batches(4, rank=rank, **options) for path in batch["path"]]
+        for rank in range(world_size)
+    ]
     assert sorted(path for rank in ranks for path in rank) == sorted(expected[2])
 
 
@@ -374,6 +385,18 @@ def test_damaged_shards_are_named(dataset, tmp_path):
         inlaid.open(tmp_path / "dataset")
 
 
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+def test_damaged_row_groups_are_named(sample, tmp_path, compression):
+    shard = tmp_path / "shard.parquet"
+    content = bytearray((sample(compression=compression) / "train/train-00000.parquet").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    shard.write_bytes(content)
+    table = inlaid.open(shard)
+    for read in (lambda: table[:], lambda: table[[0]], lambda: list(table.batches(4)), lambda: table.to_arrow()):
+        with pytest.raises(inlaid.DamagedError, match="`.*shard.parquet` is damaged: row group 0"):
+            read()
+
+
 def test_files_without_tensors_are_named(tmp_path):
     pq.write_table(pa.table({"a": [1, 2]}), tmp_path / "file.parquet")
     with pytest.raises(inlaid.DamagedError, match="file.parquet` holds no tensors"):
@@ -384,7 +407,12 @@ def test_missing_tensors_are_no_rows(tmp_path):
     lists = pa.array([[1, 2], None, [3, 4]], pa.list_(pa.uint8(), 2))
     pq.write_table(pa.table({"a": lists}), tmp_path / "file.parquet")
     table = inlaid.open(tmp_path / "file.parquet")
-    for read in (lambda: table[0], lambda: table[[1]], lambda: list(table.batches(2)), lambda: list(table.batches(2, prefetch=0))):
+    for read in (
+        lambda: table[0],
+        lambda: table[[1]],
+        lambda: list(table.batches(2)),
+        lambda: list(table.batches(2, prefetch=0)),
+    ):
         with pytest.raises(inlaid.DamagedError, match="file.parquet` is damaged: row group 0: a tensor is null"):
             read()
 

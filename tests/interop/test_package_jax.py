@@ -6,7 +6,9 @@ import pytest
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
 
-from package import read_with_pyarrow
+import jax.numpy as jnp
+
+from package import address, read_with_pyarrow
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +39,11 @@ def test_a_jitted_function_takes_them(train):
     mean = jax.jit(lambda images: images.astype("float32").mean())
     batch = next(iter(train.to_jax(8)))
     assert abs(float(mean(batch["image"])) - train[0:8].mean()) < 0.01
+
+
+def test_batches_are_taken_without_a_copy(train):
+    batch = next(iter(train.batches(8)))
+    for take in (jnp.from_dlpack, jax.device_put):
+        array = take(batch["image"])
+        assert (array.shape, array.dtype) == ((8, 64, 64, 3), jnp.uint8)
+        assert array.unsafe_buffer_pointer() == address(batch["image"])

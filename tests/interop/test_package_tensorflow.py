@@ -74,7 +74,9 @@ def test_files_without_labels_give_tensors_alone(tmp_path):
     import pyarrow.parquet as pq
 
     values = np.arange(60, dtype=np.float32).reshape(10, 6)
-    pq.write_table(pa.table({"x": pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), 6)}), tmp_path / "x.parquet")
+    pq.write_table(
+        pa.table({"x": pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), 6)}), tmp_path / "x.parquet"
+    )
     dataset = inlaid.open(tmp_path / "x.parquet").to_tf(4)
     assert dataset.element_spec == tf.TensorSpec((None, 6), tf.float32)
     assert np.array_equal(np.concatenate(list(dataset)), values)

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDa
 
 from package import address, read_with_pyarrow
 
-WORKERS = [(0, None), (1, "fork"), (2, "fork"), (3, "fork"), (2, "spawn")]
+WORKERS = [(0, None), (1, "fork"), (2, "fork"), (2, "spawn")]
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,13 @@ def expected(sample):
 
 @pytest.fixture(params=WORKERS, ids=lambda workers: f"{workers[1] or 'process'}-{workers[0]}")
 def workers(request):
-    count, method = request.param
-    return {"num_workers": count, "multiprocessing_context": method}
+    return dict(zip(["num_workers", "multiprocessing_context"], request.param))
+
+
+@pytest.fixture(params=[0, 2])
+def forked(request):
+    """As `workers`, for tests that start them more than once: spawning takes seconds."""
+    return {"num_workers": request.param, "multiprocessing_context": "fork" if request.param else None}
 
 
 def paths(loader):
@@ -60,7 +65,9 @@ def test_epochs_are_shuffled_and_the_same_for_any_workers(train, expected, worke
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_that_live_on_hear_of_the_next_epoch(train, method):
     dataset = train.to_torch(5, shuffle=True, columns=["path"])
-    loader = DataLoader(dataset, batch_size=None, num_workers=2, persistent_workers=True, multiprocessing_context=method)
+    loader = DataLoader(
+        dataset, batch_size=None, num_workers=2, persistent_workers=True, multiprocessing_context=method
+    )
     orders = []
     for epoch in (0, 1, 0):
         dataset.set_epoch(epoch)
@@ -96,9 +103,9 @@ def test_a_state_of_batches_is_one_of_torch(train):
     assert [batch for _, batch in DataLoader(dataset, batch_size=None, num_workers=2)] == whole[2:]
 
 
-def test_ranks_and_workers_share_the_rows(train, expected, workers):
+def test_ranks_and_workers_share_the_rows(train, expected, forked):
     ranks = [train.to_torch(4, shuffle=True, columns=["path"], rank=rank, world_size=2) for rank in range(2)]
-    read = [path for rank in ranks for path in paths(DataLoader(rank, batch_size=None, **workers))]
+    read = [path for rank in ranks for path in paths(DataLoader(rank, batch_size=None, **forked))]
     assert sorted(read) == sorted(expected[2])
 
 
@@ -125,13 +132,13 @@ def test_rows_are_a_map(train, expected, workers):
     assert paths(batches) == stored
 
 
-def test_rows_are_sampled_for_ranks(train, expected, workers):
+def test_rows_are_sampled_for_ranks(train, expected, forked):
     dataset = train.to_torch(columns=["path"])
     read = []
     for rank in range(2):
         sampler = DistributedSampler(dataset, num_replicas=2, rank=rank, shuffle=True)
         sampler.set_epoch(1)
-        read.append(paths(DataLoader(dataset, batch_size=4, sampler=sampler, **workers)))
+        read.append(paths(DataLoader(dataset, batch_size=4, sampler=sampler, **forked)))
     assert set(read[0] + read[1]) == set(expected[2]) and len(read[0]) == len(read[1])
     assert read[0] != expected[2][::2]
 

@@ -51,10 +51,16 @@ def test_options_are_those_of_the_command_line(inlaid_path, command):
 
 
 def test_bytes_are_those_of_the_command_line(inlaid_path, tmp_path):
-    options = dict(size=(48, 32), split={"train": 0.7, "test": 0.3}, split_by="path", pad_color=(9, 8, 7), fit="pad", seed=5)
-    options |= dict(no_antialias=True, filter="bicubic", compression="lz4", row_group_bytes="20KiB", shard_bytes=65536, threads=1)
+    options = dict(
+        size=(48, 32), split={"train": 0.7, "test": 0.3}, split_by="path", pad_color=(9, 8, 7), fit="pad", seed=5
+    )
+    options |= dict(
+        no_antialias=True, filter="bicubic", compression="lz4", row_group_bytes="20KiB", shard_bytes=65536, threads=1
+    )
     inlaid.convert([SAMPLE], tmp_path / "package", **options)
-    arguments = "--size 48x32 --split train=0.7,test=0.3 --split-by path --pad-color 9,8,7 --fit pad --seed 5 --no-antialias"
+    arguments = (
+        "--size 48x32 --split train=0.7,test=0.3 --split-by path --pad-color 9,8,7 --fit pad --seed 5 --no-antialias"
+    )
     arguments += " --filter bicubic --compression lz4 --row-group-bytes 20KiB --shard-bytes 65536"
     subprocess.run([inlaid_path, "convert", SAMPLE, "--out", tmp_path / "binary", *arguments.split(), "-q"], check=True)
     assert content(tmp_path / "package") == content(tmp_path / "binary")
@@ -129,7 +135,9 @@ def interrupts(many, out):
     sender = threading.Thread(target=lambda: begun.wait() and os.kill(os.getpid(), signal.SIGINT))
     sender.start()
     try:
-        inlaid.convert(many, out, 64, threads=1, row_group_bytes=65536, shard_bytes=65536, progress=lambda *_: begun.set())
+        inlaid.convert(
+            many, out, 64, threads=1, row_group_bytes=65536, shard_bytes=65536, progress=lambda *_: begun.set()
+        )
     finally:
         begun.set()
         sender.join()
