@@ -11,6 +11,7 @@ use arrow_buffer::Buffer;
 use arrow_select::take::take;
 
 use super::order::{Epoch, Share};
+use super::pool::Pool;
 use super::table::Table;
 use crate::error::Error;
 
@@ -74,7 +75,8 @@ pub struct Batch {
     pub columns: Vec<ArrayRef>,
 }
 
-/// The batches of a share of an epoch, in order. Memory holds `2 * prefetch + 1` of them at most.
+/// The batches of a share of an epoch, in order. Memory holds `2 * prefetch + 1` of them at most, which
+/// are filled again as they are dropped.
 pub struct Batches {
     source: Arc<Source>,
     /// Numbers of the batches to come.
@@ -91,6 +93,7 @@ struct Source {
     rows: Vec<usize>,
     batch_size: usize,
     columns: Vec<ArrayRef>,
+    pool: Arc<Pool>,
 }
 
 impl Batches {
@@ -103,7 +106,9 @@ impl Batches {
         let count = options.count(table.len());
         let (worker, workers) = (options.worker.0, options.worker.1.max(1));
         let numbers = (options.skip + worker).min(count)..count;
-        let source = Arc::new(Source { table, rows, batch_size, columns });
+        // As many as there are at a time, when each is dropped before the next is asked for.
+        let pool = Pool::new((WAITING + 1) * options.prefetch + 1);
+        let source = Arc::new(Source { table, rows, batch_size, columns, pool });
         let threads = (0..options.prefetch).map(|thread| {
             let (sender, receiver) = sync_channel(WAITING);
             let mine = numbers.clone().step_by(workers).skip(thread).step_by(options.prefetch);
@@ -148,7 +153,9 @@ impl Source {
     fn batch(&self, number: usize) -> Result<Batch, Error> {
         let end = ((number + 1) * self.batch_size).min(self.rows.len());
         let rows = self.rows[number * self.batch_size..end].to_vec();
-        let tensors = self.table.take(&rows)?;
+        let mut tensors = self.pool.take(rows.len() * self.table.tensor_column().row_bytes());
+        self.table.append(&rows, &mut tensors)?;
+        let tensors = self.pool.lend(tensors);
         let indices = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
         let columns = self.columns.iter().map(|column| take(column, &indices, None));
         let columns = columns.collect::<Result<_, _>>().expect("every row of a table is in its columns");

@@ -7,6 +7,7 @@ mod dataset;
 mod file;
 mod map;
 mod order;
+mod pool;
 mod record_batches;
 mod table;
 

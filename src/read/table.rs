@@ -181,12 +181,17 @@ impl Table {
     /// As [`Table::tensor`].
     pub fn take(&self, rows: &[usize]) -> Result<Buffer, Error> {
         let mut out = MutableBuffer::with_capacity(rows.len() * self.tensor_column().row_bytes());
-        self.visit(rows, |tensors| out.extend_from_slice(tensors))?;
+        self.append(rows, &mut out)?;
         Ok(out.into())
     }
 
+    /// Copies the tensors of these rows behind what is in `out`.
+    pub(super) fn append(&self, rows: &[usize], out: &mut MutableBuffer) -> Result<(), Error> {
+        self.visit(rows, |tensors| out.extend_from_slice(tensors))
+    }
+
     /// Calls `visit` with the tensors of these rows, those together that lie together.
-    pub(super) fn visit(&self, rows: &[usize], mut visit: impl FnMut(&[u8])) -> Result<(), Error> {
+    fn visit(&self, rows: &[usize], mut visit: impl FnMut(&[u8])) -> Result<(), Error> {
         let mut rest = rows;
         while let [first, ..] = rest {
             let run = rest.iter().zip(*first..).take_while(|(row, next)| **row == *next).count();
