@@ -1,11 +1,11 @@
-"""What the Python package reads, beside a NumPy memory map of the same pixels: images/s, 224x224x3 uint8, batches of 64.
+"""How fast the Python package reads, beside a NumPy memory map: images/s, 224x224x3 uint8, batches of 64.
 
     python benches/package.py PHOTOS [--images 2000] [--repeat 3] [--inlaid target/release/inlaid]
 
 inlaid converts the photos into one split; the memory map and the TFRecord file (raw pixels and labels) hold its rows in
 the same order. Every measurement is a fresh process: the first batch, timed from before the file is opened (imports are
-done); one pass in which all pixels are summed (every row must come to the same sum); then passes for two seconds,
-timed, in which one byte in each 4 KiB is read. Everything is in the page cache.
+done); one pass over what is open, in which all pixels are summed (every row must come to the same sum); then passes for
+two seconds, timed, in which one byte in each 4 KiB is read. Everything is in the page cache.
 
   in order   `batches(64)`; slices of the map, copied
   at random  `table[rows]` and `batches(64, shuffle=True)`; fancy indexing of the map, rows in random order
@@ -31,41 +31,44 @@ BATCH = 64
 SECONDS = 2.0
 
 
-def in_order(folder):
+def table(folder):
     import inlaid
 
-    for batch in inlaid.open(folder / "dataset")["train"].batches(BATCH):
+    return inlaid.open(folder / "dataset")["train"]
+
+
+def memory_map(folder):
+    import numpy as np
+
+    return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy")
+
+
+def in_order(train):
+    for batch in train.batches(BATCH):
         yield batch["image"], batch["label"]
 
 
-def map_in_order(folder):
+def map_in_order(map):
     import numpy as np
 
-    images, labels = np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy")
+    images, labels = map
     for first in range(0, len(images), BATCH):
         yield np.array(images[first : first + BATCH]), labels[first : first + BATCH]
 
 
-def shuffled(folder):
-    import inlaid
-
-    for batch in inlaid.open(folder / "dataset")["train"].batches(BATCH, shuffle=True):
+def shuffled(train):
+    for batch in train.batches(BATCH, shuffle=True):
         yield batch["image"], batch["label"]
 
 
-def at_random(folder):
-    import inlaid
-
-    train = inlaid.open(folder / "dataset")["train"]
+def at_random(train):
     labels = train.column("label")
     for rows in random_rows(len(train)):
         yield train[rows], labels[rows]
 
 
-def map_at_random(folder):
-    import numpy as np
-
-    images, labels = np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy")
+def map_at_random(map):
+    images, labels = map
     for rows in random_rows(len(images)):
         yield images[rows], labels[rows]
 
@@ -78,17 +81,15 @@ def random_rows(count):
 
 
 def to_tf(folder):
-    import inlaid
-
-    return arrays_of(inlaid.open(folder / "dataset")["train"].to_tf(BATCH))
+    return table(folder).to_tf(BATCH)
 
 
 def tf_generator(folder):
     import tensorflow as tf
 
-    shape = (None, measure.SIZE, measure.SIZE, 3)
+    map, shape = memory_map(folder), (None, measure.SIZE, measure.SIZE, 3)
     signature = (tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((None,), tf.int64))
-    return arrays_of(tf.data.Dataset.from_generator(lambda: map_in_order(folder), output_signature=signature))
+    return tf.data.Dataset.from_generator(lambda: map_in_order(map), output_signature=signature)
 
 
 def tf_records(folder):
@@ -102,26 +103,27 @@ def tf_records(folder):
         return image, row["label"]
 
     records = tf.data.TFRecordDataset(str(folder / "records"))
-    return arrays_of(records.map(parse, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH))
+    return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH)
 
 
 def arrays_of(dataset):
+    import numpy as np
     import tensorflow as tf
 
     for images, labels in dataset.prefetch(tf.data.AUTOTUNE):
-        yield images.numpy(), labels.numpy()
+        yield np.asarray(memoryview(images)), np.asarray(memoryview(labels))
 
 
-# What is read, and what it is compared with.
+# What is opened once, how a pass over it is read, and what that is compared with.
 ROWS = {
-    "memory map, in order": (map_in_order, None),
-    "batches": (in_order, "memory map, in order"),
-    "memory map, at random": (map_at_random, None),
-    "table[rows]": (at_random, "memory map, at random"),
-    "batches, shuffled": (shuffled, "memory map, at random"),
-    "tf.data over memory map": (tf_generator, None),
-    "to_tf": (to_tf, "tf.data over memory map"),
-    "tf.data over TFRecords": (tf_records, "tf.data over memory map"),
+    "memory map, in order": (memory_map, map_in_order, None),
+    "batches": (table, in_order, "memory map, in order"),
+    "memory map, at random": (memory_map, map_at_random, None),
+    "table[rows]": (table, at_random, "memory map, at random"),
+    "batches, shuffled": (table, shuffled, "memory map, at random"),
+    "tf.data over memory map": (tf_generator, arrays_of, None),
+    "to_tf": (to_tf, arrays_of, "tf.data over memory map"),
+    "tf.data over TFRecords": (tf_records, arrays_of, "tf.data over memory map"),
 }
 
 
@@ -152,19 +154,20 @@ def worker(row, folder):
 
     if "tf" in row:
         import tensorflow  # noqa: F401
-    read, _ = ROWS[row]
+    opening, read, _ = ROWS[row]
     start = time.perf_counter()
-    next(iter(read(folder)))
+    source = opening(folder)
+    next(iter(read(source)))
     first = time.perf_counter() - start
     count = pixels = label_sum = 0
-    for images, labels in read(folder):
+    for images, labels in read(source):
         count += len(images)
         pixels += int(images.sum(dtype="uint64"))
         label_sum += int(labels.sum())
     passes = touched = 0
     start = time.perf_counter()
     while passes == 0 or time.perf_counter() - start < SECONDS:
-        for images, _ in read(folder):
+        for images, _ in read(source):
             touched += int(images.reshape(-1)[::4096].sum())
         passes += 1
     rate = passes * count / (time.perf_counter() - start)
@@ -176,7 +179,17 @@ def main():
     inlaid = measure.program(options.inlaid)
     with measure.scratch_folder(options.scratch) as scratch:
         folder = measure.class_folders(options.photos, options.images, scratch / "images")
-        command = [inlaid, "convert", folder, "--out", scratch / "dataset", "--size", measure.SIZE, "--split", "train=1"]
+        command = [
+            inlaid,
+            "convert",
+            folder,
+            "--out",
+            scratch / "dataset",
+            "--size",
+            measure.SIZE,
+            "--split",
+            "train=1",
+        ]
         measure.timed([*command, "--quiet"])
         write_references(scratch)
         results = measure.repeated(options.repeat, ROWS, lambda row: measure.fresh_process(__file__, row, scratch))
@@ -185,7 +198,7 @@ def main():
         sys.exit(f"error: the rows read other images, pixels or labels: {contents}")
     rates = {row: [result["rate"] for result in all_of_row] for row, all_of_row in results.items()}
     table = []
-    for row, (_, reference) in ROWS.items():
+    for row, (_, _, reference) in ROWS.items():
         share = measure.spread(measure.ratios(rates[row], rates[reference])) if reference else ""
         first = median(result["first"] for result in results[row]) * 1000
         table.append([row, f"{median(rates[row]):.0f}", share, f"{first:.1f}"])
