@@ -39,7 +39,10 @@ pub fn write(py: Python<'_>, arguments: Vec<OsString>, progress: Bound<'_, PyAny
             drop(shown);
             outcome
         };
-        scope.spawn(move || send.send(run()));
+        scope.spawn(move || {
+            // The receiver is there until this thread has ended.
+            let _ = send.send(run());
+        });
         loop {
             match py.detach(|| wait(TICK)) {
                 Ok(outcome) => return outcome.map_err(exception),
