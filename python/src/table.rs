@@ -74,7 +74,7 @@ impl Table {
     fn slice<'py>(&self, py: Python<'py>, start: usize, rows: usize) -> PyResult<Bound<'py, PyAny>> {
         let read = || match self.table.tensors(start, rows)? {
             (view, count) if count == rows => Ok(Buffer::from(view)),
-            _ => self.table.take(&(start..start + rows).collect::<Vec<_>>()),
+            _ => self.table.copy(&(start..start + rows).collect::<Vec<_>>()).map(Buffer::from),
         };
         let values = if rows == 0 { Buffer::default() } else { py.detach(read).map_err(exception)? };
         tensors(py, &self.table, values, rows, Access::Read)
@@ -83,8 +83,8 @@ impl Table {
     /// A copy of the tensors of these rows: int64 in the byte order of the machine, one after the other.
     fn take<'py>(&self, py: Python<'py>, rows: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         let rows: Vec<usize> = rows.as_chunks().0.iter().map(|row| i64::from_ne_bytes(*row) as usize).collect();
-        let values = py.detach(|| self.table.take(&rows)).map_err(exception)?;
-        tensors(py, &self.table, values, rows.len(), Access::Write)
+        let values = py.detach(|| self.table.copy(&rows)).map_err(exception)?;
+        tensors(py, &self.table, values.into(), rows.len(), Access::Write)
     }
 
     /// All rows of a column beside the tensors.

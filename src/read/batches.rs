@@ -69,7 +69,8 @@ impl BatchOptions {
 pub struct Batch {
     /// Which rows.
     pub rows: Vec<usize>,
-    /// Their tensors, one after the other; see [`Table::take`].
+    /// Their tensors, one after the other. They begin at a multiple of 64 bytes, as TensorFlow and JAX want
+    /// it to take them over without another copy.
     pub tensors: Buffer,
     /// The other columns that were asked for, in that order.
     pub columns: Vec<ArrayRef>,

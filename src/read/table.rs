@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use arrow_array::{Array, ArrayRef, new_empty_array};
-use arrow_buffer::{Buffer, MutableBuffer};
+use arrow_buffer::MutableBuffer;
 use bytes::Bytes;
 
 use super::column::TensorColumn;
@@ -172,17 +172,6 @@ impl Table {
         let mut out = Vec::with_capacity(rows.len() * self.tensor_column().row_bytes());
         self.visit(rows, |tensors| out.extend_from_slice(tensors))?;
         Ok(out)
-    }
-
-    /// Copies the tensors of these rows into a buffer that begins at a multiple of 64 bytes, as TensorFlow
-    /// and JAX want it to take it over without another copy.
-    ///
-    /// # Errors
-    /// As [`Table::tensor`].
-    pub fn take(&self, rows: &[usize]) -> Result<Buffer, Error> {
-        let mut out = MutableBuffer::with_capacity(rows.len() * self.tensor_column().row_bytes());
-        self.append(rows, &mut out)?;
-        Ok(out.into())
     }
 
     /// Copies the tensors of these rows behind what is in `out`.
