@@ -18,6 +18,9 @@ use crate::tensor::TensorShape;
 /// The name of the tensor column.
 pub const TENSOR_COLUMN: &str = "image";
 
+/// The key of the class names in the metadata of a shard's schema: a JSON array.
+pub(crate) const CLASSES: &str = "inlaid.classes";
+
 /// The columns of every shard of a dataset.
 #[derive(Clone, Debug)]
 pub struct Columns {
@@ -36,7 +39,7 @@ impl Columns {
             ("huggingface".to_owned(), json!({ "info": { "features": features(spec, &shape, classes) } }).to_string()),
             ("inlaid.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
             ("inlaid.spec".to_owned(), serde_json::to_string(spec).expect("a spec has no maps with odd keys")),
-            ("inlaid.classes".to_owned(), json!(classes).to_string()),
+            (CLASSES.to_owned(), json!(classes).to_string()),
         ]);
         let fields = vec![
             shape.field(TENSOR_COLUMN, spec.storage),

@@ -28,6 +28,8 @@
 
 mod append;
 mod card;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod columns;
 mod compact;
 mod contain;

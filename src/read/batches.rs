@@ -7,9 +7,11 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use arrow_array::{ArrayRef, UInt64Array};
+use arrow_buffer::Buffer;
 use arrow_select::take::take;
 
 use super::order::{Epoch, Share};
+use super::pool::Pool;
 use super::table::Table;
 use crate::error::Error;
 
@@ -51,6 +53,15 @@ impl BatchOptions {
             prefetch: 0,
         }
     }
+
+    /// Batches of the share of an epoch of so many rows, for all workers and from the first on.
+    pub fn count(&self, rows: usize) -> usize {
+        let rows = self.share.of(rows).len();
+        match self.drop_last {
+            true => rows / self.batch_size.max(1),
+            false => rows.div_ceil(self.batch_size.max(1)),
+        }
+    }
 }
 
 /// Some rows of a table.
@@ -58,13 +69,15 @@ impl BatchOptions {
 pub struct Batch {
     /// Which rows.
     pub rows: Vec<usize>,
-    /// Their tensors, one after the other.
-    pub tensors: Vec<u8>,
+    /// Their tensors, one after the other. They begin at a multiple of 64 bytes, as TensorFlow and JAX want
+    /// it to take them over without another copy.
+    pub tensors: Buffer,
     /// The other columns that were asked for, in that order.
     pub columns: Vec<ArrayRef>,
 }
 
-/// The batches of a share of an epoch, in order. Memory holds `2 * prefetch + 1` of them at most.
+/// The batches of a share of an epoch, in order. Memory holds `2 * prefetch + 1` of them at most, which
+/// are filled again as they are dropped.
 pub struct Batches {
     source: Arc<Source>,
     /// Numbers of the batches to come.
@@ -81,6 +94,7 @@ struct Source {
     rows: Vec<usize>,
     batch_size: usize,
     columns: Vec<ArrayRef>,
+    pool: Arc<Pool>,
 }
 
 impl Batches {
@@ -90,13 +104,12 @@ impl Batches {
         let columns = options.columns.iter().map(|name| table.column(name)).collect::<Result<_, _>>()?;
         let batch_size = options.batch_size.max(1);
         let rows = options.epoch.rows(&table)[options.share.of(table.len())].to_vec();
-        let count = match options.drop_last {
-            true => rows.len() / batch_size,
-            false => rows.len().div_ceil(batch_size),
-        };
+        let count = options.count(table.len());
         let (worker, workers) = (options.worker.0, options.worker.1.max(1));
         let numbers = (options.skip + worker).min(count)..count;
-        let source = Arc::new(Source { table, rows, batch_size, columns });
+        // As many as there are at a time, when each is dropped before the next is asked for.
+        let pool = Pool::new((WAITING + 1) * options.prefetch + 1);
+        let source = Arc::new(Source { table, rows, batch_size, columns, pool });
         let threads = (0..options.prefetch).map(|thread| {
             let (sender, receiver) = sync_channel(WAITING);
             let mine = numbers.clone().step_by(workers).skip(thread).step_by(options.prefetch);
@@ -141,7 +154,9 @@ impl Source {
     fn batch(&self, number: usize) -> Result<Batch, Error> {
         let end = ((number + 1) * self.batch_size).min(self.rows.len());
         let rows = self.rows[number * self.batch_size..end].to_vec();
-        let tensors = self.table.copy(&rows)?;
+        let mut tensors = self.pool.take(rows.len() * self.table.tensor_column().row_bytes());
+        self.table.append(&rows, &mut tensors)?;
+        let tensors = self.pool.lend(tensors);
         let indices = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
         let columns = self.columns.iter().map(|column| take(column, &indices, None));
         let columns = columns.collect::<Result<_, _>>().expect("every row of a table is in its columns");

@@ -7,10 +7,13 @@ mod dataset;
 mod file;
 mod map;
 mod order;
+mod pool;
+mod record_batches;
 mod table;
 
 pub use batches::{Batch, BatchOptions, Batches};
 pub use column::{Element, TensorColumn};
 pub use dataset::Dataset;
 pub use order::{Epoch, Position, RowOrder, Share};
+pub use record_batches::RecordBatches;
 pub use table::Table;

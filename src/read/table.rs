@@ -5,11 +5,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, new_empty_array};
+use arrow_buffer::MutableBuffer;
 use bytes::Bytes;
 
 use super::column::TensorColumn;
 use super::file::{TensorFile, Tensors};
+use crate::columns::CLASSES;
 use crate::error::Error;
 
 /// Decoded row groups that are kept where pages are not verbatim: as many as are read at a time by a
@@ -87,6 +89,17 @@ impl Table {
         &self.files[0].schema
     }
 
+    /// The names of the classes, as the files say that were written by inlaid; a label is an index into
+    /// them. Empty if there are none.
+    pub fn classes(&self) -> Vec<String> {
+        let lists = self.files.iter().filter_map(|file| {
+            let text = file.schema.metadata().get(CLASSES)?;
+            serde_json::from_str::<Vec<String>>(text).ok()
+        });
+        // Appends add classes at the end, so the longest list is the newest.
+        lists.max_by_key(Vec::len).unwrap_or_default()
+    }
+
     /// The rows of every row group.
     pub fn row_groups(&self) -> impl Iterator<Item = Range<usize>> {
         let starts = self.row_groups.iter().map(|(start, ..)| *start);
@@ -161,8 +174,13 @@ impl Table {
         Ok(out)
     }
 
+    /// Copies the tensors of these rows behind what is in `out`.
+    pub(super) fn append(&self, rows: &[usize], out: &mut MutableBuffer) -> Result<(), Error> {
+        self.visit(rows, |tensors| out.extend_from_slice(tensors))
+    }
+
     /// Calls `visit` with the tensors of these rows, those together that lie together.
-    pub(super) fn visit(&self, rows: &[usize], mut visit: impl FnMut(&[u8])) -> Result<(), Error> {
+    fn visit(&self, rows: &[usize], mut visit: impl FnMut(&[u8])) -> Result<(), Error> {
         let mut rest = rows;
         while let [first, ..] = rest {
             let run = rest.iter().zip(*first..).take_while(|(row, next)| **row == *next).count();
@@ -188,10 +206,19 @@ impl Table {
             .map(|&(_, file, row_group)| Ok(self.files[file].read(row_group, &[name])?.column(0).clone()));
         let parts: Vec<ArrayRef> = parts.collect::<Result<_, Error>>()?;
         let parts: Vec<&dyn Array> = parts.iter().map(|part| &**part).collect();
+        if parts.is_empty() {
+            let field = self.schema().field_with_name(name).map_err(|_| self.no_column(name))?;
+            return Ok(new_empty_array(field.data_type()));
+        }
         let array = arrow_select::concat::concat(&parts);
         let array = array.map_err(|error| Error::damaged(&self.files[0].path, error.to_string()))?;
         columns.insert(name.to_owned(), array.clone());
         Ok(array)
+    }
+
+    /// The error of asking for a column that is not there.
+    pub(super) fn no_column(&self, name: &str) -> Error {
+        Error::NoColumn { path: self.files[0].path.clone(), columns: name.to_owned() }
     }
 
     fn decoded(&self, number: usize, file: &TensorFile, row_group: usize) -> Result<Bytes, Error> {

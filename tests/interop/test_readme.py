@@ -1,5 +1,5 @@
 """The Python examples of the README run as they stand. Each is a fenced block after a comment line
-`<!-- test: NAME -->`; it finds the converted sample in `dataset`, and with other options in
+`<!-- test: NAME -->`; it finds the sample in `photos`, converted in `dataset`, and with other options in
 `dataset-binary` and `dataset-arrow`."""
 
 import os
@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from conftest import REPOSITORY
+from conftest import REPOSITORY, SAMPLE
 
 EXAMPLE = re.compile(r"^<!-- test: ([\w-]+) -->\n\s*```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -23,6 +23,7 @@ def examples():
 @pytest.fixture
 def folder(sample, tmp_path):
     """Where an example runs: the datasets are linked, what it writes is its own."""
+    (tmp_path / "photos").symlink_to(SAMPLE)
     (tmp_path / "dataset").symlink_to(sample())
     (tmp_path / "dataset-binary").symlink_to(sample("binary"))
     (tmp_path / "dataset-arrow").symlink_to(sample(format="arrow"))

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::{Notice, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
-use inlaid::{Notice, Progress};
 
 /// How often the bar is drawn.
 const FRAME: Duration = Duration::from_millis(100);
@@ -45,19 +45,7 @@ impl Terminal {
 
     /// Shows the progress until the returned value is dropped.
     pub fn show(&self, progress: &Arc<Progress>) -> Option<Shown> {
-        if self.quiet {
-            return None;
-        }
-        let (ends, ended) = channel::<()>();
-        let progress = progress.clone();
-        let thread = thread::spawn(move || {
-            let mut view = View::new();
-            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(FRAME) {
-                view.update(&progress);
-            }
-            view.finish(&progress);
-        });
-        Some(Shown { ends: Some(ends), thread: Some(thread) })
+        (!self.quiet).then(|| Shown::new(progress))
     }
 
     pub fn notes(&self, notices: &[Notice]) {
@@ -71,6 +59,26 @@ impl Terminal {
 pub struct Shown {
     ends: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Draws a bar on standard error until the returned value is dropped; none if that is no terminal.
+pub fn bar(progress: &Arc<Progress>) -> Option<Shown> {
+    stderr().is_terminal().then(|| Shown::new(progress))
+}
+
+impl Shown {
+    fn new(progress: &Arc<Progress>) -> Shown {
+        let (ends, ended) = channel::<()>();
+        let progress = progress.clone();
+        let thread = thread::spawn(move || {
+            let mut view = View::new();
+            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(FRAME) {
+                view.update(&progress);
+            }
+            view.finish(&progress);
+        });
+        Shown { ends: Some(ends), thread: Some(thread) }
+    }
 }
 
 impl Drop for Shown {

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::io::{Write, stdout};
 use std::path::Path;
 
-use inlaid::{ByteSize, Error, SpecError, Summary, Verification, Version};
+use crate::{ByteSize, Error, SpecError, Summary, Verification, Version};
 
 /// The exit code of a run that stopped.
 pub fn exit_code(error: &Error) -> u8 {
@@ -56,7 +56,7 @@ fn in_words(summary: &Summary, out: &Path) -> String {
         let reasons: Vec<_> = summary.rejects_by_reason.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
         text += &format!("{rejects} rejected: {}\n", reasons.join(", "));
         if !summary.dry_run {
-            text += &format!("each is a line of `{out}/{}`\n", inlaid::REJECTS);
+            text += &format!("each is a line of `{out}/{}`\n", crate::REJECTS);
         }
     }
     text
@@ -110,9 +110,17 @@ pub fn change(before: &Version, after: &Version, folder: &Path, json: bool) {
     let _ = stdout().write_all(text.as_bytes());
 }
 
-/// Prints an error, its causes on the same line, and the way out.
+/// Prints an error and the way out.
 pub fn error(error: &Error) {
-    let mut line = format!("error: {error}");
+    eprintln!("error: {}", message(error));
+    if let Some(hint) = hint(error) {
+        eprintln!("hint: {hint}");
+    }
+}
+
+/// An error and its causes, in one line.
+pub fn message(error: &Error) -> String {
+    let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {
         let text = source.to_string();
@@ -123,14 +131,11 @@ pub fn error(error: &Error) {
         }
         cause = source.source();
     }
-    eprintln!("{line}");
-    if let Some(hint) = hint(error) {
-        eprintln!("hint: {hint}");
-    }
+    line
 }
 
 /// The way out of an error, with the exact option.
-fn hint(error: &Error) -> Option<String> {
+pub fn hint(error: &Error) -> Option<String> {
     Some(match error {
         Error::Spec(SpecError::ShareSum(_)) => {
             "shares are fractions, as in `--split train=0.8,validation=0.1,test=0.1`".into()

@@ -4,12 +4,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
-use inlaid::{
+use crate::{
     ByteSize, Channels, Color, Compression, Filter, Fit, Folders, Format, History, Limits, MaxErrors, OnChanged,
     OnError, Order, Overwrite, RunOptions, Shares, Size, Spec, SplitBy, Storage,
 };
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
 
 /// Image folders to training datasets: resized tensors in Parquet, split and shuffled.
 #[derive(Parser)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Write, stdout};
 use std::path::Path;
 
-use inlaid::{ByteSize, Manifest, Split, SplitInfo};
+use crate::{ByteSize, Manifest, Split, SplitInfo};
 
 /// Prints what a dataset is: as text, or the manifest itself.
 pub fn print(manifest: &Manifest, folder: &Path, json: bool) {
@@ -44,8 +44,8 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
     text += &classes(&version.classes, &version.splits);
     match version.rejects {
         0 => {}
-        1 => text += &format!("\n1 input is no row, a line of `{}`\n", inlaid::REJECTS),
-        n => text += &format!("\n{n} inputs are no rows, each a line of `{}`\n", inlaid::REJECTS),
+        1 => text += &format!("\n1 input is no row, a line of `{}`\n", crate::REJECTS),
+        n => text += &format!("\n{n} inputs are no rows, each a line of `{}`\n", crate::REJECTS),
     }
     if unfinished.is_some() {
         text += "\na run is going on or was interrupted; the same command goes on with it\n";

@@ -1,0 +1,51 @@
+"""Datasets of image tensors: made from folders of images, read at the speed of memory.
+
+For example:
+
+    import inlaid
+
+    inlaid.convert("photos", out="dataset", size=224)
+    train = inlaid.open("dataset")["train"]
+    for batch in train.batches(64, shuffle=True):
+        batch["image"]  # (64, 224, 224, 3) uint8
+        batch["label"]  # (64,) int64, an index into train.classes
+"""
+
+from ._batches import Batches
+from ._dataset import Dataset, open
+from ._errors import (
+    ColumnError,
+    DamagedError,
+    DiskFullError,
+    ExistsError,
+    InlaidError,
+    LockedError,
+    NotFoundError,
+    RejectedError,
+    RowError,
+    SettingError,
+)
+from ._inlaid import Schema, __version__
+from ._table import Table
+from ._write import append, convert
+
+__all__ = [
+    "Batches",
+    "ColumnError",
+    "DamagedError",
+    "Dataset",
+    "DiskFullError",
+    "ExistsError",
+    "InlaidError",
+    "LockedError",
+    "NotFoundError",
+    "RejectedError",
+    "RowError",
+    "Schema",
+    "SettingError",
+    "Table",
+    "__version__",
+    "append",
+    "convert",
+    "open",
+]

@@ -1,0 +1,5 @@
+"""`python -m inlaid` is the command line."""
+
+from ._cli import main
+
+main()

@@ -1,0 +1,231 @@
+"""The rows of a split or of a file."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _inlaid
+from ._batches import Batches
+from ._errors import DamagedError, InlaidError, RowError
+
+if TYPE_CHECKING:
+    import pyarrow
+    import tensorflow as tf
+
+    from ._jax import JaxBatches
+    from ._torch import BatchesDataset, RowsDataset
+
+
+class Table:
+    """Rows of tensors, with other columns beside them: `Table("photos.parquet")` opens a file, `Table("dataset/train")`
+    all files of a folder in the order of their names.
+
+    `table[3]` is the tensor of a row, `table[10:20]` those of a slice, both read-only: views of the mapped file where
+    the rows lie together in it, else copies. `table[[7, 1, 3]]` copies any rows; a mask of booleans does too. Tables
+    can be pickled and used by many threads, which don't hold the GIL while rows are gathered.
+
+    Raises `NotFoundError` if there is no such file, `DamagedError` if one is damaged or has no tensors.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self._open(Path(os.path.abspath(path)), None, _inlaid.Table(path), None)
+
+    @classmethod
+    def _of_split(cls, path: Path, split: str, native: _inlaid.Table, classes: list[str]) -> Table:
+        table = cls.__new__(cls)
+        table._open(path, split, native, classes)
+        return table
+
+    def _open(self, path: Path, split: str | None, native: _inlaid.Table, classes: list[str] | None) -> None:
+        self._origin, self._native = (path, split), native
+        self.classes: list[str] = native.classes if classes is None else classes
+        """The names of the classes; a label is an index into them. Empty if the files don't say."""
+        self.shape: tuple[int, ...] = native.shape
+        """Of one tensor: (H, W, C), or (N,) if the file names no dimensions."""
+        self.dtype: np.dtype[Any] = np.dtype(native.dtype)
+        """Of its elements: uint8 (0 to 255) in what inlaid writes."""
+        self.tensor_column: str = native.tensor_column
+        """The name of the column of tensors."""
+        self.schema: _inlaid.Schema = native.schema
+        """The Arrow schema of all columns, for `pyarrow.schema(...)` or another Arrow library."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (*self._origin, len(self))
+
+    def __len__(self) -> int:
+        return len(self._native)
+
+    def __repr__(self) -> str:
+        return f"<inlaid.Table {len(self)} rows of {'x'.join(map(str, self.shape))} {self.dtype}>"
+
+    def __getitem__(self, rows: SupportsIndex | slice | ArrayLike) -> NDArray[Any]:
+        """The tensor of a row (H, W, C), or those of a slice or array of rows (N, H, W, C).
+
+        Raises `RowError` (an `IndexError`) if there is no such row, or `rows` are no integers or booleans.
+        """
+        if isinstance(rows, slice):
+            start, stop, step = rows.indices(len(self))
+            if step == 1:
+                return self._native.slice(start, max(stop - start, 0))
+            return self._take(np.arange(start, stop, step))
+        try:
+            row = operator.index(rows)  # type: ignore[arg-type]
+        except TypeError:
+            return self._take(self._checked(np.asarray(rows)))
+        counted = row + len(self) if row < 0 else row
+        if not 0 <= counted < len(self):
+            raise RowError(f"there is no row {row}, the table has {len(self)}")
+        tensor: NDArray[Any] = self._native.slice(counted, 1)[0]
+        return tensor
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return (self[row] for row in range(len(self)))
+
+    def column(self, name: str) -> NDArray[Any]:
+        """All rows of a column beside the tensors, read-only: numbers (a missing label is -1), or an object array of
+        texts. It is read once and kept.
+
+        Raises `ColumnError` (a `KeyError`) if there is none, `TypeError` if NumPy has no such type.
+        """
+        return self._native.column(name)
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        shuffle: bool | int = False,
+        seed: int = 0,
+        drop_last: bool = False,
+        columns: Sequence[str] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        prefetch: int = 2,
+    ) -> Batches:
+        """The rows in batches: dictionaries of arrays that may be written to, the tensors (N, H, W, C) and `columns`
+        (N,).
+
+        - `batch_size`: rows of a batch, at least 1; the last batch of an epoch may have fewer.
+        - `shuffle`: `True` makes every order of the rows equally likely; a number such as 8 mixes the rows of that many
+          row groups (16 MiB each) at a time, for files larger than memory. Every pass has another order.
+        - `seed`: decides the orders, 0 to 2**64 - 1.
+        - `drop_last`: leaves out rows at the end so that all batches are full, and all ranks have as many.
+        - `columns`: beside the tensors; by default `label` if there is one. See `column` for their types.
+        - `rank`, `world_size`: reads the part of process `rank` (from 0) of so many. Without `drop_last` every row is
+          read by one of them, and some may have a batch more than others.
+        - `prefetch`: threads that make batches ahead, each 2 at most; with 0 a batch is made when it is asked for.
+
+        Raises `SettingError` (a `ValueError`) or `ColumnError` (a `KeyError`), which name what is wrong.
+        """
+        settings = dict(
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            drop_last=drop_last,
+            columns=columns,
+            rank=rank,
+            world_size=world_size,
+            prefetch=prefetch,
+        )
+        return Batches(self, settings)
+
+    def to_arrow(self, columns: Sequence[str] | None = None) -> pyarrow.Table:
+        """A `pyarrow.Table` of all columns, or of these. The tensors are views of the mapped file where they lie in it
+        as they are, in chunks of the rows that lie together. Needs pyarrow; other Arrow libraries take the table
+        itself, as `polars.DataFrame(table)` does.
+
+        Raises `ColumnError` if there is no such column, `DamagedError` if a row group is damaged.
+        """
+        import pyarrow
+
+        try:
+            return pyarrow.RecordBatchReader.from_stream(_Stream(self._native, columns)).read_all()
+        except (pyarrow.ArrowException, OSError) as error:
+            raise DamagedError(str(error)) from None
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._native.stream(None)
+
+    def __arrow_c_schema__(self) -> object:
+        return self.schema.__arrow_c_schema__()
+
+    def to_tf(self, batch_size: int, **options: Any) -> tf.data.Dataset:
+        """A `tf.data.Dataset` of tuples: tensors (N, H, W, C), then the columns; of tensors alone if there are no
+        columns. Takes the options of `batches`.
+
+        Its cardinality is the number of batches; with `drop_last=True` the batch size is in its `element_spec`. Each
+        pass over it is the next epoch, so that `shuffle` gives another order. Needs TensorFlow.
+        """
+        from ._tensorflow import dataset_of
+
+        return dataset_of(self.batches(batch_size, **options))
+
+    def to_torch(self, batch_size: int | None = None, **options: Any) -> BatchesDataset | RowsDataset:
+        """A dataset of PyTorch, of tuples: tensors, then the columns; of tensors alone if there are no columns. Needs
+        PyTorch.
+
+        With a `batch_size`: an `IterableDataset` of batches for `DataLoader(dataset, batch_size=None)`, whose workers
+        share the batches and give them in order. Takes the options of `batches`; call `set_epoch` before each pass.
+
+        Without: a map-style `Dataset` of rows, for samplers such as `DistributedSampler`. Takes `columns` only.
+        """
+        from ._torch import BatchesDataset, RowsDataset
+
+        if batch_size is None:
+            return RowsDataset(self, **options)
+        return BatchesDataset(self.batches(batch_size, **options))
+
+    def to_jax(self, batch_size: int, **options: Any) -> JaxBatches:
+        """The batches as JAX arrays on the default device, without a copy on a CPU. Takes the options of `batches`;
+        columns of texts stay NumPy arrays. Needs JAX.
+        """
+        from ._jax import JaxBatches
+
+        return JaxBatches._of(self.batches(batch_size, **options))
+
+    def _checked(self, rows: NDArray[Any]) -> NDArray[np.int64]:
+        """Rows counted from the front, each one there."""
+        if rows.dtype == bool:
+            if rows.shape != (len(self),):
+                raise RowError(f"a mask of shape {rows.shape} does not fit {len(self)} rows")
+            return np.flatnonzero(rows)
+        if rows.ndim != 1 or not (np.issubdtype(rows.dtype, np.integer) or rows.size == 0):
+            raise RowError(
+                f"rows are chosen by an integer, a slice, or an array (N,) of integers or booleans,"
+                f" not by an array {rows.shape} of {rows.dtype}"
+            )
+        wrong = (rows < -len(self)) | (rows >= len(self))
+        if wrong.any():
+            raise RowError(f"there is no row {rows[wrong][0]}, the table has {len(self)}")
+        rows = rows.astype(np.int64)
+        return np.where(rows < 0, rows + len(self), rows)
+
+    def _take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        return self._native.take(rows.astype(np.int64).tobytes())
+
+
+class _Stream:
+    """Some columns of a table, for Arrow libraries."""
+
+    def __init__(self, native: _inlaid.Table, columns: Sequence[str] | None) -> None:
+        self._native, self._columns = native, None if columns is None else list(columns)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._native.stream(self._columns)
+
+
+def _reopen(path: Path, split: str | None, rows: int) -> Table:
+    """Opens what another process had open."""
+    from ._dataset import Dataset
+
+    table = Table(path) if split is None else Dataset(path)[split]
+    if len(table) != rows:
+        raise InlaidError(f"`{path}` has {len(table)} rows now, it had {rows} when it was opened; open it again")
+    return table

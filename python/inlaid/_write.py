@@ -1,0 +1,116 @@
+"""Conversions and appends: the options of the command line, as arguments."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
+from typing import Any, Literal
+
+from . import _inlaid
+
+Source = str | PathLike[str]
+Progress = bool | Callable[[int, int, int], object]
+Sources = Source | Iterable[Source]
+
+
+def convert(
+    sources: Sources,
+    out: Source,
+    size: int | tuple[int, int] | str,
+    *,
+    folders: Literal["auto", "classes", "splits", "none"] | None = None,
+    follow_links: bool = False,
+    max_file_bytes: int | str | None = None,
+    max_pixels: int | None = None,
+    split: Mapping[str, float] | str | None = None,
+    split_by: Literal["label", "random", "content", "path", "folder"] | None = None,
+    seed: int | None = None,
+    order: Literal["shuffled", "path"] | None = None,
+    channels: Literal["rgb", "gray", "rgba"] | None = None,
+    fit: Literal["stretch", "crop", "pad"] | None = None,
+    pad_color: tuple[int, int, int] | str | None = None,
+    filter: Literal["bilinear", "nearest", "bicubic", "lanczos3", "box"] | None = None,
+    no_antialias: bool = False,
+    no_exif: bool = False,
+    storage: Literal["tensor", "binary"] | None = None,
+    format: Literal["parquet", "arrow"] | None = None,
+    compression: Literal["none", "lz4", "zstd"] | None = None,
+    row_group_bytes: int | str | None = None,
+    shard_bytes: int | str | None = None,
+    overwrite: bool = False,
+    threads: int | None = None,
+    on_error: Literal["skip", "stop"] | None = None,
+    max_errors: int | str | None = None,
+    dry_run: bool = False,
+    progress: Progress = True,
+) -> dict[str, Any]:
+    """Makes a dataset in the folder `out` from the images below `sources`, one folder or several. Every image becomes
+    a row, or a line of `rejects.jsonl` that says why not. Running it again after a crash goes on where it was.
+
+    - `size`: height and width of the tensors in pixels, 1 to 65,535: 224, (240, 320) or "240x320".
+    - `split`: fractions that sum to 1, as in {"train": 0.9, "test": 0.1}; by default 0.8 train, 0.1 validation, 0.1
+      test.
+    - `pad_color`: (red, green, blue), 0 to 255 each, "#RRGGBB" or a name.
+    - `max_file_bytes`, `row_group_bytes`, `shard_bytes`: a number of bytes, or "16MiB".
+    - `max_errors`: how many images may be unusable, or "0.5%" of them.
+    - `progress`: `True` draws a bar on standard error if that is a terminal; a function is called with the numbers of
+      images done, in all, and rejected, about ten times a second.
+
+    The other options are those of `inlaid convert`, which `inlaid convert --help` explains; `None` is its default.
+
+    Returns the summary (`schemas/summary.schema.json`): rows, rejects, splits, seconds.
+
+    Ctrl-C (`KeyboardInterrupt`) stops the run within an image; what was committed is whole, and the same call goes on
+    from there. Raises `SettingError` for a wrong option, `NotFoundError` for a source that is no folder or has no
+    images, `ExistsError` if `out` holds something else, `LockedError` if another process writes to it, `RejectedError`
+    if more images than allowed are unusable, `DiskFullError`.
+    """
+    return _run("convert", **locals())
+
+
+def append(
+    sources: Sources,
+    out: Source,
+    *,
+    folders: Literal["auto", "classes", "splits", "none"] | None = None,
+    on_changed: Literal["skip", "stop"] | None = None,
+    no_history: bool = False,
+    threads: int | None = None,
+    on_error: Literal["skip", "stop"] | None = None,
+    max_errors: int | str | None = None,
+    dry_run: bool = False,
+    progress: Progress = True,
+) -> dict[str, Any]:
+    """Adds the images below `sources` to the dataset in the folder `out` whose path below their source is not yet a
+    row, made as its other rows were. Running it again adds nothing.
+
+    The options are those of `inlaid append`, which `inlaid append --help` explains; `None` is its default. `progress`,
+    the result, interrupts and exceptions are as for `convert`; `NotFoundError` also if there is no dataset.
+    """
+    return _run("append", **locals())
+
+
+def _run(command: str, sources: Sources, out: Source, progress: Progress, **options: Any) -> dict[str, Any]:
+    if isinstance(sources, (str, PathLike)):
+        sources = [sources]
+    arguments = ["inlaid", command, f"--out={os.fspath(out)}"]
+    for name, value in options.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            arguments.append(flag)
+        elif value is not None and value is not False:
+            arguments.append(f"{flag}={_text(name, value)}")
+    arguments += ["--", *(os.fspath(source) for source in sources)]
+    summary: dict[str, Any] = json.loads(_inlaid.write(arguments, progress))
+    return summary
+
+
+def _text(name: str, value: Any) -> str:
+    """A value as the command line writes it."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={part}" for key, part in value.items())
+    if isinstance(value, (tuple, list)):
+        return ("x" if name == "size" else ",").join(map(str, value))
+    return str(value)

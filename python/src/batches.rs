@@ -1,0 +1,99 @@
+//! Batches of a table.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use inlaid::read::{BatchOptions, Epoch, RowOrder, Share};
+use pyo3::prelude::*;
+
+use crate::column::to_numpy;
+use crate::errors::exception;
+use crate::ndarray::Access;
+use crate::table::tensors;
+
+/// Which batches, from a dictionary. The Python half has checked the values.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Settings {
+    batch_size: usize,
+    shuffle: Shuffle,
+    seed: u64,
+    drop_last: bool,
+    columns: Vec<String>,
+    rank: usize,
+    world_size: usize,
+    prefetch: usize,
+}
+
+/// `True`, `False`, or how many row groups are mixed.
+#[derive(FromPyObject)]
+enum Shuffle {
+    All(bool),
+    Mixed(usize),
+}
+
+impl Settings {
+    /// For a pass over the table.
+    fn options(self, epoch: u64, skip: usize, worker: (usize, usize)) -> BatchOptions {
+        let order = match self.shuffle {
+            Shuffle::All(false) => RowOrder::Stored,
+            Shuffle::All(true) => RowOrder::Random,
+            Shuffle::Mixed(row_groups) => RowOrder::Mixed { row_groups },
+        };
+        BatchOptions {
+            drop_last: self.drop_last,
+            columns: self.columns,
+            epoch: Epoch { order, seed: self.seed, number: epoch },
+            // Whole batches alone are to be as many for every rank.
+            share: Share { rank: self.rank, world_size: self.world_size, equal: self.drop_last },
+            worker,
+            skip,
+            prefetch: self.prefetch,
+            ..BatchOptions::new(self.batch_size)
+        }
+    }
+
+    /// How many batches there are.
+    pub fn count(self, rows: usize) -> usize {
+        self.options(0, 0, (0, 1)).count(rows)
+    }
+}
+
+/// Batches that are being read: an iterator of tuples, the tensors first.
+#[pyclass(frozen, module = "inlaid._inlaid")]
+pub struct Batches {
+    table: Arc<inlaid::Table>,
+    batches: Mutex<inlaid::Batches>,
+    columns: Vec<String>,
+}
+
+impl Batches {
+    pub fn new(
+        py: Python<'_>,
+        table: &Arc<inlaid::Table>,
+        settings: Settings,
+        epoch: u64,
+        skip: usize,
+        worker: (usize, usize),
+    ) -> PyResult<Batches> {
+        let options = settings.options(epoch, skip, worker);
+        let batches = py.detach(|| inlaid::Batches::new(table.clone(), &options)).map_err(exception)?;
+        Ok(Batches { table: table.clone(), batches: Mutex::new(batches), columns: options.columns })
+    }
+}
+
+#[pymethods]
+impl Batches {
+    fn __iter__(this: Bound<'_, Self>) -> Bound<'_, Self> {
+        this
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+        let next = py.detach(|| self.batches.lock().unwrap_or_else(PoisonError::into_inner).next());
+        let Some(batch) = next.transpose().map_err(exception)? else { return Ok(None) };
+        let mut arrays = vec![tensors(py, &self.table, batch.tensors, batch.rows.len(), Access::Write)?];
+        for (name, column) in self.columns.iter().zip(&batch.columns) {
+            arrays.push(to_numpy(py, name, column)?);
+        }
+        Ok(Some(arrays))
+    }
+}

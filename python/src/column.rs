@@ -1,0 +1,82 @@
+//! Columns beside the tensors as NumPy arrays.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::Buffer;
+use arrow_schema::DataType;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use crate::ndarray::{Access, ndarray};
+
+/// Numbers and booleans; texts as an array of objects; lists of fixed length as two dimensions. A
+/// missing number is -1, or NaN; a missing text is None.
+pub fn to_numpy<'py>(py: Python<'py>, name: &str, column: &ArrayRef) -> PyResult<Bound<'py, PyAny>> {
+    let rows = column.len();
+    if let Some(list) = column.as_fixed_size_list_opt()
+        && list.null_count() == 0
+    {
+        let length = list.value_length() as usize;
+        let start = list.value_offset_at(0);
+        let values = list.values().slice(start, rows * length);
+        if let Some((values, dtype)) = numbers(&values) {
+            return ndarray(py, values, vec![rows, length], dtype, Access::Read);
+        }
+    }
+    if let Some((values, dtype)) = numbers(column) {
+        return ndarray(py, values, vec![rows], dtype, Access::Read);
+    }
+    let list = match column.data_type() {
+        DataType::Utf8 => PyList::new(py, column.as_string::<i32>())?,
+        DataType::LargeUtf8 => PyList::new(py, column.as_string::<i64>())?,
+        DataType::Utf8View => PyList::new(py, column.as_string_view())?,
+        other => {
+            let text = format!("column `{name}` of type {other} has no NumPy equivalent; `to_arrow()` gives it");
+            return Err(PyTypeError::new_err(text));
+        }
+    };
+    let settings = PyDict::new(py);
+    settings.set_item("dtype", "object")?;
+    py.import("numpy")?.call_method("array", (list,), Some(&settings))
+}
+
+/// The values of a column of numbers or booleans, and their type as NumPy names it.
+fn numbers(column: &ArrayRef) -> Option<(Buffer, &'static str)> {
+    if let Some(bits) = column.as_boolean_opt() {
+        return (bits.null_count() == 0)
+            .then(|| (bits.values().iter().map(u8::from).collect::<Vec<u8>>().into(), "b1"));
+    }
+    let dtype = match column.data_type() {
+        DataType::Int8 => "i1",
+        DataType::Int16 => "i2",
+        DataType::Int32 => "i4",
+        DataType::Int64 => "i8",
+        DataType::UInt8 => "u1",
+        DataType::UInt16 => "u2",
+        DataType::UInt32 => "u4",
+        DataType::UInt64 => "u8",
+        DataType::Float16 => "f2",
+        DataType::Float32 => "f4",
+        DataType::Float64 => "f8",
+        _ => return None,
+    };
+    if column.null_count() > 0 {
+        let filled = match column.data_type() {
+            DataType::Int32 => filled::<Int32Type>(column, -1),
+            DataType::Int64 => filled::<Int64Type>(column, -1),
+            DataType::Float32 => filled::<Float32Type>(column, f32::NAN),
+            DataType::Float64 => filled::<Float64Type>(column, f64::NAN),
+            _ => return None,
+        };
+        return Some((filled, dtype));
+    }
+    let data = column.to_data();
+    let width = column.data_type().primitive_width()?;
+    Some((data.buffers()[0].slice_with_length(data.offset() * width, column.len() * width), dtype))
+}
+
+fn filled<T: arrow_array::ArrowPrimitiveType>(column: &ArrayRef, missing: T::Native) -> Buffer {
+    column.as_primitive::<T>().iter().map(|value| value.unwrap_or(missing)).collect::<Vec<_>>().into()
+}

@@ -1,0 +1,48 @@
+//! Errors of inlaid as the exceptions of `python/inlaid/_errors.py`.
+
+use std::io::ErrorKind;
+
+use inlaid::Error;
+use inlaid::cli::{hint, message};
+use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::prelude::*;
+
+/// The exception that a caller in Python expects, with the way out in its text.
+pub fn exception(error: Error) -> PyErr {
+    if let Error::Interrupted = error {
+        return PyKeyboardInterrupt::new_err(());
+    }
+    let hint = hint(&error).map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+    raise(class(&error), message(&error) + &hint)
+}
+
+/// A wrong setting.
+pub fn setting(text: String) -> PyErr {
+    raise("SettingError", text)
+}
+
+fn class(error: &Error) -> &'static str {
+    match error {
+        Error::Spec(_) | Error::NoSource | Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) => "SettingError",
+        Error::NoDataset(_) | Error::SourceNotFolder(_) | Error::NoImages(_) => "NotFoundError",
+        Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "NotFoundError",
+        Error::Damaged { .. } | Error::NoTensors(_) => "DamagedError",
+        Error::NoColumn { .. } => "ColumnError",
+        Error::NoRow { .. } => "RowError",
+        Error::OutputNotEmpty(_) | Error::OutputExists(_) | Error::OtherConversion(_) | Error::ForeignFile(_) => {
+            "ExistsError"
+        }
+        Error::Locked { .. } => "LockedError",
+        Error::Rejected { .. } | Error::TooManyRejects { .. } | Error::NothingUsable { .. } => "RejectedError",
+        Error::ContentChanged { .. } => "RejectedError",
+        Error::DiskFull { .. } => "DiskFullError",
+        _ => "InlaidError",
+    }
+}
+
+fn raise(class: &str, text: String) -> PyErr {
+    Python::attach(|py| {
+        let exception = py.import("inlaid._errors").and_then(|errors| errors.getattr(class)?.call1((text,)));
+        exception.map_or_else(|error| error, PyErr::from_value)
+    })
+}

@@ -1,0 +1,32 @@
+//! The native half of the Python package: tables of tensors as NumPy arrays and Arrow streams,
+//! conversions, and the command line. What is written in Python around it is in `python/inlaid`.
+
+mod arrow;
+mod batches;
+mod column;
+mod errors;
+mod ndarray;
+mod table;
+mod write;
+
+use std::ffi::OsString;
+
+use pyo3::prelude::*;
+
+/// Runs the command line in this process; returns its exit code.
+#[pyfunction]
+fn main(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+    py.detach(|| inlaid::cli::main(arguments))
+}
+
+/// The module `inlaid._inlaid`.
+#[pymodule]
+fn _inlaid(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<arrow::Schema>()?;
+    module.add_class::<batches::Batches>()?;
+    module.add_class::<table::Table>()?;
+    module.add_function(wrap_pyfunction!(main, module)?)?;
+    module.add_function(wrap_pyfunction!(table::open_dataset, module)?)?;
+    module.add_function(wrap_pyfunction!(write::write, module)?)
+}

@@ -1,0 +1,134 @@
+//! Tables, and the datasets that they are splits of.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_buffer::Buffer;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyTuple};
+
+use crate::arrow::{Schema, stream};
+use crate::batches::{Batches, Settings};
+use crate::column::to_numpy;
+use crate::errors::exception;
+use crate::ndarray::{Access, ndarray};
+
+/// The rows of one or several files.
+#[pyclass(frozen, module = "inlaid._inlaid")]
+pub struct Table {
+    table: Arc<inlaid::Table>,
+}
+
+/// Opens a dataset's folder: its splits by name, and its manifest as JSON.
+#[pyfunction]
+pub fn open_dataset(py: Python<'_>, folder: PathBuf) -> PyResult<(BTreeMap<&'static str, Table>, String)> {
+    let dataset = py.detach(|| inlaid::Dataset::open(&folder)).map_err(exception)?;
+    let manifest = serde_json::to_string(dataset.manifest());
+    let manifest = manifest.map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let table = |table| Table { table: Arc::new(table) };
+    let splits = dataset.into_splits().into_iter().map(|(split, rows)| (split.as_str(), table(rows)));
+    Ok((splits.collect(), manifest))
+}
+
+#[pymethods]
+impl Table {
+    /// Opens a file, or all files of a folder.
+    #[new]
+    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Table> {
+        let table = py.detach(|| inlaid::Table::open(&path)).map_err(exception)?;
+        Ok(Table { table: Arc::new(table) })
+    }
+
+    fn __len__(&self) -> usize {
+        self.table.len()
+    }
+
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.table.tensor_column().shape)
+    }
+
+    #[getter]
+    fn dtype(&self) -> &'static str {
+        self.table.tensor_column().element.numpy_name()
+    }
+
+    #[getter]
+    fn tensor_column(&self) -> &str {
+        &self.table.tensor_column().name
+    }
+
+    #[getter]
+    fn classes(&self) -> Vec<String> {
+        self.table.classes()
+    }
+
+    #[getter]
+    fn schema(&self) -> Schema {
+        Schema { schema: self.table.schema().clone() }
+    }
+
+    /// The tensors of a stretch of rows, read-only: a view where they lie together, else a copy.
+    fn slice<'py>(&self, py: Python<'py>, start: usize, rows: usize) -> PyResult<Bound<'py, PyAny>> {
+        let read = || match self.table.tensors(start, rows)? {
+            (view, count) if count == rows => Ok(Buffer::from(view)),
+            _ => self.table.copy(&(start..start + rows).collect::<Vec<_>>()).map(Buffer::from),
+        };
+        let values = if rows == 0 { Buffer::default() } else { py.detach(read).map_err(exception)? };
+        tensors(py, &self.table, values, rows, Access::Read)
+    }
+
+    /// A copy of the tensors of these rows: int64 in the byte order of the machine, one after the other.
+    fn take<'py>(&self, py: Python<'py>, rows: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        let rows: Vec<usize> = rows.as_chunks().0.iter().map(|row| i64::from_ne_bytes(*row) as usize).collect();
+        let values = py.detach(|| self.table.copy(&rows)).map_err(exception)?;
+        tensors(py, &self.table, values.into(), rows.len(), Access::Write)
+    }
+
+    /// All rows of a column beside the tensors.
+    fn column<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let column = py.detach(|| self.table.column(name)).map_err(exception)?;
+        to_numpy(py, name, &column)
+    }
+
+    /// The batches of an epoch from the batch `skip` on; of these, worker `worker` of `workers` gets every
+    /// so many.
+    fn batches(
+        &self,
+        py: Python<'_>,
+        settings: Settings,
+        epoch: u64,
+        skip: usize,
+        worker: usize,
+        workers: usize,
+    ) -> PyResult<Batches> {
+        Batches::new(py, &self.table, settings, epoch, skip, (worker, workers))
+    }
+
+    /// How many batches an epoch has.
+    fn count_batches(&self, settings: Settings) -> usize {
+        settings.count(self.table.len())
+    }
+
+    /// The rows as an Arrow stream: all columns, or some.
+    fn stream<'py>(&self, py: Python<'py>, columns: Option<Vec<String>>) -> PyResult<Bound<'py, PyCapsule>> {
+        stream(py, &self.table, columns.as_deref())
+    }
+}
+
+/// Tensors as an array of rows, then the dimensions of a tensor.
+pub fn tensors<'py>(
+    py: Python<'py>,
+    table: &inlaid::Table,
+    values: Buffer,
+    rows: usize,
+    access: Access,
+) -> PyResult<Bound<'py, PyAny>> {
+    let column = table.tensor_column();
+    let shape = [&[rows], &column.shape[..]].concat();
+    // The first letter and the width: `uint8` is `u1`.
+    let dtype = format!("{}{}", &column.element.numpy_name()[..1], column.element.size());
+    ndarray(py, values, shape, &dtype, access)
+}

@@ -1,0 +1,117 @@
+//! The command line: arguments in, library calls, report out. Uses only the public API of the crate. It
+//! is a module and no program so that the Python package brings it along.
+//!
+//! Exit codes: 0 committed, or whole; 1 stopped, or not whole; 2 usage; 3 committed, but some inputs
+//! are no rows.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
+
+mod args;
+mod info;
+mod report;
+mod terminal;
+mod write;
+
+use std::ffi::OsString;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::Once;
+
+use clap::Parser;
+
+use crate::{Error, Version};
+use args::{Arguments, Command, Dataset, Run, Verify};
+use terminal::Terminal;
+
+pub use report::{hint, message};
+pub use terminal::{Shown, bar};
+pub use write::Write;
+
+/// Runs the command line; the first argument is the program's name. Returns the exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let command = match Arguments::try_parse_from(arguments) {
+        Ok(Arguments { command }) => command,
+        Err(error) => {
+            // Help or usage; whoever should read it may have gone away.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    quiet_codec_panics();
+    let run = || match command {
+        Command::Convert(convert) => run_write(&convert.run, &Write::from(&*convert)),
+        Command::Append(append) => run_write(&append.run, &Write::from(&append)),
+        Command::Verify(verify) => run_verify(&verify),
+        Command::Info(dataset) => run_info(&dataset),
+        Command::Compact(dataset) => run_change(&dataset, crate::compact),
+        Command::Rollback(dataset) => run_change(&dataset, crate::rollback),
+    };
+    panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(1)
+}
+
+fn run_write(run: &Run, write: &Write) -> u8 {
+    let terminal = Terminal::new(run.quiet);
+    terminal.stop_on_signal(write.progress());
+    let shown = terminal.show(write.progress());
+    let outcome = write.run();
+    drop(shown);
+    report(outcome, |summary| {
+        terminal.notes(&summary.notices);
+        report::summary(summary, write.out(), run.json);
+        match summary.rejects {
+            0 => 0,
+            _ if summary.committed || summary.dry_run => 3,
+            _ => 0,
+        }
+    })
+}
+
+fn run_verify(verify: &Verify) -> u8 {
+    let Dataset { folder, json } = &verify.dataset;
+    let options = crate::RunOptions { threads: verify.threads, ..crate::RunOptions::default() };
+    report(crate::verify(folder, &verify.sources, &options), |verification| {
+        report::verification(verification, folder, *json);
+        match verification.problems.is_empty() {
+            true => 0,
+            false => 1,
+        }
+    })
+}
+
+fn run_info(dataset: &Dataset) -> u8 {
+    let manifest = crate::Manifest::read(&dataset.folder);
+    let manifest = manifest.and_then(|found| found.ok_or_else(|| Error::NoDataset(dataset.folder.clone())));
+    report(manifest, |manifest| {
+        info::print(manifest, &dataset.folder, dataset.json);
+        0
+    })
+}
+
+/// A command that makes another version of a dataset.
+fn run_change(dataset: &Dataset, change: impl FnOnce(&Path) -> Result<(Version, Version), Error>) -> u8 {
+    report(change(&dataset.folder), |(before, after)| {
+        report::change(before, after, &dataset.folder, dataset.json);
+        0
+    })
+}
+
+fn report<T>(outcome: Result<T, Error>, print: impl FnOnce(&T) -> u8) -> u8 {
+    outcome.as_ref().map(print).unwrap_or_else(|error| {
+        report::error(error);
+        report::exit_code(error)
+    })
+}
+
+/// Panics of codecs are caught and become rejects; without this each would also print a backtrace.
+/// Those of other threads are bugs and are printed.
+pub fn quiet_codec_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !crate::is_contained() {
+                print(info);
+            }
+        }));
+    });
+}

@@ -1,0 +1,110 @@
+//! A table as record batches of Arrow. Their tensors are slices of the mapped files where pages are
+//! verbatim.
+
+use std::sync::Arc;
+
+use arrow_array::types::{
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+};
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, FixedSizeBinaryArray, FixedSizeListArray, PrimitiveArray, RecordBatch,
+    RecordBatchReader,
+};
+use arrow_buffer::{Buffer, ScalarBuffer};
+use arrow_schema::{ArrowError, DataType, FieldRef, Schema, SchemaRef};
+
+use super::column::Element;
+use super::table::Table;
+use crate::error::Error;
+
+/// The rows of a table in order. Each batch has as many rows as lie together: those of a page, or of a
+/// row group that is decoded as a whole.
+pub struct RecordBatches {
+    table: Arc<Table>,
+    schema: SchemaRef,
+    /// All rows of each column; none stands for the tensors.
+    columns: Vec<Option<ArrayRef>>,
+    row: usize,
+}
+
+impl RecordBatches {
+    /// All columns, or those of these names in this order. Columns beside the tensors are read whole, now.
+    ///
+    /// # Errors
+    /// If there is no such column, or a row group is damaged.
+    pub fn new(table: Arc<Table>, names: Option<&[String]>) -> Result<RecordBatches, Error> {
+        let all = table.schema();
+        let fields: Vec<FieldRef> = match names {
+            None => all.fields().iter().cloned().collect(),
+            Some(names) => {
+                let field = |name: &String| match all.fields().find(name) {
+                    Some((_, field)) => Ok(field.clone()),
+                    None => Err(table.no_column(name)),
+                };
+                names.iter().map(field).collect::<Result<_, _>>()?
+            }
+        };
+        let column = |field: &FieldRef| match *field.name() == table.tensor_column().name {
+            true => Ok(None),
+            false => table.column(field.name()).map(Some),
+        };
+        let columns = fields.iter().map(column).collect::<Result<_, _>>()?;
+        let schema = Arc::new(Schema::new_with_metadata(fields, all.metadata().clone()));
+        Ok(RecordBatches { table, schema, columns, row: 0 })
+    }
+
+    fn batch(&self, tensors: Buffer, rows: usize) -> Result<RecordBatch, ArrowError> {
+        let columns = self.schema.fields().iter().zip(&self.columns).map(|(field, column)| match column {
+            Some(column) => Ok(column.slice(self.row, rows)),
+            None => tensor_array(field, self.table.tensor_column().element, tensors.clone()),
+        });
+        RecordBatch::try_new(self.schema.clone(), columns.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Iterator for RecordBatches {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Result<RecordBatch, ArrowError>> {
+        let left = self.table.len().checked_sub(self.row).filter(|left| *left > 0)?;
+        let batch = match self.table.tensors(self.row, left) {
+            Ok((tensors, rows)) => self.batch(tensors.into(), rows),
+            Err(error) => Err(ArrowError::ExternalError(Box::new(error))),
+        };
+        // After an error there is no going on.
+        self.row = batch.as_ref().map_or(self.table.len(), |batch| self.row + batch.num_rows());
+        Some(batch)
+    }
+}
+
+impl RecordBatchReader for RecordBatches {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+}
+
+/// Tensors as an array of the type of their field.
+fn tensor_array(field: &FieldRef, element: Element, tensors: Buffer) -> Result<ArrayRef, ArrowError> {
+    Ok(match field.data_type() {
+        DataType::FixedSizeList(item, length) => {
+            let values = match element {
+                Element::U8 => numbers::<UInt8Type>(tensors),
+                Element::I8 => numbers::<Int8Type>(tensors),
+                Element::U16 => numbers::<UInt16Type>(tensors),
+                Element::I16 => numbers::<Int16Type>(tensors),
+                Element::I32 => numbers::<Int32Type>(tensors),
+                Element::I64 => numbers::<Int64Type>(tensors),
+                Element::F16 => numbers::<Float16Type>(tensors),
+                Element::F32 => numbers::<Float32Type>(tensors),
+                Element::F64 => numbers::<Float64Type>(tensors),
+            };
+            Arc::new(FixedSizeListArray::try_new(item.clone(), *length, values, None)?)
+        }
+        DataType::FixedSizeBinary(length) => Arc::new(FixedSizeBinaryArray::try_new(*length, tensors, None)?),
+        other => return Err(ArrowError::SchemaError(format!("a column of tensors has type {other}"))),
+    })
+}
+
+fn numbers<T: ArrowPrimitiveType>(values: Buffer) -> ArrayRef {
+    Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), None))
+}

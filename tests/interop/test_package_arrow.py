@@ -1,0 +1,94 @@
+"""The Python package hands its rows to Arrow libraries and by DLPack without a copy."""
+
+import inlaid
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from package import address, read_with_pyarrow, to_numpy
+
+STORAGES = [("tensor", "parquet"), ("binary", "parquet"), ("tensor", "arrow")]
+
+
+@pytest.fixture(scope="module", params=STORAGES, ids="-".join)
+def folder(request, sample):
+    return sample(*request.param) / "train"
+
+
+@pytest.fixture(scope="module")
+def train(sample):
+    return inlaid.open(sample())["train"]
+
+
+def test_pyarrow_gets_all_columns_as_it_reads_them(folder):
+    table = inlaid.open(folder).to_arrow()
+    images, labels, paths = read_with_pyarrow(folder)
+    assert table.column_names == ["image", "label", "path", "source_height", "source_width", "sha256"]
+    assert np.array_equal(np.concatenate([to_numpy(chunk) for chunk in table["image"].chunks]), images)
+    assert np.array_equal(table["label"].to_numpy(), labels)
+    assert table["path"].to_pylist() == paths
+    assert table.equals(pa.table(inlaid.open(folder)))
+
+
+def test_pyarrow_gets_some_columns_in_their_order(train):
+    assert train.to_arrow(["label", "image"]).column_names == ["label", "image"]
+    assert train.to_arrow(["path"]).num_rows == len(train)
+    with pytest.raises(inlaid.ColumnError, match="has no column `nothing`"):
+        train.to_arrow(["nothing"])
+
+
+def test_pyarrow_gets_slices_of_the_file(folder):
+    table = inlaid.open(folder)
+    row = 0
+    for chunk in table.to_arrow(["image"])["image"].chunks:
+        assert address(to_numpy(chunk)) == address(table[row])
+        row += len(chunk)
+    assert row == len(table)
+
+
+def test_pyarrow_keeps_the_file_mapped(sample):
+    images = inlaid.open(sample())["train"].to_arrow()["image"]
+    expected, _, _ = read_with_pyarrow(sample() / "train")
+    assert np.array_equal(to_numpy(images.chunk(0))[0], expected[0])
+
+
+def test_polars_gets_slices_of_the_file(train):
+    frame = pl.DataFrame(train)
+    assert frame.columns == train.schema.names
+    pixels = frame["image"].ext.storage()
+    chunks = [chunk.to_numpy(allow_copy=False) for chunk in pixels.get_chunks()]
+    row = 0
+    for chunk in chunks:
+        assert address(chunk) == address(train[row])
+        assert np.array_equal(chunk.reshape(-1, 64, 64, 3), train[row : row + len(chunk)])
+        row += len(chunk)
+    assert row == len(train)
+    assert frame["path"].to_list() == list(train.column("path"))
+
+
+def test_a_damaged_row_group_is_an_error_of_the_stream(tmp_path):
+    lists = pa.array([[1, 2], None], pa.list_(pa.uint8(), 2))
+    pq.write_table(pa.table({"a": lists}), tmp_path / "file.parquet")
+    table = inlaid.open(tmp_path / "file.parquet")
+    with pytest.raises(inlaid.DamagedError, match="file.parquet` is damaged: row group 0: a tensor is null"):
+        table.to_arrow()
+    with pytest.raises(Exception, match="file.parquet` is damaged: row group 0: a tensor is null"):
+        pl.DataFrame(table)
+
+
+def test_torch_takes_batches_without_a_copy(train):
+    batch = next(iter(train.batches(8)))
+    for take in (torch.from_dlpack, torch.from_numpy, torch.as_tensor):
+        tensor = take(batch["image"])
+        assert (tensor.shape, tensor.dtype) == ((8, 64, 64, 3), torch.uint8)
+        assert tensor.data_ptr() == address(batch["image"])
+
+
+def test_views_of_the_file_are_taken_by_dlpack(train):
+    view = train[3]
+    assert address(np.from_dlpack(view)) == address(view)
+    assert not np.from_dlpack(view).flags.writeable
+    assert np.array_equal(torch.from_dlpack(train[[3]])[0], view)

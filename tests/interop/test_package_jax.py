@@ -1,0 +1,49 @@
+"""The Python package as batches of JAX."""
+
+import inlaid
+import numpy as np
+import pytest
+
+jax = pytest.importorskip("jax", reason="JAX is not installed")
+
+import jax.numpy as jnp
+
+from package import address, read_with_pyarrow
+
+
+@pytest.fixture(scope="module")
+def train(sample):
+    return inlaid.open(sample())["train"]
+
+
+def test_batches_are_arrays_of_jax(sample, train):
+    images, labels, paths = read_with_pyarrow(sample() / "train")
+    batches = list(train.to_jax(8, columns=["label", "path"]))
+    assert all(isinstance(batch[name], jax.Array) for batch in batches for name in ("image", "label"))
+    assert batches[0]["image"].dtype == np.uint8
+    assert np.array_equal(np.concatenate([batch["image"] for batch in batches]), images)
+    assert np.array_equal(np.concatenate([batch["label"] for batch in batches]), labels)
+    assert [path for batch in batches for path in batch["path"]] == paths
+
+
+def test_epochs_and_states_are_those_of_batches(train):
+    options = dict(shuffle=True, seed=1, columns=["path"])
+    plain, batches = train.batches(5, **options), train.to_jax(5, **options)
+    assert len(plain) == len(batches)
+    for _ in range(2):
+        assert [list(b["path"]) for b in plain] == [list(b["path"]) for b in batches]
+    assert plain.state_dict() == batches.state_dict() == {"epoch": 2, "batches": 0}
+
+
+def test_a_jitted_function_takes_them(train):
+    mean = jax.jit(lambda images: images.astype("float32").mean())
+    batch = next(iter(train.to_jax(8)))
+    assert abs(float(mean(batch["image"])) - train[0:8].mean()) < 0.01
+
+
+def test_batches_are_taken_without_a_copy(train):
+    batch = next(iter(train.batches(8)))
+    for take in (jnp.from_dlpack, jax.device_put):
+        array = take(batch["image"])
+        assert (array.shape, array.dtype) == ((8, 64, 64, 3), jnp.uint8)
+        assert array.unsafe_buffer_pointer() == address(batch["image"])
