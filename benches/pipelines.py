@@ -3,9 +3,10 @@
     python benches/pipelines.py PHOTOS [--images 1000] [--repeat 3] [--inlaid target/release/inlaid]
 
 Each of the seven decodes and resizes photos with TensorFlow to 224x224 float32, splits them 0.7/0.15/0.15 with
-scikit-learn and calls tf.data.Dataset.from_tensor_slices. inlaid converts the folder; the training set is then a
-generator over record batches of 32 rows of its Parquet files, cast to float32. Every measurement is a fresh process
-that uses its training set in the same way: take(1), one epoch in batches of 32, deletion.
+scikit-learn and calls tf.data.Dataset.from_tensor_slices. inlaid converts the folder; the training set is then `to_tf`
+of its Python package, or a generator over record batches that pyarrow reads from its Parquet files; cast to float32.
+Every measurement is a fresh process that uses its training set in the same way: take(1), one epoch in batches of 32,
+deletion.
 
   images         seconds from files to resized images; for inlaid the whole `inlaid convert`, disk sync included
   create         seconds to create the training set
@@ -15,12 +16,12 @@ that uses its training set in the same way: take(1), one epoch in batches of 32,
   take(1)        growth of the memory's peak while the first image is taken; for inlaid, the first batch
   held           memory after the arrays are deleted and collected, the training set still there
   held at end    ... and after the training set is deleted as well
-  time, memory   images + create, and the greater peak, over inlaid's with storage tensor; from single repetitions
+  time, memory   images + create, and the greater peak, over inlaid's with its package; from single repetitions
 
 Memory is resident memory of the process and its children above that after the imports, sampled every 10 ms, in MiB.
 `inlaid convert` is measured whole. Figures are medians.
 
-Needs tensorflow, scikit-learn, joblib, psutil, pyarrow, and a release build of inlaid. Photos are hard-linked up
+Needs tensorflow, scikit-learn, joblib, psutil, pyarrow, the package, and a release build of inlaid. Photos are hard-linked up
 to --images, into 10 class folders; at least 100 of them.
 """
 
@@ -45,8 +46,13 @@ PIPELINES = [
     "6 NumPy array of tensors",
     "7 joblib threads",
 ]
-STORAGES = {"inlaid, storage tensor": "tensor", "inlaid, storage binary": "binary"}
-OURS = "inlaid, storage tensor"
+# Storage, and who reads it.
+INLAID = {
+    "inlaid, its package": ("tensor", "package"),
+    "inlaid, pyarrow, storage tensor": ("tensor", "pyarrow"),
+    "inlaid, pyarrow, storage binary": ("binary", "pyarrow"),
+}
+OURS = "inlaid, its package"
 BATCH = 32
 COLUMNS = {
     "images s": "images_s",
@@ -203,16 +209,25 @@ def batches_of(folder):
             yield measure.images_of(batch.column("image")), batch.column("label").to_numpy()
 
 
-def measure_reading(folder):
+def measure_reading(reader, folder):
     """The training set over a converted dataset, in this process."""
-    import pyarrow.parquet  # noqa: F401, its memory belongs to the imports
     import tensorflow as tf
+
+    if reader == "package":
+        import inlaid
+    else:
+        import pyarrow.parquet  # noqa: F401, its memory belongs to the imports
 
     watch = MemoryWatch()
     start = time.perf_counter()
-    images = tf.TensorSpec((None, measure.SIZE, measure.SIZE, 3), tf.uint8)
-    labels = tf.TensorSpec((None,), tf.int64)
-    dataset = tf.data.Dataset.from_generator(lambda: batches_of(folder / "train"), output_signature=(images, labels))
+    if reader == "package":
+        dataset = inlaid.open(folder)["train"].to_tf(BATCH)
+    else:
+        images = tf.TensorSpec((None, measure.SIZE, measure.SIZE, 3), tf.uint8)
+        labels = tf.TensorSpec((None,), tf.int64)
+        dataset = tf.data.Dataset.from_generator(
+            lambda: batches_of(folder / "train"), output_signature=(images, labels)
+        )
     dataset = dataset.map(lambda images, labels: (tf.cast(images, tf.float32), labels))
     result = {"create_s": time.perf_counter() - start}
     result |= measure_use(watch, dataset, dataset)
@@ -224,12 +239,12 @@ def measure_reading(folder):
     return result
 
 
-def measure_inlaid(inlaid, storage, folder, out):
+def measure_inlaid(inlaid, storage, reader, folder, out):
     """`inlaid convert`, then a training set over what it wrote, each in a process of its own."""
     split = "train=0.7,validation=0.15,test=0.15"
     command = [inlaid, "convert", folder, "--out", out, "--size", measure.SIZE, "--quiet"]
     seconds, peak = measure.timed_with_peak([*command, "--split", split, "--storage", storage])
-    result = measure.fresh_process(__file__, "reading", out)
+    result = measure.fresh_process(__file__, "reading", reader, out)
     shutil.rmtree(out)
     return {"images_s": seconds, "resizing_peak": peak, **result}
 
@@ -238,7 +253,7 @@ def worker(kind, *arguments):
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     if kind == "reading":
-        result = measure_reading(Path(arguments[0]))
+        result = measure_reading(arguments[0], Path(arguments[1]))
     else:
         result = measure_pipeline(arguments[0], Path(arguments[1]))
     print(json.dumps(result))
@@ -264,11 +279,11 @@ def main():
         folder = measure.class_folders(options.photos, options.images, scratch / "images")
 
         def measured(row):
-            if row in STORAGES:
-                return measure_inlaid(inlaid, STORAGES[row], folder, scratch / "dataset")
+            if row in INLAID:
+                return measure_inlaid(inlaid, *INLAID[row], folder, scratch / "dataset")
             return measure.fresh_process(__file__, "pipeline", row, folder)
 
-        results = measure.repeated(options.repeat, [*PIPELINES, *STORAGES], measured)
+        results = measure.repeated(options.repeat, [*PIPELINES, *INLAID], measured)
     rows = []
     for row, measured_ones in results.items():
         times = measure.ratios(seconds(measured_ones), seconds(results[OURS]))

@@ -10,7 +10,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
-use arrow_ipc::{Block, root_as_footer};
+use arrow_ipc::{Block, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -308,6 +308,35 @@ fn read_block(decoder: &FileDecoder, block: &Block, bytes: &Bytes) -> Result<Rec
     let length = usize::try_from(block.bodyLength()).ok().zip(usize::try_from(block.metaDataLength()).ok());
     let end = length.and_then(|(body, head)| body.checked_add(head)?.checked_add(start));
     let end = end.filter(|&end| end <= bytes.len()).ok_or_else(outside)?;
-    let batch = decoder.read_record_batch(block, &Buffer::from(bytes.slice(start..end)))?;
+    let bytes = bytes.slice(start..end);
+    check_lengths(&bytes, length.map_or(0, |(_, metadata)| metadata))?;
+    let batch = decoder.read_record_batch(block, &Buffer::from(bytes))?;
     batch.ok_or_else(|| ArrowError::ParseError("a record batch is none".to_owned()))
+}
+
+/// Compressed buffers begin with the length that they had, for which memory is taken: a damaged one must
+/// not ask for more than any compression could hide.
+fn check_lengths(block: &[u8], metadata: usize) -> Result<(), ArrowError> {
+    /// Of zstd, whose blocks of 128 KiB may take 4 bytes.
+    const MOST_RATIO: usize = 1 << 15;
+    let damaged = || ArrowError::ParseError("the metadata of a record batch is damaged".to_owned());
+    let (message, body) = block.split_at_checked(metadata).ok_or_else(damaged)?;
+    // The message comes behind a mark and its length, or in old files behind its length alone.
+    let prefix = if message.starts_with(&[0xff; 4]) { 8 } else { 4 };
+    let message = root_as_message(message.get(prefix..).ok_or_else(damaged)?).map_err(|_| damaged())?;
+    let batch = message.header_as_record_batch().ok_or_else(damaged)?;
+    if batch.compression().is_none() {
+        return Ok(());
+    }
+    for buffer in batch.buffers().iter().flatten() {
+        let (start, length) = (usize::try_from(buffer.offset()), usize::try_from(buffer.length()));
+        let (start, length) = start.ok().zip(length.ok()).ok_or_else(damaged)?;
+        let stored = start.checked_add(length).and_then(|end| body.get(start..end)).ok_or_else(damaged)?;
+        // -1: it is not compressed.
+        let claimed = stored.first_chunk().map_or(0, |bytes| i64::from_le_bytes(*bytes));
+        if claimed > 0 && usize::try_from(claimed).is_ok_and(|claimed| claimed / MOST_RATIO > length) {
+            return Err(damaged());
+        }
+    }
+    Ok(())
 }

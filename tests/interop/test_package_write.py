@@ -133,6 +133,8 @@ def interrupts(many, out):
     """Sends SIGINT to this process when the run has begun."""
     begun = threading.Event()
     sender = threading.Thread(target=lambda: begun.wait() and os.kill(os.getpid(), signal.SIGINT))
+    # A shell lets what it starts in the background ignore interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     sender.start()
     try:
         inlaid.convert(
@@ -141,6 +143,7 @@ def interrupts(many, out):
     finally:
         begun.set()
         sender.join()
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupt_stops_the_run_which_can_go_on(tmp_path, many):

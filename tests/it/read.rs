@@ -279,3 +279,27 @@ fn pages_that_only_look_verbatim_never_give_wrong_pixels() {
         }
     }
 }
+
+/// No damage makes a reader panic, or ask for more memory than there is. Pixels of Arrow files have no
+/// checksums that a reader could look at.
+#[test]
+fn damaged_arrow_files_are_errors_or_have_their_rows() {
+    for settings in ["--format arrow", "--format arrow --compression zstd", "--format arrow --compression lz4"] {
+        let scratch = dataset(settings);
+        let file = std::fs::read(scratch.path().join("d/test/test-00000.arrow")).unwrap();
+        let path = scratch.file("x.arrow", &file);
+        let rows = Table::open(&path).unwrap().len();
+        for at in 0..file.len() {
+            for bit in [0, 6, 7] {
+                let mut damaged = file.clone();
+                damaged[at] ^= 1 << bit;
+                std::fs::write(&path, &damaged).unwrap();
+                if let Ok(table) = Table::open(&path)
+                    && table.len() == rows
+                {
+                    let _ = table.copy(&(0..rows).collect::<Vec<_>>());
+                }
+            }
+        }
+    }
+}
