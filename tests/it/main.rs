@@ -14,6 +14,7 @@ mod info;
 mod layout;
 mod output;
 mod read;
+mod refusals;
 mod resume;
 mod rollback;
 mod split;
