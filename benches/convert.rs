@@ -1,10 +1,11 @@
 //! The whole conversion against what it can't be faster than, and against the obvious program.
 //!
 //! `cargo bench --bench convert -- PHOTOS [--images 1000] [--repeat 7] [--threads 2] [--scratch DIR]
-//! [--no-obvious]`
+//! [--no-obvious] [--dtype u8] [--layout hwc]`
 //!
 //! - `limit`: threads that read, decode and resize the same files with the same libraries into
-//!   memory, and nothing else; their buffers are used again;
+//!   memory, and nothing else; their buffers are used again. For other element types than u8 they
+//!   resize to floats, and make no elements of them;
 //! - `inlaid`: the whole conversion to uncompressed Parquet, brought to disk;
 //! - `obvious`: the program one would write first, on as many threads: decode and `resize_exact` of
 //!   the `image` crate, a fixed-size list column through `ArrowWriter`; one row group in memory.
@@ -27,10 +28,10 @@ use arrow_schema::{DataType, Field, Schema};
 use fast_image_resize as fir;
 use fir::PixelTrait;
 use fir::images::{TypedImage, TypedImageRef};
-use fir::pixels::{U8, U8x3};
+use fir::pixels::{F32, F32x3, U8, U8x3};
 use image::imageops::FilterType;
 use image::{ImageDecoder, ImageReader};
-use inlaid::{RunOptions, Spec, convert};
+use inlaid::{Dtype, Layout, RunOptions, Spec, convert};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
@@ -55,9 +56,10 @@ fn main() -> Outcome<()> {
     }
 
     let mut seconds: [Vec<f64>; 3] = Default::default();
+    let spec = Spec { dtype: arguments.dtype, layout: arguments.layout, ..Spec::new("224".parse()?) };
     for _ in 0..arguments.repeat {
-        seconds[0].push(timed(|| limit(&files, arguments.threads))?);
-        seconds[1].push(timed(|| inlaid(&source, &scratch.path().join("dataset"), arguments.threads))?);
+        seconds[0].push(timed(|| limit(&files, arguments.threads, spec.dtype))?);
+        seconds[1].push(timed(|| inlaid(&source, &scratch.path().join("dataset"), arguments.threads, &spec))?);
         fs::remove_dir_all(scratch.path().join("dataset"))?;
         if arguments.obvious {
             seconds[2].push(timed(|| obvious(&files, &scratch.path().join("obvious.parquet"), arguments.threads))?);
@@ -65,7 +67,8 @@ fn main() -> Outcome<()> {
     }
     let rate = |row: usize| files.len() as f64 / median(seconds[row].clone());
     let ratio = |a: usize, b: usize| median(seconds[a].iter().zip(&seconds[b]).map(|(a, b)| a / b).collect());
-    println!("{} images, {} threads, medians of {}", files.len(), arguments.threads, arguments.repeat);
+    let Arguments { threads, repeat, dtype, layout, .. } = arguments;
+    println!("{} images, {dtype} {layout}, {threads} threads, medians of {repeat}", files.len());
     println!("limit    {:>7.0} images/s", rate(0));
     println!("inlaid   {:>7.0} images/s, {:.3} of the limit", rate(1), ratio(0, 1));
     if arguments.obvious {
@@ -81,6 +84,8 @@ struct Arguments {
     threads: usize,
     scratch: PathBuf,
     obvious: bool,
+    dtype: Dtype,
+    layout: Layout,
 }
 
 impl Arguments {
@@ -92,6 +97,8 @@ impl Arguments {
             threads: 2,
             scratch: std::env::temp_dir(),
             obvious: true,
+            dtype: Dtype::U8,
+            layout: Layout::Hwc,
         };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
@@ -102,6 +109,8 @@ impl Arguments {
                 "--repeat" => parsed.repeat = number(),
                 "--threads" => parsed.threads = number(),
                 "--no-obvious" => parsed.obvious = false,
+                "--dtype" => parsed.dtype = words.next().expect("the option needs a type").parse().expect("a type"),
+                "--layout" => parsed.layout = words.next().expect("the option needs a word").parse().expect("a layout"),
                 "--scratch" => parsed.scratch = words.next().expect("the option needs a folder").into(),
                 photos => parsed.photos = photos.into(),
             }
@@ -139,11 +148,12 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Reads, decodes and resizes into memory.
-fn limit(files: &[PathBuf], threads: usize) -> Outcome<()> {
+fn limit(files: &[PathBuf], threads: usize, dtype: Dtype) -> Outcome<()> {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         let work = || -> Outcome<()> {
             let (mut pixels, mut tensor) = (Vec::new(), vec![0; TENSOR]);
+            let (mut floats, mut values) = (Vec::new(), vec![0_f32; TENSOR]);
             let mut resizer = fir::Resizer::new();
             while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let bytes = fs::read(file)?;
@@ -153,9 +163,20 @@ fn limit(files: &[PathBuf], threads: usize) -> Outcome<()> {
                 pixels.resize(pixels.len().max(length), 0);
                 decoder.read_image(&mut pixels[..length])?;
                 let samples = &pixels[..length];
+                if dtype == Dtype::U8 {
+                    match gray {
+                        true => resize::<U8>(&mut resizer, samples, width, height, &mut tensor)?,
+                        false => resize::<U8x3>(&mut resizer, samples, width, height, &mut tensor)?,
+                    }
+                    continue;
+                }
+                floats.resize(floats.len().max(length), 0.0);
+                floats.iter_mut().zip(samples).for_each(|(float, sample)| *float = f32::from(*sample));
+                let (samples, tensor) =
+                    (bytemuck::cast_slice(&floats[..length]), bytemuck::cast_slice_mut(&mut values));
                 match gray {
-                    true => resize::<U8>(&mut resizer, samples, width, height, &mut tensor)?,
-                    false => resize::<U8x3>(&mut resizer, samples, width, height, &mut tensor)?,
+                    true => resize::<F32>(&mut resizer, samples, width, height, tensor)?,
+                    false => resize::<F32x3>(&mut resizer, samples, width, height, tensor)?,
                 }
             }
             Ok(())
@@ -179,10 +200,9 @@ fn resize<P: PixelTrait>(
 }
 
 /// The whole conversion.
-fn inlaid(source: &Path, out: &Path, threads: usize) -> Outcome<()> {
-    let spec = Spec::new("224".parse()?);
+fn inlaid(source: &Path, out: &Path, threads: usize, spec: &Spec) -> Outcome<()> {
     let options = RunOptions { threads: NonZeroUsize::new(threads), ..RunOptions::default() };
-    convert(&[source.to_owned()], out, &spec, &options)?;
+    convert(&[source.to_owned()], out, spec, &options)?;
     Ok(())
 }
 

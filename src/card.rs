@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::columns::TENSOR_COLUMN;
 use crate::manifest::Manifest;
-use crate::spec::{Format, Storage};
+use crate::spec::{Dtype, Format, Scale, Spec, Storage};
 use crate::tensor::TensorShape;
 
 /// The name of the card in the dataset's folder.
@@ -24,7 +24,7 @@ fn yaml(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt:
     let spec = &manifest.spec;
     writeln!(out, "dataset_info:\n  features:\n  - name: {TENSOR_COLUMN}")?;
     match spec.storage {
-        Storage::Tensor => writeln!(out, "    list: uint8\n    length: {}", shape.elements())?,
+        Storage::Tensor => writeln!(out, "    list: {}\n    length: {}", shape.dtype().numpy_name(), shape.elements())?,
         Storage::Binary => writeln!(out, "    dtype: fixed_size_binary[{}]", shape.bytes())?,
     }
     writeln!(out, "  - name: label")?;
@@ -66,11 +66,14 @@ fn yaml_string(name: &str) -> String {
 fn prose(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt::Result {
     let spec = &manifest.spec;
     let [a, b, c] = shape.dims();
+    let dtype = shape.dtype().numpy_name();
     writeln!(out, "# Images as tensors\n")?;
     writeln!(
         out,
-        "Every row is an image of {a}x{b}x{c} (height, width, channels; uint8, 0 to 255), its class, the path and size \
-         of the file it was made from, and that file's SHA-256.\n"
+        "Every row is an image of {a}x{b}x{c} ({}; {dtype}, {}), its class, the path and size of the file it was made \
+         from, and that file's SHA-256.\n",
+        shape.names().map(in_words).join(", "),
+        values(spec)
     )?;
     writeln!(out, "| split | rows | files |\n|---|---:|---:|")?;
     for (split, info) in &manifest.version.splits {
@@ -89,27 +92,50 @@ fn prose(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt
             out,
             "import pyarrow.parquet as pq\n\
              table = pq.read_table(\"train\")\n\
-             images = table[\"image\"].chunk(0).to_numpy_ndarray()  # (rows, {a}, {b}, {c}) uint8"
+             images = table[\"image\"].chunk(0).to_numpy_ndarray()  # (rows, {a}, {b}, {c}) {dtype}"
         )?,
         (Format::Parquet, Storage::Binary) => writeln!(
             out,
             "import numpy as np, pyarrow.parquet as pq\n\
              column = pq.read_table(\"train\")[\"image\"].chunk(0)\n\
-             images = np.frombuffer(column.buffers()[1], np.uint8).reshape(-1, {a}, {b}, {c})"
+             images = np.frombuffer(column.buffers()[1], np.{dtype}).reshape(-1, {a}, {b}, {c})"
         )?,
         (Format::Arrow, Storage::Tensor) => writeln!(
             out,
             "import pyarrow as pa\n\
              batches = pa.ipc.open_file(pa.memory_map(\"train/train-00000.arrow\"))\n\
-             images = batches.get_batch(0)[\"image\"].to_numpy_ndarray()  # (rows, {a}, {b}, {c}) uint8, no copy"
+             images = batches.get_batch(0)[\"image\"].to_numpy_ndarray()  # (rows, {a}, {b}, {c}) {dtype}, no copy"
         )?,
         (Format::Arrow, Storage::Binary) => writeln!(
             out,
             "import numpy as np, pyarrow as pa\n\
              batches = pa.ipc.open_file(pa.memory_map(\"train/train-00000.arrow\"))\n\
              column = batches.get_batch(0)[\"image\"]\n\
-             images = np.frombuffer(column.buffers()[1], np.uint8).reshape(-1, {a}, {b}, {c})"
+             images = np.frombuffer(column.buffers()[1], np.{dtype}).reshape(-1, {a}, {b}, {c})"
         )?,
     }
     writeln!(out, "```")
+}
+
+fn in_words(dimension: &str) -> &str {
+    match dimension {
+        "H" => "height",
+        "W" => "width",
+        _ => "channels",
+    }
+}
+
+/// What the elements are between.
+fn values(spec: &Spec) -> String {
+    let scale = match (spec.dtype, spec.scale.unwrap_or_default()) {
+        (Dtype::U8, _) => "0 to 255",
+        (Dtype::U16, _) => "0 to 65535",
+        (_, Scale::Unit) => "scale 0 to 1",
+        (_, Scale::Signed) => "scale -1 to 1",
+        (_, Scale::Bytes) => "scale 0 to 255",
+    };
+    let list = |numbers: &[f32]| numbers.iter().map(f32::to_string).collect::<Vec<_>>().join(", ");
+    let mean = spec.mean.as_ref().map(|mean| format!(", less mean {}", list(mean.numbers())));
+    let std = spec.std.as_ref().map(|std| format!(", divided by standard deviation {}", list(std.numbers())));
+    format!("{scale}{}{}", mean.unwrap_or_default(), std.unwrap_or_default())
 }

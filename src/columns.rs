@@ -101,7 +101,9 @@ impl Columns {
 fn features(spec: &Spec, shape: &TensorShape, classes: &[String]) -> serde_json::Value {
     let value = |dtype: &str| json!({ "dtype": dtype, "_type": "Value" });
     let image = match spec.storage {
-        Storage::Tensor => json!({ "feature": value("uint8"), "length": shape.elements(), "_type": "List" }),
+        Storage::Tensor => {
+            json!({ "feature": value(shape.dtype().numpy_name()), "length": shape.elements(), "_type": "List" })
+        }
         Storage::Binary => value(&format!("fixed_size_binary[{}]", shape.bytes())),
     };
     let label = match classes {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::discover::Discovery;
 use crate::draft::{Commits, Draft};
+use crate::element::Elements;
 use crate::error::{Error, SpecError};
 use crate::inputs::Inputs;
 use crate::manifest::{FORMAT_VERSION, Manifest, Version};
@@ -26,7 +27,7 @@ use crate::tensor::TensorShape;
 /// then holds what it held, and the shards that were finished.
 pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
-    TensorShape::of(spec)?;
+    check(spec)?;
     refuse_overlap(sources, out)?;
     let output = Output::claim(out)?;
     if options.overwrite == Overwrite::Refuse {
@@ -131,7 +132,7 @@ fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, out: &Path) -> Re
 /// As [`convert`], as far as it can be told without decoding.
 pub fn dry_run(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
-    TensorShape::of(spec)?;
+    check(spec)?;
     refuse_overlap(sources, out)?;
     let there = output::check(out)?;
     let pool = pipeline::threads(options)?;
@@ -145,7 +146,14 @@ pub fn dry_run(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
     Ok(inputs.dry_summary(begin, version.rows(), &rejects, &version.splits))
 }
 
-/// Makes the choices that depend on the sources.
+/// Looks for settings that don't go together, before anything is listed.
+fn check(spec: &Spec) -> Result<(), SpecError> {
+    TensorShape::of(spec)?;
+    Elements::of(spec)?;
+    Ok(())
+}
+
+/// Makes the choices that depend on the sources, and those that a dataset has to tell.
 fn resolve(spec: &Spec, discovery: &Discovery) -> Result<Spec, Error> {
     let folders = discovery.folders.unwrap_or(Folders::None);
     let rule = spec.split_by.unwrap_or(match folders {
@@ -158,7 +166,8 @@ fn resolve(spec: &Spec, discovery: &Discovery) -> Result<Spec, Error> {
             asked => SpecError::FolderRule(asked).into(),
         });
     }
-    Ok(Spec { split_by: Some(rule), folders, ..spec.clone() })
+    let scale = spec.dtype.is_float().then(|| spec.scale.unwrap_or_default());
+    Ok(Spec { split_by: Some(rule), folders, scale, ..spec.clone() })
 }
 
 /// The output must not be found as a source, nor a source be written to.

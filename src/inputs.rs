@@ -9,6 +9,7 @@ use twox_hash::xxhash3_128::Hasher;
 
 use crate::discover::Discovery;
 use crate::draft::Draft;
+use crate::element::Elements;
 use crate::error::Error;
 use crate::manifest::{SplitInfo, Unfinished, Version};
 use crate::pipeline::{self, Job};
@@ -106,7 +107,8 @@ impl Inputs {
         rejects: Vec<Reject>,
     ) -> Result<Vec<Reject>, Error> {
         let Inputs { discovery, plan, spec, hashes } = self;
-        let job = Job { discovery, plan, spec, pages: draft.columns().pages(), options, hashes };
+        let (elements, pages) = (Elements::of(spec)?, draft.columns().pages());
+        let job = Job { discovery, plan, spec, elements, pages, options, hashes };
         pipeline::write_shards(&job, pool, draft, rejects)
     }
 

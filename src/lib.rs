@@ -21,6 +21,7 @@
 //! ```text
 //!   2 * row group (16 MiB) + 4 * threads * page (1.25 MiB)     pixels on their way to the file
 //! + threads * (8 MiB + file + 3 * decoded image)               buffers of a thread, kept for its largest image
+//!                                                              (of 4 bytes a sample, unless tensors are u8)
 //! + inputs * (48 + length of the key)                          the records and the plan
 //! ```
 
@@ -38,6 +39,7 @@ mod decode;
 mod discover;
 mod disk;
 mod draft;
+mod element;
 mod error;
 mod files;
 mod inputs;

@@ -4,9 +4,9 @@
 use fast_image_resize as fir;
 use fir::PixelTrait;
 use fir::images::{TypedCroppedImageMut, TypedImage, TypedImageRef};
-use fir::pixels::{U8, U8x3, U8x4};
+use fir::pixels::{F32, F32x3, F32x4, U8, U8x3, U8x4};
 
-use crate::decode::{Pixels, luma};
+use crate::decode::{Pixels, Samples, luma};
 use crate::error::RecordError;
 use crate::spec::{Channels, Color, Filter, Fit, Spec};
 
@@ -14,6 +14,8 @@ use crate::spec::{Channels, Color, Filter, Fit, Spec};
 #[derive(Debug)]
 pub struct Resizer {
     inner: fir::Resizer,
+    /// Samples as floats, where the source has others.
+    floats: Vec<f32>,
     algorithm: fir::ResizeAlg,
     channels: Channels,
     fit: Fit,
@@ -27,6 +29,7 @@ impl Resizer {
     pub fn of(spec: &Spec) -> Resizer {
         Resizer {
             inner: fir::Resizer::new(),
+            floats: Vec::new(),
             algorithm: algorithm(spec.filter, spec.antialias),
             channels: spec.channels,
             fit: spec.fit,
@@ -36,30 +39,62 @@ impl Resizer {
         }
     }
 
-    /// Writes every element of `slot`, which has the length of a tensor.
+    /// Scales an image of 8-bit samples to such samples: writes every byte of `slot`, which has the length
+    /// of a tensor.
     ///
     /// # Errors
     /// If the image can't be scaled; `slot` then holds anything.
     pub fn resize(&mut self, pixels: &Pixels<'_>, slot: &mut [u8]) -> Result<(), RecordError> {
+        let Samples::U8(samples) = pixels.samples else { unreachable!("tensors of bytes are made of bytes") };
+        if self.fit == Fit::Pad {
+            fill(slot, self.channels, self.pad);
+        }
         match self.channels {
-            Channels::Gray => self.resize_typed::<U8>(pixels, slot),
-            Channels::Rgb => self.resize_typed::<U8x3>(pixels, slot),
-            Channels::Rgba => self.resize_typed::<U8x4>(pixels, slot),
+            Channels::Gray => self.resize_typed::<U8>(pixels, samples, slot),
+            Channels::Rgb => self.resize_typed::<U8x3>(pixels, samples, slot),
+            Channels::Rgba => self.resize_typed::<U8x4>(pixels, samples, slot),
         }
     }
 
+    /// Scales an image to floats that are not rounded, on the scale of its samples: writes all of `values`,
+    /// which has the length of a tensor of shape `[H, W, C]`.
+    ///
+    /// # Errors
+    /// If the image can't be scaled; `values` then hold anything.
+    pub fn resize_to_floats(&mut self, pixels: &Pixels<'_>, values: &mut [f32]) -> Result<(), RecordError> {
+        let mut floats = std::mem::take(&mut self.floats);
+        let (samples, white) = match pixels.samples {
+            Samples::U8(samples) => (widen(samples, &mut floats), 255.0),
+            Samples::U16(samples) => (widen(samples, &mut floats), 65_535.0),
+            Samples::F32(samples) => (samples, 1.0),
+        };
+        if self.fit == Fit::Pad {
+            fill_floats(values, self.channels, self.pad, white);
+        }
+        let (samples, slot) = (bytemuck::cast_slice(samples), bytemuck::cast_slice_mut(values));
+        let resized = match self.channels {
+            Channels::Gray => self.resize_typed::<F32>(pixels, samples, slot),
+            Channels::Rgb => self.resize_typed::<F32x3>(pixels, samples, slot),
+            Channels::Rgba => self.resize_typed::<F32x4>(pixels, samples, slot),
+        };
+        self.floats = floats;
+        resized
+    }
+
     /// For one type of pixel: `fast_image_resize` would otherwise compile its kernels for all 26.
-    fn resize_typed<P: PixelTrait>(&mut self, pixels: &Pixels<'_>, slot: &mut [u8]) -> Result<(), RecordError> {
-        let Pixels { width, height, samples } = *pixels;
+    fn resize_typed<P: PixelTrait>(
+        &mut self,
+        pixels: &Pixels<'_>,
+        samples: &[u8],
+        slot: &mut [u8],
+    ) -> Result<(), RecordError> {
+        let Pixels { width, height, .. } = *pixels;
         let whole = |width, height| Window { left: 0, top: 0, width, height };
         let (from, to) = match self.fit {
             Fit::Stretch => (whole(width, height), whole(self.width, self.height)),
             Fit::Crop => (crop_window(width, height, self.width, self.height), whole(self.width, self.height)),
             Fit::Pad => (whole(width, height), pad_window(width, height, self.width, self.height)),
         };
-        if self.fit == Fit::Pad {
-            fill(slot, self.channels, self.pad);
-        }
         let source = TypedImageRef::<P>::from_buffer(width, height, samples).map_err(refused)?;
         let target = TypedImage::<P>::from_buffer(self.width, self.height, slot).map_err(refused)?;
         let mut target = TypedCroppedImageMut::new(target, to.left, to.top, to.width, to.height).map_err(refused)?;
@@ -93,6 +128,24 @@ fn fill(slot: &mut [u8], channels: Channels, Color([r, g, b]): Color) {
         Channels::Rgb => slot.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&[r, g, b])),
         Channels::Rgba => slot.chunks_exact_mut(4).for_each(|pixel| pixel.copy_from_slice(&[r, g, b, 255])),
     }
+}
+
+/// As [`fill`], for samples of which `white` is the greatest.
+fn fill_floats(values: &mut [f32], channels: Channels, Color(pad): Color, white: f32) {
+    let [r, g, b] = pad.map(|sample| f32::from(sample) / 255.0 * white);
+    match channels {
+        Channels::Gray => values.fill(f32::from(luma(pad)) / 255.0 * white),
+        Channels::Rgb => values.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&[r, g, b])),
+        Channels::Rgba => values.chunks_exact_mut(4).for_each(|pixel| pixel.copy_from_slice(&[r, g, b, white])),
+    }
+}
+
+/// Integers as floats, in a buffer that only ever grows.
+fn widen<'a, S: Copy + Into<f32>>(samples: &[S], floats: &'a mut Vec<f32>) -> &'a [f32] {
+    floats.resize(floats.len().max(samples.len()), 0.0);
+    let floats = &mut floats[..samples.len()];
+    floats.iter_mut().zip(samples).for_each(|(float, sample)| *float = (*sample).into());
+    floats
 }
 
 /// A part of an image, in pixels.

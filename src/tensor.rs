@@ -1,39 +1,49 @@
-//! The shape of a tensor and what follows from it: sizes, and the Arrow field of its column.
+//! The shape of a tensor and what follows from it: sizes, and the Arrow field and arrays of its column.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field};
+use arrow_array::types::{
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+};
+use arrow_array::{ArrayRef, ArrowPrimitiveType, FixedSizeBinaryArray, FixedSizeListArray, PrimitiveArray};
+use arrow_buffer::{Buffer, ScalarBuffer};
+use arrow_schema::{ArrowError, DataType, Field};
 
 use crate::error::SpecError;
-use crate::spec::{Layout, Spec, Storage};
+use crate::spec::{Dtype, Layout, Spec, Storage};
 
-/// The most elements of one tensor: its levels and values have to fit a Parquet page of less than
-/// 2^31 bytes, also when a writer needs four bytes an element.
+/// The most elements of one tensor: its values have to fit a Parquet page of less than 2^31 bytes, also
+/// when a writer needs four bytes an element.
 pub const MAX_ELEMENTS: u64 = 536_870_911;
+
+/// The most bytes of one tensor: what is left of such a page beside its levels.
+const MAX_BYTES: u64 = (1 << 31) - 128;
 
 /// The shape of every tensor of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TensorShape {
     dims: [usize; 3],
     names: [&'static str; 3],
-    element_bytes: usize,
+    dtype: Dtype,
 }
 
 impl TensorShape {
     /// # Errors
-    /// If a tensor has more than [`MAX_ELEMENTS`] elements.
+    /// If a tensor has more than [`MAX_ELEMENTS`] elements, or a few less if they have four bytes.
     pub fn of(spec: &Spec) -> Result<TensorShape, SpecError> {
         let (height, width) = (spec.size.height() as usize, spec.size.width() as usize);
         let channels = spec.channels.count();
         let (dims, names) = match spec.layout {
             Layout::Hwc => ([height, width, channels], ["H", "W", "C"]),
+            Layout::Chw => ([channels, height, width], ["C", "H", "W"]),
         };
         let elements = height as u64 * width as u64 * channels as u64;
-        if elements > MAX_ELEMENTS {
-            return Err(SpecError::TensorTooLarge(elements));
+        let most = MAX_ELEMENTS.min(MAX_BYTES / spec.dtype.bytes() as u64);
+        if elements > most {
+            return Err(SpecError::TensorTooLarge { elements, most });
         }
-        Ok(TensorShape { dims, names, element_bytes: spec.dtype.bytes() })
+        Ok(TensorShape { dims, names, dtype: spec.dtype })
     }
 
     /// The lengths of the dimensions, `[H, W, C]` by default.
@@ -48,7 +58,17 @@ impl TensorShape {
 
     /// Bytes of one tensor.
     pub fn bytes(&self) -> usize {
-        self.elements() * self.element_bytes
+        self.elements() * self.dtype.bytes()
+    }
+
+    /// The names of the dimensions: `H`, `W` and `C` in their order.
+    pub fn names(&self) -> [&'static str; 3] {
+        self.names
+    }
+
+    /// The type of the elements.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
     }
 
     /// The Arrow field of a column of such tensors.
@@ -62,7 +82,13 @@ impl TensorShape {
         let shape = format!(r#"{{"shape":[{a},{b},{c}],"dim_names":["{x}","{y}","{z}"]}}"#);
         match storage {
             Storage::Tensor => {
-                let item = Arc::new(Field::new("item", DataType::UInt8, true));
+                let item = match self.dtype {
+                    Dtype::U8 => DataType::UInt8,
+                    Dtype::U16 => DataType::UInt16,
+                    Dtype::F16 => DataType::Float16,
+                    Dtype::F32 => DataType::Float32,
+                };
+                let item = Arc::new(Field::new("item", item, true));
                 let list = DataType::FixedSizeList(item, self.elements() as i32);
                 Field::new(name, list, false).with_metadata(HashMap::from([
                     ("ARROW:extension:name".to_owned(), "arrow.fixed_shape_tensor".to_owned()),
@@ -72,9 +98,43 @@ impl TensorShape {
             Storage::Binary => {
                 Field::new(name, DataType::FixedSizeBinary(self.bytes() as i32), false).with_metadata(HashMap::from([
                     ("inlaid:shape".to_owned(), shape),
-                    ("inlaid:dtype".to_owned(), "uint8".to_owned()),
+                    ("inlaid:dtype".to_owned(), self.dtype.numpy_name().to_owned()),
                 ]))
             }
         }
     }
+}
+
+/// Tensors as an array of the type of their field. They begin at a multiple of the size of an element.
+pub(crate) fn tensor_array(field: &Field, tensors: Buffer) -> Result<ArrayRef, ArrowError> {
+    Ok(match field.data_type() {
+        DataType::FixedSizeList(item, length) => {
+            Arc::new(FixedSizeListArray::try_new(item.clone(), *length, elements(item.data_type(), tensors)?, None)?)
+        }
+        DataType::FixedSizeBinary(length) => Arc::new(FixedSizeBinaryArray::try_new(*length, tensors, None)?),
+        other => return Err(no_tensors(other)),
+    })
+}
+
+fn elements(data_type: &DataType, tensors: Buffer) -> Result<ArrayRef, ArrowError> {
+    Ok(match data_type {
+        DataType::UInt8 => numbers::<UInt8Type>(tensors),
+        DataType::Int8 => numbers::<Int8Type>(tensors),
+        DataType::UInt16 => numbers::<UInt16Type>(tensors),
+        DataType::Int16 => numbers::<Int16Type>(tensors),
+        DataType::Int32 => numbers::<Int32Type>(tensors),
+        DataType::Int64 => numbers::<Int64Type>(tensors),
+        DataType::Float16 => numbers::<Float16Type>(tensors),
+        DataType::Float32 => numbers::<Float32Type>(tensors),
+        DataType::Float64 => numbers::<Float64Type>(tensors),
+        other => return Err(no_tensors(other)),
+    })
+}
+
+fn numbers<T: ArrowPrimitiveType>(values: Buffer) -> ArrayRef {
+    Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), None))
+}
+
+fn no_tensors(found: &DataType) -> ArrowError {
+    ArrowError::SchemaError(format!("a column of tensors has type {found}"))
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::{
-    ByteSize, Channels, Color, Compression, Filter, Fit, Folders, Format, History, Limits, MaxErrors, OnChanged,
-    OnError, Order, Overwrite, RunOptions, Shares, Size, Spec, SplitBy, Storage,
+    ByteSize, Channels, Color, Compression, Dtype, Filter, Fit, Folders, Format, History, Layout, Limits, MaxErrors,
+    Mean, OnChanged, OnError, Order, Overwrite, RunOptions, Scale, Shares, Size, Spec, SplitBy, Std, Storage,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -84,6 +84,21 @@ pub struct Convert {
     /// Channels of the tensors
     #[arg(long, help_heading = "Pixels", default_value = "rgb", value_parser = words(Channels::ALL))]
     channels: Channels,
+    /// Type of the elements
+    #[arg(long, help_heading = "Pixels", default_value = "u8", value_parser = words(Dtype::ALL))]
+    dtype: Dtype,
+    /// Where black and white lie, for f32 and f16 [default: 0..1]
+    #[arg(long, help_heading = "Pixels", value_parser = words(Scale::ALL), allow_hyphen_values = true)]
+    scale: Option<Scale>,
+    /// Subtracted from scaled elements, for f32 and f16: R,G,B, one number, or imagenet
+    #[arg(long, help_heading = "Pixels", value_name = "NUMBERS", allow_hyphen_values = true)]
+    mean: Option<Mean>,
+    /// What they are divided by then: R,G,B, one number, or imagenet
+    #[arg(long, help_heading = "Pixels", value_name = "NUMBERS", allow_hyphen_values = true)]
+    std: Option<Std>,
+    /// Order of the dimensions
+    #[arg(long, help_heading = "Pixels", default_value = "hwc", value_parser = words(Layout::ALL))]
+    layout: Layout,
     /// How an image of another aspect ratio fills the tensor
     #[arg(long, help_heading = "Pixels", default_value = "stretch", value_parser = words(Fit::ALL))]
     fit: Fit,
@@ -230,6 +245,11 @@ impl Convert {
         let limits = Limits { file_bytes: self.max_file_bytes, pixels: self.max_pixels, ..Limits::default() };
         let spec = Spec {
             channels: self.channels,
+            dtype: self.dtype,
+            scale: self.scale,
+            mean: self.mean.clone(),
+            std: self.std.clone(),
+            layout: self.layout,
             fit: self.fit,
             pad_color: self.pad_color,
             filter: self.filter,

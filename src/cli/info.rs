@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Write, stdout};
 use std::path::Path;
 
-use crate::{ByteSize, Manifest, Split, SplitInfo};
+use crate::{ByteSize, Manifest, Spec, Split, SplitInfo};
 
 /// Prints what a dataset is: as text, or the manifest itself.
 pub fn print(manifest: &Manifest, folder: &Path, json: bool) {
@@ -22,10 +22,11 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
     let mut text = format!("`{}`: version {number}, format {format_version}, written by {tool}\n", folder.display());
     let antialias = if spec.antialias { "antialiased" } else { "not antialiased" };
     text += &format!(
-        "tensors: {}, {} {} {}, fit {}, filter {} ({antialias}), storage {}, format {}, compression {}\n",
+        "tensors: {}, {} {}{} {}, fit {}, filter {} ({antialias}), storage {}, format {}, compression {}\n",
         spec.size,
         spec.channels,
         spec.dtype,
+        values(spec),
         spec.layout,
         spec.fit,
         spec.filter,
@@ -55,6 +56,15 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
         text += &format!("\n`inlaid rollback` goes back to version {number} with {rows} rows\n");
     }
     text
+}
+
+/// What floating point elements are; nothing for integers.
+fn values(spec: &Spec) -> String {
+    let list = |numbers: &[f32]| numbers.iter().map(f32::to_string).collect::<Vec<_>>().join(",");
+    let scale = spec.scale.map(|scale| format!(" {scale}"));
+    let mean = spec.mean.as_ref().map(|mean| format!(" mean {}", list(mean.numbers())));
+    let std = spec.std.as_ref().map(|std| format!(" std {}", list(std.numbers())));
+    [scale, mean, std].into_iter().flatten().collect()
 }
 
 /// A line for each class, with its rows in every split.

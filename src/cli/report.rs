@@ -140,7 +140,11 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Spec(SpecError::ShareSum(_)) => {
             "shares are fractions, as in `--split train=0.8,validation=0.1,test=0.1`".into()
         }
-        Error::Spec(SpecError::TensorTooLarge(_)) => "choose a smaller `--size`".into(),
+        Error::Spec(SpecError::TensorTooLarge { .. }) => "choose a smaller `--size`".into(),
+        Error::Spec(SpecError::FloatsOnly { .. }) => {
+            "`--scale`, `--mean` and `--std` are for `--dtype f32` and `--dtype f16`".into()
+        }
+        Error::Spec(SpecError::ThreeForGray { .. }) => "give one number, as in `--mean 0.5 --std 0.25`".into(),
         Error::Spec(SpecError::FolderRule(_)) => "leave out `--folders`, or use `--split-by label`".into(),
         Error::NoImages(_) => {
             "a source holds class folders, split folders, or images; see `inlaid convert --help`".into()

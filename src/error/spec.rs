@@ -2,7 +2,7 @@
 
 use thiserror::Error as ThisError;
 
-use crate::spec::{Folders, Split};
+use crate::spec::{Dtype, Folders, Split};
 
 /// A setting is wrong.
 #[derive(Clone, Debug, PartialEq, ThisError)]
@@ -44,9 +44,34 @@ pub enum SpecError {
     /// Shares that don't make a whole.
     #[error("shares sum to {0}, not to 1")]
     ShareSum(f64),
+    /// A mean in no known notation.
+    #[error("mean `{0}` is not one number, three numbers R,G,B, or imagenet")]
+    Mean(String),
+    /// A standard deviation in no known notation, or not above 0.
+    #[error("standard deviation `{0}` is not one number, three numbers R,G,B, all above 0, or imagenet")]
+    Std(String),
+    /// Integers are neither scaled nor normalized.
+    #[error("elements of type `{dtype}` have no {what}")]
+    FloatsOnly {
+        /// `scale`, `mean` or `standard deviation`.
+        what: &'static str,
+        /// The type of the elements.
+        dtype: Dtype,
+    },
+    /// Gray has one channel.
+    #[error("gray tensors have one {what}, not three")]
+    ThreeForGray {
+        /// `mean` or `standard deviation`.
+        what: &'static str,
+    },
     /// A tensor of more elements than readers can hold.
-    #[error("a tensor of {0} elements is too large, the most is {max}", max = crate::tensor::MAX_ELEMENTS)]
-    TensorTooLarge(u64),
+    #[error("a tensor of {elements} elements is too large, the most is {most}")]
+    TensorTooLarge {
+        /// How many it would have.
+        elements: u64,
+        /// How many it may have.
+        most: u64,
+    },
     /// Sorting labels needs classes.
     #[error("split folders can't be split by `folder` when folders mean `{0}`")]
     FolderRule(Folders),

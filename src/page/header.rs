@@ -2,7 +2,7 @@
 //!
 //! Source: `PageHeader` of `parquet.thrift`, in Thrift's compact protocol.
 
-use super::push_varint;
+use super::levels::push_varint;
 
 /// What a page holds.
 #[derive(Clone, Copy)]
@@ -128,12 +128,21 @@ impl ThriftReader<'_> {
 
 /// A `PageHeader` of `parquet.thrift` in the compact protocol, with the CRC-32 of the stored body.
 pub(super) fn header(kind: PageKind, values: usize, uncompressed_len: usize, stored: &[u8]) -> Vec<u8> {
+    with_checksum(kind, values, uncompressed_len, stored.len(), crc32fast::hash(stored) as i32)
+}
+
+/// The length of the header of an uncompressed body of `len` bytes, with fifteen of sixteen checksums.
+pub(super) fn usual_len(kind: PageKind, values: usize, len: usize) -> usize {
+    with_checksum(kind, values, len, len, i32::MAX).len()
+}
+
+fn with_checksum(kind: PageKind, values: usize, uncompressed_len: usize, stored_len: usize, crc32: i32) -> Vec<u8> {
     let (page_type, encoding) = kind.numbers();
     let mut out = ThriftStruct::default();
     out.i32(1, page_type);
     out.i32(2, uncompressed_len as i32);
-    out.i32(3, stored.len() as i32);
-    out.i32(4, crc32fast::hash(stored) as i32);
+    out.i32(3, stored_len as i32);
+    out.i32(4, crc32);
     let mut inner = ThriftStruct::default();
     inner.i32(1, values as i32);
     inner.i32(2, encoding);

@@ -1,36 +1,45 @@
 //! Pages whose bytes are the tensors: rows lie in the buffer that becomes the page, contiguous and
 //! verbatim, so encoding them costs a checksum and no copy.
 //!
-//! A tensor column is a Parquet list of INT32. Its pages hold repetition levels (each row: one 0,
-//! then 1s), definition levels (all 2), and dictionary indices of 8 bits as one bit-packed run. The
-//! dictionary is 0..=255 in order, so an index is its value. A binary column is a required
-//! FIXED_LEN_BYTE_ARRAY: its pages hold the values and nothing else.
+//! A tensor column is a Parquet list. Its pages hold repetition levels (each row: one 0, then 1s),
+//! definition levels (all 2), and the elements, little-endian:
+//!
+//! - u8 and u16 are INT32 to Parquet. Their pages hold dictionary indices of 8 or 16 bits as one
+//!   bit-packed run; the dictionary is 0..=255 or 0..=65535 in order, so an index is its value;
+//! - f32 is FLOAT and f16 is FIXED_LEN_BYTE_ARRAY(2) with the logical type FLOAT16, both PLAIN.
+//!
+//! A binary column is a required FIXED_LEN_BYTE_ARRAY: its pages hold the values and nothing else.
+//!
+//! In an uncompressed data page of a tensor column the pixels begin at a multiple of the size of an element
+//! from the page's first byte, and the page is as long as such a multiple. So all pixels of a chunk are
+//! aligned if its first data page is (see [`PageLayout::alignment`]). Pages of few elements, whose levels
+//! can't be cut, may be an exception.
 //!
 //! Source: the Parquet format, `Encodings.md` (RLE / bit-packing hybrid) and `parquet.thrift`. Page
 //! headers are written here because the parquet crate can't put a checksum into them.
 
 mod header;
+mod levels;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::spec::{Compression, Storage};
+use crate::spec::{Compression, Dtype, Storage};
 use crate::tensor::TensorShape;
 
 pub(crate) use header::PageHeader;
-use header::{PageKind, header};
+use header::{PageKind, header, usual_len};
+use levels::{MAX_EXTRA, levels, push_varint};
 
-/// Level of a value that is there: the list is required, its item is optional.
-const PRESENT: u8 = 2;
-
-/// Bits of a dictionary index of a `u8` tensor.
-const INDEX_BITS: u8 = 8;
+/// Values of a group of a bit-packed run.
+const GROUP: usize = 8;
 
 /// How the rows of a page are laid out.
 #[derive(Clone, Copy, Debug)]
 pub struct PageLayout {
     storage: Storage,
     compression: Compression,
+    dtype: Dtype,
     elements: usize,
     row_bytes: usize,
     max_rows: usize,
@@ -65,7 +74,7 @@ pub struct Page {
 impl PageLayout {
     /// The layout of pages of at most `max_rows` rows.
     pub fn new(shape: &TensorShape, storage: Storage, compression: Compression, max_rows: usize) -> PageLayout {
-        PageLayout { storage, compression, elements: shape.elements(), row_bytes: shape.bytes(), max_rows }
+        PageLayout { max_rows, ..PageLayout::of_elements(shape.elements(), shape.dtype(), storage, compression) }
     }
 
     /// Bytes of the tensor of a row.
@@ -73,9 +82,28 @@ impl PageLayout {
         self.row_bytes
     }
 
-    /// The layout of pages that are read, of tensors of so many 8-bit elements.
-    pub(crate) fn of_elements(elements: usize, storage: Storage, compression: Compression) -> PageLayout {
-        PageLayout { storage, compression, elements, row_bytes: elements, max_rows: 0 }
+    /// The layout of pages that are read, of tensors of so many elements.
+    pub(crate) fn of_elements(elements: usize, dtype: Dtype, storage: Storage, compression: Compression) -> PageLayout {
+        PageLayout { storage, compression, dtype, elements, row_bytes: elements * dtype.bytes(), max_rows: 0 }
+    }
+
+    /// What the place of the first data page in the file has to be a multiple of, so that pixels are
+    /// aligned to their elements. 1 where there is nothing to align: a compressed page is not mapped, and
+    /// a page of binary storage has nothing but its pixels behind a header of any length.
+    pub fn alignment(&self) -> usize {
+        match (self.storage, self.compression) {
+            (Storage::Tensor, Compression::None) => self.dtype.bytes(),
+            _ => 1,
+        }
+    }
+
+    /// Bits of a dictionary index; none if elements are no indices.
+    fn index_bits(&self) -> Option<u8> {
+        match (self.storage, self.dtype) {
+            (Storage::Tensor, Dtype::U8) => Some(8),
+            (Storage::Tensor, Dtype::U16) => Some(16),
+            _ => None,
+        }
     }
 
     /// The memory of a page, not used before.
@@ -90,47 +118,47 @@ impl PageLayout {
     }
 
     fn buffer_bytes(&self) -> usize {
-        self.first_pixel() + self.max_rows * self.row_bytes + usize::from(INDEX_BITS)
+        self.first_pixel() + self.max_rows * self.row_bytes + GROUP * self.dtype.bytes()
     }
 
     /// Where the pixels begin: room for the longest levels comes before them.
     fn first_pixel(&self) -> usize {
-        self.levels(self.max_rows).len()
+        self.levels(self.max_rows).len() + if self.alignment() > 1 { MAX_EXTRA } else { 0 }
     }
 
-    /// The bytes before the pixels of a page of `rows` rows.
+    /// The fewest bytes before the pixels of a page of `rows` rows.
     fn levels(&self, rows: usize) -> Vec<u8> {
-        if self.storage == Storage::Binary {
-            return Vec::new();
-        }
-        let mut repetition = Vec::new();
-        if self.elements == 1 {
-            push_run(&mut repetition, rows, 0);
-        } else {
-            for _ in 0..rows {
-                push_run(&mut repetition, 1, 0);
-                push_run(&mut repetition, self.elements - 1, 1);
-            }
-        }
-        let mut definition = Vec::new();
-        push_run(&mut definition, rows * self.elements, PRESENT);
+        self.longer_levels(rows, 0).expect("no run is cut for nothing")
+    }
 
-        let mut levels = Vec::new();
-        for encoded in [repetition, definition] {
-            levels.extend_from_slice(&(encoded.len() as u32).to_le_bytes());
-            levels.extend_from_slice(&encoded);
+    /// The bytes before the pixels, so many more than they need; none if that can't be.
+    fn longer_levels(&self, rows: usize, extra: usize) -> Option<Vec<u8>> {
+        if self.storage == Storage::Binary {
+            return (extra == 0).then(Vec::new);
         }
-        levels.push(INDEX_BITS);
-        let groups = (rows * self.elements).div_ceil(8);
-        push_varint(&mut levels, (groups as u64) << 1 | 1);
-        levels
+        let mut levels = levels(rows, self.elements, extra)?;
+        if let Some(bits) = self.index_bits() {
+            let groups = (rows * self.elements).div_ceil(GROUP);
+            levels.push(bits);
+            push_varint(&mut levels, (groups as u64) << 1 | 1);
+        }
+        Some(levels)
+    }
+
+    /// The bytes before the pixels of a page whose body has this length; none if there is no such page.
+    fn levels_in(&self, rows: usize, length: usize) -> Option<Vec<u8>> {
+        let others = self.levels(rows).len() + rows * self.row_bytes + self.padding(rows);
+        let most = if self.alignment() > 1 { MAX_EXTRA } else { 0 };
+        let extra = length.checked_sub(others).filter(|extra| *extra <= most)?;
+        self.longer_levels(rows, extra)
     }
 
     /// Zeros after the pixels: a bit-packed run holds a multiple of 8 values.
     fn padding(&self, rows: usize) -> usize {
-        match self.storage {
-            Storage::Tensor => (rows * self.elements).next_multiple_of(8) - rows * self.elements,
-            Storage::Binary => 0,
+        let values = rows * self.elements;
+        match self.index_bits() {
+            Some(_) => (values.next_multiple_of(GROUP) - values) * self.dtype.bytes(),
+            None => 0,
         }
     }
 
@@ -140,9 +168,9 @@ impl PageLayout {
         if !(1..=self.max_rows).contains(&rows) {
             return Err("it has no rows, or too many");
         }
-        let levels = self.levels(rows);
-        let uncompressed_len = levels.len() + rows * self.row_bytes + self.padding(rows);
-        let (_, header_len) = PageHeader::parse(page).ok_or("its header is damaged")?;
+        let (parsed, header_len) = PageHeader::parse(page).ok_or("its header is damaged")?;
+        let uncompressed_len = usize::try_from(parsed.uncompressed_len).unwrap_or(0);
+        let levels = self.levels_in(rows, uncompressed_len).ok_or("its length is not that of its rows")?;
         let (found, stored) = page.split_at(header_len);
         let (kind, values) = self.kind(rows);
         if found != header(kind, values, uncompressed_len, stored) {
@@ -179,11 +207,8 @@ impl PageLayout {
         if !self.is_uncompressed() && !header.fits(stored) {
             return None;
         }
-        let levels = self.levels(rows);
+        let levels = self.levels_in(rows, length)?;
         let pixels = levels.len()..levels.len() + rows * self.row_bytes;
-        if length != pixels.end + self.padding(rows) {
-            return None;
-        }
         let body = decompress(self.compression, stored, length)?;
         body.starts_with(&levels).then_some((rows, body, pixels))
     }
@@ -195,30 +220,39 @@ impl PageLayout {
 
     /// Whether the stored page is the dictionary in which every index is its value.
     pub(crate) fn is_identity(&self, header: &PageHeader, stored: &[u8]) -> bool {
-        let values: Vec<u8> = (0..=i32::from(u8::MAX)).flat_map(i32::to_le_bytes).collect();
+        let Some(values) = self.index_values() else { return false };
         header.is(PageKind::Dictionary)
-            && header.values == 256
+            && header.values as usize == values.len() / size_of::<i32>()
             && decompress(self.compression, stored, values.len()).is_some_and(|body| *body == values)
+    }
+
+    /// Whether every chunk of these pages begins with a dictionary.
+    pub(crate) fn has_dictionary(&self) -> bool {
+        self.index_bits().is_some()
+    }
+
+    /// The values that the dictionary gives to indices: themselves.
+    fn index_values(&self) -> Option<Vec<u8>> {
+        let count = 1 << self.index_bits()?;
+        Some((0..count).flat_map(i32::to_le_bytes).collect())
     }
 
     /// The kind of a data page, and how many values Parquet counts in so many rows.
     fn kind(&self, rows: usize) -> (PageKind, usize) {
         match self.storage {
-            Storage::Tensor => (PageKind::DictionaryIndices, rows * self.elements),
+            Storage::Tensor if self.has_dictionary() => (PageKind::DictionaryIndices, rows * self.elements),
+            Storage::Tensor => (PageKind::Plain, rows * self.elements),
             Storage::Binary => (PageKind::Plain, rows),
         }
     }
 
-    /// The dictionary page that every chunk of these pages begins with; none for binary storage.
+    /// The dictionary page that every chunk of these pages begins with; none if elements are no indices.
     pub fn dictionary(&self) -> Option<Page> {
-        if self.storage == Storage::Binary {
-            return None;
-        }
-        let values: Vec<u8> = (0..=i32::from(u8::MAX)).flat_map(i32::to_le_bytes).collect();
-        let uncompressed_len = values.len();
-        let body = compress(self.compression, &values).unwrap_or(values);
-        let header = header(PageKind::Dictionary, 256, uncompressed_len, &body);
-        Some(Page { header, range: 0..body.len(), pixels: 0..0, body, rows: 0, values: 256, uncompressed_len })
+        let bytes = self.index_values()?;
+        let (uncompressed_len, values) = (bytes.len(), bytes.len() / size_of::<i32>());
+        let body = compress(self.compression, &bytes).unwrap_or(bytes);
+        let header = header(PageKind::Dictionary, values, uncompressed_len, &body);
+        Some(Page { header, range: 0..body.len(), pixels: 0..0, body, rows: 0, values, uncompressed_len })
     }
 }
 
@@ -237,26 +271,55 @@ impl PageBuffer {
 
     /// Completes the page. A page that lost rows begins later in its buffer, as its levels are shorter.
     pub fn finish(mut self) -> Page {
-        let PageLayout { compression, row_bytes, .. } = self.layout;
-        let levels = self.layout.levels(self.rows);
         let first = self.layout.first_pixel();
-        let start = first - levels.len();
-        self.bytes[start..first].copy_from_slice(&levels);
-        let pixels = first..first + self.rows * row_bytes;
+        let pixels = first..first + self.rows * self.layout.row_bytes;
         let end = pixels.end + self.layout.padding(self.rows);
         self.bytes[pixels.end..end].fill(0);
+        let (start, header) = match self.layout.alignment() {
+            1 => (self.put_levels(0).expect("no run is cut for nothing"), None),
+            alignment => self.put_aligned_levels(end, alignment),
+        };
 
         let uncompressed_len = end - start;
-        let (body, range) = match compress(compression, &self.bytes[start..end]) {
+        let (kind, values) = self.layout.kind(self.rows);
+        let (body, range) = match compress(self.layout.compression, &self.bytes[start..end]) {
             Some(compressed) => {
                 let range = 0..compressed.len();
                 (compressed, range)
             }
             None => (self.bytes, start..end),
         };
-        let (kind, values) = self.layout.kind(self.rows);
-        let header = header(kind, values, uncompressed_len, &body[range.clone()]);
+        let header = header.unwrap_or_else(|| header::header(kind, values, uncompressed_len, &body[range.clone()]));
         Page { header, body, range, pixels, rows: self.rows, values, uncompressed_len }
+    }
+
+    /// Writes levels of so many bytes more than they need before the pixels, and says where they begin.
+    fn put_levels(&mut self, extra: usize) -> Option<usize> {
+        let levels = self.layout.longer_levels(self.rows, extra)?;
+        let first = self.layout.first_pixel();
+        let start = first - levels.len();
+        self.bytes[start..first].copy_from_slice(&levels);
+        Some(start)
+    }
+
+    /// Writes levels that make the pixels begin at a multiple of `alignment` from the beginning of the
+    /// page, if there are such, and says where they begin, and the header. How long that is depends on
+    /// the checksum of the levels: one of sixteen is shorter than the others, and then the next levels
+    /// are tried.
+    fn put_aligned_levels(&mut self, end: usize, alignment: usize) -> (usize, Option<Vec<u8>>) {
+        let (kind, values) = self.layout.kind(self.rows);
+        let first = self.layout.first_pixel();
+        for extra in 0..=MAX_EXTRA {
+            let Some(start) = self.put_levels(extra) else { continue };
+            if !(usual_len(kind, values, end - start) + first - start).is_multiple_of(alignment) {
+                continue;
+            }
+            let header = header(kind, values, end - start, &self.bytes[start..end]);
+            if (header.len() + first - start).is_multiple_of(alignment) {
+                return (start, Some(header));
+            }
+        }
+        (self.put_levels(0).expect("no run is cut for nothing"), None)
     }
 }
 
@@ -310,92 +373,5 @@ fn decompress(compression: Compression, stored: &[u8], length: usize) -> Option<
     (body.len() == length).then_some(body)
 }
 
-/// Adds a run of the RLE / bit-packing hybrid: `count` times a level of at most 8 bits.
-fn push_run(out: &mut Vec<u8>, count: usize, level: u8) {
-    push_varint(out, (count as u64) << 1);
-    out.push(level);
-}
-
-/// Adds an unsigned LEB128 number.
-fn push_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::spec::{Size, Spec};
-
-    fn layout(size: &str, storage: Storage, max_rows: usize) -> PageLayout {
-        let mut spec = Spec::new(size.parse::<Size>().unwrap());
-        spec.channels = crate::spec::Channels::Gray;
-        PageLayout::new(&TensorShape::of(&spec).unwrap(), storage, Compression::None, max_rows)
-    }
-
-    fn page(layout: PageLayout, rows: &[&[u8]]) -> Page {
-        let mut buffer = layout.buffer(Vec::new());
-        for row in rows {
-            buffer.slot().copy_from_slice(row);
-            buffer.keep();
-        }
-        buffer.finish()
-    }
-
-    #[test]
-    fn pixels_lie_verbatim_after_the_levels() {
-        let page = page(layout("1x3", Storage::Tensor, 2), &[&[7, 8, 9], &[10, 11, 12]]);
-        #[rustfmt::skip]
-        assert_eq!(page.body(), [
-            8, 0, 0, 0,             // repetition levels: 8 bytes
-            2, 0, 4, 1, 2, 0, 4, 1, // each row: a run of one 0, a run of two 1
-            2, 0, 0, 0,             // definition levels: 2 bytes
-            12, 2,                  // a run of six 2
-            8,                      // indices have 8 bits
-            3,                      // one bit-packed run of one group of eight
-            7, 8, 9, 10, 11, 12,    // the pixels
-            0, 0,                   // the group is full
-        ]);
-        assert_eq!((page.rows, page.values, page.uncompressed_len), (2, 6, 28));
-        #[rustfmt::skip]
-        assert_eq!(page.header[..6], [
-            0x15, 0,    // type: data page
-            0x15, 56,   // 28 bytes
-            0x15, 56,   // 28 bytes
-        ]);
-    }
-
-    #[test]
-    fn lost_row_shortens_the_page() {
-        let page = page(layout("1x3", Storage::Tensor, 8), &[&[7, 8, 9]]);
-        assert_eq!(page.body(), [4, 0, 0, 0, 2, 0, 4, 1, 2, 0, 0, 0, 6, 2, 8, 3, 7, 8, 9, 0, 0, 0, 0, 0]);
-        assert_eq!(page.pixels(), [7, 8, 9]);
-    }
-
-    #[test]
-    fn one_element_has_no_continuation() {
-        let page = page(layout("1", Storage::Tensor, 8), &[&[5], &[6]]);
-        assert_eq!(page.body(), [2, 0, 0, 0, 4, 0, 2, 0, 0, 0, 4, 2, 8, 3, 5, 6, 0, 0, 0, 0, 0, 0]);
-    }
-
-    #[test]
-    fn binary_pages_are_pixels_alone() {
-        let page = page(layout("1x3", Storage::Binary, 2), &[&[7, 8, 9], &[10, 11, 12]]);
-        assert_eq!(page.body(), [7, 8, 9, 10, 11, 12]);
-        assert_eq!((page.rows, page.values), (2, 2));
-    }
-
-    #[test]
-    fn used_buffer_leaves_no_trace() {
-        let layout = layout("1x3", Storage::Tensor, 2);
-        let fresh = page(layout, &[&[1, 2, 3]]);
-        let mut buffer = layout.buffer(vec![0xAA; 100]);
-        buffer.slot().copy_from_slice(&[1, 2, 3]);
-        buffer.keep();
-        let again = buffer.finish();
-        assert_eq!((fresh.body(), &fresh.header), (again.body(), &again.header));
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ use rayon::prelude::*;
 
 use crate::discover::{Discovery, Record};
 use crate::draft::Draft;
+use crate::element::Elements;
 use crate::error::{Error, RecordError};
 use crate::files::Files;
 use crate::page::PageLayout;
@@ -46,6 +47,7 @@ pub(crate) struct Job<'a> {
     pub(crate) discovery: &'a Discovery,
     pub(crate) plan: &'a Plan,
     pub(crate) spec: &'a Spec,
+    pub(crate) elements: Elements,
     pub(crate) pages: PageLayout,
     pub(crate) options: &'a RunOptions,
     /// Of every record's file, where the split was decided by content.

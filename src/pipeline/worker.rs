@@ -7,11 +7,11 @@ use std::sync::mpsc::Sender;
 use super::Job;
 use super::window::{Taken, Window};
 use crate::decode::Decoder;
+use crate::element::Filler;
 use crate::error::RecordError;
 use crate::files::Files;
 use crate::page::Page;
 use crate::plan::PagePlan;
-use crate::resize::Resizer;
 use crate::sha256::Sha256;
 use crate::shard::Row;
 
@@ -34,7 +34,7 @@ pub(super) struct Worker<'a> {
     /// Files that were read, in the order of their records.
     read: VecDeque<ReadFile>,
     decoder: Decoder,
-    resizer: Resizer,
+    filler: Filler,
 }
 
 /// A file that lies in memory, or could not be read.
@@ -53,7 +53,7 @@ impl<'a> Worker<'a> {
             unread: VecDeque::new(),
             read: VecDeque::new(),
             decoder: Decoder::default(),
-            resizer: Resizer::of(job.spec),
+            filler: Filler::new(job.spec, job.elements),
         }
     }
 
@@ -114,7 +114,7 @@ impl<'a> Worker<'a> {
             return Err(RecordError::Changed);
         }
         let pixels = self.decoder.decode(self.files.bytes(number), &path, self.job.spec)?;
-        self.resizer.resize(&pixels, slot)?;
+        self.filler.fill(&pixels, slot)?;
         let record = &self.job.discovery.records[index];
         Ok(Row {
             path: record.key.clone(),

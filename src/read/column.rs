@@ -3,7 +3,7 @@
 use arrow_schema::{DataType, Field, Schema};
 use serde::Deserialize;
 
-use crate::spec::Storage;
+use crate::spec::{Dtype, Storage};
 
 /// The type of the elements of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +55,11 @@ impl Element {
         }
     }
 
+    /// What inlaid writes such elements as; none if it does not.
+    pub(super) fn dtype(self) -> Option<Dtype> {
+        Dtype::ALL.iter().copied().find(|dtype| Element::from(*dtype) == self)
+    }
+
     fn of(data_type: &DataType) -> Option<Element> {
         Some(match data_type {
             DataType::UInt8 => Element::U8,
@@ -68,6 +73,17 @@ impl Element {
             DataType::Float64 => Element::F64,
             _ => return None,
         })
+    }
+}
+
+impl From<Dtype> for Element {
+    fn from(dtype: Dtype) -> Element {
+        match dtype {
+            Dtype::U8 => Element::U8,
+            Dtype::U16 => Element::U16,
+            Dtype::F16 => Element::F16,
+            Dtype::F32 => Element::F32,
+        }
     }
 }
 
@@ -100,20 +116,26 @@ impl TensorColumn {
             let metadata: Metadata = serde_json::from_str(field.metadata().get(key)?).ok()?;
             Some(metadata.shape)
         };
-        let (shape, length, element, storage) = match field.data_type() {
+        let (shape, bytes, element, storage) = match field.data_type() {
             DataType::FixedSizeList(item, length) => {
                 let length = usize::try_from(*length).ok()?;
                 let shape = shape("ARROW:extension:metadata").unwrap_or_else(|| vec![length]);
-                (shape, length, Element::of(item.data_type())?, Storage::Tensor)
+                let element = Element::of(item.data_type())?;
+                (shape, length.checked_mul(element.size())?, element, Storage::Tensor)
             }
             DataType::FixedSizeBinary(length) => {
-                (shape("inlaid:shape")?, usize::try_from(*length).ok()?, Element::U8, Storage::Binary)
+                // Bytes, unless the file says otherwise.
+                let element = match field.metadata().get("inlaid:dtype") {
+                    Some(name) => (*Dtype::ALL.iter().find(|dtype| dtype.numpy_name() == name)?).into(),
+                    None => Element::U8,
+                };
+                (shape("inlaid:shape")?, usize::try_from(*length).ok()?, element, Storage::Binary)
             }
             _ => return None,
         };
-        let elements = shape.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim))?;
+        let expected = shape.iter().try_fold(element.size(), |product, &dim| product.checked_mul(dim))?;
         let name = field.name().clone();
-        (elements == length && length > 0).then_some(TensorColumn { name, shape, element, storage })
+        (bytes == expected && bytes > 0).then_some(TensorColumn { name, shape, element, storage })
     }
 
     /// Elements of one tensor.

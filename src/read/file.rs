@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_buffer::Buffer;
+use arrow_buffer::{Buffer, MutableBuffer};
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
 use arrow_ipc::{Block, root_as_footer, root_as_message};
@@ -19,7 +19,7 @@ use parquet::basic::Compression as Codec;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::column::{Element, TensorColumn};
+use super::column::TensorColumn;
 use super::map::map;
 use crate::contain::contain;
 use crate::error::Error;
@@ -190,13 +190,13 @@ impl TensorFile {
         let layout = self.layout(row_group)?;
         let length = self.row_groups[row_group].checked_mul(self.column.row_bytes())?;
         // A damaged footer may claim any number of rows.
-        let mut tensors = Vec::with_capacity(length.min(MOST_AT_ONCE));
+        let mut tensors = MutableBuffer::with_capacity(length.min(MOST_AT_ONCE));
         self.walk_pages(row_group, layout, |_, _, header, stored| {
             let (rows, body, pixels) = layout.find_pixels(header, stored, self.row_groups[row_group])?;
             tensors.extend_from_slice(&body[pixels]);
             Some(rows)
         })?;
-        (tensors.len() == length).then(|| tensors.into())
+        (tensors.len() == length).then(|| Bytes::from_owner(Owned(tensors.into())))
     }
 
     /// The layout of the pages of a row group, if they may be verbatim.
@@ -214,10 +214,11 @@ impl TensorFile {
         // Levels of a required list of optional elements, or of a required value.
         let levels = (column.max_rep_level(), column.max_def_level());
         let fits = match self.column.storage {
-            Storage::Tensor => levels == (1, 2) && self.column.element == Element::U8,
+            Storage::Tensor => levels == (1, 2),
             Storage::Binary => levels == (0, 0),
         };
-        fits.then(|| PageLayout::of_elements(self.column.elements(), self.column.storage, compression))
+        let dtype = self.column.element.dtype().filter(|_| fits)?;
+        Some(PageLayout::of_elements(self.column.elements(), dtype, self.column.storage, compression))
     }
 
     /// Calls `visit` with the first row of every data page of a row group, where its body begins in the
@@ -233,7 +234,7 @@ impl TensorFile {
         let leaf = leaf_of(metadata, self.schema.index_of(&self.column.name).ok()?)?;
         let (start, length) = metadata.metadata().row_group(row_group).column(leaf).byte_range();
         let (mut at, end) = (usize::try_from(start).ok()?, usize::try_from(start.checked_add(length)?).ok()?);
-        let (mut row, mut needs_dictionary) = (0, self.column.storage == Storage::Tensor);
+        let (mut row, mut needs_dictionary) = (0, layout.has_dictionary());
         while at < end {
             let (header, header_len) = PageHeader::parse(self.bytes.get(at..end)?)?;
             at += header_len;
@@ -250,7 +251,7 @@ impl TensorFile {
 }
 
 /// A buffer of Arrow that `Bytes` own.
-struct Owned(Buffer);
+pub(super) struct Owned(pub(super) Buffer);
 
 impl AsRef<[u8]> for Owned {
     fn as_ref(&self) -> &[u8] {

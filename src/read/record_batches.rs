@@ -3,19 +3,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::{
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-};
-use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, FixedSizeBinaryArray, FixedSizeListArray, PrimitiveArray, RecordBatch,
-    RecordBatchReader,
-};
-use arrow_buffer::{Buffer, ScalarBuffer};
-use arrow_schema::{ArrowError, DataType, FieldRef, Schema, SchemaRef};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader};
+use arrow_buffer::Buffer;
+use arrow_schema::{ArrowError, FieldRef, Schema, SchemaRef};
 
-use super::column::Element;
 use super::table::Table;
 use crate::error::Error;
+use crate::tensor::tensor_array;
 
 /// The rows of a table in order. Each batch has as many rows as lie together: those of a page, or of a
 /// row group that is decoded as a whole.
@@ -56,7 +50,7 @@ impl RecordBatches {
     fn batch(&self, tensors: Buffer, rows: usize) -> Result<RecordBatch, ArrowError> {
         let columns = self.schema.fields().iter().zip(&self.columns).map(|(field, column)| match column {
             Some(column) => Ok(column.slice(self.row, rows)),
-            None => tensor_array(field, self.table.tensor_column().element, tensors.clone()),
+            None => tensor_array(field, tensors.clone()),
         });
         RecordBatch::try_new(self.schema.clone(), columns.collect::<Result<_, _>>()?)
     }
@@ -81,30 +75,4 @@ impl RecordBatchReader for RecordBatches {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
-}
-
-/// Tensors as an array of the type of their field.
-fn tensor_array(field: &FieldRef, element: Element, tensors: Buffer) -> Result<ArrayRef, ArrowError> {
-    Ok(match field.data_type() {
-        DataType::FixedSizeList(item, length) => {
-            let values = match element {
-                Element::U8 => numbers::<UInt8Type>(tensors),
-                Element::I8 => numbers::<Int8Type>(tensors),
-                Element::U16 => numbers::<UInt16Type>(tensors),
-                Element::I16 => numbers::<Int16Type>(tensors),
-                Element::I32 => numbers::<Int32Type>(tensors),
-                Element::I64 => numbers::<Int64Type>(tensors),
-                Element::F16 => numbers::<Float16Type>(tensors),
-                Element::F32 => numbers::<Float32Type>(tensors),
-                Element::F64 => numbers::<Float64Type>(tensors),
-            };
-            Arc::new(FixedSizeListArray::try_new(item.clone(), *length, values, None)?)
-        }
-        DataType::FixedSizeBinary(length) => Arc::new(FixedSizeBinaryArray::try_new(*length, tensors, None)?),
-        other => return Err(ArrowError::SchemaError(format!("a column of tensors has type {other}"))),
-    })
-}
-
-fn numbers<T: ArrowPrimitiveType>(values: Buffer) -> ArrayRef {
-    Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), None))
 }

@@ -10,7 +10,7 @@ use arrow_buffer::MutableBuffer;
 use bytes::Bytes;
 
 use super::column::TensorColumn;
-use super::file::{TensorFile, Tensors};
+use super::file::{Owned, TensorFile, Tensors};
 use crate::columns::CLASSES;
 use crate::error::Error;
 
@@ -117,11 +117,21 @@ impl Table {
     }
 
     /// As many tensors from this row on as lie one after the other, at most `rows` of them, and how
-    /// many they are.
+    /// many they are. They begin at a multiple of the size of an element: where they don't in the file,
+    /// they are a copy.
     ///
     /// # Errors
     /// As [`Table::tensor`].
     pub fn tensors(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
+        let (tensors, count) = self.find(row, rows)?;
+        Ok(match tensors.as_ptr().addr().is_multiple_of(self.tensor_column().element.size()) {
+            true => (tensors, count),
+            false => (aligned(&tensors), count),
+        })
+    }
+
+    /// As [`Table::tensors`], but they may begin anywhere.
+    fn find(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
         if row >= self.rows {
             return Err(Error::NoRow { row, rows: self.rows });
         }
@@ -184,7 +194,7 @@ impl Table {
         let mut rest = rows;
         while let [first, ..] = rest {
             let run = rest.iter().zip(*first..).take_while(|(row, next)| **row == *next).count();
-            let (tensors, count) = self.tensors(*first, run)?;
+            let (tensors, count) = self.find(*first, run)?;
             visit(&tensors);
             rest = &rest[count..];
         }
@@ -232,4 +242,11 @@ impl Table {
         kept.push_front((number, tensors.clone()));
         Ok(tensors)
     }
+}
+
+/// A copy in memory that elements of any size may begin in.
+fn aligned(tensors: &[u8]) -> Bytes {
+    let mut copy = MutableBuffer::with_capacity(tensors.len());
+    copy.extend_from_slice(tensors);
+    Bytes::from_owner(Owned(copy.into()))
 }

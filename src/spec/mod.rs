@@ -3,6 +3,7 @@
 
 mod byte_size;
 mod color;
+mod normalize;
 mod shares;
 mod size;
 mod words;
@@ -11,9 +12,12 @@ use serde::{Deserialize, Serialize};
 
 pub use byte_size::ByteSize;
 pub use color::Color;
+pub use normalize::{Mean, Std};
 pub use shares::Shares;
 pub use size::Size;
-pub use words::{Channels, Compression, Dtype, Filter, Fit, Folders, Format, Layout, Order, Split, SplitBy, Storage};
+pub use words::{
+    Channels, Compression, Dtype, Filter, Fit, Folders, Format, Layout, Order, Scale, Split, SplitBy, Storage,
+};
 
 /// Everything that decides the bytes of a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +28,15 @@ pub struct Spec {
     pub channels: Channels,
     /// Default: [`Dtype::U8`].
     pub dtype: Dtype,
+    /// Of floating point elements. Default: [`Scale::Unit`]; always set in a manifest of such elements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scale>,
+    /// Subtracted from floating point elements of that scale. Default: nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<Mean>,
+    /// What floating point elements are divided by after that. Default: by nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub std: Option<Std>,
     /// Default: [`Layout::Hwc`].
     pub layout: Layout,
     /// Default: [`Fit::Stretch`].
@@ -71,6 +84,9 @@ impl Spec {
             size,
             channels: Channels::Rgb,
             dtype: Dtype::U8,
+            scale: None,
+            mean: None,
+            std: None,
             layout: Layout::Hwc,
             fit: Fit::Stretch,
             pad_color: Color::default(),

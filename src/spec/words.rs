@@ -155,6 +155,12 @@ words! {
     Dtype: "element type" {
         /// Unsigned 8-bit integers, 0..=255.
         U8 = "u8",
+        /// Unsigned 16-bit integers, 0..=65,535.
+        U16 = "u16",
+        /// Floating point numbers of 16 bits (IEEE 754 binary16).
+        F16 = "f16",
+        /// Floating point numbers of 32 bits (IEEE 754 binary32).
+        F32 = "f32",
     }
 }
 
@@ -163,15 +169,53 @@ impl Dtype {
     pub fn bytes(self) -> usize {
         match self {
             Dtype::U8 => 1,
+            Dtype::U16 | Dtype::F16 => 2,
+            Dtype::F32 => 4,
         }
+    }
+
+    /// Whether elements are floating point numbers, which have a [`Scale`].
+    pub fn is_float(self) -> bool {
+        matches!(self, Dtype::F16 | Dtype::F32)
+    }
+
+    /// The name of NumPy and of Hugging Face `datasets`: `uint8`.
+    pub fn numpy_name(self) -> &'static str {
+        match self {
+            Dtype::U8 => "uint8",
+            Dtype::U16 => "uint16",
+            Dtype::F16 => "float16",
+            Dtype::F32 => "float32",
+        }
+    }
+}
+
+words! {
+    /// What floating point elements are before mean and standard deviation: where black and white lie.
+    Scale: "scale" {
+        /// Black is 0 and white 1 (`torchvision.transforms.ToTensor`).
+        Unit = "0..1",
+        /// Black is -1 and white 1 (Keras' `preprocess_input` of mode `tf`).
+        Signed = "-1..1",
+        /// Black is 0 and white 255 (`tf.image.resize`).
+        Bytes = "0..255",
+    }
+}
+
+impl Default for Scale {
+    /// 0 to 1.
+    fn default() -> Scale {
+        Scale::Unit
     }
 }
 
 words! {
     /// The order of a tensor's dimensions.
     Layout: "tensor layout" {
-        /// Height, width, channel: the channels of a pixel lie side by side.
+        /// Height, width, channel: the channels of a pixel lie side by side (TensorFlow, JAX).
         Hwc = "hwc",
+        /// Channel, height, width: one plane after the other (PyTorch).
+        Chw = "chw",
     }
 }
 

@@ -9,6 +9,7 @@ mod compat;
 mod crash;
 mod determinism;
 mod discover;
+mod dtype;
 mod harness;
 mod info;
 mod layout;

@@ -142,6 +142,16 @@ fn every_damaged_byte_of_a_compressed_arrow_shard_is_found() {
 }
 
 #[test]
+fn every_damaged_byte_of_a_shard_of_floats_is_found() {
+    finds_every_damaged_byte("--dtype f32", "parquet");
+}
+
+#[test]
+fn every_damaged_byte_of_a_shard_of_half_floats_is_found() {
+    finds_every_damaged_byte("--dtype f16 --layout chw", "parquet");
+}
+
+#[test]
 fn damaged_part_is_named() {
     let s = dataset(5, "");
     let whole = fs::read(s.path().join(SHARD)).unwrap();

@@ -7,15 +7,14 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use arrow_array::{ArrayRef, FixedSizeBinaryArray, FixedSizeListArray, RecordBatch, UInt8Array};
-use arrow_buffer::{Buffer, MutableBuffer, ScalarBuffer};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_buffer::MutableBuffer;
 use arrow_ipc::convert::{IpcSchemaEncoder, metadata_to_fb};
 use arrow_ipc::reader::FileReader;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow_ipc::{Block, CompressionType, FooterBuilder, MetadataVersion};
-use arrow_schema::{ArrowError, DataType};
+use arrow_schema::ArrowError;
 use flatbuffers::FlatBufferBuilder;
 
 use super::file::ShardFile;
@@ -25,6 +24,7 @@ use crate::columns::Columns;
 use crate::disk;
 use crate::error::Error;
 use crate::spec::Compression;
+use crate::tensor::tensor_array;
 
 pub(super) use footer::ArrowFooter;
 use footer::Message;
@@ -103,15 +103,7 @@ impl ArrowShard {
         for page in &group.pages {
             pixels.extend_from_slice(page.pixels());
         }
-        let pixels = Buffer::from(pixels);
-        match self.columns.schema().field(0).data_type() {
-            DataType::FixedSizeList(item, length) => {
-                let values = UInt8Array::new(ScalarBuffer::from(pixels), None);
-                Ok(Arc::new(FixedSizeListArray::try_new(item.clone(), *length, Arc::new(values), None)?))
-            }
-            DataType::FixedSizeBinary(length) => Ok(Arc::new(FixedSizeBinaryArray::try_new(*length, pixels, None)?)),
-            other => unreachable!("no tensor column has the type {other}"),
-        }
+        tensor_array(self.columns.schema().field(0), pixels.into())
     }
 
     fn complete(mut self: Box<Self>) -> Result<ShardInfo, ArrowError> {

@@ -80,7 +80,8 @@ impl ParquetFooter {
         if let Some(dictionary) = pages.dictionary() {
             end = dictionary.len();
             if column.get(..end) != Some(&[&dictionary.header, dictionary.body()].concat()) {
-                return Err("the dictionary of the tensor column is not 0..=255".to_owned());
+                let last = dictionary.values - 1;
+                return Err(format!("the dictionary of the tensor column is not 0..={last}"));
             }
         }
         let ends = locations.iter().skip(1).map(|page| page.first_row_index).chain([metadata.num_rows()]);

@@ -106,7 +106,15 @@ impl ParquetShard {
         Ok(())
     }
 
+    /// Begins a row group where the pixels of its first page are aligned to their elements.
     fn begin_row_group(&mut self) -> Result<(), ParquetError> {
+        let pages = self.columns.pages();
+        if pages.alignment() > 1 {
+            let dictionary = pages.dictionary().map_or(0, |dictionary| dictionary.len());
+            let first_page = self.writer.bytes_written() + dictionary;
+            let gap = first_page.next_multiple_of(pages.alignment()) - first_page;
+            self.writer.write_all(&vec![0; gap])?;
+        }
         self.writer.flush()?;
         self.writer.inner_mut().begin_row_group();
         Ok(())
