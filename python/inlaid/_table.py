@@ -49,9 +49,9 @@ class Table:
         self.classes: list[str] = native.classes if classes is None else classes
         """The names of the classes; a label is an index into them. Empty if the files don't say."""
         self.shape: tuple[int, ...] = native.shape
-        """Of one tensor: (H, W, C), or (N,) if the file names no dimensions."""
+        """Of one tensor: (H, W, C) or (C, H, W), or (N,) if the file names no dimensions."""
         self.dtype: np.dtype[Any] = np.dtype(native.dtype)
-        """Of its elements: uint8 (0 to 255) in what inlaid writes."""
+        """Of its elements: uint8, uint16, float16 or float32 in what inlaid writes."""
         self.tensor_column: str = native.tensor_column
         """The name of the column of tensors."""
         self.schema: _inlaid.Schema = native.schema

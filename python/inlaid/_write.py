@@ -29,6 +29,11 @@ def convert(
     seed: int | None = None,
     order: Literal["shuffled", "path"] | None = None,
     channels: Literal["rgb", "gray", "rgba"] | None = None,
+    dtype: Literal["u8", "u16", "f16", "f32"] | None = None,
+    scale: Literal["0..1", "-1..1", "0..255"] | None = None,
+    mean: float | tuple[float, float, float] | Literal["imagenet"] | None = None,
+    std: float | tuple[float, float, float] | Literal["imagenet"] | None = None,
+    layout: Literal["hwc", "chw"] | None = None,
     fit: Literal["stretch", "crop", "pad"] | None = None,
     pad_color: tuple[int, int, int] | str | None = None,
     filter: Literal["bilinear", "nearest", "bicubic", "lanczos3", "box"] | None = None,
@@ -52,6 +57,8 @@ def convert(
     - `size`: height and width of the tensors in pixels, 1 to 65,535: 224, (240, 320) or "240x320".
     - `split`: fractions that sum to 1, as in {"train": 0.9, "test": 0.1}; by default 0.8 train, 0.1 validation, 0.1
       test.
+    - `dtype`: of the elements; "f32" and "f16" have a `scale` (black and white), from which `mean` is subtracted before
+      it is divided by `std`: one number, (red, green, blue) or "imagenet".
     - `pad_color`: (red, green, blue), 0 to 255 each, "#RRGGBB" or a name.
     - `max_file_bytes`, `row_group_bytes`, `shard_bytes`: a number of bytes, or "16MiB".
     - `max_errors`: how many images may be unusable, or "0.5%" of them.
