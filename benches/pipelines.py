@@ -23,7 +23,7 @@ Memory is memory of the process's own (anonymous and shared) above that after th
 `inlaid convert` is measured whole. "One array, again and again" is a generator that gives the same batch of zeros, cast
 in the same way: what tf.data takes for itself. Figures are medians.
 
-Needs tensorflow, scikit-learn, joblib, psutil, pyarrow, the package, and a release build of inlaid. Photos are hard-linked up
+Needs tensorflow, scikit-learn, joblib, pyarrow, the package, and a release build of inlaid. Photos are hard-linked up
 to --images, into 10 class folders; at least 100 of them.
 """
 
@@ -268,14 +268,11 @@ def main():
 
         results = measure.repeated(options.repeat, [*PIPELINES, *INLAID, NOTHING], measured)
     rows = []
-    for row, measured_ones in results.items():
-        if row == NOTHING:
-            rows.append([row, *(cell(name, measured_ones) for name in COLUMNS), "", ""])
-            continue
-        times = measure.ratios(seconds(measured_ones), seconds(results[OURS]))
-        memory = measure.ratios(greatest_peak(measured_ones), greatest_peak(results[OURS]))
-        rows.append([row, *(cell(name, measured_ones) for name in COLUMNS), f"{median(times):.1f}x",
-                     f"{median(memory):.1f}x"])
+    for row, runs in results.items():
+        times = measure.ratios(seconds(runs), seconds(results[OURS]))
+        memory = measure.ratios(greatest_peak(runs), greatest_peak(results[OURS]))
+        over = ["", ""] if row == NOTHING else [f"{median(times):.1f}x", f"{median(memory):.1f}x"]
+        rows.append([row, *(cell(name, runs) for name in COLUMNS), *over])
     measure.print_table([f"{options.images} images", *COLUMNS, "time", "memory"], rows)
 
 

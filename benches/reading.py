@@ -164,22 +164,33 @@ def cells(rates, name, order):
     return [f"{median(own):.0f}", faster]
 
 
+def first_and_peak(runs):
+    """Milliseconds to the first batch, and MiB of memory without and with mapped pages."""
+    first = median(run["first"] for run in runs) * 1000
+    sizes = (median(sizes) / measure.MIB for sizes in zip(*(run["peak"] for run in runs)))
+    return [f"{number:.0f}" for number in (first, *sizes)]
+
+
+def repeated(options, step, names, scratch):
+    """{name: [result of each repetition]} of one of `STEPS`."""
+    return measure.repeated(options.repeat, names, lambda name: measure.fresh_process(__file__, step, name, scratch))
+
+
 def compare(options, scratch):
     """The readers against each other."""
     reasons = {name: measure.fresh_process(__file__, "missing", name, scratch) for name in options.only}
     names = [name for name, reason in reasons.items() if not reason]
     write_formats(options, names, scratch)
-    results = measure.repeated(options.repeat, names, lambda name: measure.fresh_process(__file__, "read", name, scratch))
+    results = repeated(options, "read", names, scratch)
     contents = {name: runs[0]["contents"] for name, runs in results.items()}
     if len({tuple(content) for both in contents.values() for content in both}) != 1:
         sys.exit(f"error: the readers read other images, pixels or labels: {contents}")
     table = []
     for name in names:
-        first = median(result["first"] for result in results[name]) * 1000
-        peak = watch.Memory(*(median(sizes) for sizes in zip(*(result["peak"] for result in results[name]))))
+        first, *peak = first_and_peak(results[name])
         size = bytes_of(scratch / READERS[name].format) / measure.MIB
         speed = [*cells(results, name, "in order"), *cells(results, name, "shuffled")]
-        table.append([name, *speed, f"{first:.0f}", *peak.mib(), f"{size:.0f}"])
+        table.append([name, *speed, first, *peak, f"{size:.0f}"])
     faster = "inlaid is faster by"
     header = ["in order, images/s", faster, "shuffled, images/s", faster]
     header += ["first batch, ms", "memory, MiB", "and mapped", "on disk, MiB"]
@@ -197,11 +208,9 @@ def compare_sizes(options, scratch):
         folder = measure.class_folders(options.photos, images, here / "images")
         convert(options, folder, OURS["tensor"], here / "tensor")
         shutil.rmtree(folder)
-        results = measure.repeated(options.repeat, ALONE, lambda name: measure.fresh_process(__file__, "once", name, here))
+        results = repeated(options, "once", ALONE, here)
         for name, runs in results.items():
-            first = median(run["first"] for run in runs) * 1000
-            peak = watch.Memory(*(median(sizes) for sizes in zip(*(run["peak"] for run in runs))))
-            table.append([name, f"{runs[0]['images']}", f"{first:.0f}", *peak.mib()])
+            table.append([name, f"{runs[0]['images']}", *first_and_peak(runs)])
         shutil.rmtree(here)
     table.sort(key=lambda row: ALONE.index(row[0]))
     measure.print_table(["", "images", "first batch, ms", "memory, MiB", "and mapped"], table)

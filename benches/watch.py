@@ -4,8 +4,6 @@ import threading
 import time
 from typing import NamedTuple
 
-from measure import MIB
-
 
 class Memory(NamedTuple):
     """In bytes."""
@@ -20,10 +18,6 @@ class Memory(NamedTuple):
 
     def or_greater(self, other):
         return Memory(*map(max, self, other))
-
-    def mib(self):
-        """As cells of a table."""
-        return [f"{value / MIB:.0f}" for value in self]
 
 
 def of_process():

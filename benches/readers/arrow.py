@@ -80,7 +80,8 @@ class MapViews(Reader):
     def __init__(self, folder):
         import pyarrow as pa
 
-        self.readers = [pa.ipc.open_file(pa.memory_map(file)) for file in files(os.path.join(folder, "train"), ".arrow")]
+        shards = files(os.path.join(folder, "train"), ".arrow")
+        self.readers = [pa.ipc.open_file(pa.memory_map(shard)) for shard in shards]
 
     def in_order(self):
         for reader in self.readers:

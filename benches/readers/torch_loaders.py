@@ -139,4 +139,5 @@ class Ffcv(_Loader):
 
         steps = {"image": [NDArrayDecoder(), ToTensor()], "label": [IntDecoder(), ToTensor(), Squeeze()]}
         order = OrderOption.RANDOM if shuffle else OrderOption.SEQUENTIAL
-        return Loader(self.file, BATCH, num_workers=WORKERS, os_cache=True, order=order, drop_last=False, pipelines=steps)
+        settings = {"num_workers": WORKERS, "os_cache": True, "drop_last": False}
+        return Loader(self.file, BATCH, order=order, pipelines=steps, **settings)
