@@ -13,15 +13,17 @@ deletion.
   epoch          seconds of one pass in batches of 32
   resizing peak  most memory until the images are resized; for inlaid the peak of `inlaid convert`
   peak           most memory until the epoch has ended; for inlaid, of the training process
+  and mapped     the same with the pages of mapped files: page cache, which the kernel takes back when it needs memory
   take(1)        growth of the memory's peak while the first image is taken; for inlaid, the first batch
   held           memory after the arrays are deleted and collected, the training set still there
   held at end    ... and after the training set is deleted as well
   time, memory   images + create, and the greater peak, over inlaid's with its package; from single repetitions
 
-Memory is resident memory of the process and its children above that after the imports, sampled every 10 ms, in MiB.
-`inlaid convert` is measured whole. Figures are medians.
+Memory is memory of the process's own (anonymous and shared) above that after the imports, sampled every 10 ms, in MiB.
+`inlaid convert` is measured whole. "One array, again and again" is a generator that gives the same batch of zeros, cast
+in the same way: what tf.data takes for itself. Figures are medians.
 
-Needs tensorflow, scikit-learn, joblib, psutil, pyarrow, the package, and a release build of inlaid. Photos are hard-linked up
+Needs tensorflow, scikit-learn, joblib, pyarrow, the package, and a release build of inlaid. Photos are hard-linked up
 to --images, into 10 class folders; at least 100 of them.
 """
 
@@ -30,12 +32,13 @@ import json
 import os
 import shutil
 import sys
-import threading
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import measure
+import watch
 
 PIPELINES = [
     "1 list of arrays",
@@ -53,6 +56,7 @@ INLAID = {
     "inlaid, pyarrow, storage binary": ("binary", "pyarrow"),
 }
 OURS = "inlaid, its package"
+NOTHING = "one array, again and again"
 BATCH = 32
 COLUMNS = {
     "images s": "images_s",
@@ -60,53 +64,11 @@ COLUMNS = {
     "epoch s": "epoch_s",
     "resizing peak": "resizing_peak",
     "peak": "peak",
+    "and mapped": "peak_mapped",
     "take(1)": "take",
     "held": "held",
     "held at end": "held_at_end",
 }
-
-
-class MemoryWatch:
-    """Resident memory of this process and its children above that at the start, and its peak."""
-
-    def __init__(self):
-        import psutil
-
-        self.process = psutil.Process()
-        self.start = self.resident()
-        self.peak = 0
-        threading.Thread(target=self.sample, daemon=True).start()
-
-    def resident(self):
-        import psutil
-
-        total = self.process.memory_info().rss
-        for child in self.process.children(recursive=True):
-            try:
-                total += child.memory_info().rss
-            except psutil.NoSuchProcess:
-                pass
-        return total
-
-    def sample(self):
-        while True:
-            self.now()
-            time.sleep(0.01)
-
-    def now(self):
-        above = self.resident() - self.start
-        self.peak = max(self.peak, above)
-        return above
-
-    def growth_while(self, step):
-        """The peak that `step` reaches, above the memory before it."""
-        before = self.now()
-        whole, self.peak = self.peak, before
-        step()
-        self.now()
-        grown = self.peak - before
-        self.peak = max(self.peak, whole)
-        return grown
 
 
 def resized(path):
@@ -154,20 +116,21 @@ def images_of(pipeline, paths):
             return np.array(Parallel(n_jobs=2, backend="threading")(map(one, paths)))
 
 
-def measure_use(watch, dataset, batches):
+def measure_use(memory, dataset, batches):
     """Takes the first element of a training set, then all of its `batches`."""
 
     def first():
         for element, _ in dataset.take(1):
             element.numpy()
 
-    take = watch.growth_while(first)
+    take = memory.growth_while(first)
     start = time.perf_counter()
     for images, _ in batches:
         images.numpy()
     seconds = time.perf_counter() - start
-    watch.now()
-    return {"take": take, "epoch_s": seconds, "peak": watch.peak}
+    memory.now()
+    peak = memory.peak
+    return {"take": take.anonymous, "epoch_s": seconds, "peak": peak.anonymous, "peak_mapped": peak.resident}
 
 
 def measure_pipeline(pipeline, folder):
@@ -176,27 +139,27 @@ def measure_pipeline(pipeline, folder):
     import tensorflow as tf
     from sklearn.model_selection import train_test_split
 
-    watch = MemoryWatch()
+    memory = watch.MemoryWatch(watch.of_process)
     files = measure.labelled_files(folder)
     labels = [label for _, label in files]
     start = time.perf_counter()
     images = images_of(pipeline, [path for path, _ in files])
     result = {"images_s": time.perf_counter() - start}
-    watch.now()
-    result["resizing_peak"] = watch.peak
+    memory.now()
+    result["resizing_peak"] = memory.peak.anonymous
     x_train, x_rest, y_train, y_rest = train_test_split(images, labels, test_size=0.3, random_state=0)
     x_test, x_valid, y_test, y_valid = train_test_split(x_rest, y_rest, test_size=0.5, random_state=0)
     start = time.perf_counter()
     dataset = tf.data.Dataset.from_tensor_slices((x_train, y_train))
     result["create_s"] = time.perf_counter() - start
     batches = dataset.batch(BATCH)
-    result |= measure_use(watch, dataset, batches)
+    result |= measure_use(memory, dataset, batches)
     del images, x_train, x_rest, x_test, x_valid
     gc.collect()
-    result["held"] = watch.now()
+    result["held"] = memory.now().anonymous
     del dataset, batches
     gc.collect()
-    result["held_at_end"] = watch.now()
+    result["held_at_end"] = memory.now().anonymous
     return result
 
 
@@ -209,33 +172,45 @@ def batches_of(folder):
             yield measure.images_of(batch.column("image")), batch.column("label").to_numpy()
 
 
-def measure_reading(reader, folder):
-    """The training set over a converted dataset, in this process."""
+def zeros(images):
+    """One batch of zeros, again and again."""
+    import numpy as np
+
+    batch = np.zeros((BATCH, measure.SIZE, measure.SIZE, 3), np.uint8), np.zeros(BATCH, np.int64)
+    return (batch for _ in range(images // BATCH))
+
+
+def dataset_of(reader, source):
+    """The training set: of the folder `source`, or for zeros of so many images."""
     import tensorflow as tf
 
     if reader == "package":
         import inlaid
-    else:
-        import pyarrow.parquet  # noqa: F401, its memory belongs to the imports
 
-    watch = MemoryWatch()
+        return inlaid.open(source)["train"].to_tf(BATCH)
+    batches = partial(zeros, int(source)) if reader == "zeros" else partial(batches_of, Path(source) / "train")
+    images = tf.TensorSpec((None, measure.SIZE, measure.SIZE, 3), tf.uint8)
+    signature = (images, tf.TensorSpec((None,), tf.int64))
+    return tf.data.Dataset.from_generator(batches, output_signature=signature)
+
+
+def measure_reading(reader, source):
+    """A training set of batches, in this process. Memory of these modules belongs to the imports."""
+    import inlaid  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+    import tensorflow as tf
+
+    memory = watch.MemoryWatch(watch.of_process)
     start = time.perf_counter()
-    if reader == "package":
-        dataset = inlaid.open(folder)["train"].to_tf(BATCH)
-    else:
-        images = tf.TensorSpec((None, measure.SIZE, measure.SIZE, 3), tf.uint8)
-        labels = tf.TensorSpec((None,), tf.int64)
-        dataset = tf.data.Dataset.from_generator(
-            lambda: batches_of(folder / "train"), output_signature=(images, labels)
-        )
+    dataset = dataset_of(reader, source)
     dataset = dataset.map(lambda images, labels: (tf.cast(images, tf.float32), labels))
     result = {"create_s": time.perf_counter() - start}
-    result |= measure_use(watch, dataset, dataset)
+    result |= measure_use(memory, dataset, dataset)
     gc.collect()
-    result["held"] = watch.now()
+    result["held"] = memory.now().anonymous
     del dataset
     gc.collect()
-    result["held_at_end"] = watch.now()
+    result["held_at_end"] = memory.now().anonymous
     return result
 
 
@@ -249,11 +224,17 @@ def measure_inlaid(inlaid, storage, reader, folder, out):
     return {"images_s": seconds, "resizing_peak": peak, **result}
 
 
+def measure_nothing(images):
+    """A training set of zeros, as large as that of the others."""
+    result = measure.fresh_process(__file__, "reading", "zeros", images * 7 // 10)
+    return {"images_s": 0, "resizing_peak": 0, **result}
+
+
 def worker(kind, *arguments):
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     if kind == "reading":
-        result = measure_reading(arguments[0], Path(arguments[1]))
+        result = measure_reading(*arguments)
     else:
         result = measure_pipeline(arguments[0], Path(arguments[1]))
     print(json.dumps(result))
@@ -279,17 +260,19 @@ def main():
         folder = measure.class_folders(options.photos, options.images, scratch / "images")
 
         def measured(row):
+            if row == NOTHING:
+                return measure_nothing(options.images)
             if row in INLAID:
                 return measure_inlaid(inlaid, *INLAID[row], folder, scratch / "dataset")
             return measure.fresh_process(__file__, "pipeline", row, folder)
 
-        results = measure.repeated(options.repeat, [*PIPELINES, *INLAID], measured)
+        results = measure.repeated(options.repeat, [*PIPELINES, *INLAID, NOTHING], measured)
     rows = []
-    for row, measured_ones in results.items():
-        times = measure.ratios(seconds(measured_ones), seconds(results[OURS]))
-        memory = measure.ratios(greatest_peak(measured_ones), greatest_peak(results[OURS]))
-        rows.append([row, *(cell(name, measured_ones) for name in COLUMNS), f"{median(times):.1f}x",
-                     f"{median(memory):.1f}x"])
+    for row, runs in results.items():
+        times = measure.ratios(seconds(runs), seconds(results[OURS]))
+        memory = measure.ratios(greatest_peak(runs), greatest_peak(results[OURS]))
+        over = ["", ""] if row == NOTHING else [f"{median(times):.1f}x", f"{median(memory):.1f}x"]
+        rows.append([row, *(cell(name, runs) for name in COLUMNS), *over])
     measure.print_table([f"{options.images} images", *COLUMNS, "time", "memory"], rows)
 
 

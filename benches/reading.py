@@ -1,157 +1,242 @@
-"""Which storage to take: images/s read from a converted dataset into batches of 64, 224x224x3 uint8.
+"""Who reads the same images fastest: images/s in batches of 64, 224x224x3 uint8, on two cores.
 
-    python benches/reading.py PHOTOS [--images 2000] [--repeat 3] [--inlaid target/release/inlaid]
+    python benches/reading.py PHOTOS [--images 2000] [--repeat 3] [--only NAME ...] [--inlaid target/release/inlaid]
+    python benches/reading.py PHOTOS --memory [--images 50000]
 
-inlaid converts the photos once for each storage, everything into one split. Every measurement is a fresh process:
-one pass to warm up, in which all pixels are summed (every row must come to the same sum), then passes for a second,
-timed. Of every batch, one byte in each 4 KiB is read and the labels become NumPy arrays. No batch crosses a record
-batch of its reader, so some are smaller than 64.
+inlaid converts the photos into one split, once for each storage; every other format gets the pixels of its rows as they
+are, written as its documentation has it (`benches/readers/`). A measurement is a fresh process for each reader and
+repetition, with the imports done:
 
-  pyarrow  ParquetFile(pre_buffer=False).iter_batches(64), images as NumPy view of Arrow's memory
-  polars   read_parquet of the folder, then slices of 64
-  Arrow memory map  record batches of --format arrow: views of the map, or each copied
-  NumPy memory map  the same pixels as .npy file, each batch copied: the reference, 1.00
+  first batch   from before anything is opened
+  memory        the greatest during a first pass in order and one shuffled, in which all pixels are summed (every reader
+                must come to the same sum), above that after the imports. `mapped` adds the pages of mapped files and of
+                libraries: page cache, which the kernel takes back when it needs memory
+  in order      passes for two seconds, timed; of every batch, one byte in each 4 KiB is read
+  shuffled      the same, in another order each pass: any row may follow any other, except that TFRecords and webdataset
+                mix 1,000 images at a time, and MosaicML blocks
 
-A view's rate is one of page faults, not of bandwidth. The file is in the page cache. Images/s are medians; "of the
-reference" compares runs of one repetition, with the median, least and greatest.
+A batch is one stretch of memory: a NumPy array, or a tensor of TensorFlow or PyTorch. "inlaid is faster by" compares
+with the reader of inlaid that gives the same, in one repetition; medians, with least and greatest. A view's rate is one
+of page faults, not of bandwidth. Everything is in the page cache.
 
-Needs pyarrow, polars, numpy, and a release build of inlaid. Photos are hard-linked up to --images.
+With --memory, inlaid alone reads 1,000, 20,000 and --images images: whether memory grows with them, and how long the
+first batch takes.
+
+Needs the package, psutil, and a release build of inlaid; the other readers need the packages of
+benches/requirements-reading.txt, which says how to install them. What is not installed is left out, and named.
 """
 
+import importlib
 import json
+import os
+import shutil
 import sys
 import time
 from pathlib import Path
 from statistics import median
 
 import measure
+import watch
+from readers import READERS
 
-BATCH = 64
-SECONDS = 1.0
-REFERENCE = "NumPy memory map, copied"
-DATASETS = {
+os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "HF_HUB_OFFLINE": "1"}
+os.environ |= {"HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+
+SECONDS = 2.0
+# The formats that inlaid writes; in that of Arrow, no batch crosses a row group.
+OURS = {
     "tensor": ["--storage", "tensor"],
     "binary": ["--storage", "binary"],
-    "arrow": ["--storage", "tensor", "--format", "arrow"],
+    "arrow": ["--storage", "tensor", "--format", "arrow", "--row-group-bytes", 128 * measure.ELEMENTS],
 }
+FEW = (1_000, 20_000)
+ALONE = ("inlaid, batches", "inlaid, to_torch", "inlaid, to_tf")
 
 
-def from_pyarrow(folder):
-    import pyarrow.parquet as pq
-
-    for path in sorted(folder.glob("train/*.parquet")):
-        for batch in pq.ParquetFile(path, pre_buffer=False).iter_batches(BATCH, columns=["image", "label"]):
-            yield measure.images_of(batch.column("image")), batch.column("label").to_numpy()
-
-
-def from_polars(folder):
-    import numpy as np
-    import polars as pl
-
-    for part in pl.read_parquet(folder / "train/*.parquet", columns=["image", "label"]).iter_slices(BATCH):
-        column = part["image"]
-        if column.dtype == pl.Binary:
-            column = column.to_arrow()
-            first = np.frombuffer(column.buffers()[1], np.int64)[column.offset]
-            pixels = np.frombuffer(column.buffers()[2], np.uint8, len(column) * measure.ELEMENTS, first)
-        else:
-            pixels = column.to_numpy()
-        yield pixels.reshape(-1, measure.SIZE, measure.SIZE, 3), part["label"].to_numpy()
+def missing(name):
+    """Why a reader can't be measured here, or None; in this process, since imports may fail in any way."""
+    for module in READERS[name].needs:
+        try:
+            importlib.import_module(module)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+    return None
 
 
-def from_arrow_views(folder):
-    import pyarrow as pa
+def write(name, scratch):
+    """Writes the format of a reader."""
+    import inlaid
 
-    for path in sorted(folder.glob("train/*.arrow")):
-        reader = pa.ipc.open_file(pa.memory_map(str(path)))
-        for number in range(reader.num_record_batches):
-            batch = reader.get_batch(number)
-            for first in range(0, len(batch), BATCH):
-                part = batch.slice(first, BATCH)
-                yield measure.images_of(part.column("image")), part.column("label").to_numpy()
+    reader = READERS[name]
+    folder = scratch / reader.format
+    folder.mkdir()
+    reader.write(inlaid.open(scratch / "tensor")["train"], str(folder))
 
 
-def from_arrow_copied(folder):
-    for images, labels in from_arrow_views(folder):
-        yield images.copy(), labels
+def checked_pass(batches):
+    """[images, sum of pixels, sum of labels] of a pass; ends the bench if a batch is no single array."""
+    content = [0, 0, 0]
+    for images, labels in batches:
+        if images.shape[1:] != (measure.SIZE, measure.SIZE, 3) or not images.flags.c_contiguous:
+            sys.exit(f"error: a batch is {images.shape}, with strides {images.strides}")
+        content[0] += len(images)
+        content[1] += int(images.sum(dtype="uint64"))
+        content[2] += int(labels.sum())
+    return content
 
 
-def from_numpy_copied(folder):
-    import numpy as np
-
-    images = np.load(folder / "images.npy", mmap_mode="r")
-    labels = np.load(folder / "labels.npy")
-    for first in range(0, len(images), BATCH):
-        yield np.array(images[first : first + BATCH]), labels[first : first + BATCH]
-
-
-ROWS = {
-    "pyarrow, storage tensor": (from_pyarrow, "tensor"),
-    "pyarrow, storage binary": (from_pyarrow, "binary"),
-    "polars, storage tensor": (from_polars, "tensor"),
-    "polars, storage binary": (from_polars, "binary"),
-    "Arrow memory map, views": (from_arrow_views, "arrow"),
-    "Arrow memory map, copied": (from_arrow_copied, "arrow"),
-    REFERENCE: (from_numpy_copied, "numpy"),
-}
-
-
-def write_numpy(source, out):
-    """The rows of an Arrow dataset as two .npy files."""
-    import numpy as np
-
-    labels = np.concatenate([labels for _, labels in from_arrow_views(source)])
-    out.mkdir()
-    np.save(out / "labels.npy", labels)
-    shape = (len(labels), measure.SIZE, measure.SIZE, 3)
-    pixels = np.lib.format.open_memmap(out / "images.npy", "w+", np.uint8, shape)
-    first = 0
-    for images, _ in from_arrow_views(source):
-        pixels[first : first + len(images)] = images
-        first += len(images)
-    pixels.flush()
-
-
-def worker(row, datasets):
-    read, name = ROWS[row]
-    count = pixels = label_sum = 0
-    for images, labels in read(datasets / name):
+def touch(batches):
+    """Reads one byte in each page of memory; the number of images."""
+    count = touched = 0
+    for images, _ in batches:
         count += len(images)
-        pixels += int(images.sum(dtype="uint64"))
-        label_sum += int(labels.sum())
-    passes = touched = 0
+        touched += int(images.reshape(-1)[::4096].sum())
+    return count
+
+
+def rate(a_pass):
+    """Images/s of passes for `SECONDS`."""
+    count, start = 0, time.perf_counter()
+    while count == 0 or time.perf_counter() - start < SECONDS:
+        count += touch(a_pass())
+    return count / (time.perf_counter() - start)
+
+
+def opened(name, scratch):
+    """(an open reader, seconds to its first batch, the watch over its memory)."""
+    reader = READERS[name]
+    for module in reader.needs:
+        importlib.import_module(module)
+    memory = watch.MemoryWatch(watch.of_processes, 0.02)
     start = time.perf_counter()
-    while passes == 0 or time.perf_counter() - start < SECONDS:
-        for images, _ in read(datasets / name):
-            touched += int(images.reshape(-1)[::4096].sum())
-        passes += 1
-    rate = passes * count / (time.perf_counter() - start)
-    print(json.dumps({"rate": rate, "content": [count, pixels, label_sum]}))
+    reading = reader(str(scratch / reader.format))
+    next(iter(reading.in_order()))
+    return reading, time.perf_counter() - start, memory
+
+
+def read(name, scratch):
+    """What is measured of a reader."""
+    reading, first, memory = opened(name, scratch)
+    contents = [checked_pass(reading.in_order())]
+    if reading.shuffles:
+        contents.append(checked_pass(reading.shuffled()))
+    peak = memory.stop()
+    result = {"first": first, "peak": peak, "contents": contents, "in order": rate(reading.in_order)}
+    if reading.shuffles:
+        result["shuffled"] = rate(reading.shuffled)
+    return result
+
+
+def read_once(name, scratch):
+    """What is measured of a reader with --memory."""
+    reading, first, memory = opened(name, scratch)
+    count = touch(reading.in_order()) + touch(reading.shuffled())
+    return {"first": first, "peak": memory.stop(), "images": count // 2}
+
+
+def convert(options, images, storage, out):
+    command = [options.inlaid, "convert", images, "--out", out, "--size", measure.SIZE, "--quiet"]
+    measure.timed([*command, "--split", "train=1", *storage])
+
+
+def write_formats(options, names, scratch):
+    """Everything that the readers read."""
+    folder = measure.class_folders(options.photos, options.images, scratch / "images")
+    formats = {READERS[name].format: name for name in names}
+    for format in {"tensor"} | (OURS.keys() & formats):
+        convert(options, folder, OURS[format], scratch / format)
+    shutil.rmtree(folder)
+    for format in formats.keys() - OURS:
+        print(f"writing {format}", file=sys.stderr, flush=True)
+        measure.fresh_process(__file__, "write", formats[format], scratch)
+
+
+def bytes_of(folder):
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def cells(rates, name, order):
+    """Images/s, and by how much inlaid is faster."""
+    if order not in rates[name][0]:
+        return ["", ""]
+    own, rival = ([result[order] for result in rates[reader]] for reader in (name, READERS[name].rival))
+    faster = "1" if READERS[name].rival == name else measure.spread(measure.ratios(rival, own))
+    return [f"{median(own):.0f}", faster]
+
+
+def first_and_peak(runs):
+    """Milliseconds to the first batch, and MiB of memory without and with mapped pages."""
+    first = median(run["first"] for run in runs) * 1000
+    sizes = (median(sizes) / measure.MIB for sizes in zip(*(run["peak"] for run in runs)))
+    return [f"{number:.0f}" for number in (first, *sizes)]
+
+
+def repeated(options, step, names, scratch):
+    """{name: [result of each repetition]} of one of `STEPS`."""
+    return measure.repeated(options.repeat, names, lambda name: measure.fresh_process(__file__, step, name, scratch))
+
+
+def compare(options, scratch):
+    """The readers against each other."""
+    reasons = {name: measure.fresh_process(__file__, "missing", name, scratch) for name in options.only}
+    names = [name for name, reason in reasons.items() if not reason]
+    write_formats(options, names, scratch)
+    results = repeated(options, "read", names, scratch)
+    contents = {name: runs[0]["contents"] for name, runs in results.items()}
+    if len({tuple(content) for both in contents.values() for content in both}) != 1:
+        sys.exit(f"error: the readers read other images, pixels or labels: {contents}")
+    table = []
+    for name in names:
+        first, *peak = first_and_peak(results[name])
+        size = bytes_of(scratch / READERS[name].format) / measure.MIB
+        speed = [*cells(results, name, "in order"), *cells(results, name, "shuffled")]
+        table.append([name, *speed, first, *peak, f"{size:.0f}"])
+    faster = "inlaid is faster by"
+    header = ["in order, images/s", faster, "shuffled, images/s", faster]
+    header += ["first batch, ms", "memory, MiB", "and mapped", "on disk, MiB"]
+    measure.print_table([f"{options.images} images", *header], table)
+    for name, reason in reasons.items():
+        if reason:
+            print(f"\nNot measured: {name} ({reason}).")
+
+
+def compare_sizes(options, scratch):
+    """inlaid on growing datasets."""
+    table = []
+    for images in [few for few in FEW if few < options.images] + [options.images]:
+        here = scratch / str(images)
+        folder = measure.class_folders(options.photos, images, here / "images")
+        convert(options, folder, OURS["tensor"], here / "tensor")
+        shutil.rmtree(folder)
+        results = repeated(options, "once", ALONE, here)
+        for name, runs in results.items():
+            table.append([name, f"{runs[0]['images']}", *first_and_peak(runs)])
+        shutil.rmtree(here)
+    table.sort(key=lambda row: ALONE.index(row[0]))
+    measure.print_table(["", "images", "first batch, ms", "memory, MiB", "and mapped"], table)
 
 
 def main():
-    options = measure.arguments(__doc__, images=2000, repeat=3).parse_args()
-    inlaid = measure.program(options.inlaid)
+    parser = measure.arguments(__doc__, images=None, repeat=3)
+    parser.add_argument("--images", type=measure.positive, help="default: 2000; with --memory 50000")
+    parser.add_argument("--memory", action="store_true", help="measure memory of growing datasets")
+    parser.add_argument("--only", nargs="+", choices=READERS, default=list(READERS), metavar="NAME",
+                        help="these readers, and those of inlaid that they are compared with")
+    options = parser.parse_args()
+    options.inlaid = measure.program(options.inlaid)
+    options.images = options.images or (50_000 if options.memory else 2000)
+    rivals = {READERS[name].rival for name in options.only}
+    options.only = [name for name in READERS if name in rivals or name in options.only]
     with measure.scratch_folder(options.scratch) as scratch:
-        folder = measure.class_folders(options.photos, options.images, scratch / "images")
-        for name, storage in DATASETS.items():
-            command = [inlaid, "convert", folder, "--out", scratch / name, "--size", measure.SIZE, "--quiet"]
-            measure.timed([*command, "--split", "train=1", *storage])
-        write_numpy(scratch / "arrow", scratch / "numpy")
-        results = measure.repeated(options.repeat, ROWS, lambda row: measure.fresh_process(__file__, row, scratch))
-    contents = {row: result[0]["content"] for row, result in results.items()}
-    if any(content != contents[REFERENCE] for content in contents.values()):
-        sys.exit(f"error: the rows read other images, pixels or labels: {contents}")
-    rates = {row: [result["rate"] for result in all_of_row] for row, all_of_row in results.items()}
-    table = []
-    for row in ROWS:
-        share = measure.spread(measure.ratios(rates[row], rates[REFERENCE]))
-        table.append([row, f"{median(rates[row]):.0f}", share])
-    measure.print_table([f"{options.images} images", "images/s", "of the reference"], table)
+        run = compare_sizes if options.memory else compare
+        run(options, scratch)
+
+
+STEPS = {"missing": lambda name, _: missing(name), "write": write, "read": read, "once": read_once}
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
-        worker(sys.argv[2], Path(sys.argv[3]))
+        print(json.dumps(STEPS[sys.argv[2]](sys.argv[3], Path(sys.argv[4]))))
     else:
         main()

@@ -77,6 +77,10 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(settings["shuffle"], bool):
         checked["shuffle"] = _integer("shuffle", settings["shuffle"], 1)
     checked["drop_last"] = bool(settings["drop_last"])
+    if settings["uneven"] is None:
+        checked["uneven"] = "drop" if checked["drop_last"] else "keep"
+    if checked["uneven"] not in ("keep", "drop", "pad"):
+        raise SettingError(f'uneven is "keep", "drop" or "pad", not {settings["uneven"]!r}')
     if checked["rank"] >= checked["world_size"]:
         raise SettingError(f"rank {settings['rank']} is not below world_size {settings['world_size']}")
     return checked

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -107,6 +107,7 @@ class Table:
         columns: Sequence[str] | None = None,
         rank: int = 0,
         world_size: int = 1,
+        uneven: Literal["keep", "drop", "pad"] | None = None,
         prefetch: int = 2,
     ) -> Batches:
         """The rows in batches: dictionaries of arrays that may be written to, the tensors (N, H, W, C) and `columns`
@@ -116,10 +117,13 @@ class Table:
         - `shuffle`: `True` makes every order of the rows equally likely; a number such as 8 mixes the rows of that many
           row groups (16 MiB each) at a time, for files larger than memory. Every pass has another order.
         - `seed`: decides the orders, 0 to 2**64 - 1.
-        - `drop_last`: leaves out rows at the end so that all batches are full, and all ranks have as many.
+        - `drop_last`: leaves out a last batch of fewer rows, so that all batches are full.
         - `columns`: beside the tensors; by default `label` if there is one. See `column` for their types.
-        - `rank`, `world_size`: reads the part of process `rank` (from 0) of so many. Without `drop_last` every row is
-          read by one of them, and some may have a batch more than others.
+        - `rank`, `world_size`: reads the part of process `rank` (from 0) of so many.
+        - `uneven`: what becomes of rows that the ranks can't share equally. "keep" gives some ranks a row more, so that
+          every row is read once, and some may have a batch more than others; "drop" leaves them out; "pad" reads the
+          first rows of the epoch once more at its end, as `DistributedSampler` does. With "drop" and "pad" all ranks
+          have equally many rows and batches. By default "drop" with `drop_last`, else "keep".
         - `prefetch`: threads that make batches ahead, each 2 at most; with 0 a batch is made when it is asked for.
 
         Raises `SettingError` (a `ValueError`) or `ColumnError` (a `KeyError`), which name what is wrong.
@@ -132,6 +136,7 @@ class Table:
             columns=columns,
             rank=rank,
             world_size=world_size,
+            uneven=uneven,
             prefetch=prefetch,
         )
         return Batches(self, settings)

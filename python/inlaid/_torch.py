@@ -76,4 +76,4 @@ def _tensor(values: np.ndarray) -> Any:
     """A tensor of numbers, or a list of texts."""
     if values.dtype == object:
         return values.tolist()
-    return torch.from_numpy(values if values.flags.writeable else values.copy())
+    return torch.from_numpy(values)

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inlaid::read::{BatchOptions, Epoch, RowOrder, Share};
+use inlaid::read::{BatchOptions, Epoch, RowOrder, Share, Uneven};
 use pyo3::prelude::*;
 
 use crate::column::to_numpy;
-use crate::errors::exception;
+use crate::errors::{exception, setting};
 use crate::ndarray::Access;
 use crate::table::tensors;
 
@@ -21,6 +21,8 @@ pub struct Settings {
     columns: Vec<String>,
     rank: usize,
     world_size: usize,
+    #[pyo3(from_py_with = uneven)]
+    uneven: Uneven,
     prefetch: usize,
 }
 
@@ -29,6 +31,15 @@ pub struct Settings {
 enum Shuffle {
     All(bool),
     Mixed(usize),
+}
+
+fn uneven(word: &Bound<'_, PyAny>) -> PyResult<Uneven> {
+    match word.extract::<&str>() {
+        Ok("keep") => Ok(Uneven::Keep),
+        Ok("drop") => Ok(Uneven::Drop),
+        Ok("pad") => Ok(Uneven::Pad),
+        _ => Err(setting(format!("uneven can't be {}", word.repr()?))),
+    }
 }
 
 impl Settings {
@@ -43,8 +54,7 @@ impl Settings {
             drop_last: self.drop_last,
             columns: self.columns,
             epoch: Epoch { order, seed: self.seed, number: epoch },
-            // Whole batches alone are to be as many for every rank.
-            share: Share { rank: self.rank, world_size: self.world_size, equal: self.drop_last },
+            share: Share { rank: self.rank, world_size: self.world_size, uneven: self.uneven },
             worker,
             skip,
             prefetch: self.prefetch,
@@ -92,7 +102,7 @@ impl Batches {
         let Some(batch) = next.transpose().map_err(exception)? else { return Ok(None) };
         let mut arrays = vec![tensors(py, &self.table, batch.tensors, batch.rows.len(), Access::Write)?];
         for (name, column) in self.columns.iter().zip(&batch.columns) {
-            arrays.push(to_numpy(py, name, column)?);
+            arrays.push(to_numpy(py, name, column, Access::Write)?);
         }
         Ok(Some(arrays))
     }

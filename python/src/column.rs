@@ -12,8 +12,8 @@ use pyo3::types::{PyDict, PyList};
 use crate::ndarray::{Access, ndarray};
 
 /// Numbers and booleans; texts as an array of objects; lists of fixed length as two dimensions. A
-/// missing number is -1, or NaN; a missing text is None.
-pub fn to_numpy<'py>(py: Python<'py>, name: &str, column: &ArrayRef) -> PyResult<Bound<'py, PyAny>> {
+/// missing number is -1, or NaN; a missing text is None. `Access::Write` is for columns that nobody else has.
+pub fn to_numpy<'py>(py: Python<'py>, name: &str, column: &ArrayRef, access: Access) -> PyResult<Bound<'py, PyAny>> {
     let rows = column.len();
     if let Some(list) = column.as_fixed_size_list_opt()
         && list.null_count() == 0
@@ -22,11 +22,11 @@ pub fn to_numpy<'py>(py: Python<'py>, name: &str, column: &ArrayRef) -> PyResult
         let start = list.value_offset_at(0);
         let values = list.values().slice(start, rows * length);
         if let Some((values, dtype)) = numbers(&values) {
-            return ndarray(py, values, vec![rows, length], dtype, Access::Read);
+            return ndarray(py, values, vec![rows, length], dtype, access);
         }
     }
     if let Some((values, dtype)) = numbers(column) {
-        return ndarray(py, values, vec![rows], dtype, Access::Read);
+        return ndarray(py, values, vec![rows], dtype, access);
     }
     let list = match column.data_type() {
         DataType::Utf8 => PyList::new(py, column.as_string::<i32>())?,

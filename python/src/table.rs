@@ -90,7 +90,7 @@ impl Table {
     /// All rows of a column beside the tensors.
     fn column<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         let column = py.detach(|| self.table.column(name)).map_err(exception)?;
-        to_numpy(py, name, &column)
+        to_numpy(py, name, &column, Access::Read)
     }
 
     /// The batches of an epoch from the batch `skip` on; of these, worker `worker` of `workers` gets every

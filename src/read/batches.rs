@@ -56,7 +56,7 @@ impl BatchOptions {
 
     /// Batches of the share of an epoch of so many rows, for all workers and from the first on.
     pub fn count(&self, rows: usize) -> usize {
-        let rows = self.share.of(rows).len();
+        let rows = self.share.count(rows);
         match self.drop_last {
             true => rows / self.batch_size.max(1),
             false => rows.div_ceil(self.batch_size.max(1)),
@@ -103,7 +103,7 @@ impl Batches {
     pub fn new(table: Arc<Table>, options: &BatchOptions) -> Result<Batches, Error> {
         let columns = options.columns.iter().map(|name| table.column(name)).collect::<Result<_, _>>()?;
         let batch_size = options.batch_size.max(1);
-        let rows = options.epoch.rows(&table)[options.share.of(table.len())].to_vec();
+        let rows = options.share.rows(&options.epoch.rows(&table));
         let count = options.count(table.len());
         let (worker, workers) = (options.worker.0, options.worker.1.max(1));
         let numbers = (options.skip + worker).min(count)..count;

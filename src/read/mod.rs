@@ -14,6 +14,6 @@ mod table;
 pub use batches::{Batch, BatchOptions, Batches};
 pub use column::{Element, TensorColumn};
 pub use dataset::Dataset;
-pub use order::{Epoch, Position, RowOrder, Share};
+pub use order::{Epoch, Position, RowOrder, Share, Uneven};
 pub use record_batches::RecordBatches;
 pub use table::Table;

@@ -64,32 +64,58 @@ impl Epoch {
     }
 }
 
-/// Which part of an epoch a process reads. The parts of all ranks are all rows, each once.
+/// What becomes of rows that the ranks can't share equally. All but `Keep` give every rank as many rows,
+/// and so as many batches, as any other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Uneven {
+    /// Some ranks get one row more: every row is read once.
+    #[default]
+    Keep,
+    /// The last rows of an epoch, fewer than there are ranks, are left out.
+    Drop,
+    /// The first rows of an epoch, fewer than there are ranks, are read once more at its end. (With more
+    /// ranks than rows, all of them, as often as it takes.)
+    Pad,
+}
+
+/// Which part of an epoch a process reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// This process, from 0.
+    /// This process, from 0; below `world_size`.
     pub rank: usize,
-    /// How many processes there are.
+    /// How many processes there are, at least 1.
     pub world_size: usize,
-    /// Whether every rank gets as many rows as any other, in whole batches or not: the last rows of an
-    /// epoch are then left out. Otherwise some get one row more.
-    pub equal: bool,
+    /// What becomes of rows that they can't share equally.
+    pub uneven: Uneven,
 }
 
 impl Default for Share {
     fn default() -> Share {
-        Share { rank: 0, world_size: 1, equal: false }
+        Share { rank: 0, world_size: 1, uneven: Uneven::Keep }
     }
 }
 
 impl Share {
-    /// The part of so many rows.
-    pub fn of(&self, rows: usize) -> Range<usize> {
+    /// How many of so many rows.
+    pub fn count(&self, rows: usize) -> usize {
+        self.of(rows).len()
+    }
+
+    /// The part of the rows of an epoch.
+    pub fn rows(&self, epoch: &[usize]) -> Vec<usize> {
+        self.of(epoch.len()).map(|place| epoch[place % epoch.len()]).collect()
+    }
+
+    /// The part as places among so many rows. Those past the end are counted from the beginning again.
+    fn of(&self, rows: usize) -> Range<usize> {
         let world_size = self.world_size.max(1);
-        match self.equal {
-            true => self.rank * (rows / world_size)..(self.rank + 1) * (rows / world_size),
-            false => rows * self.rank / world_size..rows * (self.rank + 1) / world_size,
-        }
+        let start = |rank: usize| match self.uneven {
+            // The product may be larger than a number of rows can be.
+            Uneven::Keep => (rows as u128 * rank as u128 / world_size as u128) as usize,
+            Uneven::Drop => rows / world_size * rank,
+            Uneven::Pad => rows.div_ceil(world_size) * rank,
+        };
+        start(self.rank)..start(self.rank + 1)
     }
 }
 

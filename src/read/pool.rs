@@ -1,5 +1,5 @@
 //! The memory of batches, used again. Without it every batch begins with as many page faults as it has
-//! pages, which takes longer than the copy (see `benches/package.py`).
+//! pages, which takes longer than the copy (see `benches/reading.py`).
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -233,6 +233,10 @@ def test_batches_are_arrays_of_their_own(train):
     assert type(first) is np.ndarray and first.dtype == np.uint8 and first.shape == (8, 64, 64, 3)
     first[:] = 0
     assert second.any() and train[0].any()
+    for batch in train.batches(8, columns=["label", "source_width"]):
+        assert all(array.flags.writeable for array in batch.values())
+        batch["label"][:] = -5
+    assert (train.column("label") >= 0).all()
 
 
 def test_batches_begin_where_tensorflow_and_jax_want_them(train):
@@ -290,6 +294,28 @@ def test_ranks_share_the_rows_of_an_epoch(train, expected, world_size):
         for rank in range(world_size)
     ]
     assert sorted(path for rank in ranks for path in rank) == sorted(expected[2])
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("world_size", [1, 2, 3, 7, 50])
+def test_all_ranks_have_as_many_rows_if_asked(train, expected, world_size, drop_last):
+    stored = expected[2]
+    for uneven, each in [("drop", len(stored) // world_size), ("pad", -(-len(stored) // world_size))]:
+        options = dict(columns=["path"], world_size=world_size, uneven=uneven, drop_last=drop_last)
+        ranks = [train.batches(4, rank=rank, **options) for rank in range(world_size)]
+        batches = each // 4 if drop_last else -(-each // 4)
+        assert {len(rank) for rank in ranks} == {len(paths(rank)) for rank in ranks} == {batches}
+        if not drop_last:
+            read = [path for rank in ranks for batch in paths(rank) for path in batch]
+            assert read == (stored * world_size)[: each * world_size]
+
+
+def test_ranks_are_padded_in_the_order_of_the_epoch(train):
+    options = dict(shuffle=True, seed=3, columns=["path"])
+    (alone,) = paths(train.batches(100, **options))
+    ranks = [train.batches(100, rank=rank, world_size=7, uneven="pad", **options) for rank in range(7)]
+    read = [path for rank in ranks for path in paths(rank)[0]]
+    assert len(read) % 7 == 0 and read == alone + alone[: len(read) - len(alone)]
 
 
 # States
@@ -455,6 +481,8 @@ def test_columns_that_numpy_has_no_type_for_are_named(tmp_path):
         ({"shuffle": "yes"}, "shuffle is an integer, not 'yes'"),
         ({"rank": 2, "world_size": 2}, "rank 2 is not below world_size 2"),
         ({"rank": -1}, "rank is at least 0, not -1"),
+        ({"uneven": "even"}, 'uneven is "keep", "drop" or "pad", not \'even\''),
+        ({"uneven": ["pad"]}, 'uneven is "keep", "drop" or "pad", not'),
         ({"prefetch": -1}, "prefetch is at least 0, not -1"),
     ],
 )

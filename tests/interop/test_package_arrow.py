@@ -85,10 +85,13 @@ def test_torch_takes_batches_without_a_copy(train):
         tensor = take(batch["image"])
         assert (tensor.shape, tensor.dtype) == ((8, 64, 64, 3), torch.uint8)
         assert tensor.data_ptr() == address(batch["image"])
+        assert take(batch["label"]).data_ptr() == address(batch["label"])
 
 
 def test_views_of_the_file_are_taken_by_dlpack(train):
     view = train[3]
     assert address(np.from_dlpack(view)) == address(view)
     assert not np.from_dlpack(view).flags.writeable
+    # PyTorch has no tensors that can't be written to: writing to this one would end the process.
+    assert torch.from_dlpack(view).data_ptr() == address(view)
     assert np.array_equal(torch.from_dlpack(train[[3]])[0], view)

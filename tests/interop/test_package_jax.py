@@ -47,3 +47,12 @@ def test_batches_are_taken_without_a_copy(train):
         array = take(batch["image"])
         assert (array.shape, array.dtype) == ((8, 64, 64, 3), jnp.uint8)
         assert array.unsafe_buffer_pointer() == address(batch["image"])
+        assert np.array_equal(take(batch["label"]), batch["label"])
+
+
+def test_views_of_the_file_are_copied(train):
+    view = train[3]
+    assert np.array_equal(jax.device_put(view), view)
+    with pytest.raises(BufferError, match="readonly"):
+        jnp.from_dlpack(view)
+    assert np.array_equal(jnp.from_dlpack(train[[3]])[0], view)

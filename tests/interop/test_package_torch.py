@@ -109,11 +109,20 @@ def test_ranks_and_workers_share_the_rows(train, expected, forked):
     assert sorted(read) == sorted(expected[2])
 
 
+def test_ranks_that_are_padded_take_as_many_steps(train, expected, forked):
+    options = dict(shuffle=True, columns=["path"], world_size=7, uneven="pad")
+    loaders = [DataLoader(train.to_torch(2, rank=rank, **options), batch_size=None, **forked) for rank in range(7)]
+    steps = [[len(batch) for _, batch in loader] for loader in loaders]
+    assert len(train) % 7 and steps == [steps[0]] * 7
+    assert {path for loader in loaders for path in paths(loader)} == set(expected[2])
+
+
 def test_tensors_are_the_memory_that_was_read(train):
     arrays = list(train.batches(8)._arrays(0, 0))[0]
     from inlaid._torch import _tensor
 
-    assert _tensor(arrays[0]).data_ptr() == address(arrays[0])
+    for array in arrays:
+        assert _tensor(array).data_ptr() == address(array)
     for image, _ in train.to_torch(8):
         image += 1  # their own memory
 

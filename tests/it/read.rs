@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt8Type};
 use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, UInt8Array};
 use arrow_schema::{DataType, Field, Schema};
-use inlaid::read::{BatchOptions, Epoch, RowOrder, Share};
+use inlaid::read::{BatchOptions, Epoch, RowOrder, Share, Uneven};
 use inlaid::{Batches, Dataset, Split, Table};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -160,8 +160,11 @@ fn an_epoch_gives_every_row_once() {
             let mut seen = Vec::new();
             for rank in 0..world_size {
                 let epoch = Epoch { order, seed: 5, number: 1 };
-                let whole =
-                    BatchOptions { epoch, share: Share { rank, world_size, equal: false }, ..BatchOptions::new(5) };
+                let whole = BatchOptions {
+                    epoch,
+                    share: Share { rank, world_size, ..Share::default() },
+                    ..BatchOptions::new(5)
+                };
                 let alone = batches(&table, &whole);
                 // Workers take turns: together they give the batches of one worker, in its order.
                 let parts: Vec<_> = (0..workers)
@@ -217,11 +220,37 @@ fn a_run_goes_on_with_the_next_row_in_any_number_of_workers() {
 fn equal_shares_have_equally_many_rows() {
     let scratch = dataset("");
     let table = Arc::new(Table::open(&scratch.path().join("d/train")).unwrap());
-    let share = |rank| Share { rank, world_size: 5, equal: true };
-    let counts = (0..5).map(|rank| batches(&table, &BatchOptions { share: share(rank), ..BatchOptions::new(3) }).len());
-    assert_eq!(counts.collect::<Vec<_>>(), [3; 5]);
-    let dropped = batches(&table, &BatchOptions { share: share(0), drop_last: true, ..BatchOptions::new(3) });
-    assert_eq!(dropped.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3]);
+    let share = |rank, uneven| Share { rank, world_size: 5, uneven };
+    let lengths = |rank, uneven, drop_last| {
+        let options = BatchOptions { share: share(rank, uneven), drop_last, ..BatchOptions::new(3) };
+        let read = batches(&table, &options);
+        assert_eq!(read.len(), options.count(table.len()));
+        read.iter().map(Vec::len).collect::<Vec<_>>()
+    };
+    for rank in 0..5 {
+        assert_eq!(lengths(rank, Uneven::Drop, false), [3, 3, 1]);
+        assert_eq!(lengths(rank, Uneven::Drop, true), [3, 3]);
+        assert_eq!(lengths(rank, Uneven::Pad, false), [3, 3, 2]);
+        assert_eq!(lengths(rank, Uneven::Pad, true), [3, 3]);
+    }
+    let epoch: Vec<usize> = (0..36).rev().collect();
+    let rows = |uneven| (0..5).flat_map(|rank| share(rank, uneven).rows(&epoch)).collect::<Vec<_>>();
+    assert_eq!(rows(Uneven::Keep), epoch);
+    assert_eq!(rows(Uneven::Drop), epoch[..35]);
+    assert_eq!(rows(Uneven::Pad), [&epoch, &epoch[..4]].concat());
+}
+
+#[test]
+fn shares_of_few_rows_and_of_many_ranks_are_right() {
+    let share = |rank, world_size, uneven| Share { rank, world_size, uneven };
+    let rows = |uneven| (0..7).flat_map(|rank| share(rank, 7, uneven).rows(&[4, 2])).collect::<Vec<_>>();
+    assert_eq!(rows(Uneven::Keep), [4, 2]);
+    assert_eq!(rows(Uneven::Drop), Vec::<usize>::new());
+    assert_eq!(rows(Uneven::Pad), [4, 2, 4, 2, 4, 2, 4]);
+    for uneven in [Uneven::Keep, Uneven::Drop, Uneven::Pad] {
+        assert!(share(3, 4, uneven).rows(&[]).is_empty());
+        assert!(share(usize::MAX - 1, usize::MAX, uneven).count(1000) <= 1);
+    }
 }
 
 #[test]

@@ -1,0 +1,74 @@
+"""inlaid: the Parquet files of `--storage tensor`, and `--format arrow`."""
+
+import os
+
+from .reader import BATCH, Reader, random_rows
+from .tensors import of_tf, of_torch
+
+
+class _Inlaid(Reader):
+    needs = ("inlaid", "numpy")
+    format = "tensor"
+
+    def __init__(self, folder):
+        import inlaid
+
+        self.table = inlaid.open(folder)["train"]
+
+
+class Batches(_Inlaid):
+    name = "inlaid, batches"
+
+    def in_order(self):
+        for batch in self.table.batches(BATCH):
+            yield batch["image"], batch["label"]
+
+    def shuffled(self):
+        for batch in self.table.batches(BATCH, shuffle=True, seed=int.from_bytes(os.urandom(4))):
+            yield batch["image"], batch["label"]
+
+
+class Rows(_Inlaid):
+    name = rival = "inlaid, table[rows]"
+
+    def in_order(self):
+        labels = self.table.column("label")
+        for first in range(0, len(self.table), BATCH):
+            yield self.table[first : first + BATCH], labels[first : first + BATCH]
+
+    def shuffled(self):
+        labels = self.table.column("label")
+        for rows in random_rows(len(self.table)):
+            yield self.table[rows], labels[rows]
+
+
+class ArrowRows(Rows):
+    name = rival = "inlaid, table[rows], format arrow"
+    format = "arrow"
+
+
+class ToTorch(_Inlaid):
+    name = rival = "inlaid, to_torch"
+    needs = ("inlaid", "numpy", "torch", "torch.utils.data")
+
+    def in_order(self):
+        return self._read(self.table.to_torch(BATCH))
+
+    def shuffled(self):
+        return self._read(self.table.to_torch(BATCH, shuffle=True, seed=int.from_bytes(os.urandom(4))))
+
+    def _read(self, dataset):
+        from torch.utils.data import DataLoader
+
+        return of_torch(DataLoader(dataset, batch_size=None))
+
+
+class ToTf(_Inlaid):
+    name = rival = "inlaid, to_tf"
+    needs = ("inlaid", "numpy", "tensorflow")
+
+    def in_order(self):
+        return of_tf(self.table.to_tf(BATCH))
+
+    def shuffled(self):
+        return of_tf(self.table.to_tf(BATCH, shuffle=True, seed=int.from_bytes(os.urandom(4))))
