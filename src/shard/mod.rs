@@ -9,6 +9,8 @@ mod row;
 
 use std::path::Path;
 
+use arrow_array::ArrayRef;
+
 use self::arrow::ArrowShard;
 use self::file::ShardFile;
 use self::parquet::ParquetShard;
@@ -33,8 +35,15 @@ const CHECKSUMS: &str = "inlaid.row_groups";
 pub struct RowGroup {
     /// None is empty.
     pub pages: Vec<Page>,
-    /// As many as the pages have rows.
-    pub rows: Vec<Row>,
+    /// All columns but the tensors, in order, with as many values as the pages have rows.
+    pub others: Vec<ArrayRef>,
+}
+
+impl RowGroup {
+    /// How many rows the pages have.
+    pub fn rows(&self) -> usize {
+        self.pages.iter().map(|page| page.rows).sum()
+    }
 }
 
 /// A shard that is complete and on disk.
