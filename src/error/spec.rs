@@ -44,6 +44,9 @@ pub enum SpecError {
     /// Shares that don't make a whole.
     #[error("shares sum to {0}, not to 1")]
     ShareSum(f64),
+    /// A shape that is not `N`, `AxB`, ...
+    #[error("shape `{0}` is not lengths of dimensions such as 224x224x3, 1 or more each")]
+    Shape(String),
     /// A tensor of more elements than readers can hold.
     #[error("a tensor of {0} elements is too large, the most is {max}", max = crate::tensor::MAX_ELEMENTS)]
     TensorTooLarge(u64),

@@ -55,7 +55,7 @@ impl Element {
         }
     }
 
-    fn of(data_type: &DataType) -> Option<Element> {
+    pub(crate) fn of(data_type: &DataType) -> Option<Element> {
         Some(match data_type {
             DataType::UInt8 => Element::U8,
             DataType::Int8 => Element::I8,
@@ -103,7 +103,8 @@ impl TensorColumn {
         let (shape, length, element, storage) = match field.data_type() {
             DataType::FixedSizeList(item, length) => {
                 let length = usize::try_from(*length).ok()?;
-                let shape = shape("ARROW:extension:metadata").unwrap_or_else(|| vec![length]);
+                let shape = shape("ARROW:extension:metadata").or_else(|| shape("inlaid:shape"));
+                let shape = shape.unwrap_or_else(|| vec![length]);
                 (shape, length, Element::of(item.data_type())?, Storage::Tensor)
             }
             DataType::FixedSizeBinary(length) => {

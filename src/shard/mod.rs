@@ -22,13 +22,13 @@ use crate::spec::{Format, Split};
 pub use checksum::{Checksum, RowGroupChecksums};
 pub use footer::Footer;
 pub(crate) use footer::StoredRowGroup;
-pub(crate) use parquet::lies_in_a_file;
+pub(crate) use parquet::{is_writable, lies_in_a_file};
 pub use row::Row;
 pub(crate) use row::StoredRow;
 
 /// Where the end of a shard keeps the checksums of its row groups: a JSON list. So a row group that
 /// is copied into another shard keeps its checksum, and a shard can be checked by itself.
-const CHECKSUMS: &str = "inlaid.row_groups";
+pub(crate) const CHECKSUMS: &str = "inlaid.row_groups";
 
 /// Rows that lie together in a file: pages of tensors and, in the same order, the rest.
 #[derive(Debug, Default)]

@@ -3,6 +3,8 @@
 
 mod byte_size;
 mod color;
+mod repack;
+mod shape;
 mod shares;
 mod size;
 mod words;
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 pub use byte_size::ByteSize;
 pub use color::Color;
+pub use repack::RepackSpec;
+pub use shape::Shape;
 pub use shares::Shares;
 pub use size::Size;
 pub use words::{Channels, Compression, Dtype, Filter, Fit, Folders, Format, Layout, Order, Split, SplitBy, Storage};

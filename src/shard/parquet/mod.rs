@@ -9,6 +9,8 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arrow_array::new_empty_array;
+use arrow_schema::{Field, Schema};
 use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
@@ -28,6 +30,7 @@ use super::file::ShardFile;
 use super::footer::{Content, Footer, checksums};
 use super::{CHECKSUMS, RowGroup, ShardInfo, ShardWriter};
 use crate::columns::{Columns, Origin};
+use crate::contain::contain;
 use crate::disk;
 use crate::error::Error;
 use crate::page::Page;
@@ -190,6 +193,19 @@ impl ShardWriter for ParquetShard {
         let path = self.path.clone();
         self.complete().map_err(Error::write(&path))
     }
+}
+
+/// Whether a column of this field can be written: the crate panics at some types, and refuses others.
+pub(crate) fn is_writable(field: &Field) -> bool {
+    let begin = || {
+        let schema = Arc::new(Schema::new(vec![field.clone()]));
+        let root = ArrowSchemaConverter::new().schema_root("schema").convert(&schema)?.root_schema_ptr();
+        let writer = SerializedFileWriter::new(io::sink(), root, Arc::default())?;
+        let encoders = ArrowRowGroupWriterFactory::new(&writer, schema).create_column_writers(0)?;
+        compute_leaves(field, &new_empty_array(field.data_type()))?;
+        Ok::<_, ParquetError>(encoders.len())
+    };
+    contain(begin).is_ok_and(|begun| begun.is_ok())
 }
 
 /// So many bytes that are in place: nobody looks at them.
