@@ -58,7 +58,8 @@ impl RowCounts {
     /// The row counts of files of tensors that are no images, and may be small. A shard has any number of
     /// row groups.
     pub(crate) fn of_tensors(row_bytes: usize, elements: usize, row_group_bytes: ByteSize) -> RowCounts {
-        let page = (PAGE_BYTES / row_bytes).clamp(1, PAGE_ROWS.max(SMALL_PAGE_BYTES / row_bytes));
+        let page_bytes = usize::try_from(row_group_bytes.0).unwrap_or(usize::MAX).min(PAGE_BYTES);
+        let page = (page_bytes / row_bytes).clamp(1, PAGE_ROWS.max(SMALL_PAGE_BYTES / row_bytes));
         RowCounts { page, row_group: fit(row_group_bytes, page, row_bytes, elements), shard: usize::MAX }
     }
 }

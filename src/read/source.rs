@@ -70,7 +70,7 @@ impl SourceFile {
     pub(crate) fn rows(&self) -> Result<usize, Error> {
         match &self.content {
             Content::Parquet(_, metadata) => Ok(metadata.metadata().file_metadata().num_rows().max(0) as usize),
-            Content::Arrow(_) => self.batches(usize::MAX)?.map(|batch| Ok(batch?.num_rows())).sum(),
+            Content::Arrow(_) => self.batches(usize::MAX)?.map(|batch| batch.map(|batch| batch.num_rows())).sum(),
         }
     }
 
@@ -87,7 +87,7 @@ impl SourceFile {
                     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
                     Box::new(builder.with_batch_size(rows).build().map_err(|error| error.to_string())?)
                 }
-                Content::Arrow(blocks) => Box::new((0..blocks.len()).map(|number| blocks.read(number))),
+                Content::Arrow(blocks) => Box::new((0..blocks.len()).map(move |number| blocks.read(number))),
             })
         };
         let mut batches = contain(begin).flatten().map_err(damaged)?;

@@ -18,6 +18,9 @@ use crate::spec::{RepackSpec, Storage};
 /// they should still be in the cache when they are copied.
 const ELEMENTS_AT_A_TIME: usize = 1 << 18;
 
+/// Rows that are read at a time at most, as other columns may weigh more than tensors.
+const ROWS_AT_A_TIME: usize = 1024;
+
 /// A file that is made of the rows of another.
 pub(super) struct Packer<'a> {
     tensors: &'a Tensors,
@@ -74,7 +77,7 @@ impl<'a> Packer<'a> {
 
     /// How many rows should be added at a time, so that memory stays small.
     pub(super) fn rows_at_a_time(&self) -> usize {
-        (ELEMENTS_AT_A_TIME / self.tensors.shape.elements()).clamp(1, self.counts.row_group)
+        (ELEMENTS_AT_A_TIME / self.tensors.shape.elements()).clamp(1, ROWS_AT_A_TIME)
     }
 
     /// Adds rows of the source, which stands at `path`.

@@ -1,8 +1,7 @@
 //! The tensors of a source: how they are nested in lists, and their elements one after the other.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{ByteArrayType, GenericBinaryType};
-use arrow_array::{Array, ArrayRef, GenericByteArray, GenericListArray, OffsetSizeTrait};
+use arrow_array::{Array, ArrayRef, GenericBinaryArray, GenericListArray, OffsetSizeTrait};
 use arrow_buffer::{Buffer, OffsetBuffer};
 use arrow_schema::DataType;
 
@@ -54,10 +53,10 @@ impl Tensors {
         let mut level = Level { tensors: self, first, per_row: 1, array: array.clone() };
         for (depth, &length) in self.lengths.iter().enumerate() {
             level.refuse_nulls(depth)?;
-            match level.array.data_type() {
-                DataType::FixedSizeBinary(_) | DataType::Binary | DataType::LargeBinary => return level.bytes(length),
-                _ => level = level.into_items(length)?,
+            if let DataType::FixedSizeBinary(_) | DataType::Binary | DataType::LargeBinary = level.array.data_type() {
+                return level.bytes(length);
             }
+            level = level.into_items(length)?;
         }
         level.refuse_nulls(self.lengths.len())?;
         Ok(values(&level.array, self.dtype.bytes()))
@@ -143,7 +142,7 @@ impl<'a> Level<'a> {
                 if found != length {
                     return Err(self.ragged(0, found, length));
                 }
-                list.values().slice(list.value_offset(0) as usize, list.len() * length)
+                list.values().slice(list.value_offset_at(0), list.len() * length)
             }
             DataType::List(_) => self.items_of(self.array.as_list::<i32>(), length)?,
             _ => self.items_of(self.array.as_list::<i64>(), length)?,
@@ -184,11 +183,11 @@ impl<'a> Level<'a> {
         }
     }
 
-    fn bytes_of<O>(&self, array: &GenericByteArray<GenericBinaryType<O>>, length: usize) -> Result<Buffer, RepackError>
-    where
-        O: OffsetSizeTrait,
-        GenericBinaryType<O>: ByteArrayType<Offset = O>,
-    {
+    fn bytes_of<O: OffsetSizeTrait>(
+        &self,
+        array: &GenericBinaryArray<O>,
+        length: usize,
+    ) -> Result<Buffer, RepackError> {
         let start = self.check_offsets(array.offsets(), length)?;
         Ok(array.values().slice_with_length(start, array.len() * length))
     }

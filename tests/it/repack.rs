@@ -231,16 +231,14 @@ fn says_what_is_wrong_with_a_source() {
     let ragged = OffsetBuffer::from_lengths([12, 12, 6, 18].into_iter().chain([12; 16]));
     write_plain(&scratch, "ragged", Arc::new(ListArray::new(item(DataType::UInt8), ragged, values.clone(), None)));
     let nulls = |at: usize, len: usize| Some(NullBuffer::from_iter((0..len).map(|n| n != at)));
-    let list = |values, nulls| Arc::new(FixedSizeListArray::new(item(DataType::UInt8), 12, values, nulls)) as ArrayRef;
+    let list = |values: ArrayRef, nulls| {
+        Arc::new(FixedSizeListArray::new(item(DataType::UInt8), 12, values, nulls)) as ArrayRef
+    };
     write_plain(&scratch, "null", list(values.clone(), nulls(7, ROWS)));
     let holes = UInt8Array::new(pixels().into(), nulls(100, ROWS * ELEMENTS));
     write_plain(&scratch, "hole", list(Arc::new(holes), None));
     let numbers: ArrayRef = Arc::new(Int32Array::from_iter_values(0..240));
-    write_plain(
-        &scratch,
-        "int32",
-        Arc::new(FixedSizeListArray::new(item(DataType::Int32), 12, numbers.clone(), None)),
-    );
+    write_plain(&scratch, "int32", Arc::new(FixedSizeListArray::new(item(DataType::Int32), 12, numbers.clone(), None)));
     write_plain(&scratch, "bytes", storages()[5].1.clone());
     write_plain(&scratch, "fixed", fixed());
     let two = RecordBatch::try_from_iter([("a", fixed()), ("b", fixed())]).unwrap();
@@ -278,17 +276,33 @@ fn says_what_is_wrong_with_the_folders() {
     scratch.file("none/readme.md", b"");
     for (words, message) in [
         ("in --out full", "output folder `full` is not empty\nhint: choose a new folder for `--out`"),
-        ("in --out in", "output folder `in` and source `in` lie in one another\nhint: choose a folder for `--out` beside the source"),
-        ("in/a.parquet --out in", "output folder `in` and source `in/a.parquet` lie in one another\nhint: choose a folder for `--out` beside the source"),
-        ("none --out out", "can't repack `none`: it holds no Parquet or Arrow files\nhint: files are looked for by their extension: parquet, arrow, feather or ipc"),
-        ("in other --out out", "can't repack `other/a.arrow`: its rows would go to the same file as those of `in/a.parquet`\nhint: repack them one after the other, each with its own `--out`"),
+        (
+            "in --out in",
+            "output folder `in` and source `in` lie in one another\nhint: choose a folder for `--out` beside the source",
+        ),
+        (
+            "in/a.parquet --out in",
+            "output folder `in` and source `in/a.parquet` lie in one another\nhint: choose a folder for `--out` beside the source",
+        ),
+        (
+            "none --out out",
+            "can't repack `none`: it holds no Parquet or Arrow files\nhint: files are looked for by their extension: parquet, arrow, feather or ipc",
+        ),
+        (
+            "in other --out out",
+            "can't repack `other/a.arrow`: its rows would go to the same file as those of `in/a.parquet`\nhint: repack them one after the other, each with its own `--out`",
+        ),
         ("away --out out", "can't read `away`: No such file or directory (os error 2)"),
     ] {
         scratch.run("repack", words).fails(1, &format!("error: {message}"));
         assert!(!scratch.path().join("out").exists());
     }
     let values = Arc::new(UInt8Array::from(pixels()));
-    write_plain(&scratch, "in/b.parquet", Arc::new(FixedSizeListArray::new(item(DataType::UInt8), 6, values.slice(0, 120), None)));
+    write_plain(
+        &scratch,
+        "in/b.parquet",
+        Arc::new(FixedSizeListArray::new(item(DataType::UInt8), 6, Arc::new(values.slice(0, 120)), None)),
+    );
     scratch.run("repack", "in --out out").fails(
         1,
         "error: can't repack `in/b.parquet`: row 0 of column `pixels` has a list of 6 elements, the first row one of 12\n\
