@@ -21,10 +21,21 @@ pub const TENSOR_COLUMN: &str = "image";
 /// The key of the class names in the metadata of a shard's schema: a JSON array.
 pub(crate) const CLASSES: &str = "inlaid.classes";
 
+/// Where columns come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// They tell of images.
+    Images,
+    /// A table that others wrote.
+    Table,
+}
+
 /// The columns of every shard of a dataset.
 #[derive(Clone, Debug)]
 pub struct Columns {
     schema: SchemaRef,
+    origin: Origin,
+    tensors: usize,
     pages: PageLayout,
     format: Format,
     compression: Compression,
@@ -58,15 +69,33 @@ impl Columns {
         let rows = RowCounts::of(spec, &shape).page;
         Ok(Columns {
             schema: Arc::new(Schema::new_with_metadata(fields, metadata)),
+            origin: Origin::Images,
+            tensors: 0,
             pages: PageLayout::new(&shape, page_storage, page_compression, rows),
             format: spec.format,
             compression: spec.compression,
         })
     }
 
+    /// The columns of a table that others wrote, in Parquet: `schema`, in which the column of this index
+    /// is one of tensors, a required list of optional elements.
+    pub(crate) fn of_table(schema: SchemaRef, tensors: usize, pages: PageLayout, compression: Compression) -> Columns {
+        Columns { schema, origin: Origin::Table, tensors, pages, format: Format::Parquet, compression }
+    }
+
     /// The Arrow schema.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// Where the columns come from.
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The index of the tensor column: 0 in a dataset.
+    pub(crate) fn tensors(&self) -> usize {
+        self.tensors
     }
 
     /// The layout of the tensor column's pages.

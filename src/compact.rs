@@ -70,6 +70,7 @@ struct Merge<'a> {
     shard: Box<dyn ShardWriter>,
     /// Rows that are not written yet: full pages, and one that is not.
     group: RowGroup,
+    rows: Vec<Row>,
     page: Option<PageBuffer>,
     /// Memory of pages that were written.
     buffers: Vec<Vec<u8>>,
@@ -77,7 +78,7 @@ struct Merge<'a> {
 
 impl<'a> Merge<'a> {
     fn new(columns: &'a Columns, counts: RowCounts, shard: Box<dyn ShardWriter>) -> Merge<'a> {
-        Merge { columns, counts, shard, group: RowGroup::default(), page: None, buffers: Vec::new() }
+        Merge { columns, counts, shard, group: RowGroup::default(), rows: Vec::new(), page: None, buffers: Vec::new() }
     }
 
     /// Adds the rows of these shards.
@@ -124,11 +125,11 @@ impl<'a> Merge<'a> {
         let page = self.page.get_or_insert_with(|| layout.buffer(buffers.pop().unwrap_or_default()));
         page.slot().copy_from_slice(tensor);
         page.keep();
-        self.group.rows.push(row);
-        if self.group.rows.len().is_multiple_of(self.counts.page) {
+        self.rows.push(row);
+        if self.rows.len().is_multiple_of(self.counts.page) {
             self.group.pages.extend(self.page.take().map(PageBuffer::finish));
         }
-        match self.group.rows.len() == self.counts.row_group {
+        match self.rows.len() == self.counts.row_group {
             true => self.write(),
             false => Ok(()),
         }
@@ -137,11 +138,12 @@ impl<'a> Merge<'a> {
     /// Writes the rows that wait.
     fn write(&mut self) -> Result<(), Error> {
         self.group.pages.extend(self.page.take().map(PageBuffer::finish));
-        if self.group.rows.is_empty() {
+        if self.rows.is_empty() {
             return Ok(());
         }
+        self.group.others = self.columns.other_arrays(&self.rows);
         self.shard.write_row_group(&mut self.group)?;
-        self.group.rows.clear();
+        self.rows.clear();
         self.buffers.extend(self.group.pages.drain(..).map(Page::into_buffer));
         Ok(())
     }

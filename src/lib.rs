@@ -24,6 +24,9 @@
 //!                                                              (of 4 bytes a sample, unless tensors are u8)
 //! + inputs * (48 + length of the key)                          the records and the plan
 //! ```
+//!
+//! [`repack`] takes two row groups, what reading one page of every column of a Parquet source takes, and
+//! maps Arrow sources; a compressed record batch of those is in memory as a whole.
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
@@ -44,12 +47,14 @@ mod error;
 mod files;
 mod inputs;
 mod manifest;
+mod new_folder;
 mod output;
 pub mod page;
 mod pipeline;
 mod plan;
 pub mod read;
 mod reject;
+mod repack;
 mod resize;
 mod rollback;
 mod run;
@@ -65,10 +70,11 @@ pub use compact::compact;
 pub use contain::is_contained;
 pub use convert::{convert, dry_run};
 pub use discover::{Ignored, Notice};
-pub use error::{Error, RecordError, SpecError, Stage};
+pub use error::{Error, RecordError, RepackError, SpecError, Stage};
 pub use manifest::{FORMAT_VERSION, MANIFEST, Manifest, SplitInfo, Unfinished, Version};
 pub use read::{Batches, Dataset, Table};
 pub use reject::{REJECTS, Reject};
+pub use repack::{RepackSummary, repack};
 pub use rollback::rollback;
 pub use run::{History, MaxErrors, OnChanged, OnError, Overwrite, Progress, RunOptions, SplitSummary, Summary};
 pub use sha256::Sha256;

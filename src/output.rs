@@ -174,17 +174,17 @@ impl Output {
 
 /// A folder that did not exist; it is removed again unless kept.
 #[derive(Debug)]
-struct CreatedFolder {
+pub(crate) struct CreatedFolder {
     /// The topmost folder that was missing.
     top: PathBuf,
     folder: PathBuf,
     /// Whether the lock in it is this process's, not that of another which found the folder made.
     is_locked: bool,
-    keep: bool,
+    pub(crate) keep: bool,
 }
 
 impl CreatedFolder {
-    fn ensure(folder: &Path) -> Result<Option<CreatedFolder>, Error> {
+    pub(crate) fn ensure(folder: &Path) -> Result<Option<CreatedFolder>, Error> {
         if folder.exists() {
             return Ok(None);
         }

@@ -10,7 +10,7 @@ use std::ops::Range;
 use crate::discover::Record;
 use crate::error::Error;
 use crate::shard::ShardInfo;
-use crate::spec::{Order, Spec, Split};
+use crate::spec::{ByteSize, Order, Spec, Split};
 use crate::split::Ranks;
 use crate::tensor::TensorShape;
 
@@ -20,6 +20,9 @@ const PAGE_ROWS: usize = 8;
 
 /// Pixels of a page at most, but at least one row: 8 rows of 224x224x3.
 const PAGE_BYTES: usize = 5 << 18;
+
+/// Tensors that are smaller than images fill a page up to this: below, headers and levels would weigh.
+const SMALL_PAGE_BYTES: usize = 1 << 16;
 
 /// A tail as long as so many full row groups takes new rows, however few: copying it costs about as
 /// much as bringing the commit to disk, and without it every small append would leave a shard.
@@ -46,14 +49,25 @@ pub struct RowCounts {
 impl RowCounts {
     /// The row counts of a spec.
     pub fn of(spec: &Spec, shape: &TensorShape) -> RowCounts {
-        let fit = |bytes: u64, unit: usize| {
-            let rows = usize::try_from(bytes / shape.bytes() as u64).unwrap_or(usize::MAX);
-            (rows.min((SHARD_ELEMENTS - 1) / shape.elements()) / unit).max(1) * unit
-        };
-        let page = (PAGE_BYTES / shape.bytes()).clamp(1, PAGE_ROWS);
-        let row_group = fit(spec.row_group_bytes.0, page);
-        RowCounts { page, row_group, shard: fit(spec.shard_bytes.0, row_group) }
+        let (row_bytes, elements) = (shape.bytes(), shape.elements());
+        let page = (PAGE_BYTES / row_bytes).clamp(1, PAGE_ROWS);
+        let row_group = fit(spec.row_group_bytes, page, row_bytes, elements);
+        RowCounts { page, row_group, shard: fit(spec.shard_bytes, row_group, row_bytes, elements) }
     }
+
+    /// The row counts of files of tensors that are no images, and may be small. A shard has any number of
+    /// row groups.
+    pub(crate) fn of_tensors(row_bytes: usize, elements: usize, row_group_bytes: ByteSize) -> RowCounts {
+        let page_bytes = usize::try_from(row_group_bytes.0).unwrap_or(usize::MAX).min(PAGE_BYTES);
+        let page = (page_bytes / row_bytes).clamp(1, PAGE_ROWS.max(SMALL_PAGE_BYTES / row_bytes));
+        RowCounts { page, row_group: fit(row_group_bytes, page, row_bytes, elements), shard: usize::MAX }
+    }
+}
+
+/// How many rows of so many bytes and elements fit, as a multiple of `unit`.
+fn fit(bytes: ByteSize, unit: usize, row_bytes: usize, elements: usize) -> usize {
+    let rows = usize::try_from(bytes.0 / row_bytes as u64).unwrap_or(usize::MAX);
+    (rows.min((SHARD_ELEMENTS - 1) / elements) / unit).max(1) * unit
 }
 
 /// The rows that a run writes, in order.

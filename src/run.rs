@@ -173,6 +173,11 @@ impl Progress {
         self.rejected.store(rejected, Ordering::Relaxed);
     }
 
+    /// So many more are done.
+    pub(crate) fn add(&self, done: usize) {
+        self.done.fetch_add(done, Ordering::Relaxed);
+    }
+
     pub(crate) fn advance(&self, rejected: bool) {
         self.done.fetch_add(1, Ordering::Relaxed);
         self.rejected.fetch_add(usize::from(rejected), Ordering::Relaxed);

@@ -39,10 +39,7 @@ impl TensorShape {
             Layout::Chw => ([channels, height, width], ["C", "H", "W"]),
         };
         let elements = height as u64 * width as u64 * channels as u64;
-        let most = MAX_ELEMENTS.min(MAX_BYTES / spec.dtype.bytes() as u64);
-        if elements > most {
-            return Err(SpecError::TensorTooLarge { elements, most });
-        }
+        check_elements(elements, spec.dtype)?;
         Ok(TensorShape { dims, names, dtype: spec.dtype })
     }
 
@@ -82,14 +79,7 @@ impl TensorShape {
         let shape = format!(r#"{{"shape":[{a},{b},{c}],"dim_names":["{x}","{y}","{z}"]}}"#);
         match storage {
             Storage::Tensor => {
-                let item = match self.dtype {
-                    Dtype::U8 => DataType::UInt8,
-                    Dtype::U16 => DataType::UInt16,
-                    Dtype::F16 => DataType::Float16,
-                    Dtype::F32 => DataType::Float32,
-                };
-                let item = Arc::new(Field::new("item", item, true));
-                let list = DataType::FixedSizeList(item, self.elements() as i32);
+                let list = list_type(self.dtype, self.elements());
                 Field::new(name, list, false).with_metadata(HashMap::from([
                     ("ARROW:extension:name".to_owned(), "arrow.fixed_shape_tensor".to_owned()),
                     ("ARROW:extension:metadata".to_owned(), shape),
@@ -103,6 +93,27 @@ impl TensorShape {
             }
         }
     }
+}
+
+/// # Errors
+/// If a tensor has more elements than a page can hold.
+pub(crate) fn check_elements(elements: u64, dtype: Dtype) -> Result<(), SpecError> {
+    let most = MAX_ELEMENTS.min(MAX_BYTES / dtype.bytes() as u64);
+    match elements <= most {
+        true => Ok(()),
+        false => Err(SpecError::TensorTooLarge { elements, most }),
+    }
+}
+
+/// The type of lists of so many elements.
+pub(crate) fn list_type(dtype: Dtype, elements: usize) -> DataType {
+    let item = match dtype {
+        Dtype::U8 => DataType::UInt8,
+        Dtype::U16 => DataType::UInt16,
+        Dtype::F16 => DataType::Float16,
+        Dtype::F32 => DataType::Float32,
+    };
+    DataType::FixedSizeList(Arc::new(Field::new("item", item, true)), elements as i32)
 }
 
 /// Tensors as an array of the type of their field. They begin at a multiple of the size of an element.

@@ -27,7 +27,7 @@ from ._errors import (
 )
 from ._inlaid import Schema, __version__
 from ._table import Table
-from ._write import append, convert
+from ._write import append, convert, repack
 
 __all__ = [
     "Batches",
@@ -48,4 +48,5 @@ __all__ = [
     "append",
     "convert",
     "open",
+    "repack",
 ]

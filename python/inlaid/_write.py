@@ -1,4 +1,4 @@
-"""Conversions and appends: the options of the command line, as arguments."""
+"""Conversions, appends and repackings: the options of the command line, as arguments."""
 
 from __future__ import annotations
 
@@ -97,6 +97,39 @@ def append(
     the result, interrupts and exceptions are as for `convert`; `NotFoundError` also if there is no dataset.
     """
     return _run("append", **locals())
+
+
+def repack(
+    sources: Sources,
+    out: Source,
+    *,
+    column: str | None = None,
+    shape: tuple[int, ...] | str | None = None,
+    compression: Literal["none", "lz4", "zstd"] | None = None,
+    row_group_bytes: int | str | None = None,
+    progress: Progress = True,
+) -> dict[str, Any]:
+    """Writes Parquet and Arrow files that other tools wrote once more, below the folder `out`, so that `open` reads
+    their tensors at the speed of memory. Rows, their order and all other columns stay as they are. The folder appears
+    when everything is written, whole.
+
+    - `sources`: files, or folders with files below them, which keep their names with the extension `parquet`.
+    - `column`: the name of the column of tensors, if there are several that may be it: lists of fixed or of equal
+      length, nested or not, or bytes.
+    - `shape`: the shape of every tensor, as in (224, 224, 3); by default what the files say, else one dimension.
+      Columns of bytes need it.
+
+    The other options are those of `inlaid repack`, which `inlaid repack --help` explains; `None` is its default.
+    `progress` is as for `convert`, and counts rows.
+
+    Returns the summary (`schemas/repack.schema.json`): files, rows, column, shape, seconds.
+
+    Ctrl-C (`KeyboardInterrupt`) stops the run; then nothing is written. Raises `SettingError` for a wrong option or
+    shape, `NotFoundError` for a missing source, `ColumnError` if there is no such column, `DamagedError` for a file
+    that can't be read or has no tensors, `ExistsError` if `out` is not empty, `DiskFullError`, and `InlaidError` for a
+    row that is null or of another length, which it names.
+    """
+    return _run("repack", **locals())
 
 
 def _run(command: str, sources: Sources, out: Source, progress: Progress, **options: Any) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 use std::io::ErrorKind;
 
-use inlaid::Error;
 use inlaid::cli::{hint, message};
+use inlaid::{Error, RepackError};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 
 /// The exception that a caller in Python expects, with the way out in its text.
 pub fn exception(error: Error) -> PyErr {
-    if let Error::Interrupted = error {
+    if let Error::Interrupted | Error::Abandoned = error {
         return PyKeyboardInterrupt::new_err(());
     }
     let hint = hint(&error).map_or_else(String::new, |hint| format!("\nhint: {hint}"));
@@ -29,13 +29,29 @@ fn class(error: &Error) -> &'static str {
         Error::Damaged { .. } | Error::NoTensors(_) => "DamagedError",
         Error::NoColumn { .. } => "ColumnError",
         Error::NoRow { .. } => "RowError",
-        Error::OutputNotEmpty(_) | Error::OutputExists(_) | Error::OtherConversion(_) | Error::ForeignFile(_) => {
-            "ExistsError"
-        }
+        Error::Repack { source, .. } => repack_class(source),
+        Error::OutputTaken(_)
+        | Error::OutputNotEmpty(_)
+        | Error::OutputExists(_)
+        | Error::OtherConversion(_)
+        | Error::ForeignFile(_) => "ExistsError",
         Error::Locked { .. } => "LockedError",
         Error::Rejected { .. } | Error::TooManyRejects { .. } | Error::NothingUsable { .. } => "RejectedError",
         Error::ContentChanged { .. } => "RejectedError",
         Error::DiskFull { .. } => "DiskFullError",
+        _ => "InlaidError",
+    }
+}
+
+fn repack_class(error: &RepackError) -> &'static str {
+    match error {
+        RepackError::NoColumn { .. } => "ColumnError",
+        RepackError::NoFiles => "NotFoundError",
+        RepackError::SeveralColumns(_)
+        | RepackError::NoRows(_)
+        | RepackError::NotTensors { .. }
+        | RepackError::Shape { .. } => "SettingError",
+        RepackError::UnknownFormat | RepackError::Damaged(_) | RepackError::NoTensors(_) => "DamagedError",
         _ => "InlaidError",
     }
 }

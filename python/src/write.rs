@@ -1,4 +1,4 @@
-//! Conversions and appends, started from Python.
+//! Conversions, appends and repackings, started from Python.
 
 use std::ffi::OsString;
 use std::sync::Mutex;
@@ -16,7 +16,7 @@ use crate::errors::{exception, setting};
 /// How often signals are looked for, and progress is told.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Runs `inlaid convert` or `inlaid append` with these arguments, and returns the summary as JSON.
+/// Runs `inlaid convert`, `append` or `repack` with these arguments, and returns the summary as JSON.
 /// `progress` is called with the numbers of images done, in all, and rejected; `True` shows a bar on a
 /// terminal.
 #[pyfunction]

@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use crate::{
     ByteSize, Channels, Color, Compression, Dtype, Filter, Fit, Folders, Format, History, Layout, Limits, MaxErrors,
-    Mean, OnChanged, OnError, Order, Overwrite, RunOptions, Scale, Shares, Size, Spec, SplitBy, Std, Storage,
+    Mean, OnChanged, OnError, Order, Overwrite, RepackSpec, RunOptions, Scale, Shape, Shares, Size, Spec, SplitBy, Std,
+    Storage,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -23,6 +24,7 @@ pub struct Arguments {
 pub enum Command {
     Convert(Box<Convert>),
     Append(Append),
+    Repack(Repack),
     Verify(Verify),
     /// Say what a dataset is and what it holds
     Info(Dataset),
@@ -209,6 +211,54 @@ impl Append {
             on_changed: if self.on_changed == "stop" { OnChanged::Stop } else { OnChanged::Skip },
             history: if self.no_history { History::Drop } else { History::Keep },
             ..self.run.resolve()
+        }
+    }
+}
+
+/// Write files of other tools once more, so that their tensors are read at the speed of memory
+///
+/// SRC is a Parquet or Arrow file with a column of tensors (lists of fixed or of equal length, nested or not;
+/// columns of Hugging Face datasets; with `--shape` also bytes), or a folder of such files. Each becomes a
+/// Parquet file of the same name below DIR, with the same rows and other columns. DIR appears when all is
+/// written.
+///
+/// Exit codes: 0 done; 1 stopped, nothing is written; 2 usage.
+#[derive(Args)]
+pub struct Repack {
+    /// Parquet or Arrow files, or folders of them
+    #[arg(value_name = "SRC", required = true)]
+    pub sources: Vec<PathBuf>,
+    /// The folder of the new files; it must be missing or empty
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The column of tensors, if there are several that may be it
+    #[arg(long, value_name = "NAME")]
+    column: Option<String>,
+    /// Shape of the tensors: 224x224x3 [default: what the files say, else one dimension]
+    #[arg(long, value_name = "SHAPE")]
+    shape: Option<Shape>,
+    /// Of the tensor column; pixels hardly shrink, and only uncompressed ones can be mapped
+    #[arg(long, default_value = "none", value_parser = words(Compression::ALL))]
+    compression: Compression,
+    /// Tensors of a row group at most
+    #[arg(long, value_name = "BYTES", default_value = "16MiB")]
+    row_group_bytes: ByteSize,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+impl Repack {
+    /// What decides bytes.
+    pub fn resolve(&self) -> RepackSpec {
+        RepackSpec {
+            column: self.column.clone(),
+            shape: self.shape.clone(),
+            compression: self.compression,
+            row_group_bytes: self.row_group_bytes,
         }
     }
 }

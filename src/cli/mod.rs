@@ -20,12 +20,12 @@ use std::sync::Once;
 use clap::Parser;
 
 use crate::{Error, Version};
-use args::{Arguments, Command, Dataset, Run, Verify};
+use args::{Arguments, Command, Dataset, Verify};
 use terminal::Terminal;
 
 pub use report::{hint, message};
 pub use terminal::{Shown, bar};
-pub use write::Write;
+pub use write::{Write, Written};
 
 /// Runs the command line; the first argument is the program's name. Returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -39,8 +39,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     quiet_codec_panics();
     let run = || match command {
-        Command::Convert(convert) => run_write(&convert.run, &Write::from(&*convert)),
-        Command::Append(append) => run_write(&append.run, &Write::from(&append)),
+        Command::Convert(convert) => run_write(&Write::from(&*convert), convert.run.quiet, convert.run.json),
+        Command::Append(append) => run_write(&Write::from(&append), append.run.quiet, append.run.json),
+        Command::Repack(repack) => run_write(&Write::from(&repack), repack.quiet, repack.json),
         Command::Verify(verify) => run_verify(&verify),
         Command::Info(dataset) => run_info(&dataset),
         Command::Compact(dataset) => run_change(&dataset, crate::compact),
@@ -49,15 +50,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(1)
 }
 
-fn run_write(run: &Run, write: &Write) -> u8 {
-    let terminal = Terminal::new(run.quiet);
+fn run_write(write: &Write, quiet: bool, json: bool) -> u8 {
+    let terminal = Terminal::new(quiet);
     terminal.stop_on_signal(write.progress());
     let shown = terminal.show(write.progress());
     let outcome = write.run();
     drop(shown);
-    report(outcome, |summary| {
+    report(outcome, |written| {
+        let Written::Rows(summary) = written else {
+            report::written(written, write.out(), json);
+            return 0;
+        };
         terminal.notes(&summary.notices);
-        report::summary(summary, write.out(), run.json);
+        report::written(written, write.out(), json);
         match summary.rejects {
             0 => 0,
             _ if summary.committed || summary.dry_run => 3,

@@ -5,7 +5,8 @@ use std::error::Error as _;
 use std::io::{Write, stdout};
 use std::path::Path;
 
-use crate::{ByteSize, Error, SpecError, Summary, Verification, Version};
+use super::Written;
+use crate::{ByteSize, Error, RepackError, RepackSummary, SpecError, Summary, Verification, Version};
 
 /// The exit code of a run that stopped.
 pub fn exit_code(error: &Error) -> u8 {
@@ -16,10 +17,11 @@ pub fn exit_code(error: &Error) -> u8 {
 }
 
 /// Prints the summary; a reader that has gone away is no error.
-pub fn summary(summary: &Summary, out: &Path, json: bool) {
-    let text = match json {
-        true => serde_json::to_string_pretty(summary).expect("a summary has no maps with odd keys") + "\n",
-        false => in_words(summary, out),
+pub fn written(written: &Written, out: &Path, json: bool) {
+    let text = match (json, written) {
+        (true, _) => serde_json::to_string_pretty(written).expect("a summary has no maps with odd keys") + "\n",
+        (false, Written::Rows(summary)) => in_words(summary, out),
+        (false, Written::Files(summary)) => files_in_words(summary, out),
     };
     let _ = stdout().write_all(text.as_bytes());
 }
@@ -60,6 +62,15 @@ fn in_words(summary: &Summary, out: &Path) -> String {
         }
     }
     text
+}
+
+fn files_in_words(summary: &RepackSummary, out: &Path) -> String {
+    let RepackSummary { rows, column, shape, dtype, seconds, .. } = summary;
+    let (files, bytes, out) = (files(summary.files), ByteSize(summary.bytes), out.display());
+    let rate = summary.tensor_bytes_per_second / 1e6;
+    format!(
+        "{rows} rows of `{column}` ({shape} {dtype}) in {files}, {bytes}, in {seconds:.1} s ({rate:.0} MB/s): `{out}`\n"
+    )
 }
 
 fn files(count: usize) -> String {
@@ -161,7 +172,8 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::ClassTooSmall { .. } | Error::TooFewImages { .. } => {
             "use `--split-by path`, which draws for each image, or fewer splits, as in `--split train=1`".into()
         }
-        Error::OutputNotEmpty(_) => "choose a new folder for `--out`".into(),
+        Error::Repack { source, .. } => return repack_hint(source),
+        Error::OutputTaken(_) | Error::OutputNotEmpty(_) => "choose a new folder for `--out`".into(),
         Error::OutputExists(_) => {
             "add to it with `inlaid append`, replace it with `--overwrite`, or choose a new folder for `--out`".into()
         }
@@ -191,6 +203,29 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::FormatVersion { .. } => "use the release of inlaid that wrote the dataset".into(),
         Error::Rejected { .. } => "leave out `--on-error stop` to list such inputs and go on".into(),
         Error::TooManyRejects { .. } => "raise `--max-errors` to go on".into(),
+        _ => return None,
+    })
+}
+
+/// The way out for a file that can't be repacked.
+fn repack_hint(error: &RepackError) -> Option<String> {
+    Some(match error {
+        RepackError::NoFiles => "files are looked for by their extension: parquet, arrow, feather or ipc".into(),
+        RepackError::SameName(_) => "repack them one after the other, each with its own `--out`".into(),
+        RepackError::Damaged(_) => "restore the file".into(),
+        RepackError::UnknownFormat => "read it with the tool that wrote it, and let that write Parquet".into(),
+        RepackError::NoTensors(_) => {
+            "tensors are lists of numbers, or bytes with `--shape`; encoded images are for `inlaid convert`".into()
+        }
+        RepackError::SeveralColumns(_) => "name it with `--column`".into(),
+        RepackError::Shape { .. } => "give it as in `--shape 224x224x3`".into(),
+        RepackError::NoRows(_) => "give the shape with `--shape`, or leave the file out".into(),
+        RepackError::Element { .. } => "let the tool that wrote it cast the column".into(),
+        RepackError::OtherTensors(_) => "repack them one after the other, each with its own `--out`".into(),
+        RepackError::Unwritable { .. } => "leave that column out of the file".into(),
+        RepackError::NullTensor { .. } | RepackError::NullElement { .. } | RepackError::Ragged { .. } => {
+            "leave such rows out of the file".into()
+        }
         _ => return None,
     })
 }

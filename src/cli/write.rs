@@ -1,27 +1,45 @@
-//! The commands that write rows, `convert` and `append`, as they were asked for: by arguments, or by
-//! Python.
+//! The commands that write rows, `convert`, `append` and `repack`, as they were asked for: by arguments, or
+//! by Python.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Parser;
+use serde::Serialize;
 
-use super::args::{Append, Arguments, Command, Convert};
-use crate::{Error, Progress, RunOptions, Spec, Summary};
+use super::args::{Append, Arguments, Command, Convert, Repack};
+use crate::{Error, Progress, RepackSpec, RepackSummary, RunOptions, Spec, Summary};
 
-/// A conversion or an append that is ready to run.
+/// A command that is ready to run.
 pub struct Write {
     sources: Vec<PathBuf>,
     out: PathBuf,
-    /// Of a conversion; an append has that of the dataset.
-    spec: Option<Spec>,
+    task: Task,
     options: RunOptions,
-    dry_run: bool,
+}
+
+enum Task {
+    Convert(Box<Spec>),
+    ConvertDry(Box<Spec>),
+    /// With the spec of the dataset.
+    Append,
+    AppendDry,
+    Repack(RepackSpec),
+}
+
+/// What a command has written.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Written {
+    /// Rows of a dataset.
+    Rows(Summary),
+    /// Files of tables.
+    Files(RepackSummary),
 }
 
 impl Write {
-    /// Takes the arguments of `inlaid convert` or `inlaid append`, the program's name first.
+    /// Takes the arguments of `inlaid convert`, `append` or `repack`, the program's name first.
     ///
     /// # Errors
     /// What is wrong with them, in a line.
@@ -30,11 +48,12 @@ impl Write {
         match arguments.command {
             Command::Convert(convert) => Ok(Write::from(&*convert)),
             Command::Append(append) => Ok(Write::from(&append)),
-            _ => Err("only `convert` and `append` write rows".to_owned()),
+            Command::Repack(repack) => Ok(Write::from(&repack)),
+            _ => Err("only `convert`, `append` and `repack` write rows".to_owned()),
         }
     }
 
-    /// The dataset's folder.
+    /// The output folder.
     pub fn out(&self) -> &Path {
         &self.out
     }
@@ -47,14 +66,15 @@ impl Write {
     /// Runs it.
     ///
     /// # Errors
-    /// As [`crate::convert`], [`crate::append`] and their dry runs.
-    pub fn run(&self) -> Result<Summary, Error> {
-        let Write { sources, out, spec, options, dry_run } = self;
-        match (spec, dry_run) {
-            (Some(spec), false) => crate::convert(sources, out, spec, options),
-            (Some(spec), true) => crate::dry_run(sources, out, spec, options),
-            (None, false) => crate::append(sources, out, options),
-            (None, true) => crate::append_dry_run(sources, out, options),
+    /// As [`crate::convert`], [`crate::append`] and their dry runs, and [`crate::repack`].
+    pub fn run(&self) -> Result<Written, Error> {
+        let Write { sources, out, task, options } = self;
+        match task {
+            Task::Convert(spec) => crate::convert(sources, out, spec, options).map(Written::Rows),
+            Task::ConvertDry(spec) => crate::dry_run(sources, out, spec, options).map(Written::Rows),
+            Task::Append => crate::append(sources, out, options).map(Written::Rows),
+            Task::AppendDry => crate::append_dry_run(sources, out, options).map(Written::Rows),
+            Task::Repack(spec) => crate::repack(sources, out, spec, &options.progress).map(Written::Files),
         }
     }
 }
@@ -62,15 +82,25 @@ impl Write {
 impl From<&Convert> for Write {
     fn from(convert: &Convert) -> Write {
         let (spec, options) = convert.resolve();
-        let (sources, out) = (convert.sources.clone(), convert.out.clone());
-        Write { sources, out, spec: Some(spec), options, dry_run: convert.run.dry_run }
+        let task = match convert.run.dry_run {
+            false => Task::Convert(Box::new(spec)),
+            true => Task::ConvertDry(Box::new(spec)),
+        };
+        Write { sources: convert.sources.clone(), out: convert.out.clone(), task, options }
     }
 }
 
 impl From<&Append> for Write {
     fn from(append: &Append) -> Write {
-        let (sources, out) = (append.sources.clone(), append.out.clone());
-        Write { sources, out, spec: None, options: append.resolve(), dry_run: append.run.dry_run }
+        let task = if append.run.dry_run { Task::AppendDry } else { Task::Append };
+        Write { sources: append.sources.clone(), out: append.out.clone(), task, options: append.resolve() }
+    }
+}
+
+impl From<&Repack> for Write {
+    fn from(repack: &Repack) -> Write {
+        let (sources, out) = (repack.sources.clone(), repack.out.clone());
+        Write { sources, out, task: Task::Repack(repack.resolve()), options: RunOptions::default() }
     }
 }
 

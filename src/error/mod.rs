@@ -1,7 +1,9 @@
 //! The two kinds of failure: [`Error`] (the run stopped, what is committed is whole) and
-//! [`RecordError`] (one input can't become a row), and what is wrong with a setting, [`SpecError`].
+//! [`RecordError`] (one input can't become a row); what is wrong with a setting, [`SpecError`], and with
+//! a file to be repacked, [`RepackError`].
 
 mod record;
+mod repack;
 mod spec;
 
 use std::io;
@@ -12,6 +14,7 @@ use thiserror::Error as ThisError;
 use crate::spec::Folders;
 
 pub use record::{RecordError, Stage};
+pub use repack::RepackError;
 pub use spec::SpecError;
 
 /// The run stopped; the dataset is as it was last committed.
@@ -94,6 +97,9 @@ pub enum Error {
     /// The output folder holds something else.
     #[error("output folder `{}` is not empty and not an inlaid dataset", .0.display())]
     OutputNotEmpty(PathBuf),
+    /// The output folder holds something, be it a dataset.
+    #[error("output folder `{}` is not empty", .0.display())]
+    OutputTaken(PathBuf),
     /// The output is a dataset already.
     #[error("output folder `{}` already holds a dataset", .0.display())]
     OutputExists(PathBuf),
@@ -185,6 +191,17 @@ pub enum Error {
     /// The run was interrupted.
     #[error("interrupted")]
     Interrupted,
+    /// The run was interrupted, and leaves nothing.
+    #[error("interrupted, nothing is written")]
+    Abandoned,
+    /// A file that others wrote can't be repacked.
+    #[error("can't repack `{}`", path.display())]
+    Repack {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: RepackError,
+    },
     /// There is nothing to append to.
     #[error("`{}` holds no dataset", .0.display())]
     NoDataset(PathBuf),
@@ -243,6 +260,11 @@ pub enum Error {
 impl Error {
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Error {
         Error::Damaged { path: path.to_owned(), reason: reason.into() }
+    }
+
+    /// For `map_err`: a file that can't be repacked.
+    pub(crate) fn repack(path: &Path) -> impl FnOnce(RepackError) -> Error {
+        move |source| Error::Repack { path: path.to_owned(), source }
     }
 
     /// For `map_err`: a shard that could not be written.

@@ -64,6 +64,9 @@ pub enum SpecError {
         /// `mean` or `standard deviation`.
         what: &'static str,
     },
+    /// A shape that is not `N`, `AxB`, ...
+    #[error("shape `{0}` is not lengths of dimensions such as 224x224x3, 1 or more each")]
+    Shape(String),
     /// A tensor of more elements than readers can hold.
     #[error("a tensor of {elements} elements is too large, the most is {most}")]
     TensorTooLarge {

@@ -106,6 +106,11 @@ impl PageLayout {
         }
     }
 
+    /// The same layout, of pages of at most so many rows.
+    pub(crate) fn with_max_rows(self, max_rows: usize) -> PageLayout {
+        PageLayout { max_rows, ..self }
+    }
+
     /// The memory of a page, not used before.
     pub fn zeroed(&self) -> Vec<u8> {
         vec![0; self.buffer_bytes()]
@@ -267,6 +272,11 @@ impl PageBuffer {
     pub fn keep(&mut self) {
         assert!(self.rows < self.layout.max_rows, "a page is never asked to hold more rows than planned");
         self.rows += 1;
+    }
+
+    /// How many rows it has.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
     }
 
     /// Completes the page. A page that lost rows begins later in its buffer, as its levels are shorter.

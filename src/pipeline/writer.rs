@@ -11,7 +11,7 @@ use crate::error::{Error, RecordError};
 use crate::page::Page;
 use crate::plan::PagePlan;
 use crate::reject::Reject;
-use crate::shard::{RowGroup, ShardWriter};
+use crate::shard::{Row, RowGroup, ShardWriter};
 
 /// Writes pages in the order of the plan.
 pub(super) struct Writer<'a> {
@@ -21,6 +21,8 @@ pub(super) struct Writer<'a> {
     early: BTreeMap<usize, Filled<'a>>,
     next: usize,
     group: RowGroup,
+    /// Of the pages of the group.
+    rows: Vec<Row>,
     pages_in_group: usize,
     shard: Option<Box<dyn ShardWriter>>,
     /// Of the rows of the shard that were written.
@@ -38,6 +40,7 @@ impl<'a> Writer<'a> {
             early: BTreeMap::new(),
             next: 0,
             group: RowGroup::default(),
+            rows: Vec::new(),
             pages_in_group: 0,
             shard: None,
             labels: Vec::new(),
@@ -70,7 +73,7 @@ impl<'a> Writer<'a> {
             self.reject(path, error)?;
         }
         self.group.pages.extend(page);
-        self.group.rows.extend(rows);
+        self.rows.extend(rows);
         self.pages_in_group += 1;
         if plan.ends_row_group {
             self.write_row_group(&plan)?;
@@ -92,15 +95,16 @@ impl<'a> Writer<'a> {
     }
 
     fn write_row_group(&mut self, plan: &PagePlan<'_>) -> Result<(), Error> {
-        if self.group.rows.is_empty() {
+        if self.rows.is_empty() {
             return Ok(());
         }
         let shard = match &mut self.shard {
             Some(shard) => shard,
             none => none.insert(self.draft.begin_shard(plan.split, plan.place)?),
         };
+        self.group.others = self.draft.columns().other_arrays(&self.rows);
         shard.write_row_group(&mut self.group)?;
-        self.labels.extend(self.group.rows.drain(..).map(|row| row.label));
+        self.labels.extend(self.rows.drain(..).map(|row| row.label));
         Ok(())
     }
 }

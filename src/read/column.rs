@@ -56,11 +56,11 @@ impl Element {
     }
 
     /// What inlaid writes such elements as; none if it does not.
-    pub(super) fn dtype(self) -> Option<Dtype> {
+    pub(crate) fn dtype(self) -> Option<Dtype> {
         Dtype::ALL.iter().copied().find(|dtype| Element::from(*dtype) == self)
     }
 
-    fn of(data_type: &DataType) -> Option<Element> {
+    pub(crate) fn of(data_type: &DataType) -> Option<Element> {
         Some(match data_type {
             DataType::UInt8 => Element::U8,
             DataType::Int8 => Element::I8,
@@ -119,7 +119,8 @@ impl TensorColumn {
         let (shape, bytes, element, storage) = match field.data_type() {
             DataType::FixedSizeList(item, length) => {
                 let length = usize::try_from(*length).ok()?;
-                let shape = shape("ARROW:extension:metadata").unwrap_or_else(|| vec![length]);
+                let shape = shape("ARROW:extension:metadata").or_else(|| shape("inlaid:shape"));
+                let shape = shape.unwrap_or_else(|| vec![length]);
                 let element = Element::of(item.data_type())?;
                 (shape, length.checked_mul(element.size())?, element, Storage::Tensor)
             }

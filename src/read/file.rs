@@ -3,14 +3,11 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::{Buffer, MutableBuffer};
-use arrow_ipc::convert::try_fb_to_schema;
-use arrow_ipc::reader::{FileDecoder, read_footer_length};
-use arrow_ipc::{Block, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -19,6 +16,7 @@ use parquet::basic::Compression as Codec;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
+use super::blocks::Blocks;
 use super::column::TensorColumn;
 use super::map::map;
 use crate::contain::contain;
@@ -45,7 +43,7 @@ pub(super) struct TensorFile {
 
 enum Content {
     Parquet(ArrowReaderMetadata),
-    Arrow { decoder: FileDecoder, blocks: Vec<Block> },
+    Arrow(Blocks),
 }
 
 /// Where the tensors of a row group are.
@@ -62,7 +60,7 @@ impl TensorFile {
     pub(super) fn open(path: &Path) -> Result<TensorFile, Error> {
         let bytes = map(path)?;
         let damaged = |reason: String| Error::damaged(path, reason);
-        let open = || match bytes.starts_with(b"ARROW1") {
+        let open = || match Blocks::may_be(&bytes) {
             true => open_arrow(&bytes).map_err(|error| error.to_string()),
             false => open_parquet(&bytes).map_err(|error| error.to_string()),
         };
@@ -79,7 +77,7 @@ impl TensorFile {
         }
         let tensors = match &self.content {
             Content::Parquet(_) => self.find_pages(row_group).map_or(Tensors::Encoded, Tensors::Pages),
-            Content::Arrow { .. } => {
+            Content::Arrow(_) => {
                 let array = self.read(row_group, &[&self.column.name])?.column(0).clone();
                 Tensors::Whole(self.values(&array).map_err(|reason| self.damaged(row_group, &reason))?)
             }
@@ -132,9 +130,8 @@ impl TensorFile {
                     false => Err(damaged(format!("it has {} rows instead of {rows}", batch.num_rows()))),
                 }
             }
-            Content::Arrow { decoder, blocks } => {
-                let block = &blocks[row_group];
-                let batch = read_block(decoder, block, &self.bytes).map_err(|error| damaged(error.to_string()))?;
+            Content::Arrow(blocks) => {
+                let batch = blocks.read(row_group).map_err(|error| damaged(error.to_string()))?;
                 select(&batch, columns).map_err(|error| damaged(error.to_string()))
             }
         }
@@ -286,58 +283,9 @@ fn open_parquet(bytes: &Bytes) -> Result<(Content, SchemaRef, Vec<usize>), Parqu
 }
 
 fn open_arrow(bytes: &Bytes) -> Result<(Content, SchemaRef, Vec<usize>), ArrowError> {
-    /// The length of the footer in four bytes, and the magic word.
-    const TRAILER: usize = 10;
-    let short = || ArrowError::ParseError("the file is too short".to_owned());
-    let end = bytes.len().checked_sub(TRAILER).ok_or_else(short)?;
-    let trailer = bytes[end..].try_into().expect("it has this length");
-    let start = end.checked_sub(read_footer_length(trailer)?).ok_or_else(short)?;
-    let footer = root_as_footer(&bytes[start..end]).map_err(|error| ArrowError::ParseError(error.to_string()))?;
-    let schema = footer.schema().ok_or_else(|| ArrowError::ParseError("the footer has no schema".to_owned()))?;
-    let schema: SchemaRef = Arc::new(try_fb_to_schema(schema)?);
-    let decoder = FileDecoder::new(schema.clone(), footer.version());
-    let blocks: Vec<Block> = footer.recordBatches().map_or_else(Vec::new, |blocks| blocks.iter().copied().collect());
-    let rows = blocks.iter().map(|block| Ok(read_block(&decoder, block, bytes)?.num_rows()));
+    let blocks = Blocks::open(bytes)?;
+    let rows = (0..blocks.len()).map(|number| Ok(blocks.read(number)?.num_rows()));
     let rows = rows.collect::<Result<_, ArrowError>>()?;
-    Ok((Content::Arrow { decoder, blocks }, schema, rows))
-}
-
-/// A record batch, as slices of the file where it is not compressed.
-fn read_block(decoder: &FileDecoder, block: &Block, bytes: &Bytes) -> Result<RecordBatch, ArrowError> {
-    let outside = || ArrowError::ParseError("a record batch lies outside of the file".to_owned());
-    let start = usize::try_from(block.offset()).map_err(|_| outside())?;
-    let length = usize::try_from(block.bodyLength()).ok().zip(usize::try_from(block.metaDataLength()).ok());
-    let end = length.and_then(|(body, head)| body.checked_add(head)?.checked_add(start));
-    let end = end.filter(|&end| end <= bytes.len()).ok_or_else(outside)?;
-    let bytes = bytes.slice(start..end);
-    check_lengths(&bytes, length.map_or(0, |(_, metadata)| metadata))?;
-    let batch = decoder.read_record_batch(block, &Buffer::from(bytes))?;
-    batch.ok_or_else(|| ArrowError::ParseError("a record batch is none".to_owned()))
-}
-
-/// Compressed buffers begin with the length that they had, for which memory is taken: a damaged one must
-/// not ask for more than any compression could hide.
-fn check_lengths(block: &[u8], metadata: usize) -> Result<(), ArrowError> {
-    /// Of zstd, whose blocks of 128 KiB may take 4 bytes.
-    const MOST_RATIO: usize = 1 << 15;
-    let damaged = || ArrowError::ParseError("the metadata of a record batch is damaged".to_owned());
-    let (message, body) = block.split_at_checked(metadata).ok_or_else(damaged)?;
-    // The message comes behind a mark and its length, or in old files behind its length alone.
-    let prefix = if message.starts_with(&[0xff; 4]) { 8 } else { 4 };
-    let message = root_as_message(message.get(prefix..).ok_or_else(damaged)?).map_err(|_| damaged())?;
-    let batch = message.header_as_record_batch().ok_or_else(damaged)?;
-    if batch.compression().is_none() {
-        return Ok(());
-    }
-    for buffer in batch.buffers().iter().flatten() {
-        let (start, length) = (usize::try_from(buffer.offset()), usize::try_from(buffer.length()));
-        let (start, length) = start.ok().zip(length.ok()).ok_or_else(damaged)?;
-        let stored = start.checked_add(length).and_then(|end| body.get(start..end)).ok_or_else(damaged)?;
-        // -1: it is not compressed.
-        let claimed = stored.first_chunk().map_or(0, |bytes| i64::from_le_bytes(*bytes));
-        if claimed > 0 && usize::try_from(claimed).is_ok_and(|claimed| claimed / MOST_RATIO > length) {
-            return Err(damaged());
-        }
-    }
-    Ok(())
+    let schema = blocks.schema.clone();
+    Ok((Content::Arrow(blocks), schema, rows))
 }

@@ -2,6 +2,7 @@
 //! crate where they are not.
 
 mod batches;
+mod blocks;
 mod column;
 mod dataset;
 mod file;
@@ -9,6 +10,7 @@ mod map;
 mod order;
 mod pool;
 mod record_batches;
+mod source;
 mod table;
 
 pub use batches::{Batch, BatchOptions, Batches};
@@ -16,4 +18,5 @@ pub use column::{Element, TensorColumn};
 pub use dataset::Dataset;
 pub use order::{Epoch, Position, RowOrder, Share, Uneven};
 pub use record_batches::RecordBatches;
+pub(crate) use source::SourceFile;
 pub use table::Table;

@@ -9,6 +9,8 @@ mod row;
 
 use std::path::Path;
 
+use arrow_array::ArrayRef;
+
 use self::arrow::ArrowShard;
 use self::file::ShardFile;
 use self::parquet::ParquetShard;
@@ -20,21 +22,28 @@ use crate::spec::{Format, Split};
 pub use checksum::{Checksum, RowGroupChecksums};
 pub use footer::Footer;
 pub(crate) use footer::StoredRowGroup;
-pub(crate) use parquet::lies_in_a_file;
+pub(crate) use parquet::{is_writable, lies_in_a_file};
 pub use row::Row;
 pub(crate) use row::StoredRow;
 
 /// Where the end of a shard keeps the checksums of its row groups: a JSON list. So a row group that
 /// is copied into another shard keeps its checksum, and a shard can be checked by itself.
-const CHECKSUMS: &str = "inlaid.row_groups";
+pub(crate) const CHECKSUMS: &str = "inlaid.row_groups";
 
 /// Rows that lie together in a file: pages of tensors and, in the same order, the rest.
 #[derive(Debug, Default)]
 pub struct RowGroup {
     /// None is empty.
     pub pages: Vec<Page>,
-    /// As many as the pages have rows.
-    pub rows: Vec<Row>,
+    /// All columns but the tensors, in order, with as many values as the pages have rows.
+    pub others: Vec<ArrayRef>,
+}
+
+impl RowGroup {
+    /// How many rows the pages have.
+    pub fn rows(&self) -> usize {
+        self.pages.iter().map(|page| page.rows).sum()
+    }
 }
 
 /// A shard that is complete and on disk.

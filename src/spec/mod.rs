@@ -4,6 +4,8 @@
 mod byte_size;
 mod color;
 mod normalize;
+mod repack;
+mod shape;
 mod shares;
 mod size;
 mod words;
@@ -13,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub use byte_size::ByteSize;
 pub use color::Color;
 pub use normalize::{Mean, Std};
+pub use repack::RepackSpec;
+pub use shape::Shape;
 pub use shares::Shares;
 pub use size::Size;
 pub use words::{

@@ -16,6 +16,7 @@ mod layout;
 mod output;
 mod read;
 mod refusals;
+mod repack;
 mod resume;
 mod rollback;
 mod split;

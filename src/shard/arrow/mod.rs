@@ -81,8 +81,8 @@ impl ArrowShard {
     }
 
     fn write(&mut self, group: &RowGroup) -> Result<(), ArrowError> {
-        let mut arrays = vec![self.tensors(group)?];
-        arrays.extend(self.columns.other_arrays(&group.rows));
+        let mut arrays = group.others.clone();
+        arrays.insert(self.columns.tensors(), self.tensors(group)?);
         let batch = RecordBatch::try_new(self.columns.schema().clone(), arrays)?;
         let start = self.writer.get_ref().bytes();
         self.writer.get_mut().begin_row_group();

@@ -49,7 +49,7 @@ impl ParquetFooter {
         let row_groups = metadata.row_groups().iter().zip(checksums).map(|(row_group, checksums)| StoredRowGroup {
             rows: usize::try_from(row_group.num_rows()).unwrap_or(0),
             range: range_of(row_group.columns()),
-            without_tensors: vec![without_tensors(row_group)],
+            without_tensors: without_tensors(row_group, 0),
             checksums,
         });
         let row_groups = row_groups.collect();
@@ -146,9 +146,15 @@ impl ChunkReader for FilePart {
     }
 }
 
-/// Where the columns beside the tensors, the first one, lie.
-pub(super) fn without_tensors(row_group: &RowGroupMetaData) -> Range<u64> {
-    range_of(&row_group.columns()[1.min(row_group.num_columns())..])
+/// Where the columns beside the tensors, those of this number, lie: behind them, and before them if they
+/// are not the first.
+pub(super) fn without_tensors(row_group: &RowGroupMetaData, tensors: usize) -> Vec<Range<u64>> {
+    let columns = row_group.columns();
+    let behind = range_of(&columns[columns.len().min(tensors + 1)..]);
+    match tensors {
+        0 => vec![behind],
+        _ => vec![range_of(&columns[..tensors]), behind],
+    }
 }
 
 /// Where these columns lie in the file.

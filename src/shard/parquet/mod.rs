@@ -9,6 +9,8 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arrow_array::new_empty_array;
+use arrow_schema::{Field, Schema};
 use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
@@ -27,7 +29,8 @@ use super::checksum::Checksum;
 use super::file::ShardFile;
 use super::footer::{Content, Footer, checksums};
 use super::{CHECKSUMS, RowGroup, ShardInfo, ShardWriter};
-use crate::columns::Columns;
+use crate::columns::{Columns, Origin};
+use crate::contain::contain;
 use crate::disk;
 use crate::error::Error;
 use crate::page::Page;
@@ -42,6 +45,8 @@ pub(super) struct ParquetShard {
     columns: Columns,
     writer: SerializedFileWriter<ShardFile>,
     encoders: ArrowRowGroupWriterFactory,
+    /// The leaf column of the tensors.
+    tensors: usize,
     rows: usize,
 }
 
@@ -58,7 +63,10 @@ impl ParquetShard {
         let schema = ArrowSchemaConverter::new().schema_root("schema").convert(columns.schema())?;
         let writer = SerializedFileWriter::new(file, schema.root_schema_ptr(), properties)?;
         let encoders = ArrowRowGroupWriterFactory::new(&writer, columns.schema().clone());
-        let mut shard = ParquetShard { path, name, columns: columns.clone(), writer, encoders, rows: 0 };
+        let leaves = writer.schema_descr();
+        let is_tensors = |&leaf: &usize| leaves.get_column_root_idx(leaf) == columns.tensors();
+        let tensors = (0..leaves.num_columns()).find(is_tensors).expect("a list has a leaf");
+        let mut shard = ParquetShard { path, name, columns: columns.clone(), writer, encoders, tensors, rows: 0 };
         from.map_or(Ok(()), |from| shard.pass_over(from))?;
         Ok(shard)
     }
@@ -128,26 +136,30 @@ impl ParquetShard {
     fn write(&mut self, group: &RowGroup) -> Result<(), ParquetError> {
         self.begin_row_group()?;
         let dictionary = self.columns.pages().dictionary();
-        let tensor_column = self.writer.schema_descr().column(0);
+        let tensor_column = self.writer.schema_descr().column(self.tensors);
         let chunk = TensorChunk { dictionary: dictionary.as_ref(), pages: &group.pages };
 
         let encoders = self.encoders.create_column_writers(self.writer.flushed_row_groups().len())?;
         let mut row_group = self.writer.next_row_group()?;
-        row_group.append_column(&chunk, chunk.close_result(tensor_column, self.columns.compression())?)?;
-        let others = self.columns.other_arrays(&group.rows);
-        // The first field and encoder are the tensor column's.
-        let fields = self.columns.schema().fields().iter().skip(1);
-        for ((field, array), mut encoder) in fields.zip(&others).zip(encoders.into_iter().skip(1)) {
-            for leaf in compute_leaves(field, array)? {
-                encoder.write(&leaf)?;
+        let (mut encoders, mut others) = (encoders.into_iter(), group.others.iter());
+        for (index, field) in self.columns.schema().fields().iter().enumerate() {
+            if index == self.columns.tensors() {
+                encoders.next();
+                row_group
+                    .append_column(&chunk, chunk.close_result(tensor_column.clone(), self.columns.compression())?)?;
+                continue;
             }
-            encoder.close()?.append_to_row_group(&mut row_group)?;
+            let array = others.next().expect("there is an array for every other column");
+            for (leaf, mut encoder) in compute_leaves(field, array)?.iter().zip(&mut encoders) {
+                encoder.write(leaf)?;
+                encoder.close()?.append_to_row_group(&mut row_group)?;
+            }
         }
         let metadata = row_group.close()?;
-        self.rows += group.rows.len();
+        self.rows += group.rows();
         let all = self.end_row_group()?;
         let file = self.writer.inner_mut();
-        file.add_row_group(checksums(file.file(), all, &[footer::without_tensors(&metadata)])?);
+        file.add_row_group(checksums(file.file(), all, &footer::without_tensors(&metadata, self.tensors))?);
         // Little is left to wait for at the end.
         Ok(disk::sync(file.file())?)
     }
@@ -189,6 +201,19 @@ impl ShardWriter for ParquetShard {
         let path = self.path.clone();
         self.complete().map_err(Error::write(&path))
     }
+}
+
+/// Whether a column of this field can be written: the crate panics at some types, and refuses others.
+pub(crate) fn is_writable(field: &Field) -> bool {
+    let begin = || {
+        let schema = Arc::new(Schema::new(vec![field.clone()]));
+        let root = ArrowSchemaConverter::new().schema_root("schema").convert(&schema)?.root_schema_ptr();
+        let writer = SerializedFileWriter::new(io::sink(), root, Arc::default())?;
+        let encoders = ArrowRowGroupWriterFactory::new(&writer, schema).create_column_writers(0)?;
+        compute_leaves(field, &new_empty_array(field.data_type()))?;
+        Ok::<_, ParquetError>(encoders.len())
+    };
+    contain(begin).is_ok_and(|begun| begun.is_ok())
 }
 
 /// So many bytes that are in place: nobody looks at them.
@@ -237,16 +262,20 @@ fn properties(columns: &Columns) -> WriterProperties {
     let key_values = columns.schema().metadata().iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
     let mut key_values: Vec<KeyValue> = key_values.collect();
     key_values.sort_by(|a, b| a.key.cmp(&b.key));
-    let mut properties = WriterProperties::builder()
+    let builder = WriterProperties::builder()
         .set_created_by(format!("inlaid {}", env!("CARGO_PKG_VERSION")))
         .set_compression(small)
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        // Hashes and paths never repeat: a dictionary of them would be dropped again.
-        .set_column_dictionary_enabled(ColumnPath::from("path"), false)
-        .set_column_dictionary_enabled(ColumnPath::from("sha256"), false)
-        .set_column_statistics_enabled(ColumnPath::from("sha256"), EnabledStatistics::None)
-        .set_key_value_metadata(Some(key_values))
-        .build();
+        .set_key_value_metadata(Some(key_values));
+    let mut properties = match columns.origin() {
+        Origin::Images => builder
+            // Hashes and paths never repeat: a dictionary of them would be dropped again.
+            .set_column_dictionary_enabled(ColumnPath::from("path"), false)
+            .set_column_dictionary_enabled(ColumnPath::from("sha256"), false)
+            .set_column_statistics_enabled(ColumnPath::from("sha256"), EnabledStatistics::None)
+            .build(),
+        Origin::Table => builder.build(),
+    };
     parquet::arrow::add_encoded_arrow_schema_to_metadata(columns.schema(), &mut properties);
     properties
 }

@@ -1,0 +1,163 @@
+//! The record batches of an Arrow file or stream, as slices of its bytes.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
+use arrow_ipc::convert::try_fb_to_schema;
+use arrow_ipc::reader::{FileDecoder, read_footer_length};
+use arrow_ipc::{Block, root_as_footer, root_as_message};
+use arrow_schema::{ArrowError, SchemaRef};
+use bytes::Bytes;
+
+/// What an Arrow file begins with.
+const FILE: &[u8] = b"ARROW1";
+
+/// What goes before the length of a message; old files and streams lack it.
+const MARK: &[u8] = &[0xff; 4];
+
+/// The record batches of an Arrow file or stream.
+pub(super) struct Blocks {
+    pub(super) schema: SchemaRef,
+    bytes: Bytes,
+    decoder: FileDecoder,
+    blocks: Vec<Block>,
+}
+
+impl Blocks {
+    /// Whether these bytes begin as those of an Arrow file or stream do.
+    pub(super) fn may_be(bytes: &[u8]) -> bool {
+        bytes.starts_with(FILE) || bytes.starts_with(MARK)
+    }
+
+    /// Finds the record batches, and reads the dictionaries.
+    pub(super) fn open(bytes: &Bytes) -> Result<Blocks, ArrowError> {
+        match bytes.starts_with(FILE) {
+            true => Blocks::of_file(bytes),
+            false => Blocks::of_stream(bytes),
+        }
+    }
+
+    fn of_file(bytes: &Bytes) -> Result<Blocks, ArrowError> {
+        /// The length of the footer in four bytes, and the magic word.
+        const TRAILER: usize = 10;
+        let short = || ArrowError::ParseError("the file is too short".to_owned());
+        let end = bytes.len().checked_sub(TRAILER).ok_or_else(short)?;
+        let trailer = bytes[end..].try_into().expect("it has this length");
+        let start = end.checked_sub(read_footer_length(trailer)?).ok_or_else(short)?;
+        let footer = root_as_footer(&bytes[start..end]).map_err(|error| ArrowError::ParseError(error.to_string()))?;
+        let schema = footer.schema().ok_or_else(|| ArrowError::ParseError("the footer has no schema".to_owned()))?;
+        let schema: SchemaRef = Arc::new(try_fb_to_schema(schema)?);
+        let mut decoder = FileDecoder::new(schema.clone(), footer.version());
+        for block in footer.dictionaries().iter().flatten() {
+            read_dictionary(&mut decoder, block, bytes)?;
+        }
+        let blocks = footer.recordBatches().map_or_else(Vec::new, |blocks| blocks.iter().copied().collect());
+        Ok(Blocks { schema, bytes: bytes.clone(), decoder, blocks })
+    }
+
+    /// A stream has no list of its messages: they are passed over one by one.
+    fn of_stream(bytes: &Bytes) -> Result<Blocks, ArrowError> {
+        let first = next_message(bytes, 0)?.ok_or_else(damaged)?;
+        let message = root_as_message(&bytes[8..first.metaDataLength() as usize]).map_err(|_| damaged())?;
+        let schema = message.header_as_schema().ok_or_else(damaged)?;
+        let schema: SchemaRef = Arc::new(try_fb_to_schema(schema)?);
+        let mut decoder = FileDecoder::new(schema.clone(), message.version());
+        let (mut blocks, mut dictionaries) = (Vec::new(), HashSet::new());
+        let mut at = end_of(&first)?;
+        while let Some(block) = next_message(bytes, at)? {
+            let message = &bytes[at + 8..at + block.metaDataLength() as usize];
+            let message = root_as_message(message).map_err(|_| damaged())?;
+            match message.header_as_dictionary_batch() {
+                Some(batch) if !dictionaries.insert(batch.id()) => {
+                    return Err(ArrowError::ParseError("its dictionaries change".to_owned()));
+                }
+                Some(_) => read_dictionary(&mut decoder, &block, bytes)?,
+                None => blocks.push(block),
+            }
+            at = end_of(&block)?;
+        }
+        Ok(Blocks { schema, bytes: bytes.clone(), decoder, blocks })
+    }
+
+    /// How many record batches there are.
+    pub(super) fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// A record batch, as slices of the file where it is not compressed.
+    pub(super) fn read(&self, number: usize) -> Result<RecordBatch, ArrowError> {
+        let block = &self.blocks[number];
+        let batch = self.decoder.read_record_batch(block, &block_bytes(block, &self.bytes)?)?;
+        batch.ok_or_else(|| ArrowError::ParseError("a record batch is none".to_owned()))
+    }
+}
+
+fn read_dictionary(decoder: &mut FileDecoder, block: &Block, bytes: &Bytes) -> Result<(), ArrowError> {
+    decoder.read_dictionary(block, &block_bytes(block, bytes)?)
+}
+
+/// The message of a stream that begins here; none at the end.
+fn next_message(bytes: &[u8], at: usize) -> Result<Option<Block>, ArrowError> {
+    let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) else { return Ok(None) };
+    let prefix = rest.first_chunk::<8>().filter(|prefix| prefix.starts_with(MARK)).ok_or_else(damaged)?;
+    let length = u32::from_le_bytes(prefix[4..].try_into().expect("it has four bytes")) as usize;
+    if length == 0 {
+        return Ok(None);
+    }
+    let message = rest.get(8..8 + length).ok_or_else(damaged)?;
+    let body = root_as_message(message).map_err(|_| damaged())?.bodyLength();
+    let block = Block::new(at as i64, i32::try_from(8 + length).map_err(|_| damaged())?, body);
+    match end_of(&block)? <= bytes.len() {
+        true => Ok(Some(block)),
+        false => Err(ArrowError::ParseError("the stream is cut off".to_owned())),
+    }
+}
+
+/// Where a message ends.
+fn end_of(block: &Block) -> Result<usize, ArrowError> {
+    let parts = [block.offset(), i64::from(block.metaDataLength()), block.bodyLength()];
+    let sum = |end: usize, part: i64| end.checked_add(usize::try_from(part).ok()?);
+    parts.into_iter().try_fold(0, sum).ok_or_else(damaged)
+}
+
+/// The bytes of a message and its body.
+fn block_bytes(block: &Block, bytes: &Bytes) -> Result<Buffer, ArrowError> {
+    let outside = || ArrowError::ParseError("a record batch lies outside of the file".to_owned());
+    let start = usize::try_from(block.offset()).map_err(|_| outside())?;
+    let end = end_of(block).ok().filter(|&end| end <= bytes.len()).ok_or_else(outside)?;
+    let bytes = bytes.slice(start..end);
+    check_lengths(&bytes, block.metaDataLength() as usize)?;
+    Ok(Buffer::from(bytes))
+}
+
+/// Compressed buffers begin with the length that they had, for which memory is taken: a damaged one must
+/// not ask for more than any compression could hide.
+fn check_lengths(block: &[u8], metadata: usize) -> Result<(), ArrowError> {
+    /// Of zstd, whose blocks of 128 KiB may take 4 bytes.
+    const MOST_RATIO: usize = 1 << 15;
+    let (message, body) = block.split_at_checked(metadata).ok_or_else(damaged)?;
+    let prefix = if message.starts_with(MARK) { 8 } else { 4 };
+    let message = root_as_message(message.get(prefix..).ok_or_else(damaged)?).map_err(|_| damaged())?;
+    let dictionary = || message.header_as_dictionary_batch()?.data();
+    let batch = message.header_as_record_batch().or_else(dictionary).ok_or_else(damaged)?;
+    if batch.compression().is_none() {
+        return Ok(());
+    }
+    for buffer in batch.buffers().iter().flatten() {
+        let (start, length) = (usize::try_from(buffer.offset()), usize::try_from(buffer.length()));
+        let (start, length) = start.ok().zip(length.ok()).ok_or_else(damaged)?;
+        let stored = start.checked_add(length).and_then(|end| body.get(start..end)).ok_or_else(damaged)?;
+        // -1: it is not compressed.
+        let claimed = stored.first_chunk().map_or(0, |bytes| i64::from_le_bytes(*bytes));
+        if claimed > 0 && usize::try_from(claimed).is_ok_and(|claimed| claimed / MOST_RATIO > length) {
+            return Err(damaged());
+        }
+    }
+    Ok(())
+}
+
+fn damaged() -> ArrowError {
+    ArrowError::ParseError("the metadata of a record batch is damaged".to_owned())
+}

@@ -1,0 +1,69 @@
+//! The schema of a repacked file: that of its source, but for the column of tensors.
+
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema, SchemaRef};
+use serde_json::{Value, json};
+
+use super::column::{EXTENSION, EXTENSION_METADATA, HUGGINGFACE, SHAPE, TENSOR, features, is_extension};
+use super::tensors::Tensors;
+use crate::error::RepackError;
+use crate::shard::{self, CHECKSUMS};
+use crate::tensor::list_type;
+
+/// The schema of the file that is made of one with this schema, of which the column `index` holds the
+/// tensors.
+pub(super) fn repacked(source: &Schema, index: usize, tensors: &Tensors) -> Result<SchemaRef, RepackError> {
+    let others = source.fields().iter().enumerate().filter(|(at, _)| *at != index);
+    others.map(|(_, field)| field).try_for_each(|field| match shard::is_writable(field) {
+        true => Ok(()),
+        false => Err(RepackError::Unwritable { column: field.name().clone(), found: field.data_type().clone() }),
+    })?;
+    let told = features(source).filter(|features| features.get(source.field(index).name()).is_some());
+    let field = field(source.field(index), tensors, told.is_some());
+    let mut metadata = source.metadata().clone();
+    // Those of the row groups that the source has.
+    metadata.remove(CHECKSUMS);
+    if told.is_some() {
+        metadata.insert(HUGGINGFACE.to_owned(), with_feature(source, field.name(), tensors));
+    }
+    let mut fields = source.fields().to_vec();
+    fields[index] = Arc::new(field);
+    Ok(Arc::new(Schema::new_with_metadata(fields, metadata)))
+}
+
+/// The field of the column of tensors. It is Arrow's extension if it was that, or if it has more than one
+/// dimension; but not in files of Hugging Face `datasets`, which refuses the extension.
+fn field(source: &Field, tensors: &Tensors, is_feature: bool) -> Field {
+    let dims = tensors.shape.dims();
+    let mut metadata = source.metadata().clone();
+    let name = metadata.remove(EXTENSION);
+    let told = metadata.remove(EXTENSION_METADATA).filter(|_| name.is_some_and(|name| name == TENSOR));
+    metadata.remove(SHAPE);
+    let shape = json!({ "shape": dims }).to_string();
+    if is_extension(source) || (dims.len() > 1 && !is_feature) {
+        // What is told beside the shape, such as names of dimensions, stays.
+        let told = told.filter(|told| shape_of(told).is_some_and(|told| told == dims));
+        metadata.insert(EXTENSION.to_owned(), TENSOR.to_owned());
+        metadata.insert(EXTENSION_METADATA.to_owned(), told.unwrap_or(shape));
+    } else if dims.len() > 1 {
+        metadata.insert(SHAPE.to_owned(), shape);
+    }
+    let list = list_type(tensors.dtype, tensors.shape.elements());
+    Field::new(source.name(), list, false).with_metadata(metadata)
+}
+
+fn shape_of(metadata: &str) -> Option<Vec<usize>> {
+    let metadata: Value = serde_json::from_str(metadata).ok()?;
+    serde_json::from_value(metadata.get("shape")?.clone()).ok()
+}
+
+/// What Hugging Face `datasets` is told, with a list in the place of what the column was.
+fn with_feature(source: &Schema, column: &str, tensors: &Tensors) -> String {
+    let item = json!({ "dtype": tensors.dtype.numpy_name(), "_type": "Value" });
+    let feature = json!({ "feature": item, "length": tensors.shape.elements(), "_type": "List" });
+    let text = source.metadata().get(HUGGINGFACE).map_or("{}", String::as_str);
+    let mut told: Value = serde_json::from_str(text).unwrap_or_default();
+    told["info"]["features"][column] = feature;
+    told.to_string()
+}

@@ -1,0 +1,213 @@
+"""Files of other writers, repacked: what every reader finds in them afterwards is what it found before."""
+
+import datetime
+import json
+from pathlib import Path
+
+import datasets
+import duckdb
+import inlaid
+import jsonschema
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import REPOSITORY
+from package import address
+
+ROWS, SHAPE = 30, (2, 4, 3)
+PIXELS = (np.arange(ROWS * 24) * 7 % 251).astype(np.uint8).reshape(ROWS, *SHAPE)
+FLAT = PIXELS.reshape(ROWS, -1)
+
+
+def is_mapped(array, path):
+    """Whether an array lies in a file that is mapped into this process."""
+    lines = [line.split(maxsplit=5) for line in Path("/proc/self/maps").read_text().splitlines()]
+    ranges = [line[0].split("-") for line in lines if line[5:] == [str(path)]]
+    return any(int(start, 16) <= address(array) < int(end, 16) for start, end in ranges)
+
+
+def others():
+    """Columns of many types, with nulls."""
+    times = [None if n == 4 else datetime.datetime(2026, 1, 1, n % 24, tzinfo=datetime.timezone.utc) for n in range(ROWS)]
+    return {
+        "text": [None if n == 3 else f"row {n}" for n in range(ROWS)],
+        "lists": pa.array([None if n == 5 else [{"a": k, "b": None} for k in range(n % 3)] for n in range(ROWS)]),
+        "time": pa.array(times, pa.timestamp("us", "UTC")),
+        "kind": pa.array(["x", "y", None] * 10).dictionary_encode(),
+        "price": pa.array([n / 4 for n in range(ROWS)], pa.float32()),
+    }
+
+
+def storages():
+    items = pa.array(PIXELS.ravel())
+    lists = pa.ListArray.from_arrays(np.arange(0, len(items) + 1, 24, dtype=np.int32), items)
+    large = pa.LargeListArray.from_arrays(np.arange(0, len(items) + 1, 24), items)
+    nested = pa.array(PIXELS.tolist(), pa.list_(pa.list_(pa.list_(pa.uint8()))))
+    arrays = pa.array(PIXELS.tolist(), pa.list_(pa.list_(pa.list_(pa.uint8(), 3), 4), 2))
+    return {
+        "tensor": (pa.FixedShapeTensorArray.from_numpy_ndarray(PIXELS), {}, SHAPE),
+        "fixed": (pa.FixedSizeListArray.from_arrays(items, 24), {}, (24,)),
+        "fixed-shaped": (pa.FixedSizeListArray.from_arrays(items, 24), {"shape": SHAPE}, SHAPE),
+        "list": (lists, {"shape": "2x4x3"}, SHAPE),
+        "large": (large, {}, (24,)),
+        "lists": (nested, {}, SHAPE),
+        "arrays": (arrays, {}, SHAPE),
+        "bytes": (pa.array([row.tobytes() for row in FLAT], pa.binary(24)), {"shape": SHAPE}, SHAPE),
+        "binary": (pa.array([row.tobytes() for row in FLAT]), {"shape": SHAPE, "column": "pixels"}, SHAPE),
+    }
+
+
+def is_repacked(path, source, shape):
+    """Asserts that a file holds what the table `source` holds, in verbatim pages."""
+    opened = inlaid.open(path)
+    assert (opened.shape, opened.dtype, opened.tensor_column) == (shape, np.uint8, "pixels")
+    assert np.array_equal(opened[:], PIXELS.reshape(ROWS, *shape))
+    # The pages are verbatim: rows are slices of the mapped file.
+    assert is_mapped(opened[0], path) and is_mapped(opened[ROWS - 1], path)
+    table = pq.read_table(path)
+    assert table.column_names == source.column_names
+    for name in source.column_names:
+        if name != "pixels":
+            assert table[name].equals(source[name]), name
+            assert table.schema.field(name).equals(source.schema.field(name), check_metadata=True)
+    frame = pl.read_parquet(path)
+    pixels = frame["pixels"]
+    pixels = pixels.ext.storage() if hasattr(pixels.dtype, "ext_storage") else pixels
+    assert np.array_equal(np.array(pixels.to_list()).reshape(ROWS, -1), FLAT)
+    assert frame["text"].to_list() == source["text"].to_pylist()
+
+
+@pytest.mark.parametrize("name", list(storages()))
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"use_dictionary": False, "compression": "zstd"},
+        {"data_page_version": "2.0", "row_group_size": 7},
+        {"data_page_size": 100, "write_batch_size": 5, "compression": "none"},
+    ],
+    ids=["dictionary", "plain", "v2", "small-pages"],
+)
+def test_files_of_pyarrow(tmp_path, name, options):
+    tensors, arguments, shape = storages()[name]
+    source = pa.table({"text": others()["text"], "pixels": tensors, **others()})
+    source = source.replace_schema_metadata({"note": "kept"})
+    pq.write_table(source, tmp_path / "file.parquet", **options)
+    summary = inlaid.repack(tmp_path / "file.parquet", tmp_path / "out", **arguments, progress=False)
+    schema = json.loads((REPOSITORY / "schemas/repack.schema.json").read_text())
+    jsonschema.validate(summary, schema)
+    assert (summary["rows"], summary["column"], tuple(summary["shape"])) == (ROWS, "pixels", shape)
+    is_repacked(tmp_path / "out/file.parquet", source, shape)
+    assert pq.read_schema(tmp_path / "out/file.parquet").metadata[b"note"] == b"kept"
+
+
+def test_tensors_keep_what_else_their_type_says(tmp_path):
+    kind = pa.fixed_shape_tensor(pa.uint8(), list(SHAPE), dim_names=["H", "W", "C"])
+    tensors = pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(PIXELS.ravel(), 24))
+    pq.write_table(pa.table({"pixels": tensors}), tmp_path / "file.parquet")
+    inlaid.repack(tmp_path / "file.parquet", tmp_path / "out", progress=False)
+    assert pq.read_table(tmp_path / "out/file.parquet")["pixels"].type == kind
+
+
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+@pytest.mark.parametrize("stream", [False, True], ids=["file", "stream"])
+def test_arrow_files(tmp_path, compression, stream):
+    source = pa.table({**others(), "pixels": storages()["tensor"][0]})
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    new = pa.ipc.new_stream if stream else pa.ipc.new_file
+    with new(str(tmp_path / "file.arrow"), source.schema, options=options) as writer:
+        writer.write_table(source, max_chunksize=11)
+    assert np.array_equal(inlaid.open(tmp_path / "file.arrow")[:], PIXELS)
+    inlaid.repack(tmp_path / "file.arrow", tmp_path / "out", progress=False)
+    is_repacked(tmp_path / "out/file.parquet", source, SHAPE)
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "snappy", "zstd"])
+def test_files_of_polars(tmp_path, compression):
+    frame = pl.DataFrame(
+        {
+            "text": others()["text"],
+            "pixels": pl.Series(PIXELS, dtype=pl.Array(pl.UInt8, SHAPE)),
+            "when": [datetime.date(2026, 1, 1 + n) for n in range(ROWS)],
+        }
+    )
+    frame.write_parquet(tmp_path / "file.parquet", compression=compression, row_group_size=8)
+    frame.write_ipc(tmp_path / "ipc.arrow", compression=compression if compression != "snappy" else "lz4")
+    for file in ("file.parquet", "ipc.arrow"):
+        inlaid.repack(tmp_path / file, tmp_path / file[:3], progress=False)
+        (path,) = (tmp_path / file[:3]).iterdir()
+        assert np.array_equal(inlaid.open(path)[:], PIXELS)
+        again = pl.read_parquet(path)
+        assert again.drop("pixels").equals(frame.drop("pixels"))
+
+
+def test_files_of_duckdb(tmp_path):
+    source = pa.table({"text": others()["text"], "pixels": storages()["list"][0]})
+    duckdb.sql(f"COPY (SELECT * FROM source) TO '{tmp_path}/file.parquet'")
+    inlaid.repack(tmp_path / "file.parquet", tmp_path / "out", shape=SHAPE, progress=False)
+    assert np.array_equal(inlaid.open(tmp_path / "out")[:], PIXELS)
+    found = duckdb.sql(f"SELECT text, pixels FROM '{tmp_path}/out/file.parquet'").fetchall()
+    assert [text for text, _ in found] == others()["text"]
+    assert np.array_equal(np.array([list(pixels) for _, pixels in found]), FLAT)
+
+
+FEATURES = {
+    "array": (datasets.Array3D(SHAPE, "uint8"), PIXELS, SHAPE),
+    "list": (datasets.List(datasets.Value("uint8"), length=24), FLAT, (24,)),
+    "lists": (datasets.List(datasets.List(datasets.List(datasets.Value("uint8")))), PIXELS.tolist(), SHAPE),
+}
+
+
+@pytest.mark.parametrize("kind", ["parquet", "disk"])
+@pytest.mark.parametrize("name", list(FEATURES))
+def test_files_of_datasets(tmp_path, name, kind):
+    feature, values, shape = FEATURES[name]
+    features = datasets.Features({"pixels": feature, "label": datasets.ClassLabel(names=["a", "b"])})
+    source = datasets.Dataset.from_dict({"pixels": values, "label": [0, 1] * (ROWS // 2)}, features=features)
+    if kind == "parquet":
+        source.to_parquet(tmp_path / "in/data.parquet")
+    else:
+        source.save_to_disk(tmp_path / "in")
+    inlaid.repack(tmp_path / "in", tmp_path / "out", progress=False)
+    opened = inlaid.open(tmp_path / "out")
+    assert opened.shape == shape and np.array_equal(opened[:], PIXELS.reshape(ROWS, *shape))
+    (file,) = (tmp_path / "out").iterdir()
+    loaded = datasets.load_dataset("parquet", data_files=str(file), split="train")
+    assert loaded.features["label"] == features["label"]
+    assert loaded.features["pixels"] == datasets.List(datasets.Value("uint8"), length=24)
+    assert np.array_equal(np.array(loaded["pixels"][:]), FLAT)
+    assert loaded["label"][:] == source["label"][:]
+
+
+def test_errors_are_typed_and_name_the_way_out(tmp_path):
+    tensors = pa.array([[1, 2], [3]] * 15, pa.list_(pa.uint8()))
+    pq.write_table(pa.table({"pixels": tensors}), tmp_path / "ragged.parquet")
+    pq.write_table(pa.table({"pixels": storages()["fixed"][0]}), tmp_path / "good.parquet")
+    (tmp_path / "text.parquet").write_text("no table")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/file").touch()
+
+    def refused(error, message, source, out="out", **options):
+        with pytest.raises(error) as caught:
+            inlaid.repack(tmp_path / source, tmp_path / out, **options, progress=False)
+        assert str(caught.value) == message
+        assert not (tmp_path / "out").exists()
+
+    row = "row 1 of column `pixels` has a list of 1 elements, the first row one of 2"
+    way_out = "\nhint: leave such rows out of the file"
+    refused(inlaid.InlaidError, f"can't repack `{tmp_path}/ragged.parquet`: {row}{way_out}", "ragged.parquet")
+    shape = "tensors of shape 5 have 5 elements, those of column `pixels` have 24"
+    way_out = "\nhint: give it as in `--shape 224x224x3`"
+    refused(ValueError, f"can't repack `{tmp_path}/good.parquet`: {shape}{way_out}", "good.parquet", shape=(5,))
+    column = "it has no column `x`, only `pixels`"
+    refused(inlaid.ColumnError, f"can't repack `{tmp_path}/good.parquet`: {column}", "good.parquet", column="x")
+    taken = f"output folder `{tmp_path}/full` is not empty\nhint: choose a new folder for `--out`"
+    refused(inlaid.ExistsError, taken, "good.parquet", "full")
+    format = "it is neither a Parquet nor an Arrow file"
+    way_out = "\nhint: read it with the tool that wrote it, and let that write Parquet"
+    refused(inlaid.DamagedError, f"can't repack `{tmp_path}/text.parquet`: {format}{way_out}", "text.parquet")
+    missing = f"can't read `{tmp_path}/none`: No such file or directory (os error 2)"
+    refused(FileNotFoundError, missing, "none")

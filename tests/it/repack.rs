@@ -1,0 +1,354 @@
+//! Files of other writers, repacked: the same rows with verbatim pages, or a message and nothing written.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, UInt8Type};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, DictionaryArray, FixedSizeBinaryArray, FixedSizeListArray, Int32Array,
+    LargeListArray, ListArray, RecordBatch, StringArray, StructArray, UInt8Array,
+};
+use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_ipc::writer::{FileWriter, StreamWriter};
+use arrow_schema::{DataType, Field, Schema};
+use inlaid::{Progress, RepackSpec, Table};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::Compression;
+use parquet::file::properties::{WriterProperties, WriterVersion};
+
+use crate::harness::Scratch;
+
+const ROWS: usize = 20;
+const ELEMENTS: usize = 12;
+
+fn pixels() -> Vec<u8> {
+    (0..ROWS * ELEMENTS).map(|n| (n * 7 % 251) as u8).collect()
+}
+
+fn item(data_type: DataType) -> Arc<Field> {
+    Arc::new(Field::new("item", data_type, true))
+}
+
+/// The pixels as fixed-size lists.
+fn fixed() -> ArrayRef {
+    let values = Arc::new(UInt8Array::from(pixels()));
+    Arc::new(FixedSizeListArray::new(item(DataType::UInt8), ELEMENTS as i32, values, None))
+}
+
+fn offsets<O: arrow_array::OffsetSizeTrait>(length: usize, count: usize) -> OffsetBuffer<O> {
+    OffsetBuffer::from_lengths(std::iter::repeat_n(length, count))
+}
+
+/// The pixels in the types that other writers use.
+fn storages() -> Vec<(&'static str, ArrayRef)> {
+    let values: ArrayRef = Arc::new(UInt8Array::from(pixels()));
+    let rows = ListArray::new(item(DataType::UInt8), offsets(3, ROWS * 4), values.clone(), None);
+    let nested = FixedSizeListArray::new(item(DataType::UInt8), 3, values.clone(), None);
+    vec![
+        ("fixed", fixed()),
+        ("list", Arc::new(ListArray::new(item(DataType::UInt8), offsets(ELEMENTS, ROWS), values.clone(), None))),
+        ("large", Arc::new(LargeListArray::new(item(DataType::UInt8), offsets(ELEMENTS, ROWS), values, None))),
+        ("lists", Arc::new(ListArray::new(item(rows.data_type().clone()), offsets(4, ROWS), Arc::new(rows), None))),
+        ("fixed-lists", Arc::new(FixedSizeListArray::new(item(nested.data_type().clone()), 4, Arc::new(nested), None))),
+        ("bytes", Arc::new(FixedSizeBinaryArray::try_new(ELEMENTS as i32, pixels().into(), None).unwrap())),
+        ("binary", Arc::new(BinaryArray::from_iter_values(pixels().chunks(ELEMENTS)))),
+    ]
+}
+
+/// A table with the tensors between other columns.
+fn table(tensors: ArrayRef) -> RecordBatch {
+    let numbers: ArrayRef = Arc::new(Int32Array::from_iter((0..ROWS as i32).map(|n| (n % 3 > 0).then_some(n))));
+    let texts: ArrayRef = Arc::new(StringArray::from_iter((0..ROWS).map(|n| (n != 5).then(|| format!("row {n}")))));
+    let nested: ArrayRef = Arc::new(StructArray::from(vec![
+        (Arc::new(Field::new("a", DataType::Int32, true)), numbers.clone()),
+        (Arc::new(Field::new("b", DataType::Utf8, true)), texts.clone()),
+    ]));
+    let words: DictionaryArray<Int32Type> = (0..ROWS).map(|n| ["x", "y", "z"][n % 3]).collect();
+    let columns = [("nested", nested), ("pixels", tensors), ("text", texts), ("word", Arc::new(words) as ArrayRef)];
+    let fields = columns.iter().map(|(name, array)| {
+        Field::new(*name, array.data_type().clone(), true).with_metadata([("of".to_owned(), (*name).to_owned())].into())
+    });
+    let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), [("note".to_owned(), "kept".to_owned())].into());
+    RecordBatch::try_new(Arc::new(schema), columns.into_iter().map(|(_, array)| array).collect()).unwrap()
+}
+
+fn write_parquet(path: &Path, batch: &RecordBatch, properties: WriterProperties) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
+}
+
+fn write_plain(scratch: &Scratch, name: &str, tensors: ArrayRef) {
+    write_parquet(&scratch.path().join(name), &table(tensors), WriterProperties::default());
+}
+
+fn read(path: &Path) -> RecordBatch {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
+    let batches: Vec<_> = reader.map(Result::unwrap).collect();
+    arrow_select::concat::concat_batches(&batches[0].schema(), &batches).unwrap()
+}
+
+fn all(table: &Table) -> Vec<u8> {
+    table.copy(&(0..table.len()).collect::<Vec<_>>()).unwrap()
+}
+
+/// Asserts that a repacked file has all rows of [`table`], and that its pages are verbatim.
+#[track_caller]
+fn is_repacked(path: &Path, shape: &[usize], compressed: bool) {
+    let opened = Table::open(path).unwrap();
+    assert_eq!(opened.tensor_column().shape, shape);
+    assert_eq!(all(&opened), pixels());
+    let whole = fs::read(path).unwrap();
+    assert_eq!(whole.windows(8 * ELEMENTS).any(|part| part == &pixels()[..8 * ELEMENTS]), !compressed);
+    let (found, expected) = (read(path), table(fixed()));
+    assert_eq!(found.schema().metadata()["note"], "kept");
+    for (at, name) in ["nested", "pixels", "text", "word"].into_iter().enumerate() {
+        assert_eq!(found.schema().field(at).name(), name);
+        assert_eq!(found.schema().field(at).metadata()["of"], name);
+        assert_eq!(found.column(at), expected.column(at), "{name}");
+    }
+}
+
+#[test]
+fn every_storage_keeps_its_rows() {
+    for (name, tensors) in storages() {
+        let scratch = Scratch::new();
+        write_plain(&scratch, "in.parquet", tensors);
+        let shape = match name {
+            "lists" | "fixed-lists" => vec![4, 3],
+            "bytes" | "binary" => vec![2, 2, 3],
+            _ => vec![ELEMENTS],
+        };
+        let words = if shape.len() == 3 { "--shape 2x2x3" } else { "" };
+        let ran = scratch.run("repack", &format!("in.parquet --out out {words} --json")).exits(0);
+        is_repacked(&scratch.path().join("out/in.parquet"), &shape, false);
+        let summary = ran.json();
+        assert_eq!((&summary["rows"], &summary["column"]), (&ROWS.into(), &"pixels".into()), "{name}");
+        assert_eq!(summary["shape"], serde_json::json!(shape));
+    }
+}
+
+#[test]
+fn every_encoding_is_read_and_every_compression_written() {
+    let builder = || WriterProperties::builder().set_max_row_group_row_count(Some(6));
+    for (properties, words) in [
+        (builder().set_dictionary_enabled(false).build(), ""),
+        (builder().set_compression(Compression::SNAPPY).build(), "--compression zstd"),
+        (builder().set_writer_version(WriterVersion::PARQUET_2_0).build(), "--compression lz4"),
+        (builder().build(), "--row-group-bytes 100"),
+    ] {
+        let scratch = Scratch::new();
+        write_parquet(&scratch.path().join("in.parquet"), &table(fixed()), properties);
+        scratch.run("repack", &format!("in.parquet --out out --shape 4,3 {words}")).exits(0);
+        is_repacked(&scratch.path().join("out/in.parquet"), &[4, 3], words.contains("compression"));
+    }
+}
+
+#[test]
+fn arrow_files_and_streams_become_parquet() {
+    let scratch = Scratch::new();
+    let batch = table(fixed());
+    let create = |name: &str| File::create(scratch.path().join(name)).unwrap();
+    let mut file = FileWriter::try_new(create("a.arrow"), &batch.schema()).unwrap();
+    let mut stream = StreamWriter::try_new(create("b.arrows"), &batch.schema()).unwrap();
+    for rows in [0..7, 7..7, 7..20] {
+        let part = batch.slice(rows.start, rows.len());
+        file.write(&part).unwrap();
+        stream.write(&part).unwrap();
+    }
+    file.finish().unwrap();
+    stream.finish().unwrap();
+    for name in ["a.arrow", "b.arrows"] {
+        assert_eq!(all(&Table::open(&scratch.path().join(name)).unwrap()), pixels());
+    }
+    let ran = scratch.run("repack", "a.arrow b.arrows --out out").exits(0);
+    assert!(ran.stdout.starts_with("40 rows of `pixels` (12 uint8) in 2 files, "), "{}", ran.stdout);
+    assert_eq!(ran.stderr, "");
+    is_repacked(&scratch.path().join("out/a.parquet"), &[ELEMENTS], false);
+    is_repacked(&scratch.path().join("out/b.parquet"), &[ELEMENTS], false);
+}
+
+#[test]
+fn folders_keep_their_files_names() {
+    let scratch = Scratch::new();
+    for name in ["in/train/part-0.parquet", "in/train/part-1.parquet", "in/test/part-0.parquet"] {
+        write_plain(&scratch, name, fixed());
+    }
+    scratch.file("in/_SUCCESS", b"");
+    scratch.file("in/.hidden/x.parquet", b"");
+    scratch.file("in/README.md", b"text");
+    scratch.run("repack", "in --out a/new/out").exits(0);
+    let names: Vec<String> = scratch.files("a/new").into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["out/test/part-0.parquet", "out/train/part-0.parquet", "out/train/part-1.parquet"]);
+    let train = Table::open(&scratch.path().join("a/new/out/train")).unwrap();
+    assert_eq!((train.len(), all(&train)), (2 * ROWS, [pixels(), pixels()].concat()));
+    // An empty folder is as good as none; what was repacked is repacked to the same bytes.
+    fs::create_dir(scratch.path().join("again")).unwrap();
+    scratch.run("repack", "a/new/out --out again").exits(0);
+    assert_eq!(scratch.files("again"), scratch.files("a/new/out"));
+}
+
+#[test]
+fn a_table_without_rows_stays_one() {
+    let scratch = Scratch::new();
+    write_plain(&scratch, "in/full.parquet", storages()[1].1.clone());
+    let empty = table(storages()[1].1.clone()).slice(0, 0);
+    write_parquet(&scratch.path().join("in/empty.parquet"), &empty, WriterProperties::default());
+    scratch.run("repack", "in --out out").exits(0);
+    assert_eq!(Table::open(&scratch.path().join("out")).unwrap().len(), ROWS);
+    scratch.run("repack", "in/empty.parquet --out none").fails(
+        1,
+        "error: can't repack `in/empty.parquet`: column `pixels` holds lists of no fixed length, and there is no row to \
+         see it in\nhint: give the shape with `--shape`, or leave the file out",
+    );
+}
+
+#[test]
+fn row_groups_and_pages_suit_the_tensors() {
+    let scratch = Scratch::new();
+    let rows = 30_000;
+    let values = Arc::new(UInt8Array::from_iter_values((0..rows * 4).map(|n| (n % 256) as u8)));
+    let list: ArrayRef = Arc::new(FixedSizeListArray::new(item(DataType::UInt8), 4, values, None));
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|n| format!("{n:0100}"))));
+    let batch = RecordBatch::try_from_iter([("t", list), ("text", texts)]).unwrap();
+    write_parquet(&scratch.path().join("in.parquet"), &batch, WriterProperties::default());
+    let ran = scratch.run("repack", "in.parquet --out out --row-group-bytes 1MiB --json").exits(0);
+    // The texts of a row weigh 104 bytes: they end the row groups.
+    assert_eq!(ran.json()["row_groups"], 3);
+    let found = read(&scratch.path().join("out/in.parquet"));
+    assert_eq!(found.column(1), batch.column(1));
+    assert_eq!(found.column(0).as_fixed_size_list().values().as_primitive::<UInt8Type>().len(), rows * 4);
+}
+
+#[test]
+fn says_what_is_wrong_with_a_source() {
+    let scratch = Scratch::new();
+    let values: ArrayRef = Arc::new(UInt8Array::from(pixels()));
+    let ragged = OffsetBuffer::from_lengths([12, 12, 6, 18].into_iter().chain([12; 16]));
+    write_plain(&scratch, "ragged", Arc::new(ListArray::new(item(DataType::UInt8), ragged, values.clone(), None)));
+    let nulls = |at: usize, len: usize| Some(NullBuffer::from_iter((0..len).map(|n| n != at)));
+    let list = |values: ArrayRef, nulls| {
+        Arc::new(FixedSizeListArray::new(item(DataType::UInt8), 12, values, nulls)) as ArrayRef
+    };
+    write_plain(&scratch, "null", list(values.clone(), nulls(7, ROWS)));
+    let holes = UInt8Array::new(pixels().into(), nulls(100, ROWS * ELEMENTS));
+    write_plain(&scratch, "hole", list(Arc::new(holes), None));
+    let numbers: ArrayRef = Arc::new(Int32Array::from_iter_values(0..240));
+    write_plain(&scratch, "int32", Arc::new(FixedSizeListArray::new(item(DataType::Int32), 12, numbers.clone(), None)));
+    write_plain(&scratch, "bytes", storages()[5].1.clone());
+    write_plain(&scratch, "fixed", fixed());
+    let two = RecordBatch::try_from_iter([("a", fixed()), ("b", fixed())]).unwrap();
+    write_parquet(&scratch.path().join("two"), &two, WriterProperties::default());
+    scratch.file("text", b"no table");
+    let whole = fs::read(scratch.path().join("fixed")).unwrap();
+    scratch.file("cut", &whole[..whole.len() / 2]);
+    let names = "`nested`, `pixels`, `text`, `word`";
+    for (words, message) in [
+        ("ragged", "can't repack `ragged`: row 2 of column `pixels` has a list of 6 elements, the first row one of 12\nhint: leave such rows out of the file".to_owned()),
+        ("null", "can't repack `null`: row 7 of column `pixels` is null\nhint: leave such rows out of the file".to_owned()),
+        ("hole", "can't repack `hole`: an element in row 8 of column `pixels` is null\nhint: leave such rows out of the file".to_owned()),
+        ("int32", "can't repack `int32`: column `pixels` has elements of type int32, and only uint8, uint16, float16 and float32 can be repacked\nhint: let the tool that wrote it cast the column".to_owned()),
+        ("bytes", format!("can't repack `bytes`: it has no column of tensors, only {names}\nhint: tensors are lists of numbers, or bytes with `--shape`; encoded images are for `inlaid convert`")),
+        ("two", "can't repack `two`: each of its columns `a`, `b` may be the one of tensors\nhint: name it with `--column`".to_owned()),
+        ("two --column c", "can't repack `two`: it has no column `c`, only `a`, `b`".to_owned()),
+        ("fixed --column text", "can't repack `fixed`: column `text` of type Utf8 holds no tensors".to_owned()),
+        ("fixed --shape 2x2x2", "can't repack `fixed`: tensors of shape 2x2x2 have 8 elements, those of column `pixels` have 12\nhint: give it as in `--shape 224x224x3`".to_owned()),
+        ("text", "can't repack `text`: it is neither a Parquet nor an Arrow file\nhint: read it with the tool that wrote it, and let that write Parquet".to_owned()),
+        ("cut", "can't repack `cut`: it is damaged: Parquet error: Invalid Parquet file. Corrupt footer\nhint: restore the file".to_owned()),
+    ] {
+        scratch.run("repack", &format!("{words} --out out")).fails(1, &format!("error: {message}"));
+        assert!(!scratch.path().join("out").exists());
+        assert!(scratch.path().read_dir().unwrap().all(|entry| !entry.unwrap().file_name().to_str().unwrap().starts_with('.')));
+    }
+    scratch.run("repack", "two --column b --out out").exits(0);
+}
+
+#[test]
+fn says_what_is_wrong_with_the_folders() {
+    let scratch = Scratch::new();
+    write_plain(&scratch, "in/a.parquet", fixed());
+    write_plain(&scratch, "other/a.arrow", fixed());
+    scratch.file("full/file", b"");
+    scratch.file("none/readme.md", b"");
+    for (words, message) in [
+        ("in --out full", "output folder `full` is not empty\nhint: choose a new folder for `--out`"),
+        (
+            "in --out in",
+            "output folder `in` and source `in` lie in one another\nhint: choose a folder for `--out` beside the source",
+        ),
+        (
+            "in/a.parquet --out in",
+            "output folder `in` and source `in/a.parquet` lie in one another\nhint: choose a folder for `--out` beside the source",
+        ),
+        (
+            "none --out out",
+            "can't repack `none`: it holds no Parquet or Arrow files\nhint: files are looked for by their extension: parquet, arrow, feather or ipc",
+        ),
+        (
+            "in other --out out",
+            "can't repack `other/a.arrow`: its rows would go to the same file as those of `in/a.parquet`\nhint: repack them one after the other, each with its own `--out`",
+        ),
+        ("away --out out", "can't read `away`: No such file or directory (os error 2)"),
+    ] {
+        scratch.run("repack", words).fails(1, &format!("error: {message}"));
+        assert!(!scratch.path().join("out").exists());
+    }
+    let values = Arc::new(UInt8Array::from(pixels()));
+    write_plain(
+        &scratch,
+        "in/b.parquet",
+        Arc::new(FixedSizeListArray::new(item(DataType::UInt8), 6, Arc::new(values.slice(0, 120)), None)),
+    );
+    scratch.run("repack", "in --out out").fails(
+        1,
+        "error: can't repack `in/b.parquet`: row 0 of column `pixels` has a list of 6 elements, the first row one of 12\n\
+         hint: leave such rows out of the file",
+    );
+    let ran = scratch.run("repack", "in --out out --shape 3x").exits(2);
+    assert!(ran.stderr.contains("shape `3x` is not lengths of dimensions such as 224x224x3, 1 or more each"));
+}
+
+#[test]
+fn a_run_that_is_stopped_leaves_nothing() {
+    let scratch = Scratch::new();
+    write_plain(&scratch, "in.parquet", fixed());
+    let progress = Progress::default();
+    progress.stop();
+    let (source, out) = (scratch.path().join("in.parquet"), scratch.path().join("out"));
+    let stopped = inlaid::repack(&[source], &out, &RepackSpec::default(), &progress);
+    assert_eq!(stopped.unwrap_err().to_string(), "interrupted, nothing is written");
+    assert_eq!(scratch.files(".").len(), 1);
+}
+
+#[test]
+#[cfg(all(feature = "failpoints", unix))]
+fn killed_or_failed_at_any_step_it_is_done_or_leaves_no_folder() {
+    let scratch = Scratch::new();
+    write_plain(&scratch, "in/a.parquet", fixed());
+    write_plain(&scratch, "in/b/c.parquet", fixed());
+    scratch.run("repack", "in --out whole").exits(0);
+    for kind in ["kill", "eio", "enospc"] {
+        let (mut step, mut ended) = (0, false);
+        while !ended {
+            step += 1;
+            let mut command = scratch.command("repack", "in --out out/new --row-group-bytes 100");
+            let output = command.env("INLAID_FAILPOINT", format!("{kind}:{step}")).output().unwrap();
+            ended = output.status.success();
+            match scratch.path().join("out/new").exists() {
+                true => assert_eq!(scratch.files("out/new").len(), 2, "{kind}:{step}"),
+                false if kind == "kill" => drop(scratch.run("repack", "in --out out/new").exits(0)),
+                false => assert!(!scratch.path().join("out").exists(), "{kind}:{step}"),
+            };
+            if scratch.path().join("out").exists() {
+                let left: Vec<_> = scratch.files("out").into_iter().map(|(name, _)| name).collect();
+                assert_eq!(left, ["new/a.parquet", "new/b/c.parquet"], "{kind}:{step}");
+                fs::remove_dir_all(scratch.path().join("out")).unwrap();
+            }
+        }
+        assert!(step > 20, "{kind}: {step} steps");
+    }
+}
