@@ -15,7 +15,6 @@ use crate::reject::{REJECTS, read_rejects};
 use crate::run::{Overwrite, RunOptions, SplitSummary, Summary};
 use crate::shard::Checksum;
 use crate::spec::{Folders, Spec, SplitBy};
-use crate::tensor::TensorShape;
 
 /// Converts the images below `sources` into a dataset in the folder `out`. Shards are committed as
 /// they are finished: a conversion that was interrupted is continued by the same conversion, and ends
@@ -26,7 +25,7 @@ use crate::tensor::TensorShape;
 /// then holds what it held, and the shards that were finished.
 pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
-    TensorShape::of(spec)?;
+    spec.check()?;
     refuse_overlap(sources, out)?;
     let output = Output::claim(out)?;
     if options.overwrite == Overwrite::Refuse {
@@ -131,7 +130,7 @@ fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, out: &Path) -> Re
 /// As [`convert`], as far as it can be told without decoding.
 pub fn dry_run(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
-    TensorShape::of(spec)?;
+    spec.check()?;
     refuse_overlap(sources, out)?;
     let there = output::check(out)?;
     let pool = pipeline::threads(options)?;

@@ -13,7 +13,12 @@
 //! - CMYK and YCCK JPEGs: converted by the decoder as Adobe's inverted values, without colour profile;
 //! - of several frames or pages the first one.
 //!
-//! Colour profiles are not applied.
+//! An embedded ICC profile is applied only if the spec says so (`decode/color_profile.rs`), before alpha, gray
+//! and orientation. Where the spec says so, JPEGs are decoded by libjpeg-turbo (`decode/libjpeg_turbo.rs`).
+
+mod color_profile;
+#[cfg(feature = "turbojpeg")]
+mod libjpeg_turbo;
 
 use std::io::Cursor;
 use std::path::Path;
@@ -21,9 +26,12 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
+use self::color_profile::ToSrgb;
 use crate::contain::contain;
 use crate::error::RecordError;
-use crate::spec::{Channels, Color, Limits, Spec};
+#[cfg(feature = "turbojpeg")]
+use crate::spec::JpegDecoder;
+use crate::spec::{Channels, Color, ColorProfile, Limits, Spec};
 
 /// An upright image of 8-bit samples, rows from top to bottom, channels side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +42,10 @@ pub struct Pixels<'a> {
     pub height: u32,
     /// `height * width * channels` samples.
     pub samples: &'a [u8],
+    /// Of the upright image in the file, in pixels: more than `width` if the decoder shrank it.
+    pub source_width: u32,
+    /// Of the upright image in the file, in pixels.
+    pub source_height: u32,
 }
 
 /// Decodes one image after the other into buffers that are used again.
@@ -42,6 +54,9 @@ pub struct Decoder {
     raw: Vec<u8>,
     converted: Vec<u8>,
     upright: Vec<u8>,
+    to_srgb: ToSrgb,
+    #[cfg(feature = "turbojpeg")]
+    libjpeg_turbo: libjpeg_turbo::LibjpegTurbo,
 }
 
 impl Decoder {
@@ -52,20 +67,25 @@ impl Decoder {
     /// If it is no image, one that can't be decoded, larger than the limits, or broken. A panic
     /// inside a codec is such an error too.
     pub fn decode(&mut self, file: &[u8], path: &Path, spec: &Spec) -> Result<Pixels<'_>, RecordError> {
-        let decoded = contain(|| self.decode_unguarded(file, path, spec));
-        let (width, height, stage) = decoded.unwrap_or_else(|panic| {
+        let decoded = contain(|| {
+            let lying = self.read(file, path, spec)?;
+            Ok((lying, self.bring_upright(&lying, spec)?))
+        });
+        let (lying, (width, height, buffer)) = decoded.unwrap_or_else(|panic| {
             *self = Decoder::default();
             Err(RecordError::CodecPanic(panic))
         })?;
-        let samples = &match stage {
+        let samples = &match buffer {
             Buffer::Raw => &self.raw,
             Buffer::Converted => &self.converted,
             Buffer::Upright => &self.upright,
         }[..width as usize * height as usize * spec.channels.count()];
-        Ok(Pixels { width, height, samples })
+        let (source_width, source_height) = lying.source;
+        Ok(Pixels { width, height, samples, source_width, source_height })
     }
 
-    fn decode_unguarded(&mut self, file: &[u8], path: &Path, spec: &Spec) -> Result<(u32, u32, Buffer), RecordError> {
+    /// Decodes into `raw`.
+    fn read(&mut self, file: &[u8], path: &Path, spec: &Spec) -> Result<Lying, RecordError> {
         let format = format_of(file, path)?;
         if format == ImageFormat::Jpeg && jpeg_is_cut_off(file) {
             return Err(RecordError::Truncated);
@@ -80,18 +100,63 @@ impl Decoder {
             true => decoder.orientation().unwrap_or(Orientation::NoTransforms),
             false => Orientation::NoTransforms,
         };
-        let color = decoder.color_type();
-        let raw = sized(&mut self.raw, decoder.total_bytes() as usize);
-        decoder.read_image(raw).map_err(refused)?;
+        let profile = match spec.color_profile {
+            ColorProfile::Keep => None,
+            ColorProfile::Srgb => decoder.icc_profile().unwrap_or_default(),
+        };
+        let source = if swaps_sides(orientation) { (height, width) } else { (width, height) };
+        let (width, height, color) = match self.read_jpeg(format, file, orientation, spec) {
+            Some(read) => read,
+            None => {
+                let color = decoder.color_type();
+                let raw = sized(&mut self.raw, decoder.total_bytes() as usize);
+                decoder.read_image(raw).map_err(refused)?;
+                (width, height, color)
+            }
+        };
+        let lying = Lying { width, height, color, orientation, source };
+        if let Some(profile) = profile {
+            self.to_srgb.apply(&profile, color, &mut self.raw[..lying.bytes()]);
+        }
+        Ok(lying)
+    }
 
+    /// Decodes a JPEG by libjpeg-turbo, if the spec says so and libjpeg-turbo finds no fault with it: the
+    /// width, the height and the type of its samples.
+    #[cfg(feature = "turbojpeg")]
+    fn read_jpeg(
+        &mut self,
+        format: ImageFormat,
+        file: &[u8],
+        orientation: Orientation,
+        spec: &Spec,
+    ) -> Option<(u32, u32, ColorType)> {
+        if format != ImageFormat::Jpeg || spec.jpeg_decoder != JpegDecoder::LibjpegTurbo {
+            return None;
+        }
+        let least = spec.jpeg_shrink.map(|shrink| {
+            let (width, height) = shrink.least(spec.size);
+            if swaps_sides(orientation) { (height, width) } else { (width, height) }
+        });
+        self.libjpeg_turbo.decode(file, least, &mut self.raw)
+    }
+
+    #[cfg(not(feature = "turbojpeg"))]
+    fn read_jpeg(&mut self, _: ImageFormat, _: &[u8], _: Orientation, _: &Spec) -> Option<(u32, u32, ColorType)> {
+        None
+    }
+
+    /// Brings what was read to the wanted channels, and upright.
+    fn bring_upright(&mut self, lying: &Lying, spec: &Spec) -> Result<(u32, u32, Buffer), RecordError> {
+        let Lying { width, height, color, orientation, .. } = *lying;
+        let raw = &self.raw[..lying.bytes()];
+        let samples = width as usize * height as usize * spec.channels.count();
         let wanted = match (color, spec.channels) {
             (ColorType::Rgb8, Channels::Rgb) | (ColorType::L8, Channels::Gray) | (ColorType::Rgba8, Channels::Rgba) => {
                 Buffer::Raw
             }
             _ => {
-                let pixels = width as usize * height as usize;
-                let converted = sized(&mut self.converted, pixels * spec.channels.count());
-                convert(raw, color, spec.channels, spec.pad_color, converted)?;
+                convert(raw, color, spec.channels, spec.pad_color, sized(&mut self.converted, samples))?;
                 Buffer::Converted
             }
         };
@@ -99,12 +164,29 @@ impl Decoder {
             return Ok((width, height, wanted));
         }
         let lying = match wanted {
-            Buffer::Raw => &*raw,
+            Buffer::Raw => raw,
             _ => &self.converted[..],
         };
-        let upright = sized(&mut self.upright, width as usize * height as usize * spec.channels.count());
+        let upright = sized(&mut self.upright, samples);
         let (width, height) = turn_upright(lying, width, height, spec.channels, orientation, upright);
         Ok((width, height, Buffer::Upright))
+    }
+}
+
+/// An image as it lies in `raw`.
+#[derive(Clone, Copy)]
+struct Lying {
+    width: u32,
+    height: u32,
+    color: ColorType,
+    orientation: Orientation,
+    /// Width and height of the upright image in the file.
+    source: (u32, u32),
+}
+
+impl Lying {
+    fn bytes(&self) -> usize {
+        self.width as usize * self.height as usize * usize::from(self.color.bytes_per_pixel())
     }
 }
 
@@ -294,6 +376,14 @@ fn turn_upright(
     }
 }
 
+/// Whether the height of the upright image is the width of the lying one.
+fn swaps_sides(orientation: Orientation) -> bool {
+    matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    )
+}
+
 fn turn_pixels<const N: usize>(
     lying: &[u8],
     width: u32,
@@ -304,11 +394,7 @@ fn turn_pixels<const N: usize>(
     let (lying, _) = lying.as_chunks::<N>();
     let (upright, _) = upright.as_chunks_mut::<N>();
     let (w, h) = (width as usize, height as usize);
-    let swapped = matches!(
-        orientation,
-        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
-    );
-    let (new_w, new_h) = if swapped { (h, w) } else { (w, h) };
+    let (new_w, new_h) = if swaps_sides(orientation) { (h, w) } else { (w, h) };
     // The source pixel of (x, y) is at `start + x * step_x + y * step_y`.
     let (start, step_x, step_y) = match orientation {
         Orientation::NoTransforms => (0, 1, w as isize),

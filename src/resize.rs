@@ -50,7 +50,7 @@ impl Resizer {
 
     /// For one type of pixel: `fast_image_resize` would otherwise compile its kernels for all 26.
     fn resize_typed<P: PixelTrait>(&mut self, pixels: &Pixels<'_>, slot: &mut [u8]) -> Result<(), RecordError> {
-        let Pixels { width, height, samples } = *pixels;
+        let Pixels { width, height, samples, .. } = *pixels;
         let whole = |width, height| Window { left: 0, top: 0, width, height };
         let (from, to) = match self.fit {
             Fit::Stretch => (whole(width, height), whole(self.width, self.height)),

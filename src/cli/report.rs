@@ -141,6 +141,10 @@ pub fn hint(error: &Error) -> Option<String> {
             "shares are fractions, as in `--split train=0.8,validation=0.1,test=0.1`".into()
         }
         Error::Spec(SpecError::TensorTooLarge(_)) => "choose a smaller `--size`".into(),
+        Error::Spec(SpecError::ShrinkingDecoder(_)) => "add `--jpeg-decoder libjpeg-turbo`".into(),
+        Error::Spec(SpecError::MissingDecoder(_)) => {
+            "build it with `--features turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset".into()
+        }
         Error::Spec(SpecError::FolderRule(_)) => "leave out `--folders`, or use `--split-by label`".into(),
         Error::NoImages(_) => {
             "a source holds class folders, split folders, or images; see `inlaid convert --help`".into()
