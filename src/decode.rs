@@ -23,6 +23,7 @@ mod libjpeg_turbo;
 use std::io::Cursor;
 use std::path::Path;
 
+use image::codecs::tiff::TiffDecoder;
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
@@ -102,6 +103,10 @@ impl Decoder {
         };
         let profile = match spec.color_profile {
             ColorProfile::Keep => None,
+            // Once it has limits, the decoder of TIFF takes no profile that is long beside the pixels.
+            ColorProfile::Srgb if format == ImageFormat::Tiff => {
+                TiffDecoder::new(Cursor::new(file)).and_then(|mut tiff| tiff.icc_profile()).unwrap_or_default()
+            }
             ColorProfile::Srgb => decoder.icc_profile().unwrap_or_default(),
         };
         let source = if swaps_sides(orientation) { (height, width) } else { (width, height) };

@@ -32,7 +32,7 @@ def jpegs():
     yield "cmyk.jpg", out.getvalue()
 
 
-@pytest.mark.parametrize(("name", "data"), jpegs(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(("name", "data"), list(jpegs()), ids=lambda value: value if isinstance(value, str) else "")
 def test_pixels_are_those_of_pillow(pixels_of, tmp_path, name, data):
     pixels = pixels_of(write(tmp_path / "source", {name: data}), "75x101", *TURBO)[name]
     assert np.array_equal(pixels, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
@@ -43,7 +43,7 @@ def test_pixels_of_the_rust_decoder_differ_little(pixels_of, tmp_path):
     turbo, rust = pixels_of(source, "75x101", *TURBO), pixels_of(source, "75x101")
     for name, pixels in rust.items():
         difference = np.abs(pixels.astype(int) - turbo[name].astype(int))
-        assert difference.max() <= 4 and difference.mean() < 0.3, name
+        assert difference.max() <= 4 and difference.mean() < 0.5, name
 
 
 def test_what_libjpeg_turbo_warns_about_is_judged_as_ever(pixels_of, tmp_path):
@@ -57,7 +57,7 @@ def test_what_libjpeg_turbo_warns_about_is_judged_as_ever(pixels_of, tmp_path):
 def test_shrinking_keeps_what_resizing_leaves(pixels_of, tmp_path):
     source = write(tmp_path / "source", {"a.jpg": saved(photo(1200, 1600), "JPEG", quality=95)})
     whole = pixels_of(source, 64, *TURBO)["a.jpg"].astype(int)
-    for times, most in (("=1", 6), ("", 3), ("=4", 2)):
+    for times, most in (("=1", 8), ("", 5), ("=4", 3)):
         shrunk = pixels_of(source, 64, *TURBO, f"--jpeg-shrink{times}")["a.jpg"]
         assert 0 < np.abs(shrunk - whole).max() <= most, times
     assert np.array_equal(pixels_of(source, 64, *TURBO, "--jpeg-shrink=19")["a.jpg"], whole)
