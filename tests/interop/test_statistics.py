@@ -44,7 +44,7 @@ def test_appended_rows_are_added(inlaid, tmp_path):
     for path in sorted(SAMPLE.rglob("*.*"))[::2]:
         (first / path.relative_to(SAMPLE).parent).mkdir(parents=True, exist_ok=True)
         (first / path.relative_to(SAMPLE)).write_bytes(path.read_bytes())
-    inlaid("convert", first, "--out", out, "--size", 32)
+    inlaid("convert", first, "--out", out, "--size", 32, "--split-by", "path")
     inlaid("append", SAMPLE, "--out", out)
     for split, info in json.loads((out / "inlaid.json").read_text())["splits"].items():
         images, labels, _ = rows_of(out, split)
