@@ -90,6 +90,7 @@ impl Append {
         options: &RunOptions,
         pool: &rayon::ThreadPool,
     ) -> Result<Append, Error> {
+        there.spec.check()?;
         let to = |base: &Version| {
             let spec = &there.spec;
             let mut discovery = discover(sources, spec, options)?;

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use crate::discover::Discovery;
 use crate::draft::{Commits, Draft};
-use crate::element::Elements;
 use crate::error::{Error, SpecError};
 use crate::inputs::Inputs;
 use crate::manifest::{FORMAT_VERSION, Manifest, Version};
@@ -16,7 +15,6 @@ use crate::reject::{REJECTS, read_rejects};
 use crate::run::{Overwrite, RunOptions, SplitSummary, Summary};
 use crate::shard::Checksum;
 use crate::spec::{Folders, Spec, SplitBy};
-use crate::tensor::TensorShape;
 
 /// Converts the images below `sources` into a dataset in the folder `out`. Shards are committed as
 /// they are finished: a conversion that was interrupted is continued by the same conversion, and ends
@@ -27,7 +25,7 @@ use crate::tensor::TensorShape;
 /// then holds what it held, and the shards that were finished.
 pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
-    check(spec)?;
+    spec.check()?;
     refuse_overlap(sources, out)?;
     let output = Output::claim(out)?;
     if options.overwrite == Overwrite::Refuse {
@@ -132,7 +130,7 @@ fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, out: &Path) -> Re
 /// As [`convert`], as far as it can be told without decoding.
 pub fn dry_run(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
-    check(spec)?;
+    spec.check()?;
     refuse_overlap(sources, out)?;
     let there = output::check(out)?;
     let pool = pipeline::threads(options)?;
@@ -144,13 +142,6 @@ pub fn dry_run(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
     };
     let rejects = inputs.skip_finished(unfinished, out)?;
     Ok(inputs.dry_summary(begin, version.rows(), &rejects, &version.splits))
-}
-
-/// Looks for settings that don't go together, before anything is listed.
-fn check(spec: &Spec) -> Result<(), SpecError> {
-    TensorShape::of(spec)?;
-    Elements::of(spec)?;
-    Ok(())
 }
 
 /// Makes the choices that depend on the sources, and those that a dataset has to tell.

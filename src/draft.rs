@@ -10,6 +10,7 @@ use crate::plan::Place;
 use crate::reject::{REJECTS, REJECTS_BEFORE, Reject, read_rejects, to_lines};
 use crate::shard::{self, Checksum, Footer, ShardInfo, ShardWriter, shard_name, shard_number};
 use crate::spec::Split;
+use crate::statistics::Statistics;
 use crate::tensor::TensorShape;
 
 /// When finished shards become part of the dataset.
@@ -82,20 +83,24 @@ impl Draft {
         }
     }
 
-    /// Adds a shard of the plan that is finished, with the labels of its new rows; none if all of
+    /// Adds a shard of the plan that is finished, with the statistics of its new rows; none if all of
     /// them were rejected. `rejects` are those of the run so far.
     pub(crate) fn add_shard(
         &mut self,
         split: Split,
-        shard: Option<(ShardInfo, Vec<Option<u32>>)>,
+        shard: Option<(ShardInfo, Statistics)>,
         rejects: &[Reject],
     ) -> Result<(), Error> {
         self.done += 1;
         self.left -= 1;
-        let Some((shard, labels)) = shard else { return Ok(()) };
+        let Some((shard, statistics)) = shard else { return Ok(()) };
         let info = self.manifest.version.splits.entry(split).or_default();
         info.labels.resize(self.manifest.version.classes.len(), 0);
-        labels.iter().flatten().for_each(|label| info.labels[*label as usize] += 1);
+        info.labels.iter_mut().zip(&statistics.labels).for_each(|(rows, moments)| *rows += moments.rows);
+        if info.shards.is_empty() {
+            info.statistics = Some(Statistics::default());
+        }
+        info.statistics.iter_mut().for_each(|there| there.merge(&statistics));
         self.staged.push(shard.file.clone());
         if info.shards.last().is_some_and(|last| last.file == shard.file) {
             info.shards.pop();

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::shard::{Checksum, ShardInfo};
 use crate::spec::{Spec, Split};
+use crate::statistics::Statistics;
 
 /// The name of the manifest in the dataset's folder.
 pub const MANIFEST: &str = "inlaid.json";
@@ -66,6 +67,9 @@ pub struct SplitInfo {
     pub bytes: u64,
     /// Its files, in the order of the rows.
     pub shards: Vec<ShardInfo>,
+    /// Of all its rows; none if some were written by a release that took none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<Statistics>,
 }
 
 impl SplitInfo {

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::{
-    ByteSize, Channels, Color, Compression, Dtype, Filter, Fit, Folders, Format, History, Layout, Limits, MaxErrors,
-    Mean, OnChanged, OnError, Order, Overwrite, RepackSpec, RunOptions, Scale, Shape, Shares, Size, Spec, SplitBy, Std,
-    Storage,
+    ByteSize, Channels, Color, ColorProfile, Compression, Dtype, Filter, Fit, Folders, Format, History, JpegDecoder,
+    JpegShrink, Layout, Limits, MaxErrors, Mean, OnChanged, OnError, Order, Overwrite, RepackSpec, RunOptions, Scale,
+    Shape, Shares, Size, Spec, SplitBy, Std, Storage,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -116,6 +116,15 @@ pub struct Convert {
     /// Ignore the EXIF orientation
     #[arg(long, help_heading = "Pixels")]
     no_exif: bool,
+    /// What becomes of an embedded color profile: it is passed over, or colors are brought to sRGB
+    #[arg(long, help_heading = "Pixels", value_name = "RULE", default_value = "keep", value_parser = words(ColorProfile::ALL))]
+    color_profile: ColorProfile,
+    /// What decodes JPEGs; libjpeg-turbo needs a build with `--features turbojpeg`
+    #[arg(long, help_heading = "Pixels", value_name = "DECODER", default_value = "zune-jpeg", value_parser = words(JpegDecoder::ALL))]
+    jpeg_decoder: JpegDecoder,
+    /// Decode JPEGs no larger than needed for N times SIZE [without N: 2]
+    #[arg(long, help_heading = "Pixels", value_name = "N", num_args = 0..=1, default_missing_value = "2", require_equals = true)]
+    jpeg_shrink: Option<JpegShrink>,
 
     /// Column type: fixed-shape tensor, or fixed-size binary
     #[arg(long, help_heading = "Files", default_value = "tensor", value_parser = words(Storage::ALL))]
@@ -305,6 +314,9 @@ impl Convert {
             filter: self.filter,
             antialias: !self.no_antialias,
             exif: !self.no_exif,
+            color_profile: self.color_profile,
+            jpeg_decoder: self.jpeg_decoder,
+            jpeg_shrink: self.jpeg_shrink,
             shares: self.split.clone(),
             split_by: self.split_by,
             seed: self.seed,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Write, stdout};
 use std::path::Path;
 
-use crate::{ByteSize, Manifest, Spec, Split, SplitInfo};
+use crate::{Bin, ByteSize, Manifest, Moments, Spec, Split, SplitInfo, Statistics};
 
 /// Prints what a dataset is: as text, or the manifest itself.
 pub fn print(manifest: &Manifest, folder: &Path, json: bool) {
@@ -43,6 +43,7 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
         text += &format!("{:<11}{:>9} {bytes:>11} {files:>7} {row_groups:>11}\n", split.as_str(), info.rows);
     }
     text += &classes(&version.classes, &version.splits);
+    text += &statistics(&version.classes, &version.splits);
     match version.rejects {
         0 => {}
         1 => text += &format!("\n1 input is no row, a line of `{}`\n", crate::REJECTS),
@@ -79,6 +80,61 @@ fn classes(names: &[String], splits: &BTreeMap<Split, SplitInfo>) -> String {
     for (label, name) in (0..).zip(names) {
         text += &format!("{label:>5}  {name:<width$}");
         splits.values().for_each(|info| text += &format!(" {:>10}", info.rows_of(Some(label))));
+        text += "\n";
+    }
+    text
+}
+
+/// Mean and deviation of the elements of every split and every class, and how large and how wide the sources
+/// are.
+fn statistics(names: &[String], splits: &BTreeMap<Split, SplitInfo>) -> String {
+    let known = splits.iter().filter_map(|(split, info)| Some((split, info.statistics.as_ref()?)));
+    let known: Vec<(&Split, &Statistics)> = known.collect();
+    if known.is_empty() {
+        return String::new();
+    }
+    let mut lines: Vec<(&str, Moments)> =
+        known.iter().map(|(split, statistics)| (split.as_str(), statistics.elements.clone())).collect();
+    lines.extend((0..).zip(names).map(|(label, name)| (name.as_str(), of_label(&known, label))));
+    let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max("elements".len());
+    let mut text = format!("\n{:<width$}  mean and standard deviation by channel\n", "elements");
+    for (name, moments) in lines {
+        let channels = moments.mean.iter().zip(&moments.std);
+        let channels: Vec<String> = channels.map(|(mean, std)| format!("{mean:>9.4} {std:>9.4}")).collect();
+        text += &format!("{name:<width$} {}\n", channels.join("  "));
+    }
+    text += &histogram(&known, "pixels", |statistics| &statistics.source_pixels, |at_least| format!("{at_least:.0}"));
+    let ratio = |at_least: f64| format!("{at_least:.3}");
+    text + &histogram(&known, "width/height", |statistics| &statistics.source_aspects, ratio)
+}
+
+/// Of the rows of a label in all splits.
+fn of_label(splits: &[(&Split, &Statistics)], label: usize) -> Moments {
+    let mut all = Moments::default();
+    splits.iter().filter_map(|(_, statistics)| statistics.labels.get(label)).for_each(|moments| all.add(moments));
+    all
+}
+
+/// A line for each bin, with its rows in every split.
+fn histogram(
+    splits: &[(&Split, &Statistics)],
+    what: &str,
+    bins: impl Fn(&Statistics) -> &[Bin],
+    format: impl Fn(f64) -> String,
+) -> String {
+    let mut at_least: Vec<f64> =
+        splits.iter().flat_map(|(_, statistics)| bins(statistics)).map(|bin| bin.at_least).collect();
+    at_least.sort_by(f64::total_cmp);
+    at_least.dedup();
+    let mut text = format!("\n{:<20}", format!("source {what}"));
+    splits.iter().for_each(|(split, _)| text += &format!(" {:>10}", split.as_str()));
+    text += "\n";
+    for at_least in at_least {
+        text += &format!("{:<20}", format!("{} or more", format(at_least)));
+        for (_, statistics) in splits {
+            let bin = bins(statistics).iter().find(|bin| bin.at_least == at_least);
+            text += &format!(" {:>10}", bin.map_or(0, |bin| bin.rows));
+        }
         text += "\n";
     }
     text

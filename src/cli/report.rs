@@ -156,6 +156,10 @@ pub fn hint(error: &Error) -> Option<String> {
             "`--scale`, `--mean` and `--std` are for `--dtype f32` and `--dtype f16`".into()
         }
         Error::Spec(SpecError::ThreeForGray { .. }) => "give one number, as in `--mean 0.5 --std 0.25`".into(),
+        Error::Spec(SpecError::ShrinkingDecoder(_)) => "add `--jpeg-decoder libjpeg-turbo`".into(),
+        Error::Spec(SpecError::MissingDecoder(_)) => {
+            "build it with `--features turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset".into()
+        }
         Error::Spec(SpecError::FolderRule(_)) => "leave out `--folders`, or use `--split-by label`".into(),
         Error::NoImages(_) => {
             "a source holds class folders, split folders, or images; see `inlaid convert --help`".into()

@@ -17,22 +17,30 @@
 //! The deeper ones follow the same rules with 65,535 or 1 for 255: 8-bit samples are `257 v` or `v / 255`, 16-bit ones
 //! `v` or `v / 65535`, floats are rounded for u16 alone, and luma and alpha are computed at that depth.
 //!
-//! Colour profiles are not applied.
+//! An embedded ICC profile is applied only if the spec says so (`color_profile.rs`), before gray, alpha and
+//! orientation. Where the spec says so, JPEGs are decoded by libjpeg-turbo (`libjpeg_turbo.rs`).
 
+mod color_profile;
+#[cfg(feature = "turbojpeg")]
+mod libjpeg_turbo;
 mod sample;
 mod upright;
 
 use std::io::Cursor;
 use std::path::Path;
 
+use image::codecs::tiff::TiffDecoder;
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
+use self::color_profile::ToSrgb;
 use self::sample::{Sample, convert};
-use self::upright::turn_upright;
+use self::upright::{swaps_sides, turn_upright};
 use crate::contain::contain;
 use crate::error::RecordError;
-use crate::spec::{Channels, Dtype, Limits, Spec};
+#[cfg(feature = "turbojpeg")]
+use crate::spec::JpegDecoder;
+use crate::spec::{Channels, ColorProfile, Dtype, Limits, Spec};
 
 pub(crate) use sample::luma;
 
@@ -45,6 +53,10 @@ pub struct Pixels<'a> {
     pub height: u32,
     /// `height * width * channels` samples.
     pub samples: Samples<'a>,
+    /// Of the upright image in the file, in pixels: more than `width` if the decoder shrank it.
+    pub source_width: u32,
+    /// Of the upright image in the file, in pixels.
+    pub source_height: u32,
 }
 
 /// Samples of some depth; 0 is black.
@@ -65,6 +77,9 @@ pub struct Decoder {
     eight: Buffers<u8>,
     sixteen: Buffers<u16>,
     float: Buffers<f32>,
+    to_srgb: ToSrgb,
+    #[cfg(feature = "turbojpeg")]
+    libjpeg_turbo: libjpeg_turbo::LibjpegTurbo,
 }
 
 /// Pixels on their way from a codec's samples to those that are wanted.
@@ -80,7 +95,8 @@ struct Raw {
     height: u32,
     color: ColorType,
     orientation: Orientation,
-    bytes: usize,
+    /// Width and height of the upright image in the file.
+    source: (u32, u32),
 }
 
 impl Decoder {
@@ -96,7 +112,7 @@ impl Decoder {
             *self = Decoder::default();
             Err(RecordError::CodecPanic(panic))
         })?;
-        let raw = &self.raw[..image.bytes];
+        let raw = &self.raw[..image.bytes()];
         match (image.color, spec.channels) {
             (ColorType::Rgb8, Channels::Rgb) | (ColorType::L8, Channels::Gray) | (ColorType::Rgba8, Channels::Rgba) => {
                 return Ok(image.upright(raw, &mut self.eight.upright, spec.channels));
@@ -126,9 +142,54 @@ impl Decoder {
             true => decoder.orientation().unwrap_or(Orientation::NoTransforms),
             false => Orientation::NoTransforms,
         };
-        let (color, bytes) = (decoder.color_type(), decoder.total_bytes() as usize);
-        decoder.read_image(sized(&mut self.raw, bytes)).map_err(refused)?;
-        Ok(Raw { width, height, color, orientation, bytes })
+        let profile = match spec.color_profile {
+            ColorProfile::Keep => None,
+            // Once it has limits, the decoder of TIFF takes no profile that is long beside the pixels.
+            ColorProfile::Srgb if format == ImageFormat::Tiff => {
+                TiffDecoder::new(Cursor::new(file)).and_then(|mut tiff| tiff.icc_profile()).unwrap_or_default()
+            }
+            ColorProfile::Srgb => decoder.icc_profile().unwrap_or_default(),
+        };
+        let source = if swaps_sides(orientation) { (height, width) } else { (width, height) };
+        let (width, height, color) = match self.read_jpeg(format, file, orientation, spec) {
+            Some(read) => read,
+            None => {
+                let color = decoder.color_type();
+                let raw = sized(&mut self.raw, decoder.total_bytes() as usize);
+                decoder.read_image(raw).map_err(refused)?;
+                (width, height, color)
+            }
+        };
+        let image = Raw { width, height, color, orientation, source };
+        if let Some(profile) = profile {
+            self.to_srgb.apply(&profile, color, &mut self.raw[..image.bytes()]);
+        }
+        Ok(image)
+    }
+
+    /// Decodes a JPEG by libjpeg-turbo, if the spec says so and libjpeg-turbo finds no fault with it: the
+    /// width, the height and the type of its samples.
+    #[cfg(feature = "turbojpeg")]
+    fn read_jpeg(
+        &mut self,
+        format: ImageFormat,
+        file: &[u8],
+        orientation: Orientation,
+        spec: &Spec,
+    ) -> Option<(u32, u32, ColorType)> {
+        if format != ImageFormat::Jpeg || spec.jpeg_decoder != JpegDecoder::LibjpegTurbo {
+            return None;
+        }
+        let least = spec.jpeg_shrink.map(|shrink| {
+            let (width, height) = shrink.least(spec.size);
+            if swaps_sides(orientation) { (height, width) } else { (width, height) }
+        });
+        self.libjpeg_turbo.decode(file, least, &mut self.raw)
+    }
+
+    #[cfg(not(feature = "turbojpeg"))]
+    fn read_jpeg(&mut self, _: ImageFormat, _: &[u8], _: Orientation, _: &Spec) -> Option<(u32, u32, ColorType)> {
+        None
     }
 }
 
@@ -145,15 +206,19 @@ impl Raw {
         self.width as usize * self.height as usize
     }
 
+    fn bytes(&self) -> usize {
+        self.pixels() * usize::from(self.color.bytes_per_pixel())
+    }
+
     /// The image of these samples, turned into the buffer if it lies on its side.
     fn upright<'a, S: Sample>(&self, lying: &'a [S], upright: &'a mut Vec<S>, channels: Channels) -> Pixels<'a> {
-        let &Raw { width, height, orientation, .. } = self;
+        let &Raw { width, height, orientation, source: (source_width, source_height), .. } = self;
         if orientation == Orientation::NoTransforms {
-            return Pixels { width, height, samples: S::samples(lying) };
+            return Pixels { width, height, samples: S::samples(lying), source_width, source_height };
         }
         let upright = sized(upright, self.pixels() * channels.count());
         let (width, height) = turn_upright(lying, width, height, channels, orientation, upright);
-        Pixels { width, height, samples: S::samples(upright) }
+        Pixels { width, height, samples: S::samples(upright), source_width, source_height }
     }
 }
 

@@ -20,6 +20,14 @@ pub(super) fn turn_upright<S: Copy>(
     }
 }
 
+/// Whether the height of the upright image is the width of the lying one.
+pub(super) fn swaps_sides(orientation: Orientation) -> bool {
+    matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    )
+}
+
 fn turn_pixels<S: Copy, const N: usize>(
     lying: &[S],
     width: u32,
@@ -30,11 +38,7 @@ fn turn_pixels<S: Copy, const N: usize>(
     let (lying, _) = lying.as_chunks::<N>();
     let (upright, _) = upright.as_chunks_mut::<N>();
     let (w, h) = (width as usize, height as usize);
-    let swapped = matches!(
-        orientation,
-        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
-    );
-    let (new_w, new_h) = if swapped { (h, w) } else { (w, h) };
+    let (new_w, new_h) = if swaps_sides(orientation) { (h, w) } else { (w, h) };
     // The source pixel of (x, y) is at `start + x * step_x + y * step_y`.
     let (start, step_x, step_y) = match orientation {
         Orientation::NoTransforms => (0, 1, w as isize),

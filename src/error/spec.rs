@@ -2,7 +2,7 @@
 
 use thiserror::Error as ThisError;
 
-use crate::spec::{Dtype, Folders, Split};
+use crate::spec::{Dtype, Folders, JpegDecoder, Split};
 
 /// A setting is wrong.
 #[derive(Clone, Debug, PartialEq, ThisError)]
@@ -75,6 +75,15 @@ pub enum SpecError {
         /// How many it may have.
         most: u64,
     },
+    /// A shrinking that is no number of times.
+    #[error("`{0}` is not how many times the size of the tensor a JPEG is decoded at least, 1 to 255")]
+    JpegShrink(String),
+    /// The Rust decoder always decodes the whole image.
+    #[error("`{0}` can't shrink a JPEG while it decodes it")]
+    ShrinkingDecoder(JpegDecoder),
+    /// A decoder that this program was built without.
+    #[error("this build of inlaid has no `{0}`")]
+    MissingDecoder(JpegDecoder),
     /// Sorting labels needs classes.
     #[error("split folders can't be split by `folder` when folders mean `{0}`")]
     FolderRule(Folders),

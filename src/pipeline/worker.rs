@@ -10,6 +10,7 @@ use crate::decode::Decoder;
 use crate::element::Filler;
 use crate::error::RecordError;
 use crate::files::Files;
+use crate::moments::Moments;
 use crate::page::Page;
 use crate::plan::PagePlan;
 use crate::sha256::Sha256;
@@ -22,6 +23,8 @@ pub(super) struct Filled<'a> {
     /// None if no row is left.
     pub(super) page: Option<Page>,
     pub(super) rows: Vec<Row>,
+    /// Of the elements of each row.
+    pub(super) moments: Vec<Moments>,
     pub(super) rejects: Vec<(String, RecordError)>,
 }
 
@@ -88,7 +91,8 @@ impl<'a> Worker<'a> {
 
     fn fill(&mut self, Taken { number, plan, buffer }: Taken<'a>) -> Filled<'a> {
         let mut page = self.job.pages.buffer(buffer);
-        let (mut rows, mut rejects) = (Vec::with_capacity(plan.rows.len()), Vec::new());
+        let (mut rows, mut moments) = (Vec::with_capacity(plan.rows.len()), Vec::with_capacity(plan.rows.len()));
+        let mut rejects = Vec::new();
         for &index in plan.rows {
             if self.job.options.progress.is_stopped() {
                 break;
@@ -97,6 +101,7 @@ impl<'a> Worker<'a> {
             self.job.options.progress.advance(row.is_err());
             match row {
                 Ok(row) => {
+                    moments.push(Moments::of_tensor(page.slot(), self.job.spec));
                     page.keep();
                     rows.push(row);
                 }
@@ -104,7 +109,7 @@ impl<'a> Worker<'a> {
             }
         }
         let page = (!rows.is_empty()).then(|| page.finish());
-        Filled { number, plan, page, rows, rejects }
+        Filled { number, plan, page, rows, moments, rejects }
     }
 
     fn make_row(&mut self, index: usize, slot: &mut [u8]) -> Result<Row, RecordError> {
@@ -119,8 +124,8 @@ impl<'a> Worker<'a> {
         Ok(Row {
             path: record.key.clone(),
             label: record.label,
-            source_height: pixels.height,
-            source_width: pixels.width,
+            source_height: pixels.source_height,
+            source_width: pixels.source_width,
             sha256,
         })
     }

@@ -12,6 +12,7 @@ use crate::page::Page;
 use crate::plan::PagePlan;
 use crate::reject::Reject;
 use crate::shard::{Row, RowGroup, ShardWriter};
+use crate::statistics::Statistics;
 
 /// Writes pages in the order of the plan.
 pub(super) struct Writer<'a> {
@@ -25,8 +26,8 @@ pub(super) struct Writer<'a> {
     rows: Vec<Row>,
     pages_in_group: usize,
     shard: Option<Box<dyn ShardWriter>>,
-    /// Of the rows of the shard that were written.
-    labels: Vec<Option<u32>>,
+    /// Of the new rows of the shard.
+    statistics: Statistics,
     /// Bytes of pixels that are still to be written.
     left: u64,
     rejects: Vec<Reject>,
@@ -43,7 +44,7 @@ impl<'a> Writer<'a> {
             rows: Vec::new(),
             pages_in_group: 0,
             shard: None,
-            labels: Vec::new(),
+            statistics: Statistics::default(),
             left: (job.plan.rows() * job.pages.row_bytes()) as u64,
             rejects,
         }
@@ -68,9 +69,12 @@ impl<'a> Writer<'a> {
     }
 
     fn add<I: Iterator<Item = PagePlan<'a>>>(&mut self, filled: Filled<'a>, window: &Window<I>) -> Result<(), Error> {
-        let Filled { plan, page, rows, rejects, .. } = filled;
+        let Filled { plan, page, rows, moments, rejects, .. } = filled;
         for (path, error) in rejects {
             self.reject(path, error)?;
+        }
+        for (row, moments) in rows.iter().zip(&moments) {
+            self.statistics.add(moments, row.label, row.source_width, row.source_height);
         }
         self.group.pages.extend(page);
         self.rows.extend(rows);
@@ -82,8 +86,8 @@ impl<'a> Writer<'a> {
         }
         if plan.ends_shard {
             let shard = self.shard.take().map(|shard| shard.finish()).transpose()?;
-            let labels = std::mem::take(&mut self.labels);
-            self.draft.add_shard(plan.split, shard.map(|shard| (shard, labels)), &self.rejects)?;
+            let statistics = std::mem::take(&mut self.statistics);
+            self.draft.add_shard(plan.split, shard.map(|shard| (shard, statistics)), &self.rejects)?;
         }
         self.left -= (plan.rows.len() * self.job.pages.row_bytes()) as u64;
         Ok(())
@@ -104,7 +108,7 @@ impl<'a> Writer<'a> {
         };
         self.group.others = self.draft.columns().other_arrays(&self.rows);
         shard.write_row_group(&mut self.group)?;
-        self.labels.extend(self.rows.drain(..).map(|row| row.label));
+        self.rows.clear();
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 
 mod byte_size;
 mod color;
+mod jpeg_shrink;
 mod normalize;
 mod repack;
 mod shape;
@@ -12,15 +13,21 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
+use crate::element::Elements;
+use crate::error::SpecError;
+use crate::tensor::TensorShape;
+
 pub use byte_size::ByteSize;
 pub use color::Color;
+pub use jpeg_shrink::JpegShrink;
 pub use normalize::{Mean, Std};
 pub use repack::RepackSpec;
 pub use shape::Shape;
 pub use shares::Shares;
 pub use size::Size;
 pub use words::{
-    Channels, Compression, Dtype, Filter, Fit, Folders, Format, Layout, Order, Scale, Split, SplitBy, Storage,
+    Channels, ColorProfile, Compression, Dtype, Filter, Fit, Folders, Format, JpegDecoder, Layout, Order, Scale, Split,
+    SplitBy, Storage,
 };
 
 /// Everything that decides the bytes of a dataset.
@@ -54,6 +61,16 @@ pub struct Spec {
     pub antialias: bool,
     /// Whether the EXIF orientation is applied. Default: true.
     pub exif: bool,
+    /// Default: [`ColorProfile::Keep`], so that tensors are what a model sees that is served by one of the
+    /// usual decoders.
+    #[serde(default = "keep")]
+    pub color_profile: ColorProfile,
+    /// Default: [`JpegDecoder::Zune`].
+    #[serde(default = "zune")]
+    pub jpeg_decoder: JpegDecoder,
+    /// Default: none, JPEGs are decoded whole. Needs [`JpegDecoder::LibjpegTurbo`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jpeg_shrink: Option<JpegShrink>,
     /// Default: train 0.8, validation 0.1, test 0.1.
     pub shares: Shares,
     /// Default: [`SplitBy::Folder`] if the source has split folders, else [`SplitBy::Label`]; always
@@ -97,6 +114,9 @@ impl Spec {
             filter: Filter::Bilinear,
             antialias: true,
             exif: true,
+            color_profile: ColorProfile::Keep,
+            jpeg_decoder: JpegDecoder::Zune,
+            jpeg_shrink: None,
             shares: Shares::default(),
             split_by: None,
             seed: 0,
@@ -111,6 +131,32 @@ impl Spec {
             limits: Limits::default(),
         }
     }
+}
+
+impl Spec {
+    /// Finds settings that don't go together, or that this program was not built for.
+    ///
+    /// # Errors
+    /// If there are any.
+    pub fn check(&self) -> Result<(), SpecError> {
+        if self.jpeg_shrink.is_some() && self.jpeg_decoder == JpegDecoder::Zune {
+            return Err(SpecError::ShrinkingDecoder(self.jpeg_decoder));
+        }
+        if !cfg!(feature = "turbojpeg") && self.jpeg_decoder == JpegDecoder::LibjpegTurbo {
+            return Err(SpecError::MissingDecoder(self.jpeg_decoder));
+        }
+        TensorShape::of(self)?;
+        Elements::of(self)?;
+        Ok(())
+    }
+}
+
+fn keep() -> ColorProfile {
+    ColorProfile::Keep
+}
+
+fn zune() -> JpegDecoder {
+    JpegDecoder::Zune
 }
 
 /// What a source image may be at most; checked from the file's length and header, before any

@@ -151,6 +151,27 @@ impl Channels {
 }
 
 words! {
+    /// What decodes JPEGs.
+    JpegDecoder: "JPEG decoder" {
+        /// The Rust decoder of the `image` crate: within 4 levels of libjpeg-turbo, 0.06 in the mean.
+        Zune = "zune-jpeg",
+        /// The decoder of Pillow, OpenCV and torchvision, sample for sample; needs the feature `turbojpeg`.
+        /// A JPEG that it finds fault with is left to the Rust decoder.
+        LibjpegTurbo = "libjpeg-turbo",
+    }
+}
+
+words! {
+    /// What becomes of an embedded ICC colour profile.
+    ColorProfile: "color profile rule" {
+        /// It is passed over, as Pillow, OpenCV, torchvision and TensorFlow do when they decode.
+        Keep = "keep",
+        /// Samples are brought to sRGB.
+        Srgb = "srgb",
+    }
+}
+
+words! {
     /// The type of a tensor's elements.
     Dtype: "element type" {
         /// Unsigned 8-bit integers, 0..=255.

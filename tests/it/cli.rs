@@ -91,7 +91,29 @@ fn settings_out_of_range_are_refused() {
     refused("--size 4 --row-group-bytes 0", "`0` is not a number of bytes such as 16MiB");
     refused("--size 4 --max-errors 101%", "`101%` is not a number such as 100 or a percentage such as 0.5%");
     refused("--size 4 --fit squeeze", "[possible values: stretch, crop, pad]");
+    let times = "`0` is not how many times the size of the tensor a JPEG is decoded at least, 1 to 255";
+    refused("--size 4 --jpeg-decoder libjpeg-turbo --jpeg-shrink=0", times);
     refused("--size 4 --threads 0", "invalid value '0' for '--threads <N>'");
+}
+
+#[test]
+fn decoder_that_can_not_shrink_is_refused() {
+    let s = source();
+    s.convert("src --out out --size 4 --jpeg-shrink").fails(
+        2,
+        "error: `zune-jpeg` can't shrink a JPEG while it decodes it\nhint: add `--jpeg-decoder libjpeg-turbo`",
+    );
+}
+
+#[test]
+#[cfg(not(feature = "turbojpeg"))]
+fn decoder_that_was_not_built_in_is_refused() {
+    let s = source();
+    s.convert("src --out out --size 4 --jpeg-decoder libjpeg-turbo").fails(
+        2,
+        "error: this build of inlaid has no `libjpeg-turbo`\n\
+         hint: build it with `--features turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset",
+    );
 }
 
 #[test]

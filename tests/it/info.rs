@@ -15,8 +15,10 @@ fn dataset_is_told_in_words() {
     s.convert("src --out out --size 4x6 --row-group-bytes 600 --filter lanczos3 --fit pad --seed 7").exits(0);
     let ran = s.run("info", "out").exits(0);
     let [train, validation, test] = ["train", "validation", "test"].map(|split| size(&s, split));
+    let (told, statistics) = ran.stdout.split_once("\nelements").unwrap();
+    assert_eq!(statistics.matches("train").count(), 3, "{statistics}");
     assert_eq!(
-        ran.stdout,
+        told,
         format!(
             "`out`: version 1, format 1, written by inlaid {}
 tensors: 4x6, rgb u8 hwc, fit pad, filter lanczos3 (antialiased), storage tensor, format parquet, compression none
@@ -61,7 +63,43 @@ fn dataset_without_labels_says_so() {
     s.images(&["src"], 3);
     s.convert("src --out out --size 4 --split train=1").exits(0);
     let ran = s.run("info", "out").exits(0);
-    assert!(ran.stdout.ends_with("\nno labels\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\nno labels\n\nelements"), "{}", ran.stdout);
+}
+
+#[test]
+fn statistics_are_told() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 3);
+    s.convert("src --out out --size 4x5 --split train=1").exits(0);
+    let ran = s.run("info", "out").exits(0);
+    // Red is one value in each image, green 0, 40, ... 160 across, blue 0, 60, 120, 180 down.
+    let statistics = "
+elements  mean and standard deviation by channel
+train     118.3333   60.3453    80.0000   56.5685    90.0000   67.0820
+cat       118.3333   60.3453    80.0000   56.5685    90.0000   67.0820
+
+source pixels             train
+16 or more                    3
+
+source width/height       train
+1.189 or more                 3
+";
+    assert!(ran.stdout.ends_with(statistics), "{}", ran.stdout);
+}
+
+#[test]
+fn statistics_of_another_release_are_not_told() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 3);
+    s.convert("src --out out --size 4x5 --split train=1").exits(0);
+    s.edit_manifest("out", |manifest| {
+        manifest["splits"]["train"].as_object_mut().unwrap().remove("statistics");
+    });
+    let ran = s.run("info", "out").exits(0);
+    assert!(!ran.stdout.contains("elements"), "{}", ran.stdout);
+    s.more_images(&["src/cat"], 3..5);
+    s.run("append", "src --out out").exits(0);
+    assert_eq!(s.manifest("out")["splits"]["train"].get("statistics"), None);
 }
 
 #[test]
