@@ -138,7 +138,7 @@ fn pixels_are_aligned_in_every_page() {
         let layout = layout_of(dtype, "12", Storage::Tensor, 8);
         assert_eq!(layout.alignment(), storage);
         for seed in 0..200_usize {
-            let row: Vec<u8> = (0..layout.row_bytes()).map(|at| (at * (seed + 3) >> 3) as u8).collect();
+            let row: Vec<u8> = (0..layout.row_bytes()).map(|at| ((at * (seed + 3)) >> 3) as u8).collect();
             let rows = vec![&row[..]; seed % 8 + 1];
             let page = page(layout, &rows);
             let begin = page.header.len() + page.body().len() - layout.padding(rows.len()) - rows.len() * row.len();
