@@ -176,7 +176,8 @@ mod tests {
         edit(&mut spec);
         let elements = Elements::of(&spec).unwrap();
         let mut slot = vec![0xAA; elements.elements * spec.dtype.bytes()];
-        let pixels = Pixels { width: 2, height: 1, samples: Samples::U8(samples) };
+        let samples = Samples::U8(samples);
+        let pixels = Pixels { width: 2, height: 1, samples, source_width: 2, source_height: 1 };
         Filler::new(&spec, elements).fill(&pixels, &mut slot).unwrap();
         slot
     }

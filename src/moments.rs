@@ -183,7 +183,7 @@ mod tests {
             all.add(&of(&row, Dtype::U8, 1));
         }
         // By hand: sum 792, sum of squares 192,762 of 12 elements.
-        let mean = 792.0 / 12.0;
+        let mean: f64 = 792.0 / 12.0;
         let std = (192_762.0 / 12.0 - mean * mean).sqrt();
         assert!((all.mean[0] - mean).abs() < 1e-12 && (all.std[0] - std).abs() < 1e-12, "{all:?}");
     }

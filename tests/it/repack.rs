@@ -1,5 +1,6 @@
 //! Files of other writers, repacked: the same rows with verbatim pages, or a message and nothing written.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
@@ -69,9 +70,11 @@ fn table(tensors: ArrayRef) -> RecordBatch {
     let words: DictionaryArray<Int32Type> = (0..ROWS).map(|n| ["x", "y", "z"][n % 3]).collect();
     let columns = [("nested", nested), ("pixels", tensors), ("text", texts), ("word", Arc::new(words) as ArrayRef)];
     let fields = columns.iter().map(|(name, array)| {
-        Field::new(*name, array.data_type().clone(), true).with_metadata([("of".to_owned(), (*name).to_owned())].into())
+        Field::new(*name, array.data_type().clone(), true)
+            .with_metadata(HashMap::from([("of".to_owned(), (*name).to_owned())]))
     });
-    let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), [("note".to_owned(), "kept".to_owned())].into());
+    let schema =
+        Schema::new_with_metadata(fields.collect::<Vec<_>>(), HashMap::from([("note".to_owned(), "kept".to_owned())]));
     RecordBatch::try_new(Arc::new(schema), columns.into_iter().map(|(_, array)| array).collect()).unwrap()
 }
 
