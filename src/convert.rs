@@ -12,6 +12,7 @@ use crate::output::{self, Output};
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::reject::{REJECTS, read_rejects};
+use crate::resize::Method;
 use crate::run::{Overwrite, RunOptions, SplitSummary, Summary};
 use crate::shard::Checksum;
 use crate::spec::{Folders, Spec, SplitBy};
@@ -27,6 +28,7 @@ use crate::tensor::TensorShape;
 pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
     TensorShape::of(spec)?;
+    Method::of(spec)?;
     refuse_overlap(sources, out)?;
     let output = Output::claim(out)?;
     if options.overwrite == Overwrite::Refuse {
@@ -132,6 +134,7 @@ fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, out: &Path) -> Re
 pub fn dry_run(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
     TensorShape::of(spec)?;
+    Method::of(spec)?;
     refuse_overlap(sources, out)?;
     let there = output::check(out)?;
     let pool = pipeline::threads(options)?;

@@ -29,9 +29,12 @@ def convert(
     seed: int | None = None,
     order: Literal["shuffled", "path"] | None = None,
     channels: Literal["rgb", "gray", "rgba"] | None = None,
-    fit: Literal["stretch", "crop", "pad"] | None = None,
+    fit: Literal["stretch", "crop", "pad", "shortest-side"] | None = None,
+    crop_ratio: float | None = None,
+    only_shrink: bool = False,
     pad_color: tuple[int, int, int] | str | None = None,
-    filter: Literal["bilinear", "nearest", "bicubic", "lanczos3", "box"] | None = None,
+    resize_like: Literal["tf", "tf-antialias", "pillow", "torchvision", "opencv"] | None = None,
+    filter: Literal["bilinear", "nearest", "bicubic", "lanczos3", "box", "area"] | None = None,
     no_antialias: bool = False,
     no_exif: bool = False,
     storage: Literal["tensor", "binary"] | None = None,
@@ -52,6 +55,8 @@ def convert(
     - `size`: height and width of the tensors in pixels, 1 to 65,535: 224, (240, 320) or "240x320".
     - `split`: fractions that sum to 1, as in {"train": 0.9, "test": 0.1}; by default 0.8 train, 0.1 validation, 0.1
       test.
+    - `resize_like`: the library whose pixels are made, as far as `docs/parity.md` says.
+    - `crop_ratio`: the share of the shorter side that `fit="shortest-side"` keeps, 0.01 to 1.
     - `pad_color`: (red, green, blue), 0 to 255 each, "#RRGGBB" or a name.
     - `max_file_bytes`, `row_group_bytes`, `shard_bytes`: a number of bytes, or "16MiB".
     - `max_errors`: how many images may be unusable, or "0.5%" of them.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::{
-    ByteSize, Channels, Color, Compression, Filter, Fit, Folders, Format, History, Limits, MaxErrors, OnChanged,
-    OnError, Order, Overwrite, RunOptions, Shares, Size, Spec, SplitBy, Storage,
+    ByteSize, Channels, Color, Compression, CropRatio, Filter, Fit, Folders, Format, History, Limits, MaxErrors,
+    OnChanged, OnError, Order, Overwrite, ResizeLike, RunOptions, Shares, Size, Spec, SplitBy, Storage,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -87,10 +87,19 @@ pub struct Convert {
     /// How an image of another aspect ratio fills the tensor
     #[arg(long, help_heading = "Pixels", default_value = "stretch", value_parser = words(Fit::ALL))]
     fit: Fit,
-    /// What `--fit pad` fills with and transparent pixels lie on: R,G,B, #RRGGBB or a name
+    /// Share of the shorter side that `--fit shortest-side` keeps; 0.875 is 224 of 256 pixels
+    #[arg(long, help_heading = "Pixels", value_name = "RATIO", default_value = "1")]
+    crop_ratio: CropRatio,
+    /// Never enlarge: what is too small lies in the middle of the pad color
+    #[arg(long, help_heading = "Pixels")]
+    only_shrink: bool,
+    /// What margins are filled with and transparent pixels lie on: R,G,B, #RRGGBB or a name
     #[arg(long, help_heading = "Pixels", value_name = "COLOR", default_value = "black")]
     pad_color: Color,
-    /// Kernel for resizing
+    /// Library to resize like: its kernels, coordinates, antialiasing and rounding
+    #[arg(long, help_heading = "Pixels", value_name = "LIBRARY", value_parser = words(ResizeLike::ALL))]
+    resize_like: Option<ResizeLike>,
+    /// Kernel for resizing; area is that of the tf or opencv named by --resize-like
     #[arg(long, help_heading = "Pixels", default_value = "bilinear", value_parser = words(Filter::ALL))]
     filter: Filter,
     /// Sample few source pixels when shrinking, as tf.image.resize does by default
@@ -231,7 +240,10 @@ impl Convert {
         let spec = Spec {
             channels: self.channels,
             fit: self.fit,
+            crop_ratio: self.crop_ratio,
+            only_shrink: self.only_shrink,
             pad_color: self.pad_color,
+            resize_like: self.resize_like,
             filter: self.filter,
             antialias: !self.no_antialias,
             exif: !self.no_exif,

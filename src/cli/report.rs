@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::io::{Write, stdout};
 use std::path::Path;
 
-use crate::{ByteSize, Error, SpecError, Summary, Verification, Version};
+use crate::{ByteSize, Error, Filter, SpecError, Summary, Verification, Version};
 
 /// The exit code of a run that stopped.
 pub fn exit_code(error: &Error) -> u8 {
@@ -141,6 +141,17 @@ pub fn hint(error: &Error) -> Option<String> {
             "shares are fractions, as in `--split train=0.8,validation=0.1,test=0.1`".into()
         }
         Error::Spec(SpecError::TensorTooLarge(_)) => "choose a smaller `--size`".into(),
+        Error::Spec(SpecError::UnknownFilter { filter: Filter::Lanczos3, .. }) => {
+            "INTER_LANCZOS4 is another filter; choose another `--filter`, or `--resize-like pillow`".into()
+        }
+        Error::Spec(SpecError::UnknownFilter { .. }) => "choose another `--filter`, or another `--resize-like`".into(),
+        Error::Spec(SpecError::AreaOfNone) => {
+            "name it with `--resize-like opencv` or `--resize-like tf`, or use `--filter box`".into()
+        }
+        Error::Spec(SpecError::AntialiasDecided(_)) => {
+            "leave out `--no-antialias`; `--resize-like tf` and `opencv` don't antialias".into()
+        }
+        Error::Spec(SpecError::CropRatioFit(_)) => "use `--fit shortest-side`, or leave out `--crop-ratio`".into(),
         Error::Spec(SpecError::FolderRule(_)) => "leave out `--folders`, or use `--split-by label`".into(),
         Error::NoImages(_) => {
             "a source holds class folders, split folders, or images; see `inlaid convert --help`".into()

@@ -53,7 +53,7 @@ impl<'a> Worker<'a> {
             unread: VecDeque::new(),
             read: VecDeque::new(),
             decoder: Decoder::default(),
-            resizer: Resizer::of(job.spec),
+            resizer: Resizer::of(job.spec, job.method),
         }
     }
 
