@@ -79,12 +79,7 @@ fn prose(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt
     for (split, info) in &manifest.version.splits {
         writeln!(out, "| {split} | {} | {} |", info.rows, info.shards.len())?;
     }
-    let antialias = if spec.antialias { "antialiased" } else { "not antialiased" };
-    writeln!(
-        out,
-        "\nResized with filter {} ({antialias}), fit {}, channels {}.",
-        spec.filter, spec.fit, spec.channels
-    )?;
+    writeln!(out, "\nResized with {}, {}, channels {}.", spec.filter_in_words(), spec.fit_in_words(), spec.channels)?;
     writeln!(out, "`inlaid.json` says exactly how the rows were made and which files belong to the dataset.\n")?;
     writeln!(out, "```python")?;
     match (spec.format, spec.storage) {

@@ -16,7 +16,7 @@ use half::slice::HalfFloatSliceExt;
 
 use crate::decode::{Pixels, Samples};
 use crate::error::{RecordError, SpecError};
-use crate::resize::Resizer;
+use crate::resize::{Method, Resizer};
 use crate::spec::{Channels, Dtype, Layout, Scale, Spec};
 
 /// Mean and standard deviation are laid out for so many elements in a row: a multiple of every number of
@@ -112,9 +112,9 @@ impl Elements {
 
 impl Filler {
     /// For the tensors of a spec.
-    pub(crate) fn new(spec: &Spec, elements: Elements) -> Filler {
+    pub(crate) fn new(spec: &Spec, elements: Elements, method: Method) -> Filler {
         let (bytes, values, halves) = (Vec::new(), Vec::new(), Vec::new());
-        Filler { elements, resizer: Resizer::of(spec), bytes, values, halves }
+        Filler { elements, resizer: Resizer::of(spec, method), bytes, values, halves }
     }
 
     /// Makes the tensor of an image: writes every byte of `slot`, which has the length of a tensor.
@@ -133,7 +133,7 @@ impl Filler {
             return Ok(());
         }
         values.resize(elements.elements, 0.0);
-        resizer.resize_to_floats(pixels, values)?;
+        resizer.resize_to_floats(pixels, values);
         let white = white(pixels.samples);
         match elements.dtype {
             Dtype::U8 => unreachable!("bytes are not made of floats"),
@@ -178,7 +178,7 @@ mod tests {
         let mut slot = vec![0xAA; elements.elements * spec.dtype.bytes()];
         let samples = Samples::U8(samples);
         let pixels = Pixels { width: 2, height: 1, samples, source_width: 2, source_height: 1 };
-        Filler::new(&spec, elements).fill(&pixels, &mut slot).unwrap();
+        Filler::new(&spec, elements, Method::of(&spec).unwrap()).fill(&pixels, &mut slot).unwrap();
         slot
     }
 

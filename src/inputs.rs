@@ -15,6 +15,7 @@ use crate::manifest::{SplitInfo, Unfinished, Version};
 use crate::pipeline::{self, Job};
 use crate::plan::{Place, Plan, Tails};
 use crate::reject::{REJECTS, Reject, read_rejects};
+use crate::resize::Method;
 use crate::run::{RunOptions, SplitSummary, Summary};
 use crate::sha256::Sha256;
 use crate::shard::Checksum;
@@ -107,8 +108,8 @@ impl Inputs {
         rejects: Vec<Reject>,
     ) -> Result<Vec<Reject>, Error> {
         let Inputs { discovery, plan, spec, hashes } = self;
-        let (elements, pages) = (Elements::of(spec)?, draft.columns().pages());
-        let job = Job { discovery, plan, spec, elements, pages, options, hashes };
+        let (elements, method) = (Elements::of(spec)?, Method::of(spec)?);
+        let job = Job { discovery, plan, spec, elements, method, pages: draft.columns().pages(), options, hashes };
         pipeline::write_shards(&job, pool, draft, rejects)
     }
 

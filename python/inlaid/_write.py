@@ -34,9 +34,12 @@ def convert(
     mean: float | tuple[float, float, float] | Literal["imagenet"] | None = None,
     std: float | tuple[float, float, float] | Literal["imagenet"] | None = None,
     layout: Literal["hwc", "chw"] | None = None,
-    fit: Literal["stretch", "crop", "pad"] | None = None,
+    fit: Literal["stretch", "crop", "pad", "shortest-side"] | None = None,
+    crop_ratio: float | None = None,
+    only_shrink: bool = False,
     pad_color: tuple[int, int, int] | str | None = None,
-    filter: Literal["bilinear", "nearest", "bicubic", "lanczos3", "box"] | None = None,
+    resize_like: Literal["tf", "tf-antialias", "pillow", "torchvision", "opencv"] | None = None,
+    filter: Literal["bilinear", "nearest", "bicubic", "lanczos3", "box", "area"] | None = None,
     no_antialias: bool = False,
     no_exif: bool = False,
     color_profile: Literal["keep", "srgb"] | None = None,
@@ -62,6 +65,8 @@ def convert(
       test.
     - `dtype`: of the elements; "f32" and "f16" have a `scale` (black and white), from which `mean` is subtracted before
       it is divided by `std`: one number, (red, green, blue) or "imagenet".
+    - `resize_like`: the library whose pixels are made, as far as `docs/parity.md` says.
+    - `crop_ratio`: the share of the shorter side that `fit="shortest-side"` keeps, 0.01 to 1.
     - `pad_color`: (red, green, blue), 0 to 255 each, "#RRGGBB" or a name.
     - `max_file_bytes`, `row_group_bytes`, `shard_bytes`: a number of bytes, or "16MiB".
     - `max_errors`: how many images may be unusable, or "0.5%" of them.

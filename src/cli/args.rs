@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::{
-    ByteSize, Channels, Color, ColorProfile, Compression, Dtype, Filter, Fit, Folders, Format, History, JpegDecoder,
-    JpegShrink, Layout, Limits, MaxErrors, Mean, OnChanged, OnError, Order, Overwrite, RepackSpec, RunOptions, Scale,
-    Shape, Shares, Size, Spec, SplitBy, Std, Storage,
+    ByteSize, Channels, Color, ColorProfile, Compression, CropRatio, Dtype, Filter, Fit, Folders, Format, History,
+    JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, OnChanged, OnError, Order, Overwrite, RepackSpec,
+    ResizeLike, RunOptions, Scale, Shape, Shares, Size, Spec, SplitBy, Std, Storage,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -104,10 +104,19 @@ pub struct Convert {
     /// How an image of another aspect ratio fills the tensor
     #[arg(long, help_heading = "Pixels", default_value = "stretch", value_parser = words(Fit::ALL))]
     fit: Fit,
-    /// What `--fit pad` fills with and transparent pixels lie on: R,G,B, #RRGGBB or a name
+    /// Share of the shorter side that `--fit shortest-side` keeps; 0.875 is 224 of 256 pixels
+    #[arg(long, help_heading = "Pixels", value_name = "RATIO", default_value = "1")]
+    crop_ratio: CropRatio,
+    /// Never enlarge: what is too small lies in the middle of the pad color
+    #[arg(long, help_heading = "Pixels")]
+    only_shrink: bool,
+    /// What margins are filled with and transparent pixels lie on: R,G,B, #RRGGBB or a name
     #[arg(long, help_heading = "Pixels", value_name = "COLOR", default_value = "black")]
     pad_color: Color,
-    /// Kernel for resizing
+    /// Library to resize like: its kernels, coordinates, antialiasing and rounding
+    #[arg(long, help_heading = "Pixels", value_name = "LIBRARY", value_parser = words(ResizeLike::ALL))]
+    resize_like: Option<ResizeLike>,
+    /// Kernel for resizing; area is that of the tf or opencv named by --resize-like
     #[arg(long, help_heading = "Pixels", default_value = "bilinear", value_parser = words(Filter::ALL))]
     filter: Filter,
     /// Sample few source pixels when shrinking, as tf.image.resize does by default
@@ -310,7 +319,10 @@ impl Convert {
             std: self.std.clone(),
             layout: self.layout,
             fit: self.fit,
+            crop_ratio: self.crop_ratio,
+            only_shrink: self.only_shrink,
             pad_color: self.pad_color,
+            resize_like: self.resize_like,
             filter: self.filter,
             antialias: !self.no_antialias,
             exif: !self.no_exif,

@@ -20,16 +20,15 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
     let Manifest { format_version, tool, spec, version, unfinished, previous, .. } = manifest;
     let number = version.dataset_version;
     let mut text = format!("`{}`: version {number}, format {format_version}, written by {tool}\n", folder.display());
-    let antialias = if spec.antialias { "antialiased" } else { "not antialiased" };
     text += &format!(
-        "tensors: {}, {} {}{} {}, fit {}, filter {} ({antialias}), storage {}, format {}, compression {}\n",
+        "tensors: {}, {} {}{} {}, {}, {}, storage {}, format {}, compression {}\n",
         spec.size,
         spec.channels,
         spec.dtype,
         values(spec),
         spec.layout,
-        spec.fit,
-        spec.filter,
+        spec.fit_in_words(),
+        spec.filter_in_words(),
         spec.storage,
         spec.format,
         spec.compression

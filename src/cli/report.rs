@@ -6,7 +6,7 @@ use std::io::{Write, stdout};
 use std::path::Path;
 
 use super::Written;
-use crate::{ByteSize, Error, RepackError, RepackSummary, SpecError, Summary, Verification, Version};
+use crate::{ByteSize, Error, Filter, RepackError, RepackSummary, SpecError, Summary, Verification, Version};
 
 /// The exit code of a run that stopped.
 pub fn exit_code(error: &Error) -> u8 {
@@ -160,6 +160,17 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Spec(SpecError::MissingDecoder(_)) => {
             "build it with `--features turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset".into()
         }
+        Error::Spec(SpecError::UnknownFilter { filter: Filter::Lanczos3, .. }) => {
+            "INTER_LANCZOS4 is another filter; choose another `--filter`, or `--resize-like pillow`".into()
+        }
+        Error::Spec(SpecError::UnknownFilter { .. }) => "choose another `--filter`, or another `--resize-like`".into(),
+        Error::Spec(SpecError::AreaOfNone) => {
+            "name it with `--resize-like opencv` or `--resize-like tf`, or use `--filter box`".into()
+        }
+        Error::Spec(SpecError::AntialiasDecided(_)) => {
+            "leave out `--no-antialias`; `--resize-like tf` and `opencv` don't antialias".into()
+        }
+        Error::Spec(SpecError::CropRatioFit(_)) => "use `--fit shortest-side`, or leave out `--crop-ratio`".into(),
         Error::Spec(SpecError::FolderRule(_)) => "leave out `--folders`, or use `--split-by label`".into(),
         Error::NoImages(_) => {
             "a source holds class folders, split folders, or images; see `inlaid convert --help`".into()

@@ -2,7 +2,7 @@
 
 use thiserror::Error as ThisError;
 
-use crate::spec::{Dtype, Folders, JpegDecoder, Split};
+use crate::spec::{Dtype, Filter, Fit, Folders, JpegDecoder, ResizeLike, Split};
 
 /// A setting is wrong.
 #[derive(Clone, Debug, PartialEq, ThisError)]
@@ -87,4 +87,26 @@ pub enum SpecError {
     /// Sorting labels needs classes.
     #[error("split folders can't be split by `folder` when folders mean `{0}`")]
     FolderRule(Folders),
+    /// A filter that a library does not have.
+    #[error("`{like}` has no filter `{filter}`, it has {known}")]
+    UnknownFilter {
+        /// The library.
+        like: ResizeLike,
+        /// The filter.
+        filter: Filter,
+        /// The filters that it has.
+        known: String,
+    },
+    /// Areas are computed in another way by every library.
+    #[error("filter `area` is that of a library, and none is named")]
+    AreaOfNone,
+    /// Not antialiasing, but like a library, which decides that itself.
+    #[error("whether images are antialiased is decided by `{0}`")]
+    AntialiasDecided(ResizeLike),
+    /// A share that no side can be cut to.
+    #[error("crop ratio `{0}` is not a number from 0.01 to 1")]
+    CropRatio(String),
+    /// A crop ratio where nothing is cropped by it.
+    #[error("a crop ratio has no meaning for fit `{0}`")]
+    CropRatioFit(Fit),
 }

@@ -22,6 +22,7 @@ use crate::files::Files;
 use crate::page::PageLayout;
 use crate::plan::Plan;
 use crate::reject::Reject;
+use crate::resize::Method;
 use crate::run::{Progress, RunOptions};
 use crate::sha256::Sha256;
 use crate::spec::Spec;
@@ -48,6 +49,7 @@ pub(crate) struct Job<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) spec: &'a Spec,
     pub(crate) elements: Elements,
+    pub(crate) method: Method,
     pub(crate) pages: PageLayout,
     pub(crate) options: &'a RunOptions,
     /// Of every record's file, where the split was decided by content.

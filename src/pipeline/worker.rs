@@ -56,7 +56,7 @@ impl<'a> Worker<'a> {
             unread: VecDeque::new(),
             read: VecDeque::new(),
             decoder: Decoder::default(),
-            filler: Filler::new(job.spec, job.elements),
+            filler: Filler::new(job.spec, job.elements, job.method),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod byte_size;
 mod color;
+mod crop_ratio;
 mod jpeg_shrink;
 mod normalize;
 mod repack;
@@ -15,10 +16,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::element::Elements;
 use crate::error::SpecError;
+use crate::resize::Method;
 use crate::tensor::TensorShape;
 
 pub use byte_size::ByteSize;
 pub use color::Color;
+pub use crop_ratio::CropRatio;
 pub use jpeg_shrink::JpegShrink;
 pub use normalize::{Mean, Std};
 pub use repack::RepackSpec;
@@ -26,8 +29,8 @@ pub use shape::Shape;
 pub use shares::Shares;
 pub use size::Size;
 pub use words::{
-    Channels, ColorProfile, Compression, Dtype, Filter, Fit, Folders, Format, JpegDecoder, Layout, Order, Scale, Split,
-    SplitBy, Storage,
+    Channels, ColorProfile, Compression, Dtype, Filter, Fit, Folders, Format, JpegDecoder, Layout, Order, ResizeLike,
+    Scale, Split, SplitBy, Storage,
 };
 
 /// Everything that decides the bytes of a dataset.
@@ -52,12 +55,22 @@ pub struct Spec {
     pub layout: Layout,
     /// Default: [`Fit::Stretch`].
     pub fit: Fit,
-    /// What [`Fit::Pad`] fills with and transparent pixels lie on. Default: black.
+    /// What [`Fit::ShortestSide`] keeps of the shorter side; 1 with every other fit. Default: 1.
+    #[serde(default, skip_serializing_if = "CropRatio::is_whole")]
+    pub crop_ratio: CropRatio,
+    /// Whether images are never enlarged: what would be lies unscaled in the middle of the pad colour, and what of it
+    /// is larger than the tensor is cut off. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_shrink: bool,
+    /// What margins are filled with and transparent pixels lie on. Default: black.
     pub pad_color: Color,
+    /// The library that images are resized like. Default: none; then [`Filter`] says what is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize_like: Option<ResizeLike>,
     /// Default: [`Filter::Bilinear`].
     pub filter: Filter,
     /// Whether the kernel widens when shrinking, so that every source pixel counts. Default: true;
-    /// false is the default of `tf.image.resize`.
+    /// false is the default of `tf.image.resize`. True, and without a meaning, where a library is named.
     pub antialias: bool,
     /// Whether the EXIF orientation is applied. Default: true.
     pub exif: bool,
@@ -110,7 +123,10 @@ impl Spec {
             std: None,
             layout: Layout::Hwc,
             fit: Fit::Stretch,
+            crop_ratio: CropRatio::default(),
+            only_shrink: false,
             pad_color: Color::default(),
+            resize_like: None,
             filter: Filter::Bilinear,
             antialias: true,
             exif: true,
@@ -131,6 +147,23 @@ impl Spec {
             limits: Limits::default(),
         }
     }
+
+    /// Such as `filter bilinear (antialiased)`, or `filter bicubic as in opencv`.
+    pub fn filter_in_words(&self) -> String {
+        let filter = self.filter;
+        match (self.resize_like, self.antialias) {
+            (Some(like), _) => format!("filter {filter} as in {like}"),
+            (None, true) => format!("filter {filter} (antialiased)"),
+            (None, false) => format!("filter {filter} (not antialiased)"),
+        }
+    }
+
+    /// Such as `fit stretch`, or `fit shortest-side 0.875, never enlarged`.
+    pub fn fit_in_words(&self) -> String {
+        let ratio = if self.crop_ratio.is_whole() { String::new() } else { format!(" {}", self.crop_ratio) };
+        let enlarged = if self.only_shrink { ", never enlarged" } else { "" };
+        format!("fit {}{ratio}{enlarged}", self.fit)
+    }
 }
 
 impl Spec {
@@ -147,6 +180,7 @@ impl Spec {
         }
         TensorShape::of(self)?;
         Elements::of(self)?;
+        Method::of(self)?;
         Ok(())
     }
 }

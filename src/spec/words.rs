@@ -250,6 +250,26 @@ words! {
         Crop = "crop",
         /// The whole image is scaled to fit and centred on the pad colour (`tf.image.resize_with_pad`).
         Pad = "pad",
+        /// The whole image is scaled so that its shorter side fits, then the middle is cut out
+        /// (torchvision's `Resize` and `CenterCrop`).
+        ShortestSide = "shortest-side",
+    }
+}
+
+words! {
+    /// A library whose resizing is imitated: kernels, coordinates, edges, antialiasing, rounding, and what it has of
+    /// the arithmetic of [`Fit`].
+    ResizeLike: "library" {
+        /// `tf.image.resize`, which does not antialias by default; bytes are rounded to the nearest even.
+        Tf = "tf",
+        /// `tf.image.resize(antialias=True)`.
+        TfAntialias = "tf-antialias",
+        /// `PIL.Image.resize`.
+        Pillow = "pillow",
+        /// `torchvision.transforms.v2.functional.resize(antialias=True)` of tensors of bytes.
+        Torchvision = "torchvision",
+        /// `cv2.resize`, which antialiases with `INTER_AREA` alone.
+        OpenCv = "opencv",
     }
 }
 
@@ -260,12 +280,14 @@ words! {
         Nearest = "nearest",
         /// A triangle: support 1.
         Bilinear = "bilinear",
-        /// Catmull-Rom (a = -0.5): support 2.
+        /// Catmull-Rom (a = -0.5): support 2. OpenCV's has a = -0.75.
         Bicubic = "bicubic",
         /// A sinc windowed by a sinc: support 3.
         Lanczos3 = "lanczos3",
-        /// The mean of the covered source pixels.
+        /// The mean of the source pixels whose centres are covered.
         Box = "box",
+        /// The mean of the source pixels by how much of each is covered, as TensorFlow and OpenCV have it.
+        Area = "area",
     }
 }
 

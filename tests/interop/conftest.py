@@ -22,6 +22,9 @@ os.environ.update(
 import pyarrow.parquet as pq
 import pytest
 
+# Before TensorFlow, whose copy of LLVM ends the process when that of Triton comes after it.
+import torchvision.transforms.v2  # noqa: F401
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SAMPLE = REPOSITORY / "tests/sample/images"
 SIZE = 64

@@ -17,6 +17,7 @@ mod output;
 mod read;
 mod refusals;
 mod repack;
+mod resize;
 mod resume;
 mod rollback;
 mod split;

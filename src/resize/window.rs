@@ -1,0 +1,262 @@
+//! Which part of an image becomes which part of a tensor: the arithmetic of every fit, in the manner of the library
+//! that is imitated.
+
+use crate::spec::{CropRatio, Fit, ResizeLike, Size, Spec};
+
+/// How one axis of an image becomes one axis of a tensor. Lengths and places are in pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Axis {
+    /// The first source pixel that a filter may see.
+    pub(super) start: u32,
+    /// How many source pixels a filter may see.
+    pub(super) length: u32,
+    /// Where the part that is scaled begins and ends, from `start`; it may do so within a pixel.
+    pub(super) part: [f32; 2],
+    /// What that part is scaled to.
+    pub(super) scaled: u64,
+    /// Scaled pixels that are left out before those that are kept.
+    pub(super) skipped: u64,
+    /// Scaled pixels that are kept.
+    pub(super) kept: u32,
+    /// Where in the tensor they begin.
+    pub(super) at: u32,
+}
+
+impl Axis {
+    /// All of a source, scaled to `scaled` pixels that lie at `at`.
+    fn whole(length: u32, scaled: u32, at: u32) -> Axis {
+        let part = [0.0, length as f32];
+        Axis { start: 0, length, part, scaled: scaled.into(), skipped: 0, kept: scaled, at }
+    }
+
+    /// A part of a source whose neighbours are seen at its edges.
+    fn part(length: u32, part: [f32; 2], scaled: u32) -> Axis {
+        Axis { part, ..Axis::whole(length, scaled, 0) }
+    }
+
+    /// A part of a source as if there were nothing else.
+    fn cut(start: u32, length: u32, scaled: u32) -> Axis {
+        Axis { start, ..Axis::whole(length, scaled, 0) }
+    }
+
+    /// Not scaled: the middle of the source in the middle of the target.
+    fn unscaled(source: u32, target: u32) -> Axis {
+        let skipped = (source - source.min(target)) / 2;
+        let at = (target - target.min(source)) / 2;
+        Axis { skipped: skipped.into(), kept: source.min(target), ..Axis::whole(source, source, at) }
+    }
+
+    pub(super) fn enlarges(&self) -> bool {
+        self.scaled as f64 > f64::from(self.part[1] - self.part[0])
+    }
+}
+
+/// Width, then height.
+type Sides = [u32; 2];
+
+/// How the width and the height of an image become those of a tensor.
+pub(super) fn axes(spec: &Spec, source: Sides) -> [Axis; 2] {
+    let target = sides(spec.size);
+    let axes = match (spec.fit, spec.resize_like) {
+        (Fit::Stretch, _) => [0, 1].map(|i| Axis::whole(source[i], target[i], 0)),
+        (Fit::Crop, Some(ResizeLike::Pillow)) => pillow_fit(source, target),
+        (Fit::Crop, like) => keras_crop(source, target, like),
+        (Fit::Pad, Some(ResizeLike::Pillow)) => pillow_pad(source, target),
+        (Fit::Pad, Some(ResizeLike::Tf | ResizeLike::TfAntialias)) => tf_pad(source, target),
+        (Fit::Pad, _) => pad(source, target),
+        (Fit::ShortestSide, _) => shortest_side(source, target, spec.crop_ratio),
+    };
+    if !spec.only_shrink || !axes.iter().any(Axis::enlarges) {
+        return axes;
+    }
+    match spec.fit {
+        Fit::Stretch => [0, 1].map(|i| match axes[i].enlarges() {
+            true => Axis::unscaled(source[i], target[i]),
+            false => axes[i],
+        }),
+        Fit::Crop | Fit::Pad | Fit::ShortestSide => [0, 1].map(|i| Axis::unscaled(source[i], target[i])),
+    }
+}
+
+fn sides(size: Size) -> Sides {
+    [size.width(), size.height()]
+}
+
+/// The largest centred window of the target's aspect ratio, in whole pixels rounded down: the arithmetic of
+/// `keras.utils.image_dataset_from_directory(crop_to_aspect_ratio=True)`, exact where that rounds in binary.
+fn keras_crop([width, height]: Sides, [to_width, to_height]: Sides, like: Option<ResizeLike>) -> [Axis; 2] {
+    let scale = |a: u32, b: u32, c: u32| (u64::from(a) * u64::from(b) / u64::from(c)).max(1) as u32;
+    let cut_height = height.min(scale(width, to_height, to_width));
+    let cut_width = width.min(scale(height, to_width, to_height));
+    let axis = |length: u32, cut: u32, scaled| {
+        let start = (length - cut) / 2;
+        match like {
+            None => Axis::part(length, [start as f32, (start + cut) as f32], scaled),
+            Some(_) => Axis::cut(start, cut, scaled),
+        }
+    };
+    [axis(width, cut_width, to_width), axis(height, cut_height, to_height)]
+}
+
+/// The arithmetic of `PIL.ImageOps.fit`: a window that may begin and end within pixels. Pillow brings it to single
+/// precision.
+fn pillow_fit([width, height]: Sides, [to_width, to_height]: Sides) -> [Axis; 2] {
+    let [w, h] = [width, height].map(f64::from);
+    let wanted = f64::from(to_width) / f64::from(to_height);
+    let (cut_width, cut_height) = match w / h {
+        ratio if ratio == wanted => (w, h),
+        ratio if ratio > wanted => (wanted * h, h),
+        _ => (w, w / wanted),
+    };
+    let axis = |length: u32, cut: f64, scaled| {
+        let left = (f64::from(length) - cut) * 0.5;
+        Axis::part(length, [left as f32, ((left + cut) as f32).min(length as f32)], scaled)
+    };
+    [axis(width, cut_width, to_width), axis(height, cut_height, to_height)]
+}
+
+/// Where the whole image lies in the target when scaled to fit, in whole pixels rounded down but at least one.
+fn pad([width, height]: Sides, [to_width, to_height]: Sides) -> [Axis; 2] {
+    let [w, h, tw, th] = [width, height, to_width, to_height].map(u64::from);
+    let [fit_width, fit_height] = match w * th >= h * tw {
+        true => [to_width, (h * tw / w).max(1) as u32],
+        false => [(w * th / h).max(1) as u32, to_height],
+    };
+    [
+        Axis::whole(width, fit_width, (to_width - fit_width) / 2),
+        Axis::whole(height, fit_height, (to_height - fit_height) / 2),
+    ]
+}
+
+/// The arithmetic of `tf.image.resize_with_pad`, in single precision as there: the scaled length is rounded down, but
+/// the margin is half of what that length lacks before it is. It refuses lengths of less than one pixel; here they are
+/// one.
+fn tf_pad(source: Sides, target: Sides) -> [Axis; 2] {
+    let [w, h, tw, th] = [source[0], source[1], target[0], target[1]].map(|side| side as f32);
+    let ratio = (w / tw).max(h / th);
+    let axis = |length: u32, to: u32| {
+        let scaled = length as f32 / ratio;
+        let whole = (scaled.floor() as u32).clamp(1, to);
+        let at = (((to as f32 - scaled) / 2.0).floor().max(0.0) as u32).min(to - whole);
+        Axis::whole(length, whole, at)
+    };
+    [axis(source[0], target[0]), axis(source[1], target[1])]
+}
+
+/// The arithmetic of `PIL.ImageOps.pad`, which rounds to the nearest even. It leaves the canvas empty where a length
+/// would be less than half a pixel; here it is one.
+fn pillow_pad([width, height]: Sides, [to_width, to_height]: Sides) -> [Axis; 2] {
+    let [w, h, tw, th] = [width, height, to_width, to_height].map(f64::from);
+    let scaled = |length: f64, to: u32| (length.round_ties_even() as u32).clamp(1, to);
+    let [fit_width, fit_height] = match (w / h, tw / th) {
+        (ratio, wanted) if ratio > wanted => [to_width, scaled(h / w * tw, to_height)],
+        (ratio, wanted) if ratio < wanted => [scaled(w / h * th, to_width), to_height],
+        _ => [to_width, to_height],
+    };
+    let axis = |length, fit, to: u32| Axis::whole(length, fit, half_to_even((to - fit).into()) as u32);
+    [axis(width, fit_width, to_width), axis(height, fit_height, to_height)]
+}
+
+/// The whole image scaled so that it covers the target, and its middle: the arithmetic of
+/// `torchvision.transforms.Resize` of the shorter side and `CenterCrop`. Where the target is no square, which
+/// `Resize` knows nothing of, the side that needs more counts as the shorter one.
+fn shortest_side(source: Sides, target: Sides, ratio: CropRatio) -> [Axis; 2] {
+    let [w, h] = source.map(u64::from);
+    let [to_width, to_height] = target.map(|side| ratio.scaled(side));
+    let scaled = match to_height * w >= to_width * h {
+        true => [to_height * w / h, to_height],
+        false => [to_width, to_width * h / w],
+    };
+    [0, 1].map(|i| Axis {
+        scaled: scaled[i],
+        skipped: half_to_even(scaled[i] - u64::from(target[i])),
+        ..Axis::whole(source[i], target[i], 0)
+    })
+}
+
+/// Half of a number, rounded to the nearest even as Python's `round` does.
+fn half_to_even(n: u64) -> u64 {
+    n / 2 + u64::from(n % 4 == 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Start, length, part, scaled, skipped, kept and place of the width and the height.
+    fn told(spec: &Spec, source: Sides) -> [String; 2] {
+        axes(spec, source).map(|axis| {
+            let Axis { start, length, part: [from, to], scaled, skipped, kept, at } = axis;
+            format!("{start}+{length} [{from}, {to}] to {scaled}, {skipped}+{kept} at {at}")
+        })
+    }
+
+    fn spec(size: &str, fit: Fit, like: Option<ResizeLike>) -> Spec {
+        Spec { fit, resize_like: like, ..Spec::new(size.parse().unwrap()) }
+    }
+
+    #[test]
+    fn crop_keeps_the_middle() {
+        let crop = |like, size, source| told(&spec(size, Fit::Crop, like), source);
+        let plain = ["0+500 [62, 437] to 224, 0+224 at 0", "0+375 [0, 375] to 224, 0+224 at 0"];
+        assert_eq!(crop(None, "224", [500, 375]), plain);
+        let tf = ["62+375 [0, 375] to 224, 0+224 at 0", "0+375 [0, 375] to 224, 0+224 at 0"];
+        assert_eq!(crop(Some(ResizeLike::Tf), "224", [500, 375]), tf);
+        let pillow = ["0+500 [62.5, 437.5] to 224, 0+224 at 0", "0+375 [0, 375] to 224, 0+224 at 0"];
+        assert_eq!(crop(Some(ResizeLike::Pillow), "224", [500, 375]), pillow);
+        let thin = ["0+1 [0, 1] to 320, 0+320 at 0", "0+10000 [4999, 5000] to 240, 0+240 at 0"];
+        assert_eq!(crop(None, "240x320", [1, 10_000]), thin);
+    }
+
+    #[test]
+    fn pad_keeps_everything() {
+        let pad = |like, size, source| told(&spec(size, Fit::Pad, like), source);
+        let plain = ["0+500 [0, 500] to 224, 0+224 at 0", "0+375 [0, 375] to 168, 0+168 at 28"];
+        assert_eq!(pad(None, "224", [500, 375]), plain);
+        let thin = ["0+1 [0, 1] to 1, 0+1 at 111", "0+10000 [0, 10000] to 224, 0+224 at 0"];
+        for like in [None, Some(ResizeLike::Tf)] {
+            assert_eq!(pad(like, "224", [1, 10_000]), thin);
+        }
+    }
+
+    #[test]
+    fn pad_rounds_as_its_library_does() {
+        // 13 wide, scaled to 10: 8.46 high.
+        let height = |like| told(&spec("10", Fit::Pad, like), [13, 11])[1].clone();
+        assert_eq!(height(None), "0+11 [0, 11] to 8, 0+8 at 1");
+        assert_eq!(height(Some(ResizeLike::Tf)), "0+11 [0, 11] to 8, 0+8 at 0");
+        assert_eq!(height(Some(ResizeLike::Pillow)), "0+11 [0, 11] to 8, 0+8 at 1");
+        // 15 wide, scaled to 10: 6.67 high, a margin of 1.5.
+        let height = |like| told(&spec("10", Fit::Pad, like), [15, 10])[1].clone();
+        assert_eq!(height(None), "0+10 [0, 10] to 6, 0+6 at 2");
+        assert_eq!(height(Some(ResizeLike::Tf)), "0+10 [0, 10] to 6, 0+6 at 1");
+        assert_eq!(height(Some(ResizeLike::Pillow)), "0+10 [0, 10] to 7, 0+7 at 2");
+    }
+
+    #[test]
+    fn shortest_side_is_scaled_before_it_is_cut() {
+        let mut spec = spec("224", Fit::ShortestSide, Some(ResizeLike::Torchvision));
+        let all = ["0+500 [0, 500] to 298, 37+224 at 0", "0+375 [0, 375] to 224, 0+224 at 0"];
+        assert_eq!(told(&spec, [500, 375]), all);
+        spec.crop_ratio = "0.875".parse().unwrap();
+        let most = ["0+500 [0, 500] to 341, 58+224 at 0", "0+375 [0, 375] to 256, 16+224 at 0"];
+        assert_eq!(told(&spec, [500, 375]), most);
+    }
+
+    #[test]
+    fn nothing_is_enlarged_when_only_shrinking() {
+        let told = |fit, source| told(&Spec { only_shrink: true, ..spec("10", fit, None) }, source);
+        let small = ["0+4 [0, 4] to 4, 0+4 at 3", "0+3 [0, 3] to 3, 0+3 at 3"];
+        for fit in [Fit::Stretch, Fit::Crop, Fit::Pad, Fit::ShortestSide] {
+            assert_eq!(told(fit, [4, 3]), small);
+        }
+        assert_eq!(told(Fit::Stretch, [20, 3]), ["0+20 [0, 20] to 10, 0+10 at 0", small[1]]);
+        assert_eq!(told(Fit::Crop, [20, 3]), ["0+20 [0, 20] to 20, 5+10 at 0", small[1]]);
+        assert_eq!(told(Fit::Pad, [20, 3])[1], "0+3 [0, 3] to 1, 0+1 at 4");
+    }
+
+    #[test]
+    fn halves_are_rounded_to_even() {
+        assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(half_to_even), [0, 0, 1, 2, 2, 2, 3, 4]);
+    }
+}
