@@ -1,10 +1,30 @@
-//! Weighted means in whole numbers, as Pillow and PyTorch make them of bytes: rows first, rounded to bytes between the
-//! axes. Only the rows that a target row is made of are kept.
+//! Weighted means in whole numbers, as Pillow and PyTorch make them of bytes: rounded to bytes between the axes, so that
+//! their order counts. Only what a target row is made of is kept between them.
 
 use super::image::{Image, Target};
 use super::method::Precision;
 use super::taps::{Run, Taps};
 use super::wide::{Loops, widened};
+use super::window::Axis;
+
+/// Which axis is resized first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    RowsFirst,
+    ColumnsFirst,
+}
+
+impl Order {
+    /// PyTorch resizes rows first; so does Pillow, but (since version 13) for heights that lose more than twice as many
+    /// pixels as the width.
+    pub(super) fn of(precision: Precision, [x, y]: &[Axis; 2]) -> Order {
+        let lost = |axis: &Axis| i64::from(axis.length) - axis.scaled as i64;
+        match precision {
+            Precision::Pillow if lost(y) > 0 && lost(y) > 2 * lost(x) => Order::ColumnsFirst,
+            Precision::Pillow | Precision::Torch => Order::RowsFirst,
+        }
+    }
+}
 
 /// The passes, with buffers that are used again.
 #[derive(Debug, Default)]
@@ -20,29 +40,32 @@ impl FixedPasses {
     /// Resizes an image of `C` channels; `L` is 4 where `C` is 3, else `C`.
     pub(super) fn resize<const C: usize, const L: usize>(
         &mut self,
-        precision: Precision,
+        (precision, order): (Precision, Order),
         image: Image<'_, u8>,
         [x, y]: [&Taps; 2],
         target: Target<'_, u8>,
     ) {
         let bits = [precision.quantize(x, &mut self.across), precision.quantize(y, &mut self.down)];
         let kept = y.runs.iter().map(|run| run.count).max().unwrap_or(0) as usize;
-        self.rows.resize(self.rows.len().max(kept * target.len), 0);
-        self.sums.clear();
-        self.sums.resize(target.len, 0);
-        // A pixel of three channels is read as four numbers, also at the end of the image.
+        let (rows, sums) = match order {
+            Order::RowsFirst => (kept * target.len, target.len),
+            Order::ColumnsFirst => (image.stride, image.stride),
+        };
+        // A pixel of three channels is read as four numbers, also at the end of a row or of the image.
+        self.rows.resize(self.rows.len().max(rows + L - C), 0);
+        self.sums.resize(self.sums.len().max(sums), 0);
         self.last_row.clear();
         self.last_row.extend_from_slice(&image.samples[image.samples.len() - image.stride..]);
         self.last_row.resize(image.stride + L - C, 0);
         widened(Passes::<C, L> {
+            order,
             image,
             last_row: &self.last_row,
-            runs: [&x.runs, &y.runs],
-            weights: [&self.across, &self.down],
-            bits,
+            across: Weighted { runs: &x.runs, weights: &self.across, bits: bits[0] },
+            down: Weighted { runs: &y.runs, weights: &self.down, bits: bits[1] },
             kept,
             rows: &mut self.rows,
-            sums: &mut self.sums,
+            sums: &mut self.sums[..sums],
             target,
         });
     }
@@ -68,17 +91,62 @@ impl Precision {
     }
 }
 
+/// The taps of an axis with whole weights, and their bits after the point.
+#[derive(Clone, Copy)]
+struct Weighted<'a> {
+    runs: &'a [Run],
+    weights: &'a [i32],
+    bits: u32,
+}
+
+impl Weighted<'_> {
+    /// The byte nearest to a sum that began with [`half`](Weighted::half).
+    #[inline(always)]
+    fn byte(&self, sum: i32) -> u8 {
+        (sum >> self.bits).clamp(0, 255) as u8
+    }
+
+    #[inline(always)]
+    fn half(&self) -> i32 {
+        1 << (self.bits - 1)
+    }
+
+    /// Resizes a row: it ends with as many bytes more as `L` is more than `C`.
+    #[inline(always)]
+    fn resize_row<const C: usize, const L: usize>(&self, samples: &[u8], row: &mut [u8]) {
+        for (pixel, run) in row.as_chunks_mut::<C>().0.iter_mut().zip(self.runs) {
+            let samples = &samples[run.first as usize * C..];
+            let mut sums = [self.half(); L];
+            for (number, weight) in run.of(self.weights).iter().enumerate() {
+                let sample = &samples[number * C..][..L];
+                sums.iter_mut().zip(sample).for_each(|(sum, sample)| *sum += weight * i32::from(*sample));
+            }
+            pixel.iter_mut().zip(sums).for_each(|(byte, sum)| *byte = self.byte(sum));
+        }
+    }
+
+    /// Makes a row of those that a run names.
+    #[inline(always)]
+    fn sum_rows<'r>(&self, run: Run, source: impl Fn(u32) -> &'r [u8], sums: &mut [i32], row: &mut [u8]) {
+        sums.fill(self.half());
+        for (y, weight) in (run.first..).zip(run.of(self.weights)) {
+            sums.iter_mut().zip(source(y)).for_each(|(sum, byte)| *sum += weight * i32::from(*byte));
+        }
+        row.iter_mut().zip(&*sums).for_each(|(byte, sum)| *byte = self.byte(*sum));
+    }
+}
+
 /// Both passes over an image.
 struct Passes<'a, const C: usize, const L: usize> {
+    order: Order,
     image: Image<'a, u8>,
     /// The last row of the image, and a few bytes.
     last_row: &'a [u8],
-    /// Along the rows, and down the columns; so are the weights and their bits after the point.
-    runs: [&'a [Run]; 2],
-    weights: [&'a [i32]; 2],
-    bits: [u32; 2],
+    across: Weighted<'a>,
+    down: Weighted<'a>,
     /// How many resized rows are kept: that of the source row `y` is number `y % kept`.
     kept: usize,
+    /// What lies between the axes: those rows, or one row of the width of the image.
     rows: &'a mut [u8],
     sums: &'a mut [i32],
     target: Target<'a, u8>,
@@ -86,46 +154,40 @@ struct Passes<'a, const C: usize, const L: usize> {
 
 impl<const C: usize, const L: usize> Loops for Passes<'_, C, L> {
     #[inline(always)]
-    fn run(mut self) {
-        let mut next = 0;
-        for (y, down) in self.runs[1].iter().enumerate() {
-            for source in next.max(down.first)..down.first + down.count {
-                self.resize_row(source);
-            }
-            next = next.max(down.first + down.count);
-            self.sum_rows(y, *down);
+    fn run(self) {
+        match self.order {
+            Order::RowsFirst => self.rows_first(),
+            Order::ColumnsFirst => self.columns_first(),
         }
     }
 }
 
 impl<const C: usize, const L: usize> Passes<'_, C, L> {
-    /// Resizes a source row.
     #[inline(always)]
-    fn resize_row(&mut self, y: u32) {
-        let begin = y as usize * self.image.stride;
-        let samples = self.image.samples.get(begin..begin + self.image.stride + L - C).unwrap_or(self.last_row);
-        let row = &mut self.rows[y as usize % self.kept * self.target.len..][..self.target.len];
-        for (pixel, across) in row.as_chunks_mut::<C>().0.iter_mut().zip(self.runs[0]) {
-            let samples = &samples[across.first as usize * C..];
-            let mut sums = [1 << (self.bits[0] - 1); L];
-            for (number, weight) in across.of(self.weights[0]).iter().enumerate() {
-                let sample = &samples[number * C..][..L];
-                sums.iter_mut().zip(sample).for_each(|(sum, sample)| *sum += weight * i32::from(*sample));
+    fn rows_first(mut self) {
+        let (len, stride, kept) = (self.target.len, self.image.stride, self.kept);
+        let mut next = 0;
+        for (y, run) in self.down.runs.iter().enumerate() {
+            let end = run.first + run.count;
+            for source in next.max(run.first)..end {
+                let begin = source as usize * stride;
+                let samples = self.image.samples.get(begin..begin + stride + L - C).unwrap_or(self.last_row);
+                self.across.resize_row::<C, L>(samples, &mut self.rows[source as usize % kept * len..][..len]);
             }
-            pixel.iter_mut().zip(sums).for_each(|(byte, sum)| *byte = (sum >> self.bits[0]).clamp(0, 255) as u8);
+            next = next.max(end);
+            let rows = &*self.rows;
+            let row = |y: u32| &rows[y as usize % kept * len..][..len];
+            self.down.sum_rows(*run, row, self.sums, self.target.row(y));
         }
     }
 
-    /// Makes a target row of resized rows.
     #[inline(always)]
-    fn sum_rows(&mut self, y: usize, down: Run) {
-        let len = self.target.len;
-        self.sums.fill(1 << (self.bits[1] - 1));
-        for (source, weight) in (down.first..).zip(down.of(self.weights[1])) {
-            let row = &self.rows[source as usize % self.kept * len..][..len];
-            self.sums.iter_mut().zip(row).for_each(|(sum, byte)| *sum += weight * i32::from(*byte));
+    fn columns_first(mut self) {
+        let stride = self.image.stride;
+        for (y, run) in self.down.runs.iter().enumerate() {
+            let image = self.image;
+            self.down.sum_rows(*run, |y| image.row(y), self.sums, &mut self.rows[..stride]);
+            self.across.resize_row::<C, L>(&self.rows[..stride + L - C], self.target.row(y));
         }
-        let bytes = self.target.row(y).iter_mut().zip(&*self.sums);
-        bytes.for_each(|(byte, sum)| *byte = (sum >> self.bits[1]).clamp(0, 255) as u8);
     }
 }

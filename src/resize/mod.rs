@@ -19,7 +19,7 @@ pub(crate) use method::Method;
 use crate::decode::{Pixels, luma};
 use crate::error::RecordError;
 use crate::spec::{Channels, Color, Spec};
-use fixed::FixedPasses;
+use fixed::{FixedPasses, Order};
 use float::{Element, FloatPasses};
 use image::{Image, Target};
 use method::{Arithmetic, Precision, Rule};
@@ -76,6 +76,7 @@ impl Resizer {
     /// Writes every element of `values`, which has the length of a tensor of shape `[H, W, C]`, on the scale of the
     /// samples (of which `white` is the greatest), neither rounded nor clamped: bicubic and lanczos3 overshoot. Every
     /// channel is resized by itself.
+    #[cfg_attr(not(test), allow(dead_code, reason = "no tensors are made of floats yet"))]
     pub fn resize_to_floats<S: Copy + Into<f32>>(
         &mut self,
         [width, height]: [u32; 2],
@@ -159,10 +160,11 @@ impl Resizer {
     fn resize_fixed(&mut self, precision: Precision, width: u32, samples: &[u8], axes: &[Axis; 2], slot: &mut [u8]) {
         self.compute_taps(axes);
         let (image, [x, y], target) = (self.image(width, samples), &self.taps, self.target(axes, slot));
+        let way = (precision, Order::of(precision, axes));
         match self.spec.channels {
-            Channels::Gray => self.fixed.resize::<1, 1>(precision, image, [x, y], target),
-            Channels::Rgb => self.fixed.resize::<3, 4>(precision, image, [x, y], target),
-            Channels::Rgba => self.fixed.resize::<4, 4>(precision, image, [x, y], target),
+            Channels::Gray => self.fixed.resize::<1, 1>(way, image, [x, y], target),
+            Channels::Rgb => self.fixed.resize::<3, 4>(way, image, [x, y], target),
+            Channels::Rgba => self.fixed.resize::<4, 4>(way, image, [x, y], target),
         }
     }
 

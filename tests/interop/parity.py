@@ -22,7 +22,7 @@ TF = {name: name for name in ("nearest", "bilinear", "bicubic", "lanczos3", "are
 
 
 def by_channel(resize, pixels):
-    """For libraries that know floats of one channel only."""
+    """For libraries that don't take all arrays of several channels."""
     return np.stack([resize(np.ascontiguousarray(channel)) for channel in np.moveaxis(pixels, 2, 0)], axis=2)
 
 
@@ -38,9 +38,15 @@ def pillow(pixels, height, width, filter):
 
 
 def torchvision(pixels, height, width, filter):
-    tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-    resized = v2.functional.resize(tensor, [height, width], TORCHVISION[filter], antialias=True)
-    return resized.numpy().transpose(1, 2, 0)
+    # PyTorch 2.15 refuses to make one pixel of several channels, and makes noise of floats that are one pixel wide.
+    if pixels.shape[1] == 1:
+        pixels = pixels.repeat(2, axis=1)
+
+    def resize(array):
+        tensor = torch.from_numpy(array)[None]
+        return v2.functional.resize(tensor, [height, width], TORCHVISION[filter], antialias=True)[0].numpy()
+
+    return by_channel(resize, pixels)
 
 
 def opencv(pixels, height, width, filter):

@@ -15,6 +15,7 @@ mod layout;
 mod output;
 mod read;
 mod refusals;
+mod resize;
 mod resume;
 mod rollback;
 mod split;
