@@ -268,7 +268,9 @@ mod tests {
     fn outermost_pixels_stand_for_those_beyond() {
         assert_eq!(taps(Rule::TfLinear, 2, 4)[0], (0, vec![1.0]));
         assert_eq!(taps(Rule::CvLinear, 2, 4)[3], (1, vec![1.0]));
-        assert_eq!(taps(Rule::CvCubic, 1, 3), vec![(0, vec![1.0]); 3]);
+        for (first, weights) in taps(Rule::CvCubic, 1, 3) {
+            assert!(first == 0 && weights.len() == 1 && (weights[0] - 1.0).abs() < 1e-12, "{weights:?}");
+        }
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn settings_out_of_range_are_refused() {
     refused("--size 4 --pad-color pink", "color `pink` is not R,G,B (0 to 255 each), #RRGGBB, black, gray or white");
     refused("--size 4 --row-group-bytes 0", "`0` is not a number of bytes such as 16MiB");
     refused("--size 4 --max-errors 101%", "`101%` is not a number such as 100 or a percentage such as 0.5%");
-    refused("--size 4 --fit squeeze", "[possible values: stretch, crop, pad]");
+    refused("--size 4 --fit squeeze", "[possible values: stretch, crop, pad, shortest-side]");
     let times = "`0` is not how many times the size of the tensor a JPEG is decoded at least, 1 to 255";
     refused("--size 4 --jpeg-decoder libjpeg-turbo --jpeg-shrink=0", times);
     refused("--size 4 --threads 0", "invalid value '0' for '--threads <N>'");
