@@ -38,9 +38,12 @@ def pillow(pixels, height, width, filter):
 
 
 def torchvision(pixels, height, width, filter):
-    # PyTorch 2.15 refuses to make one pixel of several channels, and makes noise of floats that are one pixel wide.
+    # PyTorch 2.15 refuses to make one pixel of several channels, and means nothing by floats that are or become one
+    # pixel wide: lying on their side they are right.
     if pixels.shape[1] == 1:
         pixels = pixels.repeat(2, axis=1)
+    if pixels.dtype == np.float32 and width == 1 < height:
+        return torchvision(pixels.swapaxes(0, 1), width, height, filter).swapaxes(0, 1)
 
     def resize(array):
         tensor = torch.from_numpy(array)[None]

@@ -108,7 +108,7 @@ fn is_repacked(path: &Path, shape: &[usize], compressed: bool) {
     let whole = fs::read(path).unwrap();
     assert_eq!(whole.windows(8 * ELEMENTS).any(|part| part == &pixels()[..8 * ELEMENTS]), !compressed);
     let (found, expected) = (read(path), table(fixed()));
-    assert_eq!(found.schema().metadata()["note"], "kept");
+    assert_eq!(opened.schema().metadata()["note"], "kept");
     for (at, name) in ["nested", "pixels", "text", "word"].into_iter().enumerate() {
         assert_eq!(found.schema().field(at).name(), name);
         assert_eq!(found.schema().field(at).metadata()["of"], name);
