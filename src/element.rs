@@ -67,13 +67,30 @@ impl Elements {
                 (channel, Some(numbers)) => numbers[channel.min(numbers.len() - 1)],
             })
         };
-        Ok(Elements {
+        let elements = Elements {
             dtype: spec.dtype,
             layout: spec.layout,
             channels,
             elements: spec.size.height() as usize * spec.size.width() as usize * channels,
             scale: spec.scale.unwrap_or_default(),
             normalize: (mean.is_some() || std.is_some()).then(|| (row(mean, 0.0), row(std, 1.0))),
+        };
+        match elements.holds_black_and_white() {
+            true => Ok(elements),
+            false => Err(SpecError::Overflow(spec.dtype)),
+        }
+    }
+
+    fn holds_black_and_white(&self) -> bool {
+        let most = match self.dtype {
+            Dtype::U8 | Dtype::U16 => return true,
+            Dtype::F16 => f16::MAX.to_f32(),
+            Dtype::F32 => f32::MAX,
+        };
+        [0.0, 1.0].into_iter().all(|level| {
+            let mut values = [level; PATTERN];
+            self.scale(&mut values, 1.0);
+            values.iter().all(|value| value.abs() <= most)
         })
     }
 

@@ -3,7 +3,7 @@
 use std::ops::{AddAssign, Mul};
 
 use half::f16;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::spec::{Dtype, Layout, Spec};
 
@@ -12,10 +12,18 @@ use crate::spec::{Dtype, Layout, Spec};
 pub struct Moments {
     /// How many rows; each has as many elements as any other.
     pub rows: usize,
-    /// Of each channel; empty without rows.
+    /// Of each channel; empty without rows. Not a number, in JSON null, where elements are not finite.
+    #[serde(deserialize_with = "numbers")]
     pub mean: Vec<f64>,
     /// Of each channel: the root of the mean squared deviation (of all elements, not of a sample).
+    #[serde(deserialize_with = "numbers")]
     pub std: Vec<f64>,
+}
+
+/// Numbers of which JSON has those that are finite.
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    let numbers = Vec::<Option<f64>>::deserialize(deserializer)?;
+    Ok(numbers.into_iter().map(|number| number.unwrap_or(f64::NAN)).collect())
 }
 
 /// Elements that are summed up side by side: a multiple of 1, 3 and 4 channels.

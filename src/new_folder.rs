@@ -27,6 +27,7 @@ impl NewFolder {
     /// If there is something, another process fills it, or it can't be written to.
     pub(crate) fn claim(place: &Path) -> Result<NewFolder, Error> {
         refuse_taken(place)?;
+        refuse_mount_point(place)?;
         let resolved = match place.exists() {
             true => place.canonicalize(),
             false => std::path::absolute(place),
@@ -94,6 +95,22 @@ fn refuse_taken(place: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Error::io("read output folder", place)(error)),
     }
+}
+
+/// A folder that another file system is mounted on can't be replaced by renaming.
+#[cfg(unix)]
+fn refuse_mount_point(place: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt;
+    let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
+    match place.exists() && device(place) != device(&place.join("..")) {
+        true => Err(Error::MountPoint(place.to_owned())),
+        false => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn refuse_mount_point(_place: &Path) -> Result<(), Error> {
+    Ok(())
 }
 
 /// Makes the staging folder if it is missing, and locks it.

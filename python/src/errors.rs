@@ -31,6 +31,7 @@ fn class(error: &Error) -> &'static str {
         Error::NoRow { .. } => "RowError",
         Error::Repack { source, .. } => repack_class(source),
         Error::OutputTaken(_)
+        | Error::MountPoint(_)
         | Error::OutputNotEmpty(_)
         | Error::OutputExists(_)
         | Error::OtherConversion(_)

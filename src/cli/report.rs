@@ -155,6 +155,9 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Spec(SpecError::FloatsOnly { .. }) => {
             "`--scale`, `--mean` and `--std` are for `--dtype f32` and `--dtype f16`".into()
         }
+        Error::Spec(SpecError::Overflow(_)) => {
+            "mean and standard deviation are on the scale of `--scale`, as in `--mean 0.5 --std 0.25`".into()
+        }
         Error::Spec(SpecError::ThreeForGray { .. }) => "give one number, as in `--mean 0.5 --std 0.25`".into(),
         Error::Spec(SpecError::ShrinkingDecoder(_)) => "add `--jpeg-decoder libjpeg-turbo`".into(),
         Error::Spec(SpecError::MissingDecoder(_)) => {
@@ -188,6 +191,7 @@ pub fn hint(error: &Error) -> Option<String> {
             "use `--split-by path`, which draws for each image, or fewer splits, as in `--split train=1`".into()
         }
         Error::Repack { source, .. } => return repack_hint(source),
+        Error::MountPoint(_) => "name a new folder below it".into(),
         Error::OutputTaken(_) | Error::OutputNotEmpty(_) => "choose a new folder for `--out`".into(),
         Error::OutputExists(_) => {
             "add to it with `inlaid append`, replace it with `--overwrite`, or choose a new folder for `--out`".into()

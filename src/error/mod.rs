@@ -100,6 +100,9 @@ pub enum Error {
     /// The output folder holds something, be it a dataset.
     #[error("output folder `{}` is not empty", .0.display())]
     OutputTaken(PathBuf),
+    /// The output folder can't be replaced by a whole one.
+    #[error("output folder `{}` is where a file system is mounted", .0.display())]
+    MountPoint(PathBuf),
     /// The output is a dataset already.
     #[error("output folder `{}` already holds a dataset", .0.display())]
     OutputExists(PathBuf),

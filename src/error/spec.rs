@@ -58,6 +58,9 @@ pub enum SpecError {
         /// The type of the elements.
         dtype: Dtype,
     },
+    /// Black or white is beyond the greatest number of the type.
+    #[error("elements of type `{0}` can't hold what this scale, mean and standard deviation make of black and white")]
+    Overflow(Dtype),
     /// Gray has one channel.
     #[error("gray tensors have one {what}, not three")]
     ThreeForGray {

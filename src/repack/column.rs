@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::RepackError;
 use crate::read::Element;
-use crate::spec::{RepackSpec, Shape};
+use crate::spec::{Dtype, RepackSpec, Shape};
 
 /// The name that Arrow gives to columns of tensors.
 pub(super) const TENSOR: &str = "arrow.fixed_shape_tensor";
@@ -17,6 +17,9 @@ pub(super) const EXTENSION_METADATA: &str = "ARROW:extension:metadata";
 
 /// The key of the shape where a column is no such extension.
 pub(super) const SHAPE: &str = "inlaid:shape";
+
+/// The key of the type of elements where a column is bytes.
+pub(super) const DTYPE: &str = "inlaid:dtype";
 
 /// The key of the features of Hugging Face `datasets` in the metadata of a schema.
 pub(super) const HUGGINGFACE: &str = "huggingface";
@@ -74,7 +77,13 @@ impl Column {
 
     /// The column, if it may hold tensors.
     fn of(field: &Field, schema: &Schema) -> Option<Column> {
-        let (kind, lengths, element) = nesting(field.data_type())?;
+        let (kind, mut lengths, mut element) = nesting(field.data_type())?;
+        // Binary storage of inlaid says what its bytes are.
+        let dtype = field.metadata().get(DTYPE).filter(|_| kind == Kind::Binary);
+        if let Some(dtype) = dtype.and_then(|name| Dtype::ALL.iter().find(|dtype| dtype.numpy_name() == name)) {
+            element = (*dtype).into();
+            lengths = lengths.into_iter().map(|bytes| Some(bytes? / dtype.bytes())).collect();
+        }
         let shape = told_shape(field, schema);
         let kind = if shape.is_some() { Kind::Told } else { kind };
         Some(Column { name: field.name().clone(), element, lengths, shape, kind })

@@ -19,6 +19,9 @@ pub(super) fn find(sources: &[PathBuf]) -> Result<BTreeMap<String, PathBuf>, Err
     let mut files = BTreeMap::new();
     for source in sources {
         let metadata = fs::metadata(source).map_err(Error::io("read", source))?;
+        if !metadata.is_dir() && !metadata.is_file() {
+            return Err(Error::repack(source)(RepackError::UnknownFormat));
+        }
         if !metadata.is_dir() {
             add(&mut files, source.file_name().map(Path::new).unwrap_or(source), source)?;
             continue;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema, SchemaRef};
 use serde_json::{Value, json};
 
-use super::column::{EXTENSION, EXTENSION_METADATA, HUGGINGFACE, SHAPE, TENSOR, features, is_extension};
+use super::column::{DTYPE, EXTENSION, EXTENSION_METADATA, HUGGINGFACE, SHAPE, TENSOR, features, is_extension};
 use super::tensors::Tensors;
 use crate::error::RepackError;
 use crate::shard::{self, CHECKSUMS};
@@ -40,6 +40,7 @@ fn field(source: &Field, tensors: &Tensors, is_feature: bool) -> Field {
     let name = metadata.remove(EXTENSION);
     let told = metadata.remove(EXTENSION_METADATA).filter(|_| name.is_some_and(|name| name == TENSOR));
     metadata.remove(SHAPE);
+    metadata.remove(DTYPE);
     let shape = json!({ "shape": dims }).to_string();
     if is_extension(source) || (dims.len() > 1 && !is_feature) {
         // What is told beside the shape, such as names of dimensions, stays.

@@ -56,7 +56,7 @@ impl Tensors {
         for (depth, &length) in self.lengths.iter().enumerate() {
             level.refuse_nulls(depth)?;
             if let DataType::FixedSizeBinary(_) | DataType::Binary | DataType::LargeBinary = level.array.data_type() {
-                return level.bytes(length);
+                return level.bytes(length * self.dtype.bytes());
             }
             level = level.into_items(length)?;
         }

@@ -75,11 +75,10 @@ impl Precision {
     /// Makes weights whole numbers; returns their bits after the point.
     fn quantize(self, taps: &Taps, weights: &mut Vec<i32>) -> u32 {
         const MOST: u32 = 22;
-        let greatest = taps.weights.iter().copied().fold(0.0, f64::max);
         let bits = match self {
             Precision::Pillow => MOST,
             Precision::Torch => {
-                let fits = |bits: &u32| (0.5 + greatest * f64::from(1 << (bits + 1))) as i32 >= 1 << 15;
+                let fits = |bits: &u32| (0.5 + taps.greatest * f64::from(1 << (bits + 1))) as i32 >= 1 << 15;
                 (0..MOST).find(fits).unwrap_or(MOST)
             }
         };

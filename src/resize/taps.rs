@@ -10,6 +10,8 @@ pub(super) struct Taps {
     pub(super) runs: Vec<Run>,
     /// Of all runs, one after the other.
     pub(super) weights: Vec<f64>,
+    /// The greatest weight of any pixel of the axis, also of those that are cut off.
+    pub(super) greatest: f64,
 }
 
 /// Neighbouring source pixels; never none.
@@ -64,6 +66,21 @@ impl Taps {
                 Rule::CvArea => self.cv_area(&scale, x, axis),
                 Rule::CvAreaEnlarged => self.cv_area_enlarged(&scale, x, axis),
             }
+        }
+        self.greatest = self.weights.iter().copied().fold(0.0, f64::max);
+        if let Rule::Kernel(kernel, reach) = rule {
+            self.look_at_pixels_cut_off(kernel, reach, &scale, axis);
+        }
+    }
+
+    /// PyTorch resizes them too, before it cuts them off, and chooses its precision with them in mind.
+    fn look_at_pixels_cut_off(&mut self, kernel: Kernel, reach: Reach, scale: &Scale, axis: &Axis) {
+        let (runs, weights) = (self.runs.len(), self.weights.len());
+        for x in (0..axis.skipped).chain(axis.skipped + u64::from(axis.kept)..axis.scaled) {
+            self.kernel(kernel, reach, scale, x, axis);
+            self.greatest = self.weights[weights..].iter().copied().fold(self.greatest, f64::max);
+            self.runs.truncate(runs);
+            self.weights.truncate(weights);
         }
     }
 

@@ -214,6 +214,7 @@ FITTED = [(90, 120), (97, 61), (64, 64), (64, 65), (37, 41), (601, 433), (333, 5
         ("torchvision", ("--fit", "shortest-side"), (64, 64), resize_and_center_crop(1)),
         ("torchvision", ("--fit", "shortest-side", "--crop-ratio", "0.875"), (224, 224), resize_and_center_crop(0.875)),
         ("torchvision", ("--fit", "shortest-side", "--crop-ratio", "0.95"), (57, 57), resize_and_center_crop(0.95)),
+        ("torchvision", ("--fit", "shortest-side", "--crop-ratio", "0.5"), (28, 28), resize_and_center_crop(0.5)),
     ],
 )
 def test_fit_is_that_of_the_library(pixels_of, tmp_path, like, options, size, reference):

@@ -97,6 +97,16 @@ fn settings_out_of_range_are_refused() {
 }
 
 #[test]
+fn elements_beyond_their_type_are_refused() {
+    let s = source();
+    s.convert("src --out out --size 4 --dtype f16 --scale 0..255 --std 0.001").fails(
+        2,
+        "error: elements of type `f16` can't hold what this scale, mean and standard deviation make of black and white\n\
+         hint: mean and standard deviation are on the scale of `--scale`, as in `--mean 0.5 --std 0.25`",
+    );
+}
+
+#[test]
 fn decoder_that_can_not_shrink_is_refused() {
     let s = source();
     s.convert("src --out out --size 4 --jpeg-shrink").fails(

@@ -88,6 +88,16 @@ source width/height       train
 }
 
 #[test]
+fn statistics_that_are_not_finite_are_read() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 3);
+    s.convert("src --out out --size 4x5 --split train=1").exits(0);
+    s.edit_manifest("out", |manifest| manifest["splits"]["train"]["statistics"]["std"][1] = serde_json::Value::Null);
+    let ran = s.run("info", "out").exits(0);
+    assert!(ran.stdout.contains(" 80.0000       NaN "), "{}", ran.stdout);
+}
+
+#[test]
 fn statistics_of_another_release_are_not_told() {
     let s = Scratch::new();
     s.images(&["src/cat"], 3);
