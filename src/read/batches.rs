@@ -155,7 +155,7 @@ impl Source {
         let end = ((number + 1) * self.batch_size).min(self.rows.len());
         let rows = self.rows[number * self.batch_size..end].to_vec();
         let mut tensors = self.pool.take(rows.len() * self.table.tensor_column().row_bytes());
-        self.table.gather(&rows, &mut tensors)?;
+        self.table.append(&rows, &mut tensors)?;
         let tensors = self.pool.lend(tensors);
         let indices = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
         let columns = self.columns.iter().map(|column| take(column, &indices, None));

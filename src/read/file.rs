@@ -1,7 +1,6 @@
 //! One file of tensors, mapped. A row group whose pages are verbatim is read where it lies; any other
 //! is decoded as a whole, once.
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -29,10 +28,6 @@ use crate::spec::{Compression, Storage};
 /// Memory that is taken, or rows that are decoded, before anything shows that they are there.
 const MOST_AT_ONCE: usize = 1 << 24;
 
-/// Bytes that take longer to copy than a system call takes.
-#[cfg(unix)]
-const LEAST_READ: usize = 1 << 16;
-
 /// A file of tensors.
 pub(super) struct TensorFile {
     pub(super) path: PathBuf,
@@ -40,7 +35,6 @@ pub(super) struct TensorFile {
     pub(super) schema: SchemaRef,
     /// Rows of every row group.
     pub(super) row_groups: Vec<usize>,
-    file: File,
     bytes: Bytes,
     content: Content,
     /// Of every row group, once it is known.
@@ -64,8 +58,7 @@ pub(super) enum Tensors {
 
 impl TensorFile {
     pub(super) fn open(path: &Path) -> Result<TensorFile, Error> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
-        let bytes = map(&file, path)?;
+        let bytes = map(path)?;
         let damaged = |reason: String| Error::damaged(path, reason);
         let open = || match Blocks::may_be(&bytes) {
             true => open_arrow(&bytes).map_err(|error| error.to_string()),
@@ -74,7 +67,7 @@ impl TensorFile {
         let (content, schema, row_groups) = contain(open).flatten().map_err(damaged)?;
         let column = TensorColumn::find(&schema).ok_or_else(|| Error::NoTensors(path.to_owned()))?;
         let tensors = row_groups.iter().map(|_| OnceLock::new()).collect();
-        Ok(TensorFile { path: path.to_owned(), column, schema, row_groups, file, bytes, content, tensors })
+        Ok(TensorFile { path: path.to_owned(), column, schema, row_groups, bytes, content, tensors })
     }
 
     /// Where the tensors of a row group are.
@@ -95,18 +88,6 @@ impl TensorFile {
     /// Bytes of the file.
     pub(super) fn slice(&self, range: Range<usize>) -> Bytes {
         self.bytes.slice(range)
-    }
-
-    /// Copies bytes of the file: many at a time from the file, so that no mapped page of them stays in memory;
-    /// few from the map, which takes no system call.
-    pub(super) fn read_at(&self, at: usize, out: &mut [u8]) -> Result<(), Error> {
-        #[cfg(unix)]
-        if out.len() >= LEAST_READ {
-            use std::os::unix::fs::FileExt;
-            return self.file.read_exact_at(out, at as u64).map_err(Error::io("read", &self.path));
-        }
-        out.copy_from_slice(&self.bytes[at..at + out.len()]);
-        Ok(())
     }
 
     /// All tensors of a row group, one after the other.

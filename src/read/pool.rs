@@ -18,12 +18,16 @@ impl Pool {
         Arc::new(Pool { free: Mutex::default(), most })
     }
 
-    /// A buffer of so many bytes, which may be anything.
-    pub(super) fn take(&self, bytes: usize) -> MutableBuffer {
-        let buffer = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut buffer = buffer.unwrap_or_default();
-        buffer.resize(bytes, 0);
-        buffer
+    /// An empty buffer with room for so many bytes.
+    pub(super) fn take(&self, capacity: usize) -> MutableBuffer {
+        match self.free.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            Some(mut buffer) => {
+                buffer.clear();
+                buffer.reserve(capacity);
+                buffer
+            }
+            None => MutableBuffer::with_capacity(capacity),
+        }
     }
 
     /// A buffer whose memory comes back to the pool when nobody holds it any more.

@@ -46,7 +46,7 @@ impl SourceFile {
                 .flatten()
                 .map(|metadata| Content::Parquet(file, metadata))
         } else if Blocks::may_be(&begin) {
-            let bytes = map(&file, path)?;
+            let bytes = map(path)?;
             contain(|| Blocks::open(&bytes).map_err(|error| error.to_string())).flatten().map(Content::Arrow)
         } else {
             return Err(Error::repack(path)(RepackError::UnknownFormat));

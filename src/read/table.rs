@@ -32,23 +32,6 @@ pub struct Table {
     columns: Mutex<HashMap<String, ArrayRef>>,
 }
 
-/// Where tensors are.
-enum Place<'a> {
-    /// In a file, from this byte on.
-    File(&'a TensorFile, usize),
-    Memory(Bytes),
-}
-
-impl Place<'_> {
-    /// The tensors, which take so many bytes, without a copy.
-    fn bytes(self, length: usize) -> Bytes {
-        match self {
-            Place::File(file, at) => file.slice(at..at + length),
-            Place::Memory(tensors) => tensors,
-        }
-    }
-}
-
 impl Table {
     /// Opens one file, or all files of a folder in the order of their names.
     ///
@@ -140,16 +123,15 @@ impl Table {
     /// # Errors
     /// As [`Table::tensor`].
     pub fn tensors(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
-        let (place, count) = self.find(row, rows)?;
-        let tensors = place.bytes(count * self.tensor_column().row_bytes());
+        let (tensors, count) = self.find(row, rows)?;
         Ok(match tensors.as_ptr().addr().is_multiple_of(self.tensor_column().element.size()) {
             true => (tensors, count),
             false => (aligned(&tensors), count),
         })
     }
 
-    /// Where as many tensors from this row on are as lie one after the other, and how many they are.
-    fn find(&self, row: usize, rows: usize) -> Result<(Place<'_>, usize), Error> {
+    /// As [`Table::tensors`], but they may begin anywhere.
+    fn find(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
         if row >= self.rows {
             return Err(Error::NoRow { row, rows: self.rows });
         }
@@ -159,25 +141,25 @@ impl Table {
         let (in_group, row_bytes) = (file.row_groups[row_group], self.tensor_column().row_bytes());
         let whole = |tensors: Bytes| {
             let count = rows.min(in_group - row);
-            (Place::Memory(tensors.slice(row * row_bytes..(row + count) * row_bytes)), count)
+            (tensors.slice(row * row_bytes..(row + count) * row_bytes), count)
         };
         Ok(match file.tensors(row_group)? {
             Tensors::Pages(pages) => {
                 let page = pages.partition_point(|(first, _)| *first <= row) - 1;
                 let (first, at) = pages[page];
                 let end = pages.get(page + 1).map_or(in_group, |(next, _)| *next);
-                (Place::File(file, at + (row - first) * row_bytes), rows.min(end - row))
+                let (count, at) = (rows.min(end - row), at + (row - first) * row_bytes);
+                (file.slice(at..at + count * row_bytes), count)
             }
             Tensors::Whole(tensors) => whole(tensors.clone()),
             Tensors::Encoded => whole(self.decoded(number, file, row_group)?),
         })
     }
 
-    /// Copies the tensors of these rows into `out`, one after the other. Where many bytes of them lie together
-    /// in a file, they are read from it, so that its map takes no memory.
+    /// Copies the tensors of these rows into `out`, one after the other.
     ///
     /// # Errors
-    /// As [`Table::tensor`]; or if a file can't be read.
+    /// As [`Table::tensor`].
     ///
     /// # Panics
     /// If `out` has another length than the tensors.
@@ -185,16 +167,10 @@ impl Table {
         let row_bytes = self.tensor_column().row_bytes();
         assert_eq!(out.len(), rows.len() * row_bytes, "the tensors of the rows fill the buffer");
         let mut rest = out;
-        self.visit(rows, |place, rows| {
-            let (here, later) = std::mem::take(&mut rest).split_at_mut(rows * row_bytes);
+        self.visit(rows, |tensors| {
+            let (here, later) = std::mem::take(&mut rest).split_at_mut(tensors.len());
+            here.copy_from_slice(tensors);
             rest = later;
-            match place {
-                Place::File(file, at) => file.read_at(at, here),
-                Place::Memory(tensors) => {
-                    here.copy_from_slice(&tensors);
-                    Ok(())
-                }
-            }
         })
     }
 
@@ -204,25 +180,22 @@ impl Table {
     /// As [`Table::tensor`].
     pub fn copy(&self, rows: &[usize]) -> Result<Vec<u8>, Error> {
         let mut out = Vec::with_capacity(rows.len() * self.tensor_column().row_bytes());
-        self.visit(rows, |place, rows| {
-            out.extend_from_slice(&place.bytes(rows * self.tensor_column().row_bytes()));
-            Ok(())
-        })?;
+        self.visit(rows, |tensors| out.extend_from_slice(tensors))?;
         Ok(out)
     }
 
-    /// Calls `visit` with the place of the tensors of these rows, those together that lie together, and how many
-    /// they are.
-    fn visit<'a>(
-        &'a self,
-        rows: &[usize],
-        mut visit: impl FnMut(Place<'a>, usize) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    /// Copies the tensors of these rows behind what is in `out`.
+    pub(super) fn append(&self, rows: &[usize], out: &mut MutableBuffer) -> Result<(), Error> {
+        self.visit(rows, |tensors| out.extend_from_slice(tensors))
+    }
+
+    /// Calls `visit` with the tensors of these rows, those together that lie together.
+    fn visit(&self, rows: &[usize], mut visit: impl FnMut(&[u8])) -> Result<(), Error> {
         let mut rest = rows;
         while let [first, ..] = rest {
             let run = rest.iter().zip(*first..).take_while(|(row, next)| **row == *next).count();
-            let (place, count) = self.find(*first, run)?;
-            visit(place, count)?;
+            let (tensors, count) = self.find(*first, run)?;
+            visit(&tensors);
             rest = &rest[count..];
         }
         Ok(())
