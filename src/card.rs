@@ -12,20 +12,23 @@ use crate::tensor::TensorShape;
 pub const CARD: &str = "README.md";
 
 /// The text of a dataset's card.
-pub(crate) fn card(manifest: &Manifest, shape: &TensorShape) -> String {
+pub(crate) fn card(manifest: &Manifest, shape: Option<TensorShape>) -> String {
     let mut text = String::from("---\n");
-    yaml(&mut text, manifest, shape).expect("a string takes all that is written to it");
+    yaml(&mut text, manifest, shape.as_ref()).expect("a string takes all that is written to it");
     text.push_str("---\n\n");
-    prose(&mut text, manifest, shape).expect("a string takes all that is written to it");
+    prose(&mut text, manifest, shape.as_ref()).expect("a string takes all that is written to it");
     text
 }
 
-fn yaml(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt::Result {
+fn yaml(out: &mut String, manifest: &Manifest, shape: Option<&TensorShape>) -> std::fmt::Result {
     let spec = &manifest.spec;
     writeln!(out, "dataset_info:\n  features:\n  - name: {TENSOR_COLUMN}")?;
-    match spec.storage {
-        Storage::Tensor => writeln!(out, "    list: {}\n    length: {}", shape.dtype().numpy_name(), shape.elements())?,
-        Storage::Binary => writeln!(out, "    dtype: fixed_size_binary[{}]", shape.bytes())?,
+    match (spec.storage, shape) {
+        (Storage::Encoded, _) | (_, None) => writeln!(out, "    dtype: image")?,
+        (Storage::Tensor, Some(shape)) => {
+            writeln!(out, "    list: {}\n    length: {}", shape.dtype().numpy_name(), shape.elements())?;
+        }
+        (Storage::Binary, Some(shape)) => writeln!(out, "    dtype: fixed_size_binary[{}]", shape.bytes())?,
     }
     writeln!(out, "  - name: label")?;
     if manifest.version.classes.is_empty() {
@@ -63,25 +66,42 @@ fn yaml_string(name: &str) -> String {
     }
 }
 
-fn prose(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt::Result {
+fn prose(out: &mut String, manifest: &Manifest, shape: Option<&TensorShape>) -> std::fmt::Result {
     let spec = &manifest.spec;
-    let [a, b, c] = shape.dims();
-    let dtype = shape.dtype().numpy_name();
-    writeln!(out, "# Images as tensors\n")?;
+    writeln!(out, "# Images as {}\n", if spec.storage == Storage::Encoded { "files" } else { "tensors" })?;
     writeln!(
         out,
-        "Every row is an image of {a}x{b}x{c} ({}; {dtype}, {}), its class, the path and size of the file it was made \
-         from, and that file's SHA-256.\n",
-        shape.names().map(in_words).join(", "),
-        values(spec)
+        "Every row is {}, its class, the path and size of the file it was made from, and that file's SHA-256.\n",
+        image_in_words(spec, shape)
     )?;
     writeln!(out, "| split | rows | files |\n|---|---:|---:|")?;
     for (split, info) in &manifest.version.splits {
         writeln!(out, "| {split} | {} | {} |", info.rows, info.shards.len())?;
     }
-    writeln!(out, "\nResized with {}, {}, channels {}.", spec.filter_in_words(), spec.fit_in_words(), spec.channels)?;
+    match spec.size {
+        Some(_) => {
+            let (filter, fit) = (spec.filter_in_words(), spec.fit_in_words());
+            writeln!(out, "\nResized with {filter}, {fit}, channels {}.", spec.channels)?;
+        }
+        None => writeln!(out, "\nThe images are as they were found, byte for byte.")?,
+    }
     writeln!(out, "`inlaid.json` says exactly how the rows were made and which files belong to the dataset.\n")?;
     writeln!(out, "```python")?;
+    reading(out, spec, shape)?;
+    writeln!(out, "```")
+}
+
+/// How the images are read.
+fn reading(out: &mut String, spec: &Spec, shape: Option<&TensorShape>) -> std::fmt::Result {
+    let Some(shape) = shape.filter(|_| spec.storage != Storage::Encoded) else {
+        return writeln!(
+            out,
+            "from datasets import load_dataset\n\
+             image = load_dataset(\".\", split=\"train\")[0][\"image\"]  # PIL.Image"
+        );
+    };
+    let [a, b, c] = shape.dims();
+    let dtype = shape.dtype().numpy_name();
     match (spec.format, spec.storage) {
         (Format::Parquet, Storage::Tensor) => writeln!(
             out,
@@ -89,7 +109,7 @@ fn prose(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt
              table = pq.read_table(\"train\")\n\
              images = table[\"image\"].chunk(0).to_numpy_ndarray()  # (rows, {a}, {b}, {c}) {dtype}"
         )?,
-        (Format::Parquet, Storage::Binary) => writeln!(
+        (Format::Parquet, _) => writeln!(
             out,
             "import numpy as np, pyarrow.parquet as pq\n\
              column = pq.read_table(\"train\")[\"image\"].chunk(0)\n\
@@ -101,7 +121,7 @@ fn prose(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt
              batches = pa.ipc.open_file(pa.memory_map(\"train/train-00000.arrow\"))\n\
              images = batches.get_batch(0)[\"image\"].to_numpy_ndarray()  # (rows, {a}, {b}, {c}) {dtype}, no copy"
         )?,
-        (Format::Arrow, Storage::Binary) => writeln!(
+        (Format::Arrow, _) => writeln!(
             out,
             "import numpy as np, pyarrow as pa\n\
              batches = pa.ipc.open_file(pa.memory_map(\"train/train-00000.arrow\"))\n\
@@ -109,7 +129,24 @@ fn prose(out: &mut String, manifest: &Manifest, shape: &TensorShape) -> std::fmt
              images = np.frombuffer(column.buffers()[1], np.{dtype}).reshape(-1, {a}, {b}, {c})"
         )?,
     }
-    writeln!(out, "```")
+    Ok(())
+}
+
+/// Such as `an image of 224x224x3 (height, width, channels; uint8, 0 to 255)`.
+fn image_in_words(spec: &Spec, shape: Option<&TensorShape>) -> String {
+    match (spec.storage, spec.size, shape) {
+        (Storage::Encoded, Some(size), _) => {
+            let quality = spec.quality.map(|quality| format!(" of quality {quality}")).unwrap_or_default();
+            let encoding = spec.encoding.unwrap_or_default().name();
+            format!("an image of {size} (height, width) as {encoding}{quality}")
+        }
+        (_, _, None) | (Storage::Encoded, ..) => "an image in the format of its file".to_owned(),
+        (_, _, Some(shape)) => {
+            let [a, b, c] = shape.dims();
+            let (names, dtype) = (shape.names().map(in_words).join(", "), shape.dtype().numpy_name());
+            format!("an image of {a}x{b}x{c} ({names}; {dtype}, {})", values(spec))
+        }
+    }
 }
 
 fn in_words(dimension: &str) -> &str {

@@ -8,14 +8,15 @@ use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::json;
 
+use crate::encoded;
 use crate::error::Error;
 use crate::page::PageLayout;
 use crate::plan::RowCounts;
 use crate::shard::Row;
-use crate::spec::{Compression, Format, Spec, Storage};
+use crate::spec::{Compression, Encoding, Format, Spec, Storage};
 use crate::tensor::TensorShape;
 
-/// The name of the tensor column.
+/// The name of the column of tensors or encoded images.
 pub const TENSOR_COLUMN: &str = "image";
 
 /// The key of the class names in the metadata of a shard's schema: a JSON array.
@@ -35,8 +36,10 @@ pub(crate) enum Origin {
 pub struct Columns {
     schema: SchemaRef,
     origin: Origin,
-    tensors: usize,
-    pages: PageLayout,
+    images: usize,
+    /// None if images are encoded.
+    pages: Option<PageLayout>,
+    encoding: Option<Encoding>,
     format: Format,
     compression: Compression,
 }
@@ -45,15 +48,21 @@ impl Columns {
     /// # Errors
     /// If the tensor is too large.
     pub fn new(spec: &Spec, classes: &[String]) -> Result<Columns, Error> {
-        let shape = TensorShape::of(spec)?;
+        let shape = TensorShape::of(spec)?.filter(|_| spec.storage != Storage::Encoded);
         let metadata = HashMap::from([
-            ("huggingface".to_owned(), json!({ "info": { "features": features(spec, &shape, classes) } }).to_string()),
+            (
+                "huggingface".to_owned(),
+                json!({ "info": { "features": features(spec, shape.as_ref(), classes) } }).to_string(),
+            ),
             ("inlaid.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
             ("inlaid.spec".to_owned(), serde_json::to_string(spec).expect("a spec has no maps with odd keys")),
             (CLASSES.to_owned(), json!(classes).to_string()),
         ]);
         let fields = vec![
-            shape.field(TENSOR_COLUMN, spec.storage),
+            match &shape {
+                Some(shape) => shape.field(TENSOR_COLUMN, spec.storage),
+                None => encoded::field(TENSOR_COLUMN),
+            },
             // Nullable and 64 bits wide: only so Hugging Face keeps it as a ClassLabel.
             Field::new("label", DataType::Int64, true),
             Field::new("path", DataType::Utf8, false),
@@ -66,12 +75,16 @@ impl Columns {
             Format::Parquet => (spec.storage, spec.compression),
             Format::Arrow => (Storage::Binary, Compression::None),
         };
-        let rows = RowCounts::of(spec, &shape).page;
+        let pages = |shape: TensorShape| {
+            let rows = RowCounts::of(spec, shape.bytes()).page;
+            PageLayout::new(&shape, page_storage, page_compression, rows)
+        };
         Ok(Columns {
             schema: Arc::new(Schema::new_with_metadata(fields, metadata)),
             origin: Origin::Images,
-            tensors: 0,
-            pages: PageLayout::new(&shape, page_storage, page_compression, rows),
+            images: 0,
+            pages: shape.map(pages),
+            encoding: spec.encoding,
             format: spec.format,
             compression: spec.compression,
         })
@@ -80,7 +93,8 @@ impl Columns {
     /// The columns of a table that others wrote, in Parquet: `schema`, in which the column of this index
     /// is one of tensors, a required list of optional elements.
     pub(crate) fn of_table(schema: SchemaRef, tensors: usize, pages: PageLayout, compression: Compression) -> Columns {
-        Columns { schema, origin: Origin::Table, tensors, pages, format: Format::Parquet, compression }
+        let (origin, format) = (Origin::Table, Format::Parquet);
+        Columns { schema, origin, images: tensors, pages: Some(pages), encoding: None, format, compression }
     }
 
     /// The Arrow schema.
@@ -93,13 +107,13 @@ impl Columns {
         self.origin
     }
 
-    /// The index of the tensor column: 0 in a dataset.
-    pub(crate) fn tensors(&self) -> usize {
-        self.tensors
+    /// The index of the column of tensors or encoded images: 0 in a dataset.
+    pub(crate) fn images(&self) -> usize {
+        self.images
     }
 
-    /// The layout of the tensor column's pages.
-    pub fn pages(&self) -> PageLayout {
+    /// The layout of the tensor column's pages; none if images are encoded.
+    pub fn pages(&self) -> Option<PageLayout> {
         self.pages
     }
 
@@ -108,32 +122,35 @@ impl Columns {
         self.format
     }
 
-    /// Of the tensor column.
+    /// Of the column of tensors or encoded images.
     pub fn compression(&self) -> Compression {
         self.compression
     }
 
-    /// The arrays of all columns but the first, the tensors.
+    /// The arrays of all columns but that of tensors; encoded images are one of them.
     pub fn other_arrays(&self, rows: &[Row]) -> Vec<ArrayRef> {
+        let images = self.pages.is_none().then(|| encoded::array(rows, self.encoding));
         let pixels = |side: u32| i32::try_from(side).expect("codecs hold sides in 31 bits");
-        vec![
+        let others: [ArrayRef; 5] = [
             Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.label.map(i64::from)))),
             Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.path))),
             Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| pixels(row.source_height)))),
             Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| pixels(row.source_width)))),
             Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.sha256.to_string()))),
-        ]
+        ];
+        images.into_iter().chain(others).collect()
     }
 }
 
 /// The features of Hugging Face `datasets`.
-fn features(spec: &Spec, shape: &TensorShape, classes: &[String]) -> serde_json::Value {
+fn features(spec: &Spec, shape: Option<&TensorShape>, classes: &[String]) -> serde_json::Value {
     let value = |dtype: &str| json!({ "dtype": dtype, "_type": "Value" });
-    let image = match spec.storage {
-        Storage::Tensor => {
+    let image = match (shape, spec.storage) {
+        (None, _) => json!({ "_type": "Image" }),
+        (Some(shape), Storage::Tensor) => {
             json!({ "feature": value(shape.dtype().numpy_name()), "length": shape.elements(), "_type": "List" })
         }
-        Storage::Binary => value(&format!("fixed_size_binary[{}]", shape.bytes())),
+        (Some(shape), _) => value(&format!("fixed_size_binary[{}]", shape.bytes())),
     };
     let label = match classes {
         [] => value("int64"),

@@ -5,13 +5,15 @@ use std::path::Path;
 
 use crate::card::{CARD, card};
 use crate::columns::Columns;
+use crate::encoded::ends_row_group;
 use crate::error::Error;
-use crate::manifest::Version;
+use crate::manifest::{Manifest, Version};
 use crate::output::Output;
-use crate::page::{Page, PageBuffer};
+use crate::page::{Page, PageBuffer, PageLayout};
 use crate::plan::RowCounts;
 use crate::read::Table;
-use crate::shard::{self, Footer, Row, RowGroup, ShardInfo, ShardWriter, StoredRowGroup};
+use crate::shard::{self, Footer, Row, RowGroup, ShardInfo, ShardWriter, StoredRowGroup, Visit};
+use crate::spec::{Spec, Storage};
 use crate::tensor::TensorShape;
 
 /// Merges neighbouring small shards of every split of the dataset in `folder`, as far as they fit into
@@ -30,7 +32,7 @@ pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
     }
     let shape = TensorShape::of(&there.spec)?;
     let columns = Columns::new(&there.spec, &there.version.classes)?;
-    let counts = RowCounts::of(&there.spec, &shape);
+    let counts = RowCounts::of(&there.spec, row_bytes(&there, shape));
 
     let (mut next, mut staged) = (there.clone(), Vec::new());
     for info in next.version.splits.values_mut() {
@@ -38,14 +40,14 @@ pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
             let open = |shard: &ShardInfo| Footer::of_shard(&folder.join(&shard.file), shard, columns.format());
             let footers = group.iter().map(open).collect::<Result<Vec<_>, _>>()?;
             if let ([footer], [alone]) = (&footers[..], &group[..])
-                && !has_small_neighbours(footer, counts)
+                && !has_small_neighbours(footer, &there.spec, counts)
             {
                 info.shards.push(alone.clone());
                 continue;
             }
             let name = group[0].file.clone();
             let shard = shard::create(output.staging(), name.clone(), &columns)?;
-            let merged = Merge::new(&columns, counts, shard).finish(&footers);
+            let merged = Merge::new(&columns, &there.spec, counts, shard).finish(&footers);
             let bytes = group.iter().map(|shard| shard.bytes).sum();
             info.shards.push(merged.map_err(|error| error.or_disk_full(bytes))?);
             staged.push(name);
@@ -57,28 +59,50 @@ pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
     }
     next.previous = None;
     next.version.dataset_version += 1;
-    output.stage(CARD, &card(&next, &shape))?;
+    output.stage(CARD, &card(&next, shape))?;
     staged.push(CARD.to_owned());
     output.commit(&staged, next.clone())?;
     Ok((there.version, next.version))
 }
 
+/// Bytes of the tensor of a row, or about those of an encoded image.
+fn row_bytes(there: &Manifest, shape: Option<TensorShape>) -> usize {
+    let bytes: u64 = there.version.shards().map(|shard| shard.bytes).sum();
+    match shape.filter(|_| there.spec.storage != Storage::Encoded) {
+        Some(shape) => shape.bytes(),
+        None => (bytes / there.version.rows().max(1) as u64).max(1) as usize,
+    }
+}
+
 /// A shard that is made of others.
 struct Merge<'a> {
     columns: &'a Columns,
+    spec: &'a Spec,
     counts: RowCounts,
     shard: Box<dyn ShardWriter>,
     /// Rows that are not written yet: full pages, and one that is not.
     group: RowGroup,
     rows: Vec<Row>,
+    /// Bytes of their encoded images.
+    encoded: usize,
     page: Option<PageBuffer>,
     /// Memory of pages that were written.
     buffers: Vec<Vec<u8>>,
 }
 
 impl<'a> Merge<'a> {
-    fn new(columns: &'a Columns, counts: RowCounts, shard: Box<dyn ShardWriter>) -> Merge<'a> {
-        Merge { columns, counts, shard, group: RowGroup::default(), rows: Vec::new(), page: None, buffers: Vec::new() }
+    fn new(columns: &'a Columns, spec: &'a Spec, counts: RowCounts, shard: Box<dyn ShardWriter>) -> Merge<'a> {
+        Merge {
+            columns,
+            spec,
+            counts,
+            shard,
+            group: RowGroup::default(),
+            rows: Vec::new(),
+            encoded: 0,
+            page: None,
+            buffers: Vec::new(),
+        }
     }
 
     /// Adds the rows of these shards.
@@ -88,17 +112,18 @@ impl<'a> Merge<'a> {
             let mut table = None;
             let mut first = 0;
             for (number, row_group) in footer.row_groups().iter().enumerate() {
-                match is_small(row_group.rows, self.counts.row_group) {
-                    false => {
+                match (is_small_group(row_group, self.spec, self.counts), self.columns.pages()) {
+                    (false, _) => {
                         self.write()?;
                         self.shard.copy_row_group(footer, number)?;
                     }
-                    true => {
+                    (true, None) => self.add_encoded_rows(footer, number)?,
+                    (true, Some(layout)) => {
                         let table = match &table {
                             Some(table) => table,
                             None => table.insert(Table::open(footer.path())?),
                         };
-                        self.add_rows(footer, number, table, first)?;
+                        self.add_rows(footer, number, table, first, layout)?;
                     }
                 }
                 first += row_group.rows;
@@ -109,19 +134,35 @@ impl<'a> Merge<'a> {
     }
 
     /// Adds the rows of a row group, the first of which has this number in the table of its shard.
-    fn add_rows(&mut self, footer: &Footer, number: usize, table: &Table, first: usize) -> Result<(), Error> {
+    fn add_rows(
+        &mut self,
+        footer: &Footer,
+        number: usize,
+        table: &Table,
+        first: usize,
+        layout: PageLayout,
+    ) -> Result<(), Error> {
         footer.read_row_group(number, &mut Vec::new())?;
-        let mut rows = Vec::new();
-        footer.visit_rows_of(number, &mut |row| rows.push(row.to_row()))?;
-        for (row, at) in rows.into_iter().zip(first..) {
-            let no_row = || Error::damaged(footer.path(), format!("row {at} is none that inlaid writes"));
-            self.add(row.ok_or_else(no_row)?, &table.tensor(at)?)?;
+        for (row, at) in rows_of(footer, number, Visit::WithoutImages)?.into_iter().zip(first..) {
+            self.add(row, &table.tensor(at)?, layout)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, row: Row, tensor: &[u8]) -> Result<(), Error> {
-        let (layout, buffers) = (self.columns.pages(), &mut self.buffers);
+    /// Adds the rows of a row group of encoded images.
+    fn add_encoded_rows(&mut self, footer: &Footer, number: usize) -> Result<(), Error> {
+        for row in rows_of(footer, number, Visit::WithImages)? {
+            if ends_row_group(self.encoded, row.image.len(), self.spec) {
+                self.write()?;
+            }
+            self.encoded += row.image.len();
+            self.rows.push(row);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, row: Row, tensor: &[u8], layout: PageLayout) -> Result<(), Error> {
+        let buffers = &mut self.buffers;
         let page = self.page.get_or_insert_with(|| layout.buffer(buffers.pop().unwrap_or_default()));
         page.slot().copy_from_slice(tensor);
         page.keep();
@@ -144,6 +185,7 @@ impl<'a> Merge<'a> {
         self.group.others = self.columns.other_arrays(&self.rows);
         self.shard.write_row_group(&mut self.group)?;
         self.rows.clear();
+        self.encoded = 0;
         self.buffers.extend(self.group.pages.drain(..).map(Page::into_buffer));
         Ok(())
     }
@@ -154,9 +196,30 @@ fn is_small(rows: usize, most: usize) -> bool {
     rows < most.div_ceil(2)
 }
 
+/// Whether a row group has less than half of the rows that it may have, or of the bytes if images are encoded.
+fn is_small_group(row_group: &StoredRowGroup, spec: &Spec, counts: RowCounts) -> bool {
+    match spec.storage {
+        Storage::Encoded => (row_group.range.end - row_group.range.start) < spec.row_group_bytes.0 / 2,
+        Storage::Tensor | Storage::Binary => is_small(row_group.rows, counts.row_group),
+    }
+}
+
+/// The rows of a row group.
+fn rows_of(footer: &Footer, number: usize, what: Visit) -> Result<Vec<Row>, Error> {
+    let (mut rows, mut strange) = (Vec::new(), false);
+    footer.visit_rows_of(number, what, &mut |row| match row.to_row() {
+        Some(row) => rows.push(row),
+        None => strange = true,
+    })?;
+    match strange {
+        true => Err(Error::damaged(footer.path(), format!("row group {number} has rows that inlaid does not write"))),
+        false => Ok(rows),
+    }
+}
+
 /// Whether two small row groups of a shard lie side by side.
-fn has_small_neighbours(footer: &Footer, counts: RowCounts) -> bool {
-    let is_small = |row_group: &StoredRowGroup| is_small(row_group.rows, counts.row_group);
+fn has_small_neighbours(footer: &Footer, spec: &Spec, counts: RowCounts) -> bool {
+    let is_small = |row_group: &StoredRowGroup| is_small_group(row_group, spec, counts);
     footer.row_groups().windows(2).any(|pair| pair.iter().all(is_small))
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::discover::Discovery;
 use crate::draft::{Commits, Draft};
+use crate::encoded::Encoder;
 use crate::error::{Error, SpecError};
 use crate::inputs::Inputs;
 use crate::manifest::{FORMAT_VERSION, Manifest, Version};
@@ -14,7 +15,7 @@ use crate::plan::Tails;
 use crate::reject::{REJECTS, read_rejects};
 use crate::run::{Overwrite, RunOptions, SplitSummary, Summary};
 use crate::shard::Checksum;
-use crate::spec::{Folders, Spec, SplitBy};
+use crate::spec::{Encoding, Folders, Spec, SplitBy};
 
 /// Converts the images below `sources` into a dataset in the folder `out`. Shards are committed as
 /// they are finished: a conversion that was interrupted is continued by the same conversion, and ends
@@ -158,7 +159,9 @@ fn resolve(spec: &Spec, discovery: &Discovery) -> Result<Spec, Error> {
         });
     }
     let scale = spec.dtype.is_float().then(|| spec.scale.unwrap_or_default());
-    Ok(Spec { split_by: Some(rule), folders, scale, ..spec.clone() })
+    let encoding = Encoder::of(spec).map(|_| spec.encoding.unwrap_or_default());
+    let quality = encoding.filter(|encoding| *encoding == Encoding::Jpeg).map(|_| spec.quality.unwrap_or_default());
+    Ok(Spec { split_by: Some(rule), folders, scale, encoding, quality, ..spec.clone() })
 }
 
 /// The output must not be found as a source, nor a source be written to.

@@ -28,7 +28,7 @@ pub(crate) struct Draft {
     /// What the next commit makes of the manifest.
     manifest: Manifest,
     columns: Columns,
-    shape: TensorShape,
+    shape: Option<TensorShape>,
     commits: Commits,
     run: Checksum,
     /// How many shards of the run's plan are done, and how many are not.
@@ -156,7 +156,7 @@ impl Draft {
             self.output.stage(REJECTS_BEFORE, &to_lines(&before))?;
             self.staged.push(REJECTS_BEFORE.to_owned());
         }
-        self.output.stage(CARD, &card(&self.manifest, &self.shape))?;
+        self.output.stage(CARD, &card(&self.manifest, self.shape))?;
         self.staged.push(CARD.to_owned());
         self.output.commit(&self.staged, self.manifest.clone())?;
         self.staged.clear();

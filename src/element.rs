@@ -17,7 +17,7 @@ use half::slice::HalfFloatSliceExt;
 use crate::decode::{Pixels, Samples};
 use crate::error::{RecordError, SpecError};
 use crate::resize::{Method, Resizer};
-use crate::spec::{Channels, Dtype, Layout, Scale, Spec};
+use crate::spec::{Channels, Dtype, IMAGENET_MEAN, IMAGENET_STD, Layout, Scale, Spec};
 
 /// Mean and standard deviation are laid out for so many elements in a row: a multiple of every number of
 /// channels and of the lanes of vector instructions.
@@ -47,7 +47,8 @@ pub(crate) struct Filler {
 
 impl Elements {
     /// # Errors
-    /// If integers are to be scaled or normalized, or gray by numbers of three channels.
+    /// If integers are to be scaled or normalized, gray by numbers of three channels, or another scale than that of
+    /// ImageNet's numbers by those.
     pub(crate) fn of(spec: &Spec) -> Result<Elements, SpecError> {
         let (mean, std) = (spec.mean.as_ref().map(|mean| mean.numbers()), spec.std.as_ref().map(|std| std.numbers()));
         let settings =
@@ -55,7 +56,10 @@ impl Elements {
         if let Some((what, _)) = settings.into_iter().find(|(_, is_set)| *is_set && !spec.dtype.is_float()) {
             return Err(SpecError::FloatsOnly { what, dtype: spec.dtype });
         }
-        for (what, numbers) in [("mean", mean), ("standard deviation", std)] {
+        for (what, numbers, imagenet) in [("mean", mean, IMAGENET_MEAN), ("standard deviation", std, IMAGENET_STD)] {
+            if spec.scale.is_some_and(|scale| scale != Scale::Unit) && numbers == Some(&imagenet) {
+                return Err(SpecError::ScaleOfImagenet { what });
+            }
             if spec.channels == Channels::Gray && numbers.is_some_and(|numbers| numbers.len() > 1) {
                 return Err(SpecError::ThreeForGray { what });
             }
@@ -71,7 +75,7 @@ impl Elements {
             dtype: spec.dtype,
             layout: spec.layout,
             channels,
-            elements: spec.size.height() as usize * spec.size.width() as usize * channels,
+            elements: spec.target().height() as usize * spec.target().width() as usize * channels,
             scale: spec.scale.unwrap_or_default(),
             normalize: (mean.is_some() || std.is_some()).then(|| (row(mean, 0.0), row(std, 1.0))),
         };
@@ -79,6 +83,11 @@ impl Elements {
             true => Ok(elements),
             false => Err(SpecError::Overflow(spec.dtype)),
         }
+    }
+
+    /// Bytes of one tensor.
+    pub(crate) fn tensor_bytes(&self) -> usize {
+        self.elements * self.dtype.bytes()
     }
 
     fn holds_black_and_white(&self) -> bool {

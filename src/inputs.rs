@@ -2,6 +2,7 @@
 //! image is decoded.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,7 +11,8 @@ use twox_hash::xxhash3_128::Hasher;
 use crate::discover::Discovery;
 use crate::draft::Draft;
 use crate::element::Elements;
-use crate::error::Error;
+use crate::encoded::Encoder;
+use crate::error::{Error, SpecError};
 use crate::manifest::{SplitInfo, Unfinished, Version};
 use crate::pipeline::{self, Job};
 use crate::plan::{Place, Plan, Tails};
@@ -50,7 +52,8 @@ impl Inputs {
         };
         options.check(&discovery.rejects, discovery.inputs())?;
         split::assign(&mut discovery.records, &discovery.classes, &spec, &hashes, &there.splits)?;
-        let plan = Plan::of(&discovery.records, &spec, tails)?;
+        let row_bytes = row_bytes(&discovery, &spec)?;
+        let plan = Plan::of(&discovery.records, &spec, row_bytes, tails);
         Ok(Inputs { discovery, spec, hashes, plan })
     }
 
@@ -108,8 +111,8 @@ impl Inputs {
         rejects: Vec<Reject>,
     ) -> Result<Vec<Reject>, Error> {
         let Inputs { discovery, plan, spec, hashes } = self;
-        let (elements, method) = (Elements::of(spec)?, Method::of(spec)?);
-        let job = Job { discovery, plan, spec, elements, method, pages: draft.columns().pages(), options, hashes };
+        let resized = spec.size.map(|_| Ok::<_, SpecError>((Elements::of(spec)?, Method::of(spec)?))).transpose()?;
+        let job = Job { discovery, plan, spec, resized, pages: draft.columns().pages(), options, hashes };
         pipeline::write_shards(&job, pool, draft, rejects)
     }
 
@@ -121,16 +124,27 @@ impl Inputs {
         rejects: &[Reject],
         there: &BTreeMap<Split, SplitInfo>,
     ) -> Summary {
-        let row_bytes = TensorShape::of(&self.spec).map_or(0, |shape| shape.bytes());
         let mut splits = SplitSummary::of(there, there);
         for shard in &self.plan.shards {
             let split = splits.entry(shard.split).or_default();
             split.rows += shard.rows.len();
             split.added += shard.rows.len();
-            split.bytes += (shard.rows.len() * row_bytes) as u64;
+            split.bytes += (shard.rows.len() * self.plan.row_bytes) as u64;
             split.shards += usize::from(shard.place == Place::New);
         }
         let summary = Summary::of(begin, &self.discovery, unchanged, rejects, splits);
         Summary { dry_run: true, committed: false, ..summary }
     }
+}
+
+/// Bytes of the tensor of a row. Of an encoded image about how many: of those that are stored as they are, the
+/// mean length of the files.
+fn row_bytes(discovery: &Discovery, spec: &Spec) -> Result<usize, SpecError> {
+    if let Some(shape) = TensorShape::of(spec)? {
+        return Ok(Encoder::of(spec).map_or(shape.bytes(), |encoder| encoder.typical_bytes(shape.bytes())));
+    }
+    // What can't be read is rejected later.
+    let length = |record| fs::metadata(discovery.path(record)).map_or(0, |file| file.len());
+    let bytes: u64 = discovery.records.iter().map(length).sum();
+    Ok((bytes / discovery.records.len().max(1) as u64).max(1) as usize)
 }

@@ -25,6 +25,8 @@
 //! + inputs * (48 + length of the key)                          the records and the plan
 //! ```
 //!
+//! With encoded images the first line is three times a row group, but at least an image, and 32 images a thread.
+//!
 //! [`repack`] takes two row groups, what reading one page of every column of a Parquet source takes, and
 //! maps Arrow sources; a compressed record batch of those is in memory as a whole.
 
@@ -43,6 +45,7 @@ mod discover;
 mod disk;
 mod draft;
 mod element;
+mod encoded;
 mod error;
 mod files;
 mod inputs;

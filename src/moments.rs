@@ -12,7 +12,7 @@ use crate::spec::{Dtype, Layout, Spec};
 pub struct Moments {
     /// How many rows; each has as many elements as any other.
     pub rows: usize,
-    /// Of each channel; empty without rows. Not a number, in JSON null, where elements are not finite.
+    /// Of each channel; empty without rows, and of images that are stored as they are. Not a number, in JSON null, where elements are not finite.
     #[serde(deserialize_with = "numbers")]
     pub mean: Vec<f64>,
     /// Of each channel: the root of the mean squared deviation (of all elements, not of a sample).
@@ -47,6 +47,11 @@ impl Moments {
         moments
     }
 
+    /// Of a row whose elements nobody has summed up.
+    pub(crate) fn of_unknown() -> Moments {
+        Moments { rows: 1, ..Moments::default() }
+    }
+
     /// Adds the channels whose elements lie side by side in this part of a tensor.
     fn add_channels(&mut self, elements: &[u8], dtype: Dtype, channels: usize) {
         let (sums, squares) = match dtype {
@@ -70,10 +75,8 @@ impl Moments {
     /// Source: Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
     /// Variances", 1979: the squared deviations add up, and those of the two means from the new one.
     pub fn add(&mut self, other: &Moments) {
-        if self.rows == 0 || other.rows == 0 {
-            return if self.rows == 0 {
-                self.clone_from(other)
-            };
+        if self.rows == 0 {
+            return self.clone_from(other);
         }
         let rows = self.rows + other.rows;
         let share = other.rows as f64 / rows as f64;

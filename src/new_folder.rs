@@ -1,5 +1,5 @@
-//! A folder that appears whole or not at all: it is filled beside its place, under a hidden name, and
-//! renamed.
+//! A folder that appears whole or not at all: it is filled beside its place, in a hidden folder, and
+//! renamed. A mark in the hidden folder says that whatever else is in it may be removed.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -9,13 +9,19 @@ use crate::disk;
 use crate::error::Error;
 use crate::output::CreatedFolder;
 
+/// The mark.
+const MARK: &str = "staging-of-inlaid";
+
+/// What is filled.
+const NEW: &str = "new";
+
 /// A folder that is being filled. Dropped without a commit, it leaves nothing behind.
 pub(crate) struct NewFolder {
     place: PathBuf,
     staging: PathBuf,
+    new: PathBuf,
     /// The folders above, where they were missing.
     above: Option<CreatedFolder>,
-    is_committed: bool,
     /// The staging folder, locked: the operating system releases it when the process ends.
     _lock: File,
 }
@@ -39,14 +45,20 @@ impl NewFolder {
         let above = CreatedFolder::ensure(parent)?;
         let staging = parent.join(format!(".{}.inlaid", name.to_string_lossy()));
         let lock = lock(&staging, place)?;
-        let folder = NewFolder { place: resolved, staging, above, is_committed: false, _lock: lock };
-        remove_all_in(&folder.staging)?;
+        clear(&staging)?;
+        let new = staging.join(NEW);
+        let folder = NewFolder { place: resolved, staging, new, above, _lock: lock };
+        disk::create_folder(&folder.new)?;
+        if let Ok(there) = folder.place.metadata() {
+            // The folder that is replaced was made for somebody.
+            fs::set_permissions(&folder.new, there.permissions()).map_err(Error::io("create", &folder.new))?;
+        }
         Ok(folder)
     }
 
     /// Where the folder is filled.
-    pub(crate) fn staging(&self) -> &Path {
-        &self.staging
+    pub(crate) fn path(&self) -> &Path {
+        &self.new
     }
 
     /// Makes a folder for the file of this name below it.
@@ -54,7 +66,7 @@ impl NewFolder {
     /// # Errors
     /// If the operating system refuses.
     pub(crate) fn make_room(&self, name: &str) -> Result<(), Error> {
-        match self.staging.join(name).parent() {
+        match self.new.join(name).parent() {
             Some(folder) if !folder.exists() => disk::create_folder(folder),
             _ => Ok(()),
         }
@@ -65,11 +77,10 @@ impl NewFolder {
     /// # Errors
     /// If something has come into its place, or the operating system refuses.
     pub(crate) fn commit(mut self) -> Result<(), Error> {
-        sync_all_in(&self.staging)?;
+        sync_all_in(&self.new)?;
         refuse_taken(&self.place)?;
         // A folder that is empty is replaced.
-        disk::rename(&self.staging, &self.place).map_err(Error::io("create", &self.place))?;
-        self.is_committed = true;
+        disk::rename(&self.new, &self.place).map_err(Error::io("create", &self.place))?;
         if let Some(above) = &mut self.above {
             above.keep = true;
         }
@@ -79,10 +90,8 @@ impl NewFolder {
 
 impl Drop for NewFolder {
     fn drop(&mut self) {
-        if !self.is_committed {
-            // What can't be removed now is removed by the next run.
-            let _ = fs::remove_dir_all(&self.staging);
-        }
+        // What can't be removed now is removed by the next run.
+        let _ = fs::remove_dir_all(&self.staging);
     }
 }
 
@@ -124,7 +133,7 @@ fn lock(staging: &Path, place: &Path) -> Result<File, Error> {
         };
         match lock.try_lock() {
             Ok(()) if is_at(&lock, staging) => return Ok(lock),
-            // It has been renamed or removed by the process that had locked it.
+            // It has been removed by the process that had locked it.
             Ok(()) => refuse_taken(place)?,
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::Locked { path: place.to_owned(), holder: "another process".to_owned() });
@@ -152,13 +161,23 @@ fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, Error> {
     fs::read_dir(folder).and_then(|entries| entries.collect()).map_err(Error::io("read", folder))
 }
 
-fn remove_all_in(folder: &Path) -> Result<(), Error> {
-    for entry in entries(folder)? {
-        let path = entry.path();
-        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        removed.map_err(Error::io("remove", &path))?;
+/// Marks a staging folder, and removes what a crash has left in it.
+fn clear(staging: &Path) -> Result<(), Error> {
+    let mark = staging.join(MARK);
+    if !mark.exists() {
+        if !entries(staging)?.is_empty() {
+            return Err(Error::ForeignFile(staging.to_owned()));
+        }
+        return disk::write_file(&mark, b"").inspect_err(|_| {
+            // Nothing else is in it.
+            let _ = fs::remove_file(&mark);
+            let _ = fs::remove_dir(staging);
+        });
     }
-    Ok(())
+    match fs::remove_dir_all(staging.join(NEW)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", staging)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Brings the names of all files in a folder to disk, and of those in the folders below.

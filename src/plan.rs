@@ -8,11 +8,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::discover::Record;
-use crate::error::Error;
 use crate::shard::ShardInfo;
-use crate::spec::{ByteSize, Order, Spec, Split};
+use crate::spec::{ByteSize, Order, Spec, Split, Storage};
 use crate::split::Ranks;
-use crate::tensor::TensorShape;
 
 /// Rows of a page at most: plain readers decode page by page, and pages of about 8 images read
 /// fastest in pyarrow; it is also the smallest piece of work of a thread.
@@ -47,9 +45,14 @@ pub struct RowCounts {
 }
 
 impl RowCounts {
-    /// The row counts of a spec.
-    pub fn of(spec: &Spec, shape: &TensorShape) -> RowCounts {
-        let (row_bytes, elements) = (shape.bytes(), shape.elements());
+    /// The row counts of a spec whose tensors have so many bytes, or encoded images about so many. Those have
+    /// row groups that end where their bytes end, so it is only shards that are counted.
+    pub fn of(spec: &Spec, row_bytes: usize) -> RowCounts {
+        if spec.storage == Storage::Encoded {
+            let shard = fit(spec.shard_bytes, PAGE_ROWS, row_bytes, 1);
+            return RowCounts { page: PAGE_ROWS, row_group: shard, shard };
+        }
+        let elements = row_bytes / spec.dtype.bytes();
         let page = (PAGE_BYTES / row_bytes).clamp(1, PAGE_ROWS);
         let row_group = fit(spec.row_group_bytes, page, row_bytes, elements);
         RowCounts { page, row_group, shard: fit(spec.shard_bytes, row_group, row_bytes, elements) }
@@ -75,6 +78,8 @@ fn fit(bytes: ByteSize, unit: usize, row_bytes: usize, elements: usize) -> usize
 pub struct Plan {
     /// How many rows each unit of a file has.
     pub counts: RowCounts,
+    /// Bytes of the tensor of a row; about those of an encoded image.
+    pub row_bytes: usize,
     /// In the order train, validation, test.
     pub shards: Vec<ShardPlan>,
 }
@@ -132,17 +137,15 @@ impl Plan {
     /// another file, and of the shards of a split that appends began only the last is both shorter
     /// than two row groups and made of fewer than [`TAIL_ROW_GROUPS`].
     ///
-    /// # Errors
-    /// If the tensor is too large.
-    pub fn of(records: &[Record], spec: &Spec, tails: &Tails) -> Result<Plan, Error> {
-        let shape = TensorShape::of(spec)?;
-        let counts = RowCounts::of(spec, &shape);
+    /// A tensor has `row_bytes`, an encoded image about so many.
+    pub fn of(records: &[Record], spec: &Spec, row_bytes: usize, tails: &Tails) -> Plan {
+        let counts = RowCounts::of(spec, row_bytes);
         let mut shards = Vec::new();
         for &split in Split::ALL {
             let rows = ordered(records, split, spec);
             let mut rest = &rows[..];
             if let Some(tail) = tails.shards.get(&split) {
-                let added = (rows.len() * shape.bytes()) as u64;
+                let added = (rows.len() * row_bytes) as u64;
                 let cheap = tail.bytes <= (2 * added).max(TAIL_BYTES * spec.row_group_bytes.0);
                 if (cheap || tails.share_blocks) && tail.row_groups < TAIL_ROW_GROUPS {
                     let room = counts.shard.saturating_sub(tail.rows).min(rest.len());
@@ -156,7 +159,7 @@ impl Plan {
             let new = |rows: &[u32]| ShardPlan { split, place: Place::New, rows: rows.to_vec() };
             shards.extend(rest.chunks(counts.shard).map(new));
         }
-        Ok(Plan { counts, shards })
+        Plan { counts, row_bytes, shards }
     }
 
     /// Rows in all.

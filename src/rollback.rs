@@ -49,7 +49,7 @@ pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
         output.stage(REJECTS, &to_lines(&rejects))?;
         staged.push(REJECTS.to_owned());
     }
-    output.stage(CARD, &card(&next, &TensorShape::of(&there.spec)?))?;
+    output.stage(CARD, &card(&next, TensorShape::of(&there.spec)?))?;
     staged.push(CARD.to_owned());
     output.commit(&staged, next.clone())?;
     Ok((there.version, next.version))

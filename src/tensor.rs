@@ -29,10 +29,13 @@ pub struct TensorShape {
 }
 
 impl TensorShape {
+    /// Of resized images; none if images keep their sizes.
+    ///
     /// # Errors
     /// If a tensor has more than [`MAX_ELEMENTS`] elements, or a few less if they have four bytes.
-    pub fn of(spec: &Spec) -> Result<TensorShape, SpecError> {
-        let (height, width) = (spec.size.height() as usize, spec.size.width() as usize);
+    pub fn of(spec: &Spec) -> Result<Option<TensorShape>, SpecError> {
+        let Some(size) = spec.size else { return Ok(None) };
+        let (height, width) = (size.height() as usize, size.width() as usize);
         let channels = spec.channels.count();
         let (dims, names) = match spec.layout {
             Layout::Hwc => ([height, width, channels], ["H", "W", "C"]),
@@ -40,7 +43,7 @@ impl TensorShape {
         };
         let elements = height as u64 * width as u64 * channels as u64;
         check_elements(elements, spec.dtype)?;
-        Ok(TensorShape { dims, names, dtype: spec.dtype })
+        Ok(Some(TensorShape { dims, names, dtype: spec.dtype }))
     }
 
     /// The lengths of the dimensions, `[H, W, C]` by default.
@@ -91,6 +94,7 @@ impl TensorShape {
                     ("inlaid:dtype".to_owned(), self.dtype.numpy_name().to_owned()),
                 ]))
             }
+            Storage::Encoded => unreachable!("encoded images are no tensors"),
         }
     }
 }

@@ -18,7 +18,7 @@ Sources = Source | Iterable[Source]
 def convert(
     sources: Sources,
     out: Source,
-    size: int | tuple[int, int] | str,
+    size: int | tuple[int, int] | str | None = None,
     *,
     folders: Literal["auto", "classes", "splits", "none"] | None = None,
     follow_links: bool = False,
@@ -45,7 +45,9 @@ def convert(
     color_profile: Literal["keep", "srgb"] | None = None,
     jpeg_decoder: Literal["zune-jpeg", "libjpeg-turbo"] | None = None,
     jpeg_shrink: bool | int | None = None,
-    storage: Literal["tensor", "binary"] | None = None,
+    storage: Literal["tensor", "binary", "encoded"] | None = None,
+    encoding: Literal["jpeg", "png"] | None = None,
+    quality: int | None = None,
     format: Literal["parquet", "arrow"] | None = None,
     compression: Literal["none", "lz4", "zstd"] | None = None,
     row_group_bytes: int | str | None = None,
@@ -60,7 +62,8 @@ def convert(
     """Makes a dataset in the folder `out` from the images below `sources`, one folder or several. Every image becomes
     a row, or a line of `rejects.jsonl` that says why not. Running it again after a crash goes on where it was.
 
-    - `size`: height and width of the tensors in pixels, 1 to 65,535: 224, (240, 320) or "240x320".
+    - `size`: height and width of the tensors in pixels, 1 to 65,535: 224, (240, 320) or "240x320". With
+      `storage="encoded"`, that of the images, or `None`, which stores the files as they are.
     - `split`: fractions that sum to 1, as in {"train": 0.9, "test": 0.1}; by default 0.8 train, 0.1 validation, 0.1
       test.
     - `dtype`: of the elements; "f32" and "f16" have a `scale` (black and white), from which `mean` is subtracted before
@@ -68,6 +71,7 @@ def convert(
     - `resize_like`: the library whose pixels are made, as far as `docs/parity.md` says.
     - `crop_ratio`: the share of the shorter side that `fit="shortest-side"` keeps, 0.01 to 1.
     - `pad_color`: (red, green, blue), 0 to 255 each, "#RRGGBB" or a name.
+    - `encoding`, `quality`: of resized images with `storage="encoded"`; of JPEGs, 1 to 100.
     - `max_file_bytes`, `row_group_bytes`, `shard_bytes`: a number of bytes, or "16MiB".
     - `max_errors`: how many images may be unusable, or "0.5%" of them.
     - `progress`: `True` draws a bar on standard error if that is a terminal; a function is called with the numbers of

@@ -26,7 +26,7 @@ fn class(error: &Error) -> &'static str {
         Error::Spec(_) | Error::NoSource | Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) => "SettingError",
         Error::NoDataset(_) | Error::SourceNotFolder(_) | Error::NoImages(_) => "NotFoundError",
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "NotFoundError",
-        Error::Damaged { .. } | Error::NoTensors(_) => "DamagedError",
+        Error::Damaged { .. } | Error::NoTensors(_) | Error::EncodedImages(_) => "DamagedError",
         Error::NoColumn { .. } => "ColumnError",
         Error::NoRow { .. } => "RowError",
         Error::Repack { source, .. } => repack_class(source),
@@ -52,7 +52,9 @@ fn repack_class(error: &RepackError) -> &'static str {
         | RepackError::NoRows(_)
         | RepackError::NotTensors { .. }
         | RepackError::Shape { .. } => "SettingError",
-        RepackError::UnknownFormat | RepackError::Damaged(_) | RepackError::NoTensors(_) => "DamagedError",
+        RepackError::UnknownFormat | RepackError::Damaged(_) | RepackError::Codec(_) | RepackError::NoTensors(_) => {
+            "DamagedError"
+        }
         _ => "InlaidError",
     }
 }

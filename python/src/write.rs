@@ -34,7 +34,7 @@ pub fn write(py: Python<'_>, arguments: Vec<OsString>, progress: Bound<'_, PyAny
         let receive = Mutex::new(receive);
         let wait = |time| receive.lock().expect("nobody else locks it").recv_timeout(time);
         let run = || {
-            let shown = bar.then(|| cli::bar(write.progress()));
+            let shown = bar.then(|| cli::bar(&write));
             let outcome = write.run();
             drop(shown);
             outcome

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::{
-    ByteSize, Channels, Color, ColorProfile, Compression, CropRatio, Dtype, Filter, Fit, Folders, Format, History,
-    JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, OnChanged, OnError, Order, Overwrite, RepackSpec,
-    ResizeLike, RunOptions, Scale, Shape, Shares, Size, Spec, SplitBy, Std, Storage,
+    ByteSize, Channels, Color, ColorProfile, Compression, CropRatio, Dtype, Encoding, Filter, Fit, Folders, Format,
+    History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, OnChanged, OnError, Order, Overwrite, Quality,
+    RepackSpec, ResizeLike, RunOptions, Scale, Shape, Shares, Size, Spec, SplitBy, Std, Storage,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -54,8 +54,10 @@ pub struct Convert {
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
     /// Height and width of the tensors in pixels: 224, or 240x320 (HEIGHTxWIDTH)
-    #[arg(short, long, value_name = "SIZE")]
-    size: Size,
+    ///
+    /// `--storage encoded` without it stores the files as they are.
+    #[arg(short, long, value_name = "SIZE", required_unless_present = "storage")]
+    size: Option<Size>,
 
     /// What top folders mean [auto: splits if all are named after splits, else classes]
     #[arg(long, help_heading = "Source", value_name = "RULE", default_value = "auto", value_parser = words(Folders::ALL))]
@@ -135,19 +137,25 @@ pub struct Convert {
     #[arg(long, help_heading = "Pixels", value_name = "N", num_args = 0..=1, default_missing_value = "2", require_equals = true)]
     jpeg_shrink: Option<JpegShrink>,
 
-    /// Column type: fixed-shape tensor, or fixed-size binary
-    #[arg(long, help_heading = "Files", default_value = "tensor", value_parser = words(Storage::ALL))]
-    storage: Storage,
+    /// Column type: fixed-shape tensor, fixed-size binary, or image files as in Hugging Face datasets [default: tensor]
+    #[arg(long, help_heading = "Files", value_parser = words(Storage::ALL))]
+    storage: Option<Storage>,
+    /// What the images of `--storage encoded` are, resized [default: jpeg]
+    #[arg(long, help_heading = "Files", value_parser = words(Encoding::ALL))]
+    encoding: Option<Encoding>,
+    /// Of these JPEGs, 1 to 100; colors are halved below 90 [default: 90]
+    #[arg(long, help_heading = "Files", value_name = "N")]
+    quality: Option<Quality>,
     /// File format
     #[arg(long, help_heading = "Files", default_value = "parquet", value_parser = words(Format::ALL))]
     format: Format,
-    /// Of the tensor column; pixels hardly shrink, and only uncompressed ones can be mapped
+    /// Of the column of images; pixels hardly shrink, and only uncompressed ones can be mapped
     #[arg(long, help_heading = "Files", default_value = "none", value_parser = words(Compression::ALL))]
     compression: Compression,
-    /// Pixels of a row group at most
+    /// Pixels (or encoded images) of a row group at most
     #[arg(long, help_heading = "Files", value_name = "BYTES", default_value = "16MiB")]
     row_group_bytes: ByteSize,
-    /// Pixels of a file at most
+    /// Pixels of a file at most; encoded images are about as many
     #[arg(long, help_heading = "Files", value_name = "BYTES", default_value = "512MiB")]
     shard_bytes: ByteSize,
     /// Replace the dataset that is in DIR
@@ -335,13 +343,15 @@ impl Convert {
             order: self.order,
             folders: self.folders,
             follow_links: self.follow_links,
-            storage: self.storage,
+            storage: self.storage.unwrap_or(Storage::Tensor),
+            encoding: self.encoding,
+            quality: self.quality,
             format: self.format,
             compression: self.compression,
             row_group_bytes: self.row_group_bytes,
             shard_bytes: self.shard_bytes,
             limits,
-            ..Spec::new(self.size)
+            size: self.size,
         };
         let options = RunOptions {
             overwrite: if self.overwrite { Overwrite::Dataset } else { Overwrite::Refuse },

@@ -20,19 +20,8 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
     let Manifest { format_version, tool, spec, version, unfinished, previous, .. } = manifest;
     let number = version.dataset_version;
     let mut text = format!("`{}`: version {number}, format {format_version}, written by {tool}\n", folder.display());
-    text += &format!(
-        "tensors: {}, {} {}{} {}, {}, {}, storage {}, format {}, compression {}\n",
-        spec.size,
-        spec.channels,
-        spec.dtype,
-        values(spec),
-        spec.layout,
-        spec.fit_in_words(),
-        spec.filter_in_words(),
-        spec.storage,
-        spec.format,
-        spec.compression
-    );
+    let (storage, format, compression) = (spec.storage, spec.format, spec.compression);
+    text += &format!("{}, storage {storage}, format {format}, compression {compression}\n", images(spec));
     let rule = spec.split_by.map_or("label", |rule| rule.as_str());
     text += &format!("splits: {} by {rule}, order {}, seed {}\n\n", spec.shares, spec.order, spec.seed);
     text += &format!("{:<11}{:>9} {:>11} {:>7} {:>11}\n", "split", "rows", "bytes", "files", "row groups");
@@ -56,6 +45,19 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
         text += &format!("\n`inlaid rollback` goes back to version {number} with {rows} rows\n");
     }
     text
+}
+
+/// What the images are.
+fn images(spec: &Spec) -> String {
+    let Some(size) = spec.size else { return "images: as they were found".to_owned() };
+    let (channels, fit, filter) = (spec.channels, spec.fit_in_words(), spec.filter_in_words());
+    match spec.encoding {
+        Some(encoding) => {
+            let quality = spec.quality.map(|quality| format!(" of quality {quality}")).unwrap_or_default();
+            format!("images: {size}, {channels} {}{quality}, {fit}, {filter}", encoding.name())
+        }
+        None => format!("tensors: {size}, {channels} {}{} {}, {fit}, {filter}", spec.dtype, values(spec), spec.layout),
+    }
 }
 
 /// What floating point elements are; nothing for integers.
@@ -96,7 +98,12 @@ fn statistics(names: &[String], splits: &BTreeMap<Split, SplitInfo>) -> String {
         known.iter().map(|(split, statistics)| (split.as_str(), statistics.elements.clone())).collect();
     lines.extend((0..).zip(names).map(|(label, name)| (name.as_str(), of_label(&known, label))));
     let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max("elements".len());
-    let mut text = format!("\n{:<width$}  mean and standard deviation by channel\n", "elements");
+    // Nobody has looked at the elements of images that are stored as they are.
+    lines.retain(|(_, moments)| !moments.mean.is_empty() || moments.rows == 0);
+    let mut text = match lines.iter().any(|(_, moments)| !moments.mean.is_empty()) {
+        true => format!("\n{:<width$}  mean and standard deviation by channel\n", "elements"),
+        false => String::new(),
+    };
     for (name, moments) in lines {
         let channels = moments.mean.iter().zip(&moments.std);
         let channels: Vec<String> = channels.map(|(mean, std)| format!("{mean:>9.4} {std:>9.4}")).collect();

@@ -53,7 +53,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn run_write(write: &Write, quiet: bool, json: bool) -> u8 {
     let terminal = Terminal::new(quiet);
     terminal.stop_on_signal(write.progress());
-    let shown = terminal.show(write.progress());
+    let shown = terminal.show(write);
     let outcome = write.run();
     drop(shown);
     report(outcome, |written| {

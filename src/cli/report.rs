@@ -151,12 +151,22 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Spec(SpecError::ShareSum(_)) => {
             "shares are fractions, as in `--split train=0.8,validation=0.1,test=0.1`".into()
         }
+        Error::Spec(SpecError::NoSize) => {
+            "add `--size 224`, or leave the files as they are with `--storage encoded`".into()
+        }
+        Error::Spec(SpecError::Untouched(_)) => "add `--size 224`, or leave that out".into(),
+        Error::Spec(SpecError::NotEncoded(_)) => "add `--storage encoded`, or leave that out".into(),
+        Error::Spec(SpecError::NoTensors(_)) => "use `--storage tensor`, or leave that out".into(),
+        Error::Spec(SpecError::UnknownToEncoding { .. }) => "choose another `--encoding`, or leave that out".into(),
         Error::Spec(SpecError::TensorTooLarge { .. }) => "choose a smaller `--size`".into(),
         Error::Spec(SpecError::FloatsOnly { .. }) => {
             "`--scale`, `--mean` and `--std` are for `--dtype f32` and `--dtype f16`".into()
         }
         Error::Spec(SpecError::Overflow(_)) => {
             "mean and standard deviation are on the scale of `--scale`, as in `--mean 0.5 --std 0.25`".into()
+        }
+        Error::Spec(SpecError::ScaleOfImagenet { .. }) => {
+            "leave out `--scale`, or give the numbers on the scale that you want".into()
         }
         Error::Spec(SpecError::ThreeForGray { .. }) => "give one number, as in `--mean 0.5 --std 0.25`".into(),
         Error::Spec(SpecError::ShrinkingDecoder(_)) => "add `--jpeg-decoder libjpeg-turbo`".into(),
@@ -219,6 +229,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::OutputInSource { .. } => "choose a folder for `--out` beside the source".into(),
         Error::Locked { .. } => "wait for it to end".into(),
         Error::Damaged { .. } => "restore the file, or choose a new folder for `--out`".into(),
+        Error::EncodedImages(_) => "read them with Hugging Face `datasets`".into(),
         Error::FormatVersion { .. } => "use the release of inlaid that wrote the dataset".into(),
         Error::Rejected { .. } => "leave out `--on-error stop` to list such inputs and go on".into(),
         Error::TooManyRejects { .. } => "raise `--max-errors` to go on".into(),
@@ -232,6 +243,8 @@ fn repack_hint(error: &RepackError) -> Option<String> {
         RepackError::NoFiles => "files are looked for by their extension: parquet, arrow, feather or ipc".into(),
         RepackError::SameName(_) => "repack them one after the other, each with its own `--out`".into(),
         RepackError::Damaged(_) => "restore the file".into(),
+        RepackError::Codec(_) => "let the tool that wrote it write Zstandard instead".into(),
+        RepackError::EmptyTensor(_) => "leave such rows out of the file".into(),
         RepackError::UnknownFormat => "read it with the tool that wrote it, and let that write Parquet".into(),
         RepackError::NoTensors(_) => {
             "tensors are lists of numbers, or bytes with `--shape`; encoded images are for `inlaid convert`".into()

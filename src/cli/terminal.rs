@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::Write;
 use crate::{Notice, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -44,8 +45,8 @@ impl Terminal {
     }
 
     /// Shows the progress until the returned value is dropped.
-    pub fn show(&self, progress: &Arc<Progress>) -> Option<Shown> {
-        (!self.quiet).then(|| Shown::new(progress))
+    pub fn show(&self, write: &Write) -> Option<Shown> {
+        (!self.quiet).then(|| Shown::new(write))
     }
 
     pub fn notes(&self, notices: &[Notice]) {
@@ -62,16 +63,16 @@ pub struct Shown {
 }
 
 /// Draws a bar on standard error until the returned value is dropped; none if that is no terminal.
-pub fn bar(progress: &Arc<Progress>) -> Option<Shown> {
-    stderr().is_terminal().then(|| Shown::new(progress))
+pub fn bar(write: &Write) -> Option<Shown> {
+    stderr().is_terminal().then(|| Shown::new(write))
 }
 
 impl Shown {
-    fn new(progress: &Arc<Progress>) -> Shown {
+    fn new(write: &Write) -> Shown {
         let (ends, ended) = channel::<()>();
-        let progress = progress.clone();
+        let (progress, unit) = (write.progress().clone(), write.unit());
         let thread = thread::spawn(move || {
-            let mut view = View::new();
+            let mut view = View::new(unit);
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(FRAME) {
                 view.update(&progress);
             }
@@ -91,18 +92,18 @@ impl Drop for Shown {
 
 enum View {
     Bar(ProgressBar),
-    Lines { begin: Instant, last: Instant },
+    Lines { unit: &'static str, begin: Instant, last: Instant },
 }
 
 impl View {
-    fn new() -> View {
+    fn new(unit: &'static str) -> View {
         if stderr().is_terminal() {
             let bar = ProgressBar::new(0);
-            let template = "{wide_bar} {pos}/{len} images  {msg}  {per_sec}  {eta} left";
-            bar.set_style(ProgressStyle::with_template(template).expect("the template is right"));
+            let template = format!("{{wide_bar}} {{pos}}/{{len}} {unit}  {{msg}}  {{per_sec}}  {{eta}} left");
+            bar.set_style(ProgressStyle::with_template(&template).expect("the template is right"));
             View::Bar(bar)
         } else {
-            View::Lines { begin: Instant::now(), last: Instant::now() }
+            View::Lines { unit, begin: Instant::now(), last: Instant::now() }
         }
     }
 
@@ -117,13 +118,13 @@ impl View {
                     n => format!("{n} rejected"),
                 });
             }
-            View::Lines { begin, last } => {
+            View::Lines { unit, begin, last } => {
                 if last.elapsed() >= LINE {
                     *last = Instant::now();
                     let rate = progress.done() as f64 / begin.elapsed().as_secs_f64();
                     let left = (progress.total() - progress.done()) as f64 / rate.max(0.01);
                     let (done, total, rejected) = (progress.done(), progress.total(), progress.rejected());
-                    eprintln!("{done}/{total} images, {rejected} rejected, {rate:.0}/s, {left:.0} s left");
+                    eprintln!("{done}/{total} {unit}, {rejected} rejected, {rate:.0}/s, {left:.0} s left");
                 }
             }
         }

@@ -58,6 +58,14 @@ impl Write {
         &self.out
     }
 
+    /// What the progress counts.
+    pub fn unit(&self) -> &'static str {
+        match self.task {
+            Task::Repack(_) => "rows",
+            _ => "images",
+        }
+    }
+
     /// What the run counts, and what can stop it.
     pub fn progress(&self) -> &Arc<Progress> {
         &self.options.progress

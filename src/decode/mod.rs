@@ -181,7 +181,7 @@ impl Decoder {
             return None;
         }
         let least = spec.jpeg_shrink.map(|shrink| {
-            let (width, height) = shrink.least(spec.size);
+            let (width, height) = shrink.least(spec.target());
             if swaps_sides(orientation) { (height, width) } else { (width, height) }
         });
         self.libjpeg_turbo.decode(file, least, &mut self.raw)

@@ -118,9 +118,9 @@ pub enum Error {
         source_folder: PathBuf,
     },
     /// Another process is writing.
-    #[error("dataset `{}` is being written by {holder}", path.display())]
+    #[error("`{}` is being written by {holder}", path.display())]
     Locked {
-        /// The dataset.
+        /// The dataset, or the folder of repacked files.
         path: PathBuf,
         /// `process N on host H`, as it wrote into the lock file.
         holder: String,
@@ -230,6 +230,9 @@ pub enum Error {
     /// A file without tensors.
     #[error("`{}` holds no tensors", .0.display())]
     NoTensors(PathBuf),
+    /// A file of encoded images where tensors are wanted.
+    #[error("`{}` holds encoded images, no tensors", .0.display())]
+    EncodedImages(PathBuf),
     /// A row that a table does not have.
     #[error("there is no row {row}, the table has {rows}")]
     NoRow {

@@ -27,6 +27,9 @@ pub enum RepackError {
     /// A file that its format's reader does not understand.
     #[error("it is damaged: {0}")]
     Damaged(String),
+    /// A file in a compression that inlaid does not read.
+    #[error("it is compressed with {0}")]
+    Codec(String),
     /// No column may hold tensors.
     #[error("it has no column of tensors, only {}", quoted(.0))]
     NoTensors(Vec<String>),
@@ -62,6 +65,9 @@ pub enum RepackError {
         /// The type as NumPy names it.
         found: &'static str,
     },
+    /// A first row without elements.
+    #[error("the first row of column `{0}` is empty, and a tensor has an element at least")]
+    EmptyTensor(String),
     /// A shape of another number of elements.
     #[error("tensors of shape {shape} have {} elements, those of column `{column}` have {elements}", .shape.elements())]
     Shape {

@@ -2,7 +2,7 @@
 
 use thiserror::Error as ThisError;
 
-use crate::spec::{Dtype, Filter, Fit, Folders, JpegDecoder, ResizeLike, Split};
+use crate::spec::{Dtype, Encoding, Filter, Fit, Folders, JpegDecoder, ResizeLike, Split};
 
 /// A setting is wrong.
 #[derive(Clone, Debug, PartialEq, ThisError)]
@@ -21,6 +21,29 @@ pub enum SpecError {
     /// A size that is not `N` or `HxW`.
     #[error("size `{0}` is not HEIGHTxWIDTH in pixels, 1 to 65535 each")]
     Size(String),
+    /// Tensors are all of one size, and none is given.
+    #[error("images are stored as tensors, and no size is given")]
+    NoSize,
+    /// A setting that changes pixels, where files are stored as they are.
+    #[error("images without a size are stored as they are, so {0} has no meaning")]
+    Untouched(&'static str),
+    /// A setting of encoded images, where tensors are stored.
+    #[error("tensors have no {0}")]
+    NotEncoded(&'static str),
+    /// A setting of tensors, where images are encoded.
+    #[error("encoded images have no {0}")]
+    NoTensors(&'static str),
+    /// Something that an encoding does not have.
+    #[error("{} has no {what}", encoding.name())]
+    UnknownToEncoding {
+        /// Which.
+        encoding: Encoding,
+        /// What it lacks.
+        what: &'static str,
+    },
+    /// A quality that is none.
+    #[error("quality `{0}` is not a whole number from 1 to 100")]
+    Quality(String),
     /// A colour in no known notation.
     #[error("color `{0}` is not R,G,B (0 to 255 each), #RRGGBB, black, gray or white")]
     Color(String),
@@ -61,6 +84,12 @@ pub enum SpecError {
     /// Black or white is beyond the greatest number of the type.
     #[error("elements of type `{0}` can't hold what this scale, mean and standard deviation make of black and white")]
     Overflow(Dtype),
+    /// The numbers of ImageNet are on another scale.
+    #[error("the {what} of imagenet is on scale 0..1")]
+    ScaleOfImagenet {
+        /// `mean` or `standard deviation`.
+        what: &'static str,
+    },
     /// Gray has one channel.
     #[error("gray tensors have one {what}, not three")]
     ThreeForGray {

@@ -37,7 +37,8 @@ const GROUP: usize = 8;
 /// How the rows of a page are laid out.
 #[derive(Clone, Copy, Debug)]
 pub struct PageLayout {
-    storage: Storage,
+    /// Whether tensors are lists to Parquet, and not binary.
+    lists: bool,
     compression: Compression,
     dtype: Dtype,
     elements: usize,
@@ -84,24 +85,31 @@ impl PageLayout {
 
     /// The layout of pages that are read, of tensors of so many elements.
     pub(crate) fn of_elements(elements: usize, dtype: Dtype, storage: Storage, compression: Compression) -> PageLayout {
-        PageLayout { storage, compression, dtype, elements, row_bytes: elements * dtype.bytes(), max_rows: 0 }
+        PageLayout {
+            lists: storage == Storage::Tensor,
+            compression,
+            dtype,
+            elements,
+            row_bytes: elements * dtype.bytes(),
+            max_rows: 0,
+        }
     }
 
     /// What the place of the first data page in the file has to be a multiple of, so that pixels are
     /// aligned to their elements. 1 where there is nothing to align: a compressed page is not mapped, and
     /// a page of binary storage has nothing but its pixels behind a header of any length.
     pub fn alignment(&self) -> usize {
-        match (self.storage, self.compression) {
-            (Storage::Tensor, Compression::None) => self.dtype.bytes(),
+        match (self.lists, self.compression) {
+            (true, Compression::None) => self.dtype.bytes(),
             _ => 1,
         }
     }
 
     /// Bits of a dictionary index; none if elements are no indices.
     fn index_bits(&self) -> Option<u8> {
-        match (self.storage, self.dtype) {
-            (Storage::Tensor, Dtype::U8) => Some(8),
-            (Storage::Tensor, Dtype::U16) => Some(16),
+        match (self.lists, self.dtype) {
+            (true, Dtype::U8) => Some(8),
+            (true, Dtype::U16) => Some(16),
             _ => None,
         }
     }
@@ -138,7 +146,7 @@ impl PageLayout {
 
     /// The bytes before the pixels, so many more than they need; none if that can't be.
     fn longer_levels(&self, rows: usize, extra: usize) -> Option<Vec<u8>> {
-        if self.storage == Storage::Binary {
+        if !self.lists {
             return (extra == 0).then(Vec::new);
         }
         let mut levels = levels(rows, self.elements, extra)?;
@@ -199,10 +207,10 @@ impl PageLayout {
         most: usize,
     ) -> Option<(usize, Cow<'b, [u8]>, Range<usize>)> {
         let values = usize::try_from(header.values).ok()?;
-        let rows = match self.storage {
-            Storage::Tensor if values % self.elements == 0 => values / self.elements,
-            Storage::Tensor => return None,
-            Storage::Binary => values,
+        let rows = match self.lists {
+            true if values % self.elements == 0 => values / self.elements,
+            true => return None,
+            false => values,
         };
         let length = usize::try_from(header.uncompressed_len).ok()?;
         let has_room = (1..=most).contains(&rows) && rows.checked_mul(self.row_bytes)? <= length;
@@ -244,10 +252,10 @@ impl PageLayout {
 
     /// The kind of a data page, and how many values Parquet counts in so many rows.
     fn kind(&self, rows: usize) -> (PageKind, usize) {
-        match self.storage {
-            Storage::Tensor if self.has_dictionary() => (PageKind::DictionaryIndices, rows * self.elements),
-            Storage::Tensor => (PageKind::Plain, rows * self.elements),
-            Storage::Binary => (PageKind::Plain, rows),
+        match self.lists {
+            true if self.has_dictionary() => (PageKind::DictionaryIndices, rows * self.elements),
+            true => (PageKind::Plain, rows * self.elements),
+            false => (PageKind::Plain, rows),
         }
     }
 

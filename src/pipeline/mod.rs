@@ -33,7 +33,8 @@ use writer::Writer;
 /// Row groups that may be in memory: one being written, and one being filled meanwhile.
 const ROW_GROUPS_AHEAD: usize = 2;
 
-/// Pages that every thread may hold beyond that, so that none waits for another.
+/// Pages that every thread may hold beyond that, so that none waits for another; twice as many of encoded
+/// images, which don't wait for their row group.
 const PAGES_PER_THREAD: usize = 2;
 
 /// Pages that a thread takes at a time while there are plenty, for their files are hashed side by side:
@@ -48,9 +49,10 @@ pub(crate) struct Job<'a> {
     pub(crate) discovery: &'a Discovery,
     pub(crate) plan: &'a Plan,
     pub(crate) spec: &'a Spec,
-    pub(crate) elements: Elements,
-    pub(crate) method: Method,
-    pub(crate) pages: PageLayout,
+    /// How images are resized, and tensors made of them; none if files are stored as they are.
+    pub(crate) resized: Option<(Elements, Method)>,
+    /// None if images are encoded.
+    pub(crate) pages: Option<PageLayout>,
     pub(crate) options: &'a RunOptions,
     /// Of every record's file, where the split was decided by content.
     pub(crate) hashes: &'a [Sha256],
@@ -120,7 +122,11 @@ pub(crate) fn write_shards(
     rejects: Vec<Reject>,
 ) -> Result<Vec<Reject>, Error> {
     let counts = job.plan.counts;
-    let width = ROW_GROUPS_AHEAD * (counts.row_group / counts.page) + PAGES_PER_THREAD * pool.current_num_threads();
+    let ahead = match job.pages {
+        Some(_) => ROW_GROUPS_AHEAD * (counts.row_group / counts.page),
+        None => PAGES_PER_THREAD * pool.current_num_threads(),
+    };
+    let width = ahead + PAGES_PER_THREAD * pool.current_num_threads();
     let plenty = 2 * PAGES_TOGETHER * pool.current_num_threads();
     let window = Window::new(job.plan, job.pages, width, plenty);
     let (sender, receiver) = channel();

@@ -25,7 +25,7 @@ struct WindowState<I> {
     /// The number of the first page that is not written.
     first_unwritten: usize,
     closed: bool,
-    /// A buffer for every page in the window. They take turns, so that all of them are in memory soon:
+    /// A buffer for every page of tensors in the window. They take turns, so that all of them are in memory soon:
     /// how much a run needs shows at once and stays the same.
     buffers: VecDeque<Vec<u8>>,
 }
@@ -34,12 +34,14 @@ impl<'a> Window<()> {
     /// The pages of a plan, at most `width` beyond the first unwritten one.
     pub(super) fn new(
         plan: &'a Plan,
-        pages: PageLayout,
+        pages: Option<PageLayout>,
         width: usize,
         plenty: usize,
     ) -> Window<impl Iterator<Item = PagePlan<'a>>> {
         let left = plan.pages().count();
-        let buffers = std::iter::repeat_with(|| pages.zeroed()).take(width.min(left)).collect();
+        let buffers = pages.map_or_else(VecDeque::new, |pages| {
+            std::iter::repeat_with(|| pages.zeroed()).take(width.min(left)).collect()
+        });
         let state = WindowState { pages: plan.pages(), left, next: 0, first_unwritten: 0, closed: false, buffers };
         Window { state: Mutex::new(state), moved: Condvar::new(), width, plenty }
     }

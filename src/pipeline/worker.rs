@@ -8,10 +8,11 @@ use super::Job;
 use super::window::{Taken, Window};
 use crate::decode::Decoder;
 use crate::element::Filler;
+use crate::encoded::Encoder;
 use crate::error::RecordError;
 use crate::files::Files;
 use crate::moments::Moments;
-use crate::page::Page;
+use crate::page::{Page, PageBuffer};
 use crate::plan::PagePlan;
 use crate::sha256::Sha256;
 use crate::shard::Row;
@@ -20,7 +21,7 @@ use crate::shard::Row;
 pub(super) struct Filled<'a> {
     pub(super) number: usize,
     pub(super) plan: PagePlan<'a>,
-    /// None if no row is left.
+    /// None if no row is left, or images are encoded.
     pub(super) page: Option<Page>,
     pub(super) rows: Vec<Row>,
     /// Of the elements of each row.
@@ -37,7 +38,17 @@ pub(super) struct Worker<'a> {
     /// Files that were read, in the order of their records.
     read: VecDeque<ReadFile>,
     decoder: Decoder,
-    filler: Filler,
+    images: Images,
+}
+
+/// What becomes of decoded images.
+enum Images {
+    /// The tensors of pages.
+    Tensors(Filler),
+    /// Files; resized pixels lie in the buffer.
+    Encoded(Filler, Encoder, Vec<u8>),
+    /// Nothing: the files that they were decoded from are stored.
+    Originals,
 }
 
 /// A file that lies in memory, or could not be read.
@@ -56,7 +67,7 @@ impl<'a> Worker<'a> {
             unread: VecDeque::new(),
             read: VecDeque::new(),
             decoder: Decoder::default(),
-            filler: Filler::new(job.spec, job.elements, job.method),
+            images: Images::of(job),
         }
     }
 
@@ -90,44 +101,60 @@ impl<'a> Worker<'a> {
     }
 
     fn fill(&mut self, Taken { number, plan, buffer }: Taken<'a>) -> Filled<'a> {
-        let mut page = self.job.pages.buffer(buffer);
+        let mut page = self.job.pages.map(|pages| pages.buffer(buffer));
         let (mut rows, mut moments) = (Vec::with_capacity(plan.rows.len()), Vec::with_capacity(plan.rows.len()));
         let mut rejects = Vec::new();
         for &index in plan.rows {
             if self.job.options.progress.is_stopped() {
                 break;
             }
-            let row = self.make_row(index as usize, page.slot());
+            let row = self.make_row(index as usize, page.as_mut());
             self.job.options.progress.advance(row.is_err());
             match row {
-                Ok(row) => {
-                    moments.push(Moments::of_tensor(page.slot(), self.job.spec));
-                    page.keep();
+                Ok((row, of_row)) => {
                     rows.push(row);
+                    moments.push(of_row);
                 }
                 Err(error) => rejects.push((self.job.discovery.records[index as usize].key.clone().into(), error)),
             }
         }
-        let page = (!rows.is_empty()).then(|| page.finish());
+        let page = page.filter(|_| !rows.is_empty()).map(PageBuffer::finish);
         Filled { number, plan, page, rows, moments, rejects }
     }
 
-    fn make_row(&mut self, index: usize, slot: &mut [u8]) -> Result<Row, RecordError> {
+    /// Makes a row, whose tensor lies in the page then.
+    fn make_row(&mut self, index: usize, page: Option<&mut PageBuffer>) -> Result<(Row, Moments), RecordError> {
         let ReadFile { path, number, sha256 } = self.next_file();
         let sha256 = sha256?;
         if self.job.hashes.get(index).is_some_and(|earlier| *earlier != sha256) {
             return Err(RecordError::Changed);
         }
-        let pixels = self.decoder.decode(self.files.bytes(number), &path, self.job.spec)?;
-        self.filler.fill(&pixels, slot)?;
+        let (file, spec) = (self.files.bytes(number), self.job.spec);
+        let pixels = self.decoder.decode(file, &path, spec)?;
+        let (image, moments) = match (&mut self.images, page) {
+            (Images::Tensors(filler), Some(page)) => {
+                filler.fill(&pixels, page.slot())?;
+                let moments = Moments::of_tensor(page.slot(), spec);
+                page.keep();
+                (Vec::new(), moments)
+            }
+            (Images::Encoded(filler, encoder, buffer), _) => {
+                filler.fill(&pixels, buffer)?;
+                (encoder.encode(buffer), Moments::of_tensor(buffer, spec))
+            }
+            (Images::Originals, _) => (file.to_vec(), Moments::of_unknown()),
+            (Images::Tensors(_), None) => unreachable!("tensors have pages"),
+        };
         let record = &self.job.discovery.records[index];
-        Ok(Row {
+        let row = Row {
             path: record.key.clone(),
             label: record.label,
             source_height: pixels.source_height,
             source_width: pixels.source_width,
             sha256,
-        })
+            image,
+        };
+        Ok((row, moments))
     }
 
     /// The file of the next record; reads as many of those to come as lie in memory together.
@@ -142,5 +169,16 @@ impl<'a> Worker<'a> {
             self.read.extend(read.map(|(number, (sha256, path))| ReadFile { path, number, sha256 }));
         }
         self.read.pop_front().expect("a file is read for every record of a page")
+    }
+}
+
+impl Images {
+    fn of(job: &Job<'_>) -> Images {
+        let Some((elements, method)) = job.resized else { return Images::Originals };
+        let filler = Filler::new(job.spec, elements, method);
+        match Encoder::of(job.spec) {
+            Some(encoder) => Images::Encoded(filler, encoder, vec![0; elements.tensor_bytes()]),
+            None => Images::Tensors(filler),
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::Job;
 use super::window::Window;
 use super::worker::Filled;
 use crate::draft::Draft;
+use crate::encoded::ends_row_group;
 use crate::error::{Error, RecordError};
 use crate::page::Page;
 use crate::plan::PagePlan;
@@ -25,10 +26,12 @@ pub(super) struct Writer<'a> {
     /// Of the pages of the group.
     rows: Vec<Row>,
     pages_in_group: usize,
+    /// Bytes of the encoded images of the group.
+    encoded: usize,
     shard: Option<Box<dyn ShardWriter>>,
     /// Of the new rows of the shard.
     statistics: Statistics,
-    /// Bytes of pixels that are still to be written.
+    /// Bytes of images that are still to be written.
     left: u64,
     rejects: Vec<Reject>,
 }
@@ -43,9 +46,10 @@ impl<'a> Writer<'a> {
             group: RowGroup::default(),
             rows: Vec::new(),
             pages_in_group: 0,
+            encoded: 0,
             shard: None,
             statistics: Statistics::default(),
-            left: (job.plan.rows() * job.pages.row_bytes()) as u64,
+            left: (job.plan.rows() * job.plan.row_bytes) as u64,
             rejects,
         }
     }
@@ -73,15 +77,23 @@ impl<'a> Writer<'a> {
         for (path, error) in rejects {
             self.reject(path, error)?;
         }
-        for (row, moments) in rows.iter().zip(&moments) {
+        for (row, moments) in rows.into_iter().zip(&moments) {
             self.statistics.add(moments, row.label, row.source_width, row.source_height);
+            // A row group of tensors ends where the plan says.
+            if ends_row_group(self.encoded, row.image.len(), self.job.spec) {
+                self.write_row_group(&plan)?;
+            }
+            self.encoded += row.image.len();
+            self.rows.push(row);
         }
         self.group.pages.extend(page);
-        self.rows.extend(rows);
         self.pages_in_group += 1;
         if plan.ends_row_group {
             self.write_row_group(&plan)?;
             window.give_back(self.group.pages.drain(..).map(Page::into_buffer));
+        }
+        // Encoded images lie in no page, so it need not wait for the others of its row group.
+        if plan.ends_row_group || self.job.pages.is_none() {
             window.written(std::mem::take(&mut self.pages_in_group));
         }
         if plan.ends_shard {
@@ -89,7 +101,7 @@ impl<'a> Writer<'a> {
             let statistics = std::mem::take(&mut self.statistics);
             self.draft.add_shard(plan.split, shard.map(|shard| (shard, statistics)), &self.rejects)?;
         }
-        self.left -= (plan.rows.len() * self.job.pages.row_bytes()) as u64;
+        self.left -= (plan.rows.len() * self.job.plan.row_bytes) as u64;
         Ok(())
     }
 
@@ -109,6 +121,7 @@ impl<'a> Writer<'a> {
         self.group.others = self.draft.columns().other_arrays(&self.rows);
         shard.write_row_group(&mut self.group)?;
         self.rows.clear();
+        self.encoded = 0;
         Ok(())
     }
 }

@@ -20,6 +20,7 @@ use super::blocks::Blocks;
 use super::column::TensorColumn;
 use super::map::map;
 use crate::contain::contain;
+use crate::encoded::is_encoded;
 use crate::error::Error;
 use crate::page::{PageHeader, PageLayout};
 use crate::shard::lies_in_a_file;
@@ -65,7 +66,10 @@ impl TensorFile {
             false => open_parquet(&bytes).map_err(|error| error.to_string()),
         };
         let (content, schema, row_groups) = contain(open).flatten().map_err(damaged)?;
-        let column = TensorColumn::find(&schema).ok_or_else(|| Error::NoTensors(path.to_owned()))?;
+        let column = TensorColumn::find(&schema).ok_or_else(|| {
+            let encoded = schema.fields().iter().any(|field| is_encoded(field));
+            if encoded { Error::EncodedImages(path.to_owned()) } else { Error::NoTensors(path.to_owned()) }
+        })?;
         let tensors = row_groups.iter().map(|_| OnceLock::new()).collect();
         Ok(TensorFile { path: path.to_owned(), column, schema, row_groups, bytes, content, tensors })
     }
@@ -147,12 +151,12 @@ impl TensorFile {
         if array.null_count() > 0 {
             return Err("a tensor is null".to_owned());
         }
-        let (buffer, offset) = match self.column.storage {
-            Storage::Binary => {
+        let (buffer, offset) = match self.column.storage == Storage::Tensor {
+            false => {
                 let array = array.as_fixed_size_binary_opt().ok_or("its tensors are no fixed-size binary")?;
                 (array.to_data().buffers()[0].clone(), array.offset() * row_bytes)
             }
-            Storage::Tensor => {
+            true => {
                 let list = array.as_fixed_size_list_opt().ok_or("its tensors are no fixed-size lists")?;
                 let values = list.values();
                 if values.null_count() > 0 {
@@ -210,11 +214,8 @@ impl TensorFile {
         let column = metadata.parquet_schema().column(leaf);
         // Levels of a required list of optional elements, or of a required value.
         let levels = (column.max_rep_level(), column.max_def_level());
-        let fits = match self.column.storage {
-            Storage::Tensor => levels == (1, 2),
-            Storage::Binary => levels == (0, 0),
-        };
-        let dtype = self.column.element.dtype().filter(|_| fits)?;
+        let expected = if self.column.storage == Storage::Tensor { (1, 2) } else { (0, 0) };
+        let dtype = self.column.element.dtype().filter(|_| levels == expected)?;
         Some(PageLayout::of_elements(self.column.elements(), dtype, self.column.storage, compression))
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
@@ -52,6 +53,11 @@ impl SourceFile {
             return Err(Error::repack(path)(RepackError::UnknownFormat));
         };
         let content = content.map_err(|reason| Error::repack(path)(RepackError::Damaged(reason)))?;
+        if let Content::Parquet(_, metadata) = &content
+            && let Some(codec) = unknown_codec(metadata)
+        {
+            return Err(Error::repack(path)(RepackError::Codec(codec)));
+        }
         Ok(SourceFile { path: path.to_owned(), content })
     }
 
@@ -103,6 +109,16 @@ impl SourceFile {
             Some(next.map_err(damaged))
         }))
     }
+}
+
+/// The compression that the crate is built without, if a column uses one.
+fn unknown_codec(metadata: &ArrowReaderMetadata) -> Option<String> {
+    let mut columns = metadata.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+    columns.find_map(|column| match column.compression() {
+        Compression::BROTLI(_) => Some("Brotli".to_owned()),
+        Compression::LZO => Some("LZO".to_owned()),
+        _ => None,
+    })
 }
 
 fn open_parquet(file: &File) -> Result<ArrowReaderMetadata, ParquetError> {

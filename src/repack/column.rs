@@ -91,8 +91,10 @@ impl Column {
 
     /// Whether the tensors of another file are the same, as far as is known. `spec` may tell their shape.
     pub(super) fn fits(&self, other: &Column, spec: &RepackSpec) -> bool {
-        self.element == other.element
+        let fit = |pair: (&Option<usize>, &Option<usize>)| !matches!(pair, (Some(one), Some(other)) if one != other);
+        (self.name == other.name && self.element == other.element)
             && self.lengths.len() == other.lengths.len()
+            && self.lengths.iter().zip(&other.lengths).all(fit)
             && (spec.shape.is_some() || self.shape == other.shape)
     }
 }
@@ -103,7 +105,9 @@ fn nesting(data_type: &DataType) -> Option<(Kind, Vec<Option<usize>>, Element)> 
         DataType::FixedSizeBinary(length) => {
             return Some((Kind::Binary, vec![Some(usize::try_from(*length).ok()?)], Element::U8));
         }
-        DataType::Binary | DataType::LargeBinary => return Some((Kind::Binary, vec![None], Element::U8)),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
+            return Some((Kind::Binary, vec![None], Element::U8));
+        }
         DataType::FixedSizeList(item, length) => (Some(usize::try_from(*length).ok()?), item),
         DataType::List(item) | DataType::LargeList(item) => (None, item),
         _ => return None,

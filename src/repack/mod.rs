@@ -69,7 +69,7 @@ pub fn repack(sources: &[PathBuf], out: &Path, spec: &RepackSpec, progress: &Pro
     let (mut written, mut left) = (Vec::new(), (rows * tensors.row_bytes()) as u64);
     for (name, path) in &files {
         folder.make_room(name)?;
-        let file = repack_file(path, name, folder.staging(), (&tensors, spec), progress);
+        let file = repack_file(path, name, folder.path(), (&tensors, spec), progress);
         let file = file.map_err(|error| error.or_disk_full(left))?;
         left = left.saturating_sub((file.rows * tensors.row_bytes()) as u64);
         written.push(file);

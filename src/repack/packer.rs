@@ -26,7 +26,7 @@ pub(super) struct Packer<'a> {
     tensors: &'a Tensors,
     /// The index of their column.
     index: usize,
-    columns: Columns,
+    pages: PageLayout,
     counts: RowCounts,
     /// What of other columns ends a row group, in bytes.
     most_others: usize,
@@ -72,7 +72,7 @@ impl<'a> Packer<'a> {
             other_bytes: 0,
             rows: 0,
             buffers: Vec::new(),
-            columns,
+            pages,
         })
     }
 
@@ -115,7 +115,7 @@ impl<'a> Packer<'a> {
     }
 
     fn add_tensor(&mut self, tensor: &[u8]) {
-        let (layout, buffers) = (self.columns.pages(), &mut self.buffers);
+        let (layout, buffers) = (self.pages, &mut self.buffers);
         let page = self.page.get_or_insert_with(|| layout.buffer(buffers.pop().unwrap_or_default()));
         page.slot().copy_from_slice(tensor);
         page.keep();

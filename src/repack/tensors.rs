@@ -1,7 +1,9 @@
 //! The tensors of a source: how they are nested in lists, and their elements one after the other.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, GenericBinaryArray, GenericListArray, OffsetSizeTrait};
+use arrow_array::{Array, ArrayRef, GenericBinaryArray, GenericListArray, LargeBinaryArray, OffsetSizeTrait};
 use arrow_buffer::{Buffer, OffsetBuffer};
 use arrow_schema::DataType;
 
@@ -36,9 +38,15 @@ impl Tensors {
         let told = column.shape.clone().filter(|shape| shape.len() == column.lengths.len());
         let lengths = match (fixed.or(told), first) {
             (Some(lengths), _) => lengths,
-            (None, Some(first)) => first_lengths(first, column)?,
-            (None, None) => return Ok(None),
+            (None, Some(first)) => first_lengths(&without_views(first), column)?,
+            (None, None) => match &spec.shape {
+                Some(shape) if column.lengths.len() == 1 => vec![shape.elements()],
+                _ => return Ok(None),
+            },
         };
+        if lengths.contains(&0) {
+            return Err(RepackError::EmptyTensor(column.name.clone()));
+        }
         let shape = column::shape(column, &lengths, spec)?;
         let size = |source| RepackError::Size { column: column.name.clone(), source };
         check_elements(shape.elements() as u64, dtype).map_err(size)?;
@@ -52,7 +60,7 @@ impl Tensors {
 
     /// The elements of all tensors of an array, the first row of which has this number in its file.
     pub(super) fn elements(&self, array: &ArrayRef, first: usize) -> Result<Buffer, RepackError> {
-        let mut level = Level { tensors: self, first, per_row: 1, array: array.clone() };
+        let mut level = Level { tensors: self, first, per_row: 1, array: without_views(array) };
         for (depth, &length) in self.lengths.iter().enumerate() {
             level.refuse_nulls(depth)?;
             if let DataType::FixedSizeBinary(_) | DataType::Binary | DataType::LargeBinary = level.array.data_type() {
@@ -190,6 +198,14 @@ impl<'a> Level<'a> {
     ) -> Result<Buffer, RepackError> {
         let start = self.check_offsets(array.offsets(), length)?;
         Ok(array.values().slice_with_length(start, array.len() * length))
+    }
+}
+
+/// Values of any length one after the other, where they lay anywhere.
+fn without_views(array: &ArrayRef) -> ArrayRef {
+    match array.as_binary_view_opt() {
+        Some(views) => Arc::new(LargeBinaryArray::from_iter(views.iter())),
+        None => array.clone(),
     }
 }
 

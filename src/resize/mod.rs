@@ -100,7 +100,7 @@ impl Resizer {
 
     /// Fills a tensor with the pad colour where the image may not reach.
     fn fill_margins<E: Copy>(&self, axes: &[Axis; 2], slot: &mut [E], element: impl Fn(u8) -> E) {
-        let size = self.spec.size;
+        let size = self.spec.target();
         if axes[0].kept == size.width() && axes[1].kept == size.height() {
             return;
         }
@@ -128,7 +128,7 @@ impl Resizer {
         let channels = self.spec.channels.count();
         Target {
             elements,
-            stride: self.spec.size.width() as usize * channels,
+            stride: self.spec.target().width() as usize * channels,
             top: y.at as usize,
             left: x.at as usize * channels,
             len: x.kept as usize * channels,

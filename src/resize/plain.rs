@@ -25,7 +25,7 @@ impl Plain {
             inner: fir::Resizer::new(),
             algorithm: algorithm(spec.filter, spec.antialias),
             channels: spec.channels,
-            size: spec.size,
+            size: spec.target(),
         }
     }
 

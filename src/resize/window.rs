@@ -56,7 +56,7 @@ type Sides = [u32; 2];
 
 /// How the width and the height of an image become those of a tensor.
 pub(super) fn axes(spec: &Spec, source: Sides) -> [Axis; 2] {
-    let target = sides(spec.size);
+    let target = sides(spec.target());
     let axes = match (spec.fit, spec.resize_like) {
         (Fit::Stretch, _) => [0, 1].map(|i| Axis::whole(source[i], target[i], 0)),
         (Fit::Crop, Some(ResizeLike::Pillow)) => pillow_fit(source, target),

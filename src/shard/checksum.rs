@@ -25,7 +25,7 @@ impl Checksum {
 pub struct RowGroupChecksums {
     /// Of all its bytes.
     pub all: Checksum,
-    /// Of its bytes without the tensors, so that rows can be believed without reading their tensors.
+    /// Of its bytes without the tensors or encoded images, so that rows can be believed without reading those.
     pub without_tensors: Checksum,
 }
 

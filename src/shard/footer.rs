@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use super::ShardInfo;
 use super::arrow::ArrowFooter;
 use super::checksum::{Checksum, RowGroupChecksums};
 use super::parquet::ParquetFooter;
-use super::row::StoredRow;
+use super::row::{StoredRow, Visit};
 use crate::contain::contain;
 use crate::error::Error;
 use crate::page::PageLayout;
@@ -36,7 +37,7 @@ pub(crate) struct StoredRowGroup {
     pub(crate) rows: usize,
     /// Where it lies in the file.
     pub(crate) range: Range<u64>,
-    /// What in it is not tensors: one or two parts, in order.
+    /// What in it is neither tensors nor encoded images: one or two parts, in order.
     pub(super) without_tensors: Vec<Range<u64>>,
     pub(super) checksums: RowGroupChecksums,
 }
@@ -130,25 +131,34 @@ impl Footer {
     /// # Errors
     /// As [`Footer::visit_rows_of`].
     pub(crate) fn visit_rows(&self, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), Error> {
-        (0..self.row_groups.len()).try_for_each(|number| self.visit_rows_of(number, visit))
+        (0..self.row_groups.len()).try_for_each(|number| self.visit_rows_of(number, Visit::WithoutImages, visit))
     }
 
     /// Calls `visit` with every row of a row group, in order; reads no tensors.
     ///
     /// # Errors
     /// If it can't be read, or is not what was written.
-    pub(crate) fn visit_rows_of(&self, number: usize, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), Error> {
+    pub(crate) fn visit_rows_of(
+        &self,
+        number: usize,
+        what: Visit,
+        visit: &mut dyn FnMut(StoredRow<'_>),
+    ) -> Result<(), Error> {
         let row_group = &self.row_groups[number];
-        let bytes = read_ranges(&self.file, &row_group.without_tensors).map_err(Error::io("read", &self.path))?;
-        if Checksum::of(&bytes) != row_group.checksums.without_tensors {
+        let (parts, checksum) = match what {
+            Visit::WithoutImages => (&row_group.without_tensors[..], row_group.checksums.without_tensors),
+            Visit::WithImages => (slice::from_ref(&row_group.range), row_group.checksums.all),
+        };
+        let bytes = read_ranges(&self.file, parts).map_err(Error::io("read", &self.path))?;
+        if Checksum::of(&bytes) != checksum {
             return Err(self.not_its_checksum(number));
         }
         let visited = match &self.content {
             Content::Parquet(footer) => {
-                footer.visit_rows(number, row_group, bytes, visit).map_err(|error| error.to_string())
+                footer.visit_rows(number, (parts[0].start, bytes), what, visit).map_err(|error| error.to_string())
             }
             Content::Arrow(footer) => {
-                footer.visit_rows(number, row_group, &bytes, visit).map_err(|error| error.to_string())
+                footer.visit_rows(number, row_group, bytes, what, visit).map_err(|error| error.to_string())
             }
         };
         visited.map_err(|reason| Error::damaged(&self.path, format!("row group {number}: {reason}")))

@@ -24,7 +24,7 @@ pub use footer::Footer;
 pub(crate) use footer::StoredRowGroup;
 pub(crate) use parquet::{is_writable, lies_in_a_file};
 pub use row::Row;
-pub(crate) use row::StoredRow;
+pub(crate) use row::{StoredRow, Visit};
 
 /// Where the end of a shard keeps the checksums of its row groups: a JSON list. So a row group that
 /// is copied into another shard keeps its checksum, and a shard can be checked by itself.
@@ -33,17 +33,10 @@ pub(crate) const CHECKSUMS: &str = "inlaid.row_groups";
 /// Rows that lie together in a file: pages of tensors and, in the same order, the rest.
 #[derive(Debug, Default)]
 pub struct RowGroup {
-    /// None is empty.
+    /// None is empty. There are none where images are encoded.
     pub pages: Vec<Page>,
     /// All columns but the tensors, in order, with as many values as the pages have rows.
     pub others: Vec<ArrayRef>,
-}
-
-impl RowGroup {
-    /// How many rows the pages have.
-    pub fn rows(&self) -> usize {
-        self.pages.iter().map(|page| page.rows).sum()
-    }
 }
 
 /// A shard that is complete and on disk.

@@ -2,9 +2,10 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, BinaryArray, RecordBatch};
 use arrow_schema::ArrowError;
 
+use crate::columns::TENSOR_COLUMN;
 use crate::sha256::Sha256;
 
 /// How many rows are read back at a time.
@@ -23,6 +24,8 @@ pub struct Row {
     pub source_width: u32,
     /// Of the source file's bytes.
     pub sha256: Sha256,
+    /// The encoded image that the row has in the place of a tensor; empty if it has a tensor.
+    pub image: Vec<u8>,
 }
 
 /// What is read back of a row.
@@ -38,6 +41,17 @@ pub(crate) struct StoredRow<'a> {
     pub(crate) source_width: i32,
     /// Of the source file's bytes, if that is what is stored.
     pub(crate) sha256: Option<Sha256>,
+    /// The encoded image, where those are visited too.
+    pub(crate) image: &'a [u8],
+}
+
+/// What of rows is visited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Visit {
+    /// All but images.
+    WithoutImages,
+    /// Encoded images too.
+    WithImages,
 }
 
 impl StoredRow<'_> {
@@ -51,6 +65,7 @@ impl StoredRow<'_> {
             source_height: u32::try_from(self.source_height).ok()?,
             source_width: u32::try_from(self.source_width).ok()?,
             sha256: self.sha256?,
+            image: self.image.to_vec(),
         })
     }
 
@@ -71,6 +86,7 @@ impl StoredRow<'_> {
         let labels = column("label")?.as_primitive_opt::<Int64Type>();
         let labels = labels.ok_or_else(|| ArrowError::SchemaError("column `label` is no int64".to_owned()))?;
         let (paths, hashes) = (text("path")?, text("sha256")?);
+        let images = column(TENSOR_COLUMN).ok().map(|column| files(column).ok_or_else(no_files)).transpose()?;
         for row in 0..batch.num_rows() {
             visit(StoredRow {
                 path: paths.value(row),
@@ -78,8 +94,18 @@ impl StoredRow<'_> {
                 source_height: heights.value(row),
                 source_width: widths.value(row),
                 sha256: hashes.value(row).parse().ok(),
+                image: images.map_or(&[], |images| images.value(row)),
             });
         }
         Ok(())
     }
+}
+
+/// The bytes of encoded images.
+fn files(column: &dyn Array) -> Option<&BinaryArray> {
+    column.as_struct_opt()?.column_by_name("bytes")?.as_binary_opt()
+}
+
+fn no_files() -> ArrowError {
+    ArrowError::SchemaError(format!("column `{TENSOR_COLUMN}` has no encoded images"))
 }

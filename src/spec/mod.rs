@@ -6,6 +6,7 @@ mod color;
 mod crop_ratio;
 mod jpeg_shrink;
 mod normalize;
+mod quality;
 mod repack;
 mod shape;
 mod shares;
@@ -15,6 +16,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 use crate::element::Elements;
+use crate::encoded::Encoder;
 use crate::error::SpecError;
 use crate::resize::Method;
 use crate::tensor::TensorShape;
@@ -23,21 +25,25 @@ pub use byte_size::ByteSize;
 pub use color::Color;
 pub use crop_ratio::CropRatio;
 pub use jpeg_shrink::JpegShrink;
+pub(crate) use normalize::{IMAGENET_MEAN, IMAGENET_STD};
 pub use normalize::{Mean, Std};
+pub use quality::Quality;
 pub use repack::RepackSpec;
 pub use shape::Shape;
 pub use shares::Shares;
 pub use size::Size;
 pub use words::{
-    Channels, ColorProfile, Compression, Dtype, Filter, Fit, Folders, Format, JpegDecoder, Layout, Order, ResizeLike,
-    Scale, Split, SplitBy, Storage,
+    Channels, ColorProfile, Compression, Dtype, Encoding, Filter, Fit, Folders, Format, JpegDecoder, Layout, Order,
+    ResizeLike, Scale, Split, SplitBy, Storage,
 };
 
 /// Everything that decides the bytes of a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
-    /// Height and width of every tensor.
-    pub size: Size,
+    /// Height and width of every tensor, or encoded image; none if the files are stored as they are, which needs
+    /// [`Storage::Encoded`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Size>,
     /// Default: [`Channels::Rgb`].
     pub channels: Channels,
     /// Default: [`Dtype::U8`].
@@ -99,23 +105,34 @@ pub struct Spec {
     pub follow_links: bool,
     /// Default: [`Storage::Tensor`].
     pub storage: Storage,
+    /// Of encoded images that have a size. Default: [`Encoding::Jpeg`]; always set in a manifest of such images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<Encoding>,
+    /// Of JPEGs. Default: 90; always set in a manifest of such images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
     /// Default: [`Format::Parquet`].
     pub format: Format,
-    /// Of the tensor column; the others always use Zstandard in Parquet. Default: [`Compression::None`].
+    /// Of the column of images; the others always use Zstandard in Parquet. Default: [`Compression::None`].
     pub compression: Compression,
-    /// Pixels of a row group at most, but at least one row. Default: 16 MiB.
+    /// Pixels, or encoded images, of a row group at most, but at least one row. Default: 16 MiB.
     pub row_group_bytes: ByteSize,
-    /// Pixels of a shard at most, but at least one row group. Default: 512 MiB.
+    /// Pixels of a shard at most, but at least one row group; of encoded images about so many bytes. Default: 512 MiB.
     pub shard_bytes: ByteSize,
     /// What a source image may be at most.
     pub limits: Limits,
 }
 
 impl Spec {
+    /// A spec for images that are stored as they are, all else at its default.
+    pub fn originals() -> Spec {
+        Spec { size: None, storage: Storage::Encoded, ..Spec::new(Size::SMALLEST) }
+    }
+
     /// A spec for tensors of this size, all else at its default.
     pub fn new(size: Size) -> Spec {
         Spec {
-            size,
+            size: Some(size),
             channels: Channels::Rgb,
             dtype: Dtype::U8,
             scale: None,
@@ -140,12 +157,19 @@ impl Spec {
             folders: Folders::Auto,
             follow_links: false,
             storage: Storage::Tensor,
+            encoding: None,
+            quality: None,
             format: Format::Parquet,
             compression: Compression::None,
             row_group_bytes: ByteSize::mib(16),
             shard_bytes: ByteSize::mib(512),
             limits: Limits::default(),
         }
+    }
+
+    /// Height and width of what images are resized to. Nobody asks for that of images that are not.
+    pub(crate) fn target(&self) -> Size {
+        self.size.expect("images without a size are not resized")
     }
 
     /// Such as `filter bilinear (antialiased)`, or `filter bicubic as in opencv`.
@@ -178,9 +202,11 @@ impl Spec {
         if !cfg!(feature = "turbojpeg") && self.jpeg_decoder == JpegDecoder::LibjpegTurbo {
             return Err(SpecError::MissingDecoder(self.jpeg_decoder));
         }
-        TensorShape::of(self)?;
-        Elements::of(self)?;
-        Method::of(self)?;
+        Encoder::check(self)?;
+        if TensorShape::of(self)?.is_some() {
+            Elements::of(self)?;
+            Method::of(self)?;
+        }
         Ok(())
     }
 }

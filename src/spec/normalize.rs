@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::SpecError;
 
+/// The mean of ImageNet on scale 0..1, as torchvision's models want it.
+pub(crate) const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+
+/// The standard deviation of ImageNet on scale 0..1, as torchvision's models want it.
+pub(crate) const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
+
 /// What is subtracted from scaled elements: one number for all colours, or one each for red, green and
 /// blue. Alpha is never normalized.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,7 +59,7 @@ impl FromStr for Mean {
     /// `R,G,B`, one number, or `imagenet`: 0.485,0.456,0.406, of scale 0..1, as torchvision's models want it.
     fn from_str(text: &str) -> Result<Mean, SpecError> {
         match text {
-            "imagenet" => Mean::new(vec![0.485, 0.456, 0.406]),
+            "imagenet" => Mean::new(IMAGENET_MEAN.to_vec()),
             _ => Mean::new(numbers(text).ok_or_else(|| SpecError::Mean(text.to_owned()))?),
         }
     }
@@ -65,7 +71,7 @@ impl FromStr for Std {
     /// `R,G,B`, one number, or `imagenet`: 0.229,0.224,0.225, of scale 0..1, as torchvision's models want it.
     fn from_str(text: &str) -> Result<Std, SpecError> {
         match text {
-            "imagenet" => Std::new(vec![0.229, 0.224, 0.225]),
+            "imagenet" => Std::new(IMAGENET_STD.to_vec()),
             _ => Std::new(numbers(text).ok_or_else(|| SpecError::Std(text.to_owned()))?),
         }
     }

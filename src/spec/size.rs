@@ -17,6 +17,9 @@ pub struct Size {
 }
 
 impl Size {
+    /// A single pixel.
+    pub(crate) const SMALLEST: Size = Size { height: NonZeroU32::MIN, width: NonZeroU32::MIN };
+
     /// The greatest height and width.
     pub const MAX_SIDE: u32 = 65_535;
 

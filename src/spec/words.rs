@@ -292,12 +292,49 @@ words! {
 }
 
 words! {
-    /// How a tensor is stored as a column.
+    /// How images are stored as a column.
     Storage: "storage" {
         /// A fixed-size list with the extension type `arrow.fixed_shape_tensor`.
         Tensor = "tensor",
         /// Fixed-size binary; the shape is in the field's metadata.
         Binary = "binary",
+        /// Image files, as the `Image` of Hugging Face `datasets`: a struct of `bytes` and `path`.
+        Encoded = "encoded",
+    }
+}
+
+words! {
+    /// What encoded images are.
+    Encoding: "encoding" {
+        /// Baseline JPEG; colours are halved in both directions (4:2:0) by qualities below 90.
+        Jpeg = "jpeg",
+        /// PNG, which keeps every byte.
+        Png = "png",
+    }
+}
+
+impl Default for Encoding {
+    /// JPEG, the smaller one.
+    fn default() -> Encoding {
+        Encoding::Jpeg
+    }
+}
+
+impl Encoding {
+    /// As people write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoding::Jpeg => "JPEG",
+            Encoding::Png => "PNG",
+        }
+    }
+
+    /// Of a file's name.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Encoding::Jpeg => "jpg",
+            Encoding::Png => "png",
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 """The Python examples of the README run as they stand. Each is a fenced block after a comment line
 `<!-- test: NAME -->`; it finds the sample in `photos`, converted in `dataset`, and with other options in
-`dataset-binary` and `dataset-arrow`."""
+`dataset-binary`, `dataset-arrow` and `dataset-encoded`."""
 
 import os
 import re
@@ -27,6 +27,7 @@ def folder(sample, tmp_path):
     (tmp_path / "dataset").symlink_to(sample())
     (tmp_path / "dataset-binary").symlink_to(sample("binary"))
     (tmp_path / "dataset-arrow").symlink_to(sample(format="arrow"))
+    (tmp_path / "dataset-encoded").symlink_to(sample("encoded"))
     return tmp_path
 
 

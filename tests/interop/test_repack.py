@@ -57,6 +57,11 @@ def storages():
         "arrays": (arrays, {}, SHAPE),
         "bytes": (pa.array([row.tobytes() for row in FLAT], pa.binary(24)), {"shape": SHAPE}, SHAPE),
         "binary": (pa.array([row.tobytes() for row in FLAT]), {"shape": SHAPE, "column": "pixels"}, SHAPE),
+        "views": (
+            pa.array([row.tobytes() for row in FLAT], pa.binary_view()),
+            {"shape": SHAPE, "column": "pixels"},
+            SHAPE,
+        ),
     }
 
 
@@ -209,5 +214,13 @@ def test_errors_are_typed_and_name_the_way_out(tmp_path):
     format = "it is neither a Parquet nor an Arrow file"
     way_out = "\nhint: read it with the tool that wrote it, and let that write Parquet"
     refused(inlaid.DamagedError, f"can't repack `{tmp_path}/text.parquet`: {format}{way_out}", "text.parquet")
+    empty = "the first row of column `pixels` is empty, and a tensor has an element at least"
+    pq.write_table(pa.table({"pixels": pa.array([[], [1]], pa.list_(pa.uint8()))}), tmp_path / "empty.parquet")
+    way_out = "\nhint: leave such rows out of the file"
+    refused(inlaid.InlaidError, f"can't repack `{tmp_path}/empty.parquet`: {empty}{way_out}", "empty.parquet")
+    pq.write_table(pa.table({"pixels": pa.array([[1]], pa.list_(pa.uint8()))}), tmp_path / "brotli.parquet", compression="brotli")
+    way_out = "\nhint: let the tool that wrote it write Zstandard instead"
+    message = f"can't repack `{tmp_path}/brotli.parquet`: it is compressed with Brotli{way_out}"
+    refused(inlaid.DamagedError, message, "brotli.parquet")
     missing = f"can't read `{tmp_path}/none`: No such file or directory (os error 2)"
     refused(FileNotFoundError, missing, "none")

@@ -320,12 +320,12 @@ fn failing_process_takes_no_lock_from_another() {
     }
 }
 
-/// `error: dataset `out` is being written by process 123 on host there`
+/// `error: `out` is being written by process 123 on host there`
 #[track_caller]
 fn assert_is_locked(stderr: &str) {
     let (message, hint) = stderr.trim_end().split_once('\n').expect("a message and a hint");
     assert_eq!(hint, "hint: wait for it to end");
-    let holder = message.strip_prefix("error: dataset `out` is being written by ").expect(message);
+    let holder = message.strip_prefix("error: `out` is being written by ").expect(message);
     // Between taking the lock and writing its name a process is nameless.
     let process = holder.strip_prefix("process ").and_then(|rest| rest.split_once(" on host "));
     let is_named = process.is_some_and(|(id, host)| id.parse::<u32>().is_ok() && !host.is_empty());

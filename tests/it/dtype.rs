@@ -185,6 +185,11 @@ fn settings_that_make_no_sense_are_refused() {
     refused("--scale 0..1", &format!("error: elements of type `u8` have no scale\n{floats}"));
     refused("--dtype u16 --mean 0.5", &format!("error: elements of type `u16` have no mean\n{floats}"));
     refused("--std imagenet", &format!("error: elements of type `u8` have no standard deviation\n{floats}"));
+    let scale = "hint: leave out `--scale`, or give the numbers on the scale that you want";
+    for (scaled, what) in [("--scale 0..255 --mean", "mean"), ("--scale -1..1 --std", "standard deviation")] {
+        let message = format!("error: the {what} of imagenet is on scale 0..1\n{scale}");
+        refused(&format!("--dtype f32 {scaled} imagenet"), &message);
+    }
     refused(
         "--dtype f32 --channels gray --mean imagenet",
         "error: gray tensors have one mean, not three\nhint: give one number, as in `--mean 0.5 --std 0.25`",

@@ -10,6 +10,7 @@ mod crash;
 mod determinism;
 mod discover;
 mod dtype;
+mod encoded;
 mod harness;
 mod info;
 mod layout;

@@ -199,8 +199,7 @@ fn second_writer_is_told_who_the_first_is() {
     let lock = s.file("out/.inlaid/lock", b"process 7 on host here\n");
     let lock = fs::File::options().write(true).open(lock).unwrap();
     lock.lock().unwrap();
-    s.convert(CONVERT)
-        .fails(1, "error: dataset `out` is being written by process 7 on host here\nhint: wait for it to end");
+    s.convert(CONVERT).fails(1, "error: `out` is being written by process 7 on host here\nhint: wait for it to end");
     drop(lock);
     s.convert(CONVERT).exits(0);
 }

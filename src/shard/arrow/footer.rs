@@ -9,10 +9,11 @@ use arrow_ipc::reader::{FileDecoder, read_footer_length};
 use arrow_ipc::{Block, MetadataVersion, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 
+use crate::columns::TENSOR_COLUMN;
 use crate::shard::CHECKSUMS;
 use crate::shard::checksum::RowGroupChecksums;
 use crate::shard::footer::{StoredRowGroup, read_at};
-use crate::shard::row::StoredRow;
+use crate::shard::row::{StoredRow, Visit};
 
 /// The end of an Arrow shard.
 pub(in crate::shard) struct ArrowFooter {
@@ -47,27 +48,43 @@ impl ArrowFooter {
         Ok((ArrowFooter { schema: schema.into(), version: footer.version(), blocks }, row_groups))
     }
 
-    /// Calls `visit` with every row of a record batch whose bytes without tensors these are.
+    /// Calls `visit` with every row of a record batch whose bytes without tensors these are, or all its bytes if images
+    /// are visited.
     pub(in crate::shard) fn visit_rows(
         &self,
         number: usize,
         row_group: &StoredRowGroup,
-        bytes: &[u8],
+        bytes: Vec<u8>,
+        what: Visit,
         visit: &mut dyn FnMut(StoredRow<'_>),
     ) -> Result<(), ArrowError> {
-        let columns = StoredRow::COLUMNS.iter().map(|name| self.schema.index_of(name));
+        let image = (what == Visit::WithImages).then_some(TENSOR_COLUMN);
+        let columns = StoredRow::COLUMNS.into_iter().chain(image).map(|name| self.schema.index_of(name));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let decoder = FileDecoder::new(self.schema.clone(), self.version).with_projection(columns);
+        if what == Visit::WithImages {
+            return self.visit_batch(&decoder, number, bytes, visit);
+        }
         // In the place of the tensors are zeros, which take no memory as nobody looks at them.
         let mut whole = vec![0; (row_group.range.end - row_group.range.start) as usize];
-        let mut rest = bytes;
+        let mut rest = &bytes[..];
         for part in &row_group.without_tensors {
             let at = |offset: u64| (offset - row_group.range.start) as usize;
             let (here, later) = rest.split_at((part.end - part.start) as usize);
             whole[at(part.start)..at(part.end)].copy_from_slice(here);
             rest = later;
         }
-        match decoder.read_record_batch(&self.blocks[number], &Buffer::from(whole))? {
+        self.visit_batch(&decoder, number, whole, visit)
+    }
+
+    fn visit_batch(
+        &self,
+        decoder: &FileDecoder,
+        number: usize,
+        bytes: Vec<u8>,
+        visit: &mut dyn FnMut(StoredRow<'_>),
+    ) -> Result<(), ArrowError> {
+        match decoder.read_record_batch(&self.blocks[number], &Buffer::from(bytes))? {
             Some(batch) => StoredRow::visit(&batch, visit),
             None => Err(ArrowError::ParseError("it is none".to_owned())),
         }
@@ -106,9 +123,10 @@ impl Message {
         read_at(file, start, &mut metadata)?;
         let message = metadata.get(8..).and_then(|message| root_as_message(message).ok());
         let batch = message.and_then(|message| message.header_as_record_batch()).ok_or_else(damaged)?;
-        // A list has a bitmap and what its values have; those have a bitmap and a buffer.
+        // Everything has a bitmap, and what its values have; bytes of any length have offsets too.
         let buffers = match schema.fields().first().map(|field| field.data_type()) {
             Some(DataType::FixedSizeList(..)) => 3,
+            Some(DataType::Struct(..)) => 4,
             _ => 2,
         };
         let next = batch.buffers().filter(|all| all.len() > buffers).map(|all| all.get(buffers).offset());

@@ -82,7 +82,9 @@ impl ArrowShard {
 
     fn write(&mut self, group: &RowGroup) -> Result<(), ArrowError> {
         let mut arrays = group.others.clone();
-        arrays.insert(self.columns.tensors(), self.tensors(group)?);
+        if self.columns.pages().is_some() {
+            arrays.insert(self.columns.images(), self.tensors(group)?);
+        }
         let batch = RecordBatch::try_new(self.columns.schema().clone(), arrays)?;
         let start = self.writer.get_ref().bytes();
         self.writer.get_mut().begin_row_group();

@@ -15,11 +15,12 @@ use parquet::file::metadata::{
 };
 use parquet::file::reader::{ChunkReader, Length};
 
+use crate::columns::TENSOR_COLUMN;
 use crate::page::PageLayout;
 use crate::shard::CHECKSUMS;
 use crate::shard::checksum::RowGroupChecksums;
 use crate::shard::footer::StoredRowGroup;
-use crate::shard::row::{ROWS_AT_A_TIME, StoredRow};
+use crate::shard::row::{ROWS_AT_A_TIME, StoredRow, Visit};
 
 /// The end of a Parquet shard.
 pub(in crate::shard) struct ParquetFooter {
@@ -100,17 +101,19 @@ impl ParquetFooter {
         }
     }
 
-    /// Calls `visit` with every row of a row group whose bytes without tensors these are.
+    /// Calls `visit` with every row of a row group. Its bytes without tensors lie from `start` on in the file, or all
+    /// of them if images are visited.
     pub(in crate::shard) fn visit_rows(
         &self,
         number: usize,
-        row_group: &StoredRowGroup,
-        bytes: Vec<u8>,
+        (start, bytes): (u64, Vec<u8>),
+        what: Visit,
         visit: &mut dyn FnMut(StoredRow<'_>),
     ) -> Result<(), ParquetError> {
-        let part = FilePart { start: row_group.without_tensors[0].start, bytes: bytes.into() };
+        let part = FilePart { start, bytes: bytes.into() };
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(part, self.metadata.clone());
-        let columns = ProjectionMask::columns(builder.parquet_schema(), StoredRow::COLUMNS);
+        let image = (what == Visit::WithImages).then_some(TENSOR_COLUMN);
+        let columns = ProjectionMask::columns(builder.parquet_schema(), StoredRow::COLUMNS.into_iter().chain(image));
         let builder = builder.with_projection(columns).with_row_groups(vec![number]);
         for batch in builder.with_batch_size(ROWS_AT_A_TIME).build()? {
             StoredRow::visit(&batch?, visit)?;

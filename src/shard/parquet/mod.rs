@@ -29,7 +29,7 @@ use super::checksum::Checksum;
 use super::file::ShardFile;
 use super::footer::{Content, Footer, checksums};
 use super::{CHECKSUMS, RowGroup, ShardInfo, ShardWriter};
-use crate::columns::{Columns, Origin};
+use crate::columns::{Columns, Origin, TENSOR_COLUMN};
 use crate::contain::contain;
 use crate::disk;
 use crate::error::Error;
@@ -45,8 +45,8 @@ pub(super) struct ParquetShard {
     columns: Columns,
     writer: SerializedFileWriter<ShardFile>,
     encoders: ArrowRowGroupWriterFactory,
-    /// The leaf column of the tensors.
-    tensors: usize,
+    /// The leaf column of the tensors, or of the bytes of encoded images.
+    images: usize,
     rows: usize,
 }
 
@@ -64,9 +64,9 @@ impl ParquetShard {
         let writer = SerializedFileWriter::new(file, schema.root_schema_ptr(), properties)?;
         let encoders = ArrowRowGroupWriterFactory::new(&writer, columns.schema().clone());
         let leaves = writer.schema_descr();
-        let is_tensors = |&leaf: &usize| leaves.get_column_root_idx(leaf) == columns.tensors();
-        let tensors = (0..leaves.num_columns()).find(is_tensors).expect("a list has a leaf");
-        let mut shard = ParquetShard { path, name, columns: columns.clone(), writer, encoders, tensors, rows: 0 };
+        let of_images = |&leaf: &usize| leaves.get_column_root_idx(leaf) == columns.images();
+        let images = (0..leaves.num_columns()).find(of_images).expect("lists and structs have a leaf");
+        let mut shard = ParquetShard { path, name, columns: columns.clone(), writer, encoders, images, rows: 0 };
         from.map_or(Ok(()), |from| shard.pass_over(from))?;
         Ok(shard)
     }
@@ -116,8 +116,7 @@ impl ParquetShard {
 
     /// Begins a row group where the pixels of its first page are aligned to their elements.
     fn begin_row_group(&mut self) -> Result<(), ParquetError> {
-        let pages = self.columns.pages();
-        if pages.alignment() > 1 {
+        if let Some(pages) = self.columns.pages().filter(|pages| pages.alignment() > 1) {
             let dictionary = pages.dictionary().map_or(0, |dictionary| dictionary.len());
             let first_page = self.writer.bytes_written() + dictionary;
             let gap = first_page.next_multiple_of(pages.alignment()) - first_page;
@@ -135,15 +134,15 @@ impl ParquetShard {
 
     fn write(&mut self, group: &RowGroup) -> Result<(), ParquetError> {
         self.begin_row_group()?;
-        let dictionary = self.columns.pages().dictionary();
-        let tensor_column = self.writer.schema_descr().column(self.tensors);
+        let dictionary = self.columns.pages().and_then(|pages| pages.dictionary());
+        let tensor_column = self.writer.schema_descr().column(self.images);
         let chunk = TensorChunk { dictionary: dictionary.as_ref(), pages: &group.pages };
 
         let encoders = self.encoders.create_column_writers(self.writer.flushed_row_groups().len())?;
         let mut row_group = self.writer.next_row_group()?;
         let (mut encoders, mut others) = (encoders.into_iter(), group.others.iter());
         for (index, field) in self.columns.schema().fields().iter().enumerate() {
-            if index == self.columns.tensors() {
+            if index == self.columns.images() && self.columns.pages().is_some() {
                 encoders.next();
                 row_group
                     .append_column(&chunk, chunk.close_result(tensor_column.clone(), self.columns.compression())?)?;
@@ -156,10 +155,10 @@ impl ParquetShard {
             }
         }
         let metadata = row_group.close()?;
-        self.rows += group.rows();
+        self.rows += metadata.num_rows() as usize;
         let all = self.end_row_group()?;
         let file = self.writer.inner_mut();
-        file.add_row_group(checksums(file.file(), all, &footer::without_tensors(&metadata, self.tensors))?);
+        file.add_row_group(checksums(file.file(), all, &footer::without_tensors(&metadata, self.images))?);
         // Little is left to wait for at the end.
         Ok(disk::sync(file.file())?)
     }
@@ -273,11 +272,27 @@ fn properties(columns: &Columns) -> WriterProperties {
             .set_column_dictionary_enabled(ColumnPath::from("path"), false)
             .set_column_dictionary_enabled(ColumnPath::from("sha256"), false)
             .set_column_statistics_enabled(ColumnPath::from("sha256"), EnabledStatistics::None)
+            .set_column_dictionary_enabled(encoded_bytes(), false)
+            .set_column_statistics_enabled(encoded_bytes(), EnabledStatistics::None)
+            .set_column_compression(encoded_bytes(), codec(columns.compression()))
             .build(),
         Origin::Table => builder.build(),
     };
     parquet::arrow::add_encoded_arrow_schema_to_metadata(columns.schema(), &mut properties);
     properties
+}
+
+/// The leaf column of the bytes of encoded images.
+fn encoded_bytes() -> ColumnPath {
+    ColumnPath::new(vec![TENSOR_COLUMN.to_owned(), "bytes".to_owned()])
+}
+
+fn codec(compression: Compression) -> basic::Compression {
+    match compression {
+        Compression::None => basic::Compression::UNCOMPRESSED,
+        Compression::Lz4 => basic::Compression::LZ4_RAW,
+        Compression::Zstd => basic::Compression::ZSTD(ZstdLevel::default()),
+    }
 }
 
 /// The tensor column of a row group, as a file that holds nothing else.
@@ -311,11 +326,7 @@ impl TensorChunk<'_> {
         let values: usize = self.pages.iter().map(|page| page.values).sum();
         let metadata = ColumnChunkMetaData::builder(column)
             .set_encodings(encodings)
-            .set_compression(match compression {
-                Compression::None => basic::Compression::UNCOMPRESSED,
-                Compression::Lz4 => basic::Compression::LZ4_RAW,
-                Compression::Zstd => basic::Compression::ZSTD(ZstdLevel::default()),
-            })
+            .set_compression(codec(compression))
             .set_num_values(values as i64)
             .set_total_compressed_size(offset as i64)
             .set_total_uncompressed_size(uncompressed as i64)
