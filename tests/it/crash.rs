@@ -178,7 +178,7 @@ macro_rules! scenarios {
     };
 }
 
-scenarios!(convert append append_arrow append_to_unfinished compact rollback overwrite);
+scenarios!(convert append append_arrow append_encoded append_to_unfinished compact rollback overwrite);
 
 #[test]
 fn runs_killed_at_random_moments_are_completed() {

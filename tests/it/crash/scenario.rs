@@ -88,6 +88,11 @@ impl Scenario {
         Scenario::new(&[&arrow], "append more --out out --quiet", Effect::Adds)
     }
 
+    pub fn append_encoded() -> Scenario {
+        let encoded = format!("{} --storage encoded --encoding png", convert("few"));
+        Scenario::new(&[&encoded], "append more --out out --quiet", Effect::Adds)
+    }
+
     /// To a dataset whose conversion was killed, with other sources than it had.
     pub fn append_to_unfinished() -> Scenario {
         let scenario = Scenario::new(&[], &convert("more"), Effect::Adds);
