@@ -125,13 +125,11 @@ impl Elements {
         let (slot, _) = slot.as_chunks_mut::<N>();
         match self.layout {
             Layout::Hwc => slot.iter_mut().zip(values).for_each(|(element, value)| *element = bytes(*value)),
-            Layout::Chw => {
-                let plane = self.elements / self.channels;
-                for (channel, plane) in slot.chunks_exact_mut(plane).enumerate() {
-                    let values = values[channel..].iter().step_by(self.channels);
-                    plane.iter_mut().zip(values).for_each(|(element, value)| *element = bytes(*value));
-                }
-            }
+            Layout::Chw => match self.channels {
+                3 => place_planes::<T, N, 3>(values, slot, bytes),
+                4 => place_planes::<T, N, 4>(values, slot, bytes),
+                _ => slot.iter_mut().zip(values).for_each(|(element, value)| *element = bytes(*value)),
+            },
         }
     }
 }
@@ -180,6 +178,23 @@ impl Filler {
             }
         }
         Ok(())
+    }
+}
+
+/// Writes elements that lie side by side into one plane for each of `C` channels.
+fn place_planes<T: Copy, const N: usize, const C: usize>(
+    values: &[T],
+    slot: &mut [[u8; N]],
+    bytes: impl Fn(T) -> [u8; N],
+) {
+    let (pixels, _) = values.as_chunks::<C>();
+    let mut rest = slot;
+    let mut planes: [&mut [[u8; N]]; C] =
+        std::array::from_fn(|_| rest.split_off_mut(..pixels.len()).expect("a tensor has a plane for each channel"));
+    for (at, pixel) in pixels.iter().enumerate() {
+        for (plane, value) in planes.iter_mut().zip(pixel) {
+            plane[at] = bytes(*value);
+        }
     }
 }
 

@@ -25,7 +25,8 @@
 //! + inputs * (48 + length of the key)                          the records and the plan
 //! ```
 //!
-//! With encoded images the first line is three times a row group, but at least an image, and 32 images a thread.
+//! With encoded images the first line is three times a row group, but at least an image, and 4 pages a thread, each of
+//! 8 images or, if they are larger in the mean, of 1.25 MiB or one image.
 //!
 //! [`repack`] takes two row groups, what reading one page of every column of a Parquet source takes, and
 //! maps Arrow sources; a compressed record batch of those is in memory as a whole.

@@ -48,12 +48,12 @@ impl RowCounts {
     /// The row counts of a spec whose tensors have so many bytes, or encoded images about so many. Those have
     /// row groups that end where their bytes end, so it is only shards that are counted.
     pub fn of(spec: &Spec, row_bytes: usize) -> RowCounts {
+        let page = (PAGE_BYTES / row_bytes).clamp(1, PAGE_ROWS);
         if spec.storage == Storage::Encoded {
-            let shard = fit(spec.shard_bytes, PAGE_ROWS, row_bytes, 1);
-            return RowCounts { page: PAGE_ROWS, row_group: shard, shard };
+            let shard = fit(spec.shard_bytes, page, row_bytes, 1);
+            return RowCounts { page, row_group: shard, shard };
         }
         let elements = row_bytes / spec.dtype.bytes();
-        let page = (PAGE_BYTES / row_bytes).clamp(1, PAGE_ROWS);
         let row_group = fit(spec.row_group_bytes, page, row_bytes, elements);
         RowCounts { page, row_group, shard: fit(spec.shard_bytes, row_group, row_bytes, elements) }
     }

@@ -80,7 +80,7 @@ def test_column_is_a_tensor_of_its_type(folder, dtype, layout):
 
 
 def test_manifest_is_valid(made):
-    folder = made("--dtype", "f32", "--mean", "imagenet", "--std", "0.5", "--scale", "-1..1", "--layout", "chw")
+    folder = made("--dtype", "f32", "--mean", "0.1,0.2,0.3", "--std", "0.5", "--scale", "-1..1", "--layout", "chw")
     assert_valid(json.loads((folder / "inlaid.json").read_text()), "manifest")
 
 

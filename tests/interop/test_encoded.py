@@ -12,6 +12,7 @@ import pytest
 import torch
 from conftest import CLASSES, SAMPLE, SIZE
 from PIL import Image, ImageOps
+from test_layout import assert_valid
 from test_pixels import photo, saved, write
 
 FORMATS = ["parquet", "arrow"]
@@ -42,6 +43,12 @@ def test_datasets_sees_images_and_classes(originals):
             upright = ImageOps.exif_transpose(Image.open(file))
             assert row["image"].size == upright.size == (row["source_width"], row["source_height"]), file
             assert np.array_equal(np.asarray(row["image"]), np.asarray(upright)), file
+
+
+@pytest.mark.parametrize("options", [(), ("--size", 8), ("--size", 8, "--encoding", "png")], ids=str)
+def test_manifest_is_valid(inlaid, tmp_path, options):
+    inlaid("convert", SAMPLE, "--out", tmp_path / "out", "--storage", "encoded", *options)
+    assert_valid(json.loads((tmp_path / "out/inlaid.json").read_text()), "manifest")
 
 
 def test_datasets_finds_a_dataset_folder(originals):
