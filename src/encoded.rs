@@ -75,11 +75,12 @@ impl Encoder {
         })
     }
 
-    /// About how many bytes a file takes of so many bytes of pixels: more of drawings, less of smooth photos.
+    /// About how many bytes a file takes of so many bytes of pixels, tables included: more of drawings, less of smooth
+    /// photos.
     pub(crate) fn typical_bytes(&self, pixels: usize) -> usize {
         match self.encoding {
-            Encoding::Jpeg => pixels.div_ceil(8),
-            Encoding::Png => pixels.div_ceil(2),
+            Encoding::Jpeg => pixels / 8 + 1024,
+            Encoding::Png => pixels / 2 + 128,
         }
     }
 
