@@ -16,12 +16,13 @@ use half::slice::HalfFloatSliceExt;
 
 use crate::decode::{Pixels, Samples};
 use crate::error::{RecordError, SpecError};
+use crate::planes;
 use crate::resize::{Method, Resizer};
 use crate::spec::{Channels, Dtype, IMAGENET_MEAN, IMAGENET_STD, Layout, Scale, Spec};
+use crate::wide::widened;
 
-/// Mean and standard deviation are laid out for so many elements in a row: a multiple of every number of
-/// channels and of the lanes of vector instructions.
-const PATTERN: usize = 24;
+/// Elements that are made at a time: a multiple of every number of channels and of the lanes of vector instructions.
+const BLOCK: usize = 24;
 
 /// How the elements of a tensor are made.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +33,7 @@ pub(crate) struct Elements {
     elements: usize,
     scale: Scale,
     /// Mean and standard deviation of elements in a row, the channels side by side.
-    normalize: Option<([f32; PATTERN], [f32; PATTERN])>,
+    normalize: Option<([f32; BLOCK], [f32; BLOCK])>,
 }
 
 /// Makes one tensor after the other with buffers that are used again.
@@ -40,9 +41,9 @@ pub(crate) struct Elements {
 pub(crate) struct Filler {
     elements: Elements,
     resizer: Resizer,
-    bytes: Vec<u8>,
     values: Vec<f32>,
-    halves: Vec<f16>,
+    /// The channels side by side.
+    interleaved: Vec<u8>,
 }
 
 impl Elements {
@@ -65,7 +66,7 @@ impl Elements {
             }
         }
         let channels = spec.channels.count();
-        let row = |numbers: Option<&[f32]>, none: f32| -> [f32; PATTERN] {
+        let row = |numbers: Option<&[f32]>, none: f32| -> [f32; BLOCK] {
             std::array::from_fn(|at| match (at % channels, numbers) {
                 (3, _) | (_, None) => none,
                 (channel, Some(numbers)) => numbers[channel.min(numbers.len() - 1)],
@@ -96,40 +97,76 @@ impl Elements {
             Dtype::F16 => f16::MAX.to_f32(),
             Dtype::F32 => f32::MAX,
         };
-        [0.0, 1.0].into_iter().all(|level| {
-            let mut values = [level; PATTERN];
-            self.scale(&mut values, 1.0);
-            values.iter().all(|value| value.abs() <= most)
-        })
+        [0.0, 1.0].into_iter().all(|level| self.scaled(&[level; BLOCK], 1.0).iter().all(|value| value.abs() <= most))
     }
 
-    /// Brings resized samples, of which `white` is the greatest, to the values of floating point elements.
-    fn scale(&self, values: &mut [f32], white: f32) {
+    /// Resized samples, of which `white` is the greatest, as the values of floating point elements.
+    #[inline(always)]
+    fn scaled(&self, samples: &[f32; BLOCK], white: f32) -> [f32; BLOCK] {
+        let mut values = *samples;
         // Dividing by 127.5 is dividing by 255 and doubling: both are exact but for one rounding.
         let half = white / 2.0;
         match self.scale {
             Scale::Unit if white == 1.0 => {}
-            Scale::Unit => values.iter_mut().for_each(|value| *value /= white),
-            Scale::Signed => values.iter_mut().for_each(|value| *value = *value / half - 1.0),
+            Scale::Unit => each(
+                &mut values,
+                #[inline(always)]
+                |_, value| value / white,
+            ),
+            Scale::Signed => each(
+                &mut values,
+                #[inline(always)]
+                |_, value| value / half - 1.0,
+            ),
             Scale::Bytes if white == 255.0 => {}
-            Scale::Bytes => values.iter_mut().for_each(|value| *value = *value / white * 255.0),
+            Scale::Bytes => each(
+                &mut values,
+                #[inline(always)]
+                |_, value| value / white * 255.0,
+            ),
         }
-        let Some((means, stds)) = &self.normalize else { return };
-        for row in values.chunks_mut(PATTERN) {
-            row.iter_mut().zip(means).zip(stds).for_each(|((value, mean), std)| *value = (*value - mean) / std);
+        if let Some((means, stds)) = &self.normalize {
+            each(
+                &mut values,
+                #[inline(always)]
+                |at, value| (value - means[at]) / stds[at],
+            );
         }
+        values
     }
 
-    /// Writes elements of `N` bytes where the layout has them.
-    fn place<T: Copy, const N: usize>(&self, values: &[T], slot: &mut [u8], bytes: impl Fn(T) -> [u8; N]) {
-        let (slot, _) = slot.as_chunks_mut::<N>();
-        match self.layout {
-            Layout::Hwc => slot.iter_mut().zip(values).for_each(|(element, value)| *element = bytes(*value)),
-            Layout::Chw => match self.channels {
-                3 => place_planes::<T, N, 3>(values, slot, bytes),
-                4 => place_planes::<T, N, 4>(values, slot, bytes),
-                _ => slot.iter_mut().zip(values).for_each(|(element, value)| *element = bytes(*value)),
-            },
+    /// Makes elements of resized samples, of which `white` is the greatest, the channels side by side.
+    fn make(&self, samples: &[f32], white: f32, elements: &mut [u8]) {
+        match self.dtype {
+            Dtype::U8 => unreachable!("bytes are not made of floats"),
+            Dtype::U16 => make_blocks(
+                samples,
+                elements,
+                #[inline(always)]
+                |block| {
+                    to_bytes(
+                        block,
+                        #[inline(always)]
+                        |sample| to_u16(sample * (65_535.0 / white)).to_le_bytes(),
+                    )
+                },
+            ),
+            Dtype::F32 => make_blocks(
+                samples,
+                elements,
+                #[inline(always)]
+                |block| to_bytes(&self.scaled(block, white), f32::to_le_bytes),
+            ),
+            Dtype::F16 => make_blocks(
+                samples,
+                elements,
+                #[inline(always)]
+                |block| {
+                    let mut halves = [f16::ZERO; BLOCK];
+                    halves.convert_from_f32_slice(&self.scaled(block, white));
+                    to_bytes(&halves, f16::to_le_bytes)
+                },
+            ),
         }
     }
 }
@@ -137,8 +174,7 @@ impl Elements {
 impl Filler {
     /// For the tensors of a spec.
     pub(crate) fn new(spec: &Spec, elements: Elements, method: Method) -> Filler {
-        let (bytes, values, halves) = (Vec::new(), Vec::new(), Vec::new());
-        Filler { elements, resizer: Resizer::of(spec, method), bytes, values, halves }
+        Filler { elements, resizer: Resizer::of(spec, method), values: Vec::new(), interleaved: Vec::new() }
     }
 
     /// Makes the tensor of an image: writes every byte of `slot`, which has the length of a tensor.
@@ -146,56 +182,69 @@ impl Filler {
     /// # Errors
     /// If the image can't be scaled; `slot` then holds anything.
     pub(crate) fn fill(&mut self, pixels: &Pixels<'_>, slot: &mut [u8]) -> Result<(), RecordError> {
-        let Filler { elements, resizer, bytes, values, halves } = self;
-        if elements.dtype == Dtype::U8 {
-            if elements.layout == Layout::Hwc {
-                return resizer.resize(pixels, slot);
-            }
-            bytes.resize(elements.elements, 0);
-            resizer.resize(pixels, bytes)?;
-            elements.place(bytes, slot, |value| [value]);
-            return Ok(());
+        if self.elements.layout == Layout::Hwc {
+            return self.fill_interleaved(pixels, slot);
         }
-        values.resize(elements.elements, 0.0);
-        resizer.resize_to_floats(pixels, values);
-        let white = white(pixels.samples);
-        match elements.dtype {
-            Dtype::U8 => unreachable!("bytes are not made of floats"),
-            Dtype::U16 => {
-                let factor = 65_535.0 / white;
-                // Adding a half rounds: what is left of the point is cut off.
-                elements.place(values, slot, |value| ((value * factor + 0.5) as u16).to_le_bytes());
-            }
-            Dtype::F32 => {
-                elements.scale(values, white);
-                elements.place(values, slot, f32::to_le_bytes);
-            }
-            Dtype::F16 => {
-                elements.scale(values, white);
-                halves.resize(elements.elements, f16::ZERO);
-                halves.convert_from_f32_slice(values);
-                elements.place(halves, slot, f16::to_le_bytes);
-            }
+        let mut interleaved = std::mem::take(&mut self.interleaved);
+        interleaved.resize(slot.len(), 0);
+        let filled = self.fill_interleaved(pixels, &mut interleaved);
+        planes::split(&interleaved, self.elements.dtype.bytes(), self.elements.channels, slot);
+        self.interleaved = interleaved;
+        filled
+    }
+
+    fn fill_interleaved(&mut self, pixels: &Pixels<'_>, elements: &mut [u8]) -> Result<(), RecordError> {
+        if self.elements.dtype == Dtype::U8 {
+            return self.resizer.resize(pixels, elements);
         }
+        self.values.resize(self.elements.elements, 0.0);
+        self.resizer.resize_to_floats(pixels, &mut self.values);
+        self.elements.make(&self.values, white(pixels.samples), elements);
         Ok(())
     }
 }
 
-/// Writes elements that lie side by side into one plane for each of `C` channels.
-fn place_planes<T: Copy, const N: usize, const C: usize>(
-    values: &[T],
-    slot: &mut [[u8; N]],
-    bytes: impl Fn(T) -> [u8; N],
-) {
-    let (pixels, _) = values.as_chunks::<C>();
-    let mut rest = slot;
-    let mut planes: [&mut [[u8; N]]; C] =
-        std::array::from_fn(|_| rest.split_off_mut(..pixels.len()).expect("a tensor has a plane for each channel"));
-    for (at, pixel) in pixels.iter().enumerate() {
-        for (plane, value) in planes.iter_mut().zip(pixel) {
-            plane[at] = bytes(*value);
-        }
+/// Makes elements of `N` bytes, a block after the other.
+fn make_blocks<const N: usize>(samples: &[f32], elements: &mut [u8], make: impl Fn(&[f32; BLOCK]) -> [[u8; N]; BLOCK]) {
+    let (blocks, rest) = samples.as_chunks::<BLOCK>();
+    let (made, made_rest) = elements.as_chunks_mut::<N>().0.as_chunks_mut::<BLOCK>();
+    widened(
+        #[inline(always)]
+        || {
+            for (made, block) in made.iter_mut().zip(blocks) {
+                *made = make(block);
+            }
+        },
+    );
+    let mut last = [0.0; BLOCK];
+    last[..rest.len()].copy_from_slice(rest);
+    made_rest.copy_from_slice(&make(&last)[..rest.len()]);
+}
+
+// Loops, since closures given to methods of arrays and iterators are not always compiled for wide registers with them.
+
+#[inline(always)]
+fn each(values: &mut [f32; BLOCK], value: impl Fn(usize, f32) -> f32) {
+    for at in 0..BLOCK {
+        values[at] = value(at, values[at]);
     }
+}
+
+#[inline(always)]
+fn to_bytes<T: Copy, const N: usize>(values: &[T; BLOCK], bytes: impl Fn(T) -> [u8; N]) -> [[u8; N]; BLOCK] {
+    let mut all = [[0; N]; BLOCK];
+    for at in 0..BLOCK {
+        all[at] = bytes(values[at]);
+    }
+    all
+}
+
+/// The nearest whole number, halves upwards, clamped. A conversion by `as` would be made one by one.
+#[inline(always)]
+fn to_u16(value: f32) -> u16 {
+    // From 2^23 to 2^24 floats are the whole numbers, counted by their lowest bits.
+    const WHOLE: f32 = 8_388_608.0;
+    ((value + 0.5).clamp(0.0, 65_535.0).floor() + WHOLE).to_bits() as u16
 }
 
 /// The greatest sample.

@@ -26,7 +26,7 @@
 //! ```
 //!
 //! With encoded images the first line is three times a row group, but at least an image, and 4 pages a thread, each of
-//! 8 images or, if they are larger in the mean, of 1.25 MiB or one image.
+//! 8 images; of files that are stored as they are, of 4 MiB or one file, and a record takes 4 bytes more.
 //!
 //! [`repack`] takes two row groups, what reading one page of every column of a Parquet source takes, and
 //! maps Arrow sources; a compressed record batch of those is in memory as a whole.
@@ -57,6 +57,7 @@ mod output;
 pub mod page;
 mod pipeline;
 mod plan;
+mod planes;
 pub mod read;
 mod reject;
 mod repack;
@@ -70,6 +71,7 @@ mod split;
 mod statistics;
 pub mod tensor;
 mod verify;
+mod wide;
 
 pub use append::{append, append_dry_run};
 pub use compact::compact;

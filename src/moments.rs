@@ -6,6 +6,7 @@ use half::f16;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::spec::{Dtype, Layout, Spec};
+use crate::wide::widened;
 
 /// Mean and deviation of the elements of some rows, in the units in which they are stored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -99,7 +100,7 @@ fn sums_of_bytes(elements: &[u8]) -> Sums<f64> {
     let (mut sums, mut squares) = ([0.0; LANES], [0.0; LANES]);
     for part in elements.chunks(STEPS * LANES) {
         let byte = |[byte]: [u8; 1]| u32::from(byte);
-        let (part_sums, part_squares) = vectorized(
+        let (part_sums, part_squares) = widened(
             #[inline(always)]
             || add_up(part, byte),
         );
@@ -111,7 +112,7 @@ fn sums_of_bytes(elements: &[u8]) -> Sums<f64> {
 
 /// Of elements of `N` bytes.
 fn sums_of<const N: usize>(elements: &[u8], value: impl Fn([u8; N]) -> f64) -> Sums<f64> {
-    vectorized(
+    widened(
         #[inline(always)]
         || add_up(elements, value),
     )
@@ -137,15 +138,6 @@ where
         squares[lane] += element * element;
     }
     (sums, squares)
-}
-
-/// Runs loops with the widest registers of the processor.
-#[inline(always)]
-fn vectorized<R>(sum: impl FnOnce() -> R) -> R {
-    #[cfg(target_arch = "x86_64")]
-    return pulp::Arch::new().dispatch(sum);
-    #[cfg(not(target_arch = "x86_64"))]
-    sum()
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 
 use super::image::{Image, Target};
 use super::method::Precision;
+use super::quads::{BEYOND, Quads};
 use super::taps::{Run, Taps};
-use super::wide::{Loops, widened};
 use super::window::Axis;
+use crate::wide::widened;
 
 /// Which axis is resized first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,9 @@ impl Order {
 pub(super) struct FixedPasses {
     across: Vec<i32>,
     down: Vec<i32>,
+    quads: Quads,
     rows: Vec<u8>,
-    last_row: Vec<u8>,
+    padded: Vec<u8>,
     sums: Vec<i32>,
 }
 
@@ -46,28 +48,30 @@ impl FixedPasses {
         target: Target<'_, u8>,
     ) {
         let bits = [precision.quantize(x, &mut self.across), precision.quantize(y, &mut self.down)];
+        self.quads.set(&x.runs, &self.across);
         let kept = y.runs.iter().map(|run| run.count).max().unwrap_or(0) as usize;
         let (rows, sums) = match order {
             Order::RowsFirst => (kept * target.len, target.len),
             Order::ColumnsFirst => (image.stride, image.stride),
         };
-        // A pixel of three channels is read as four numbers, also at the end of a row or of the image.
-        self.rows.resize(self.rows.len().max(rows + L - C), 0);
+        self.rows.resize(self.rows.len().max(rows + BEYOND), 0);
         self.sums.resize(self.sums.len().max(sums), 0);
-        self.last_row.clear();
-        self.last_row.extend_from_slice(&image.samples[image.samples.len() - image.stride..]);
-        self.last_row.resize(image.stride + L - C, 0);
-        widened(Passes::<C, L> {
+        let passes = Passes::<C, L> {
             order,
             image,
-            last_row: &self.last_row,
             across: Weighted { runs: &x.runs, weights: &self.across, bits: bits[0] },
             down: Weighted { runs: &y.runs, weights: &self.down, bits: bits[1] },
+            quads: &self.quads,
             kept,
             rows: &mut self.rows,
+            padded: &mut self.padded,
             sums: &mut self.sums[..sums],
             target,
-        });
+        };
+        widened(
+            #[inline(always)]
+            || passes.run(),
+        );
     }
 }
 
@@ -110,7 +114,7 @@ impl Weighted<'_> {
         1 << (self.bits - 1)
     }
 
-    /// Resizes a row: it ends with as many bytes more as `L` is more than `C`.
+    /// Resizes a row of `C` channels, behind which lie [`BEYOND`] bytes. A pixel is read as `L` bytes.
     #[inline(always)]
     fn resize_row<const C: usize, const L: usize>(&self, samples: &[u8], row: &mut [u8]) {
         for (pixel, run) in row.as_chunks_mut::<C>().0.iter_mut().zip(self.runs) {
@@ -139,19 +143,21 @@ impl Weighted<'_> {
 struct Passes<'a, const C: usize, const L: usize> {
     order: Order,
     image: Image<'a, u8>,
-    /// The last row of the image, and a few bytes.
-    last_row: &'a [u8],
     across: Weighted<'a>,
     down: Weighted<'a>,
+    /// The weights along the rows once more.
+    quads: &'a Quads,
     /// How many resized rows are kept: that of the source row `y` is number `y % kept`.
     kept: usize,
     /// What lies between the axes: those rows, or one row of the width of the image.
     rows: &'a mut [u8],
+    /// A row at the end of the image, and [`BEYOND`] bytes.
+    padded: &'a mut Vec<u8>,
     sums: &'a mut [i32],
     target: Target<'a, u8>,
 }
 
-impl<const C: usize, const L: usize> Loops for Passes<'_, C, L> {
+impl<const C: usize, const L: usize> Passes<'_, C, L> {
     #[inline(always)]
     fn run(self) {
         match self.order {
@@ -159,9 +165,7 @@ impl<const C: usize, const L: usize> Loops for Passes<'_, C, L> {
             Order::ColumnsFirst => self.columns_first(),
         }
     }
-}
 
-impl<const C: usize, const L: usize> Passes<'_, C, L> {
     #[inline(always)]
     fn rows_first(mut self) {
         let (len, stride, kept) = (self.target.len, self.image.stride, self.kept);
@@ -170,8 +174,12 @@ impl<const C: usize, const L: usize> Passes<'_, C, L> {
             let end = run.first + run.count;
             for source in next.max(run.first)..end {
                 let begin = source as usize * stride;
-                let samples = self.image.samples.get(begin..begin + stride + L - C).unwrap_or(self.last_row);
-                self.across.resize_row::<C, L>(samples, &mut self.rows[source as usize % kept * len..][..len]);
+                let samples = match self.image.samples.get(begin..begin + stride + BEYOND) {
+                    Some(samples) => samples,
+                    None => pad(self.image.row(source), self.padded),
+                };
+                let row = &mut self.rows[source as usize % kept * len..][..len];
+                resize_row::<C, L>(&self.across, self.quads, samples, row);
             }
             next = next.max(end);
             let rows = &*self.rows;
@@ -186,7 +194,23 @@ impl<const C: usize, const L: usize> Passes<'_, C, L> {
         for (y, run) in self.down.runs.iter().enumerate() {
             let image = self.image;
             self.down.sum_rows(*run, |y| image.row(y), self.sums, &mut self.rows[..stride]);
-            self.across.resize_row::<C, L>(&self.rows[..stride + L - C], self.target.row(y));
+            resize_row::<C, L>(&self.across, self.quads, &self.rows[..stride + BEYOND], self.target.row(y));
         }
     }
+}
+
+/// Resizes a row, behind which lie [`BEYOND`] bytes.
+#[inline(always)]
+fn resize_row<const C: usize, const L: usize>(across: &Weighted<'_>, quads: &Quads, samples: &[u8], row: &mut [u8]) {
+    if !quads.resize_row::<C>(across.runs, across.bits, samples, row) {
+        across.resize_row::<C, L>(samples, row);
+    }
+}
+
+/// A row with [`BEYOND`] bytes behind it.
+fn pad<'a>(row: &[u8], padded: &'a mut Vec<u8>) -> &'a [u8] {
+    padded.clear();
+    padded.extend_from_slice(row);
+    padded.resize(row.len() + BEYOND, 0);
+    padded
 }

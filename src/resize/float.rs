@@ -1,16 +1,20 @@
-//! Weighted means in single precision: columns first, a target row at a time, so that what lies between the axes is
-//! one row.
+//! Weighted means in single precision: columns first, a few target rows at a time, so that what lies between the axes is
+//! as many rows.
 
 use super::image::{Image, Target};
 use super::taps::{Run, Taps};
-use super::wide::{Loops, widened};
+use crate::wide::widened;
+
+/// Target rows that are made at a time: a weight is read once for all of them, and their sums don't wait for each other.
+const ROWS: usize = 4;
 
 /// The passes, with buffers that are used again.
 #[derive(Debug, Default)]
 pub(super) struct FloatPasses {
     across: Vec<f32>,
     down: Vec<f32>,
-    row: Vec<f32>,
+    rows: Vec<f32>,
+    resized: Vec<f32>,
 }
 
 /// What a mean can become.
@@ -29,7 +33,10 @@ impl Element for u8 {
     /// Rounded to the nearest even, and clamped.
     #[inline(always)]
     fn of(mean: f32) -> u8 {
-        mean.round_ties_even().clamp(0.0, 255.0) as u8
+        // Above 2^23 there are only whole numbers, counted by the lowest bits: the sum is rounded to one. Conversions by
+        // `as` are made one by one.
+        const WHOLE: f32 = 8_388_608.0;
+        (mean.clamp(0.0, 255.0) + WHOLE).to_bits() as u8
     }
 }
 
@@ -42,16 +49,22 @@ impl FloatPasses {
         target: Target<'_, E>,
     ) {
         let (first, end) = x.needed();
-        self.row.clear();
-        self.row.resize((end - first) as usize * C + L - C, 0.0);
-        widened(Passes::<C, L, S, E> {
+        self.rows.clear();
+        self.rows.resize(ROWS * ((end - first) as usize * C + L - C), 0.0);
+        self.resized.resize(ROWS * (target.len + L - C), 0.0);
+        let passes = Passes::<C, L, S, E> {
             image,
             first: first as usize,
             runs: [&x.runs, &y.runs],
             weights: [single(&mut self.across, x), single(&mut self.down, y)],
-            row: &mut self.row,
+            rows: &mut self.rows,
+            resized: &mut self.resized,
             target,
-        });
+        };
+        widened(
+            #[inline(always)]
+            || passes.run(),
+        );
     }
 }
 
@@ -70,27 +83,30 @@ struct Passes<'a, const C: usize, const L: usize, S, E> {
     /// Along the rows, and down the columns; so are the weights.
     runs: [&'a [Run]; 2],
     weights: [&'a [f32]; 2],
-    /// The source pixels that are needed, as means of the rows of a target row.
-    row: &'a mut [f32],
+    /// For [`ROWS`] target rows, the source pixels that are needed, as means of source rows, and what is read beyond.
+    rows: &'a mut [f32],
+    /// Those target rows as means, and what is written beyond.
+    resized: &'a mut [f32],
     target: Target<'a, E>,
 }
 
-impl<const C: usize, const L: usize, S: Copy + Into<f32>, E: Element> Loops for Passes<'_, C, L, S, E> {
+impl<const C: usize, const L: usize, S: Copy + Into<f32>, E: Element> Passes<'_, C, L, S, E> {
     #[inline(always)]
     fn run(mut self) {
-        for (y, down) in self.runs[1].iter().enumerate() {
-            self.fill_row(*down);
-            self.resize_row(y);
+        for (number, runs) in self.runs[1].chunks(ROWS).enumerate() {
+            for (row, down) in runs.iter().enumerate() {
+                self.fill_row(row, *down);
+            }
+            self.resize_rows(number * ROWS, runs.len());
         }
     }
-}
 
-impl<const C: usize, const L: usize, S: Copy + Into<f32>, E: Element> Passes<'_, C, L, S, E> {
     /// Makes the means of source rows.
     #[inline(always)]
-    fn fill_row(&mut self, down: Run) {
-        let len = self.row.len() + C - L;
-        let row = &mut self.row[..len];
+    fn fill_row(&mut self, row: usize, down: Run) {
+        let each = self.rows.len() / ROWS;
+        let len = each + C - L;
+        let row = &mut self.rows[row * each..][..len];
         for (y, (number, weight)) in (down.first..).zip(down.of(self.weights[1]).iter().enumerate()) {
             let samples = &self.image.row(y)[self.first * C..][..len];
             match number {
@@ -100,17 +116,34 @@ impl<const C: usize, const L: usize, S: Copy + Into<f32>, E: Element> Passes<'_,
         }
     }
 
-    /// Makes a target row of that row.
+    /// Makes target rows of those.
     #[inline(always)]
-    fn resize_row(&mut self, y: usize) {
-        for (pixel, across) in self.target.row(y).as_chunks_mut::<C>().0.iter_mut().zip(self.runs[0]) {
-            let samples = &self.row[(across.first as usize - self.first) * C..];
-            let mut sums = [0.0; L];
-            for (number, weight) in across.of(self.weights[0]).iter().enumerate() {
-                let sample = &samples[number * C..][..L];
-                sums.iter_mut().zip(sample).for_each(|(sum, sample)| *sum += weight * sample);
+    fn resize_rows(&mut self, first: usize, count: usize) {
+        let (each, each_resized) = (self.rows.len() / ROWS, self.resized.len() / ROWS);
+        let rows: [&[f32]; ROWS] = std::array::from_fn(|row| &self.rows[row * each..][..each]);
+        for (x, across) in self.runs[0].iter().enumerate() {
+            let weights = across.of(self.weights[0]);
+            let begin = (across.first as usize - self.first) * C;
+            let rows = rows.map(|row| &row[begin..][..(weights.len() - 1) * C + L]);
+            let mut sums = [[0.0; L]; ROWS];
+            for (number, weight) in weights.iter().enumerate() {
+                for row in 0..ROWS {
+                    let sample = &rows[row][number * C..][..L];
+                    for lane in 0..L {
+                        sums[row][lane] += weight * sample[lane];
+                    }
+                }
             }
-            pixel.iter_mut().zip(sums).for_each(|(element, sum)| *element = E::of(sum));
+            for row in 0..ROWS {
+                // What is too much is written over by the next pixel.
+                self.resized[row * each_resized + x * C..][..L].copy_from_slice(&sums[row]);
+            }
+        }
+        for row in 0..count {
+            let means = &self.resized[row * each_resized..];
+            for (element, mean) in self.target.row(first + row).iter_mut().zip(means) {
+                *element = E::of(*mean);
+            }
         }
     }
 }

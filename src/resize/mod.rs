@@ -10,8 +10,8 @@ mod image;
 mod method;
 mod nearest;
 mod plain;
+mod quads;
 mod taps;
-mod wide;
 mod window;
 
 pub(crate) use method::Method;
