@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
@@ -14,19 +15,43 @@ from ._errors import ColumnError, NotFoundError
 from ._table import Table
 
 
-def open(path: str | PathLike[str]) -> Dataset | Table:
+# The names of shards: those of inlaid, and those of Hugging Face `datasets` with `-of-00002` behind the number.
+_SHARD = re.compile(r"(?P<split>\w+(\.\w+)*)-\d{5,}(-of-\d{5,})?\.(parquet|arrow)")
+
+
+def open(path: str | PathLike[str]) -> Dataset | dict[str, Any] | Table:
     """Opens a dataset (a folder with `inlaid.json`): the version that is committed now, whatever is appended later.
 
-    Opens as one `Table` what is no dataset: a folder of a split, a shard, or any Parquet or Arrow file with a column of
-    fixed-size lists of numbers.
+    What is no dataset is a `Table`: a folder of a split, a shard, or any Parquet or Arrow file with a column of
+    fixed-size lists of numbers. A folder of such folders is a dictionary of them by name, and so is a folder with the
+    shards of several splits (`train-00000-of-00002.parquet`, `test-00000-of-00001.parquet`).
 
-    Raises `NotFoundError` if there is nothing at `path`, `DamagedError` if it can't be read or has no tensors.
+    Raises `NotFoundError` if there is nothing at `path`, `DamagedError` if it can't be read or has no tensors, and
+    `ColumnError` if its images are encoded.
     """
     if not os.path.exists(path):
         raise NotFoundError(f"`{os.fspath(path)}` does not exist")
-    if os.path.isdir(path) and os.path.exists(os.path.join(path, "inlaid.json")):
+    if not os.path.isdir(path):
+        return Table(path)
+    if os.path.exists(os.path.join(path, "inlaid.json")):
         return Dataset(path)
+    visible = sorted(entry for entry in Path(path).iterdir() if not entry.name.startswith((".", "_")))
+    files = [entry for entry in visible if entry.suffix in (".parquet", ".arrow")]
+    folders = [entry for entry in visible if entry.is_dir() and _has_files(entry)]
+    if folders and not files:
+        return {folder.name: open(folder) for folder in folders}
+    splits: dict[str, list[Path]] = {}
+    for file in files:
+        shard = _SHARD.fullmatch(file.name)
+        splits.setdefault(shard["split"] if shard else "", []).append(file)
+    if len(splits) > 1 and "" not in splits:
+        return {split: Table._of_files(shards) for split, shards in splits.items()}
     return Table(path)
+
+
+def _has_files(folder: Path) -> bool:
+    """Whether files that may be opened lie anywhere below."""
+    return any(file.suffix in (".parquet", ".arrow") for file in folder.rglob("*"))
 
 
 class Dataset(Mapping[str, Table]):

@@ -40,6 +40,10 @@ class Table:
     """The rows of one or several files."""
 
     def __new__(cls, path: str | PathLike[str]) -> Table: ...
+    @staticmethod
+    def of_files(paths: Sequence[str | PathLike[str]]) -> Table:
+        """Files whose rows follow each other."""
+
     def __len__(self) -> int: ...
     @property
     def shape(self) -> tuple[int, ...]: ...

@@ -44,8 +44,16 @@ class Table:
         table._open(path, split, native, classes)
         return table
 
-    def _open(self, path: Path, split: str | None, native: _inlaid.Table, classes: list[str] | None) -> None:
-        self._origin, self._native = (path, split), native
+    @classmethod
+    def _of_files(cls, paths: Sequence[Path]) -> Table:
+        table = cls.__new__(cls)
+        table._open([Path(os.path.abspath(path)) for path in paths], None, _inlaid.Table.of_files(paths), None)
+        return table
+
+    def _open(
+        self, origin: Path | list[Path], split: str | None, native: _inlaid.Table, classes: list[str] | None
+    ) -> None:
+        self._origin, self._native = (origin, split), native
         self.classes: list[str] = native.classes if classes is None else classes
         """The names of the classes; a label is an index into them. Empty if the files don't say."""
         self.shape: tuple[int, ...] = native.shape
@@ -226,11 +234,14 @@ class _Stream:
         return self._native.stream(self._columns)
 
 
-def _reopen(path: Path, split: str | None, rows: int) -> Table:
+def _reopen(origin: Path | list[Path], split: str | None, rows: int) -> Table:
     """Opens what another process had open."""
     from ._dataset import Dataset
 
-    table = Table(path) if split is None else Dataset(path)[split]
+    if isinstance(origin, list):
+        table, path = Table._of_files(origin), origin[0]
+    else:
+        table, path = Table(origin) if split is None else Dataset(origin)[split], origin
     if len(table) != rows:
         raise InlaidError(f"`{path}` has {len(table)} rows now, it had {rows} when it was opened; open it again")
     return table

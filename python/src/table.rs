@@ -41,6 +41,13 @@ impl Table {
         Ok(Table { table: Arc::new(table) })
     }
 
+    /// Opens files whose rows follow each other.
+    #[staticmethod]
+    fn of_files(py: Python<'_>, paths: Vec<PathBuf>) -> PyResult<Table> {
+        let table = py.detach(|| inlaid::Table::open_files(&paths)).map_err(exception)?;
+        Ok(Table { table: Arc::new(table) })
+    }
+
     fn __len__(&self) -> usize {
         self.table.len()
     }

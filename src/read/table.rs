@@ -49,6 +49,14 @@ impl Table {
         Table::of_files(&paths, path)
     }
 
+    /// Opens these files, whose rows follow each other.
+    ///
+    /// # Errors
+    /// As [`Table::open`].
+    pub fn open_files(paths: &[PathBuf]) -> Result<Table, Error> {
+        Table::of_files(paths, paths.first().and_then(|path| path.parent()).unwrap_or(Path::new("")))
+    }
+
     /// Opens these files, which stand for `whole`.
     pub(super) fn of_files(paths: &[PathBuf], whole: &Path) -> Result<Table, Error> {
         let files = paths.iter().map(|path| TensorFile::open(path)).collect::<Result<Vec<_>, _>>()?;

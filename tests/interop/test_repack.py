@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import pickle
 from pathlib import Path
 
 import datasets
@@ -185,6 +186,24 @@ def test_files_of_datasets(tmp_path, name, kind):
     assert loaded.features["pixels"] == datasets.List(datasets.Value("uint8"), length=24)
     assert np.array_equal(np.array(loaded["pixels"][:]), FLAT)
     assert loaded["label"][:] == source["label"][:]
+
+
+def test_split_folders_and_shards_of_splits_are_opened_by_name(tmp_path):
+    table = pa.table({"pixels": storages()["tensor"][0]})
+    parts = {"train": table[:20], "test": table[20:]}
+    for split, part in parts.items():
+        for number, rows in enumerate([part[:5], part[5:]]):
+            # As inlaid names files, in a folder for each split, and as `datasets` does, in one folder.
+            for file in (f"folders/{split}/{split}-{number:05}.parquet", f"hub/data/{split}-{number:05}-of-00002.parquet"):
+                (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+                pq.write_table(rows, tmp_path / file)
+    for source in ("folders", "hub"):
+        inlaid.repack(tmp_path / source, tmp_path / f"{source}-fast", progress=False)
+        opened = inlaid.open(tmp_path / f"{source}-fast")
+        opened = opened["data"] if source == "hub" else opened
+        assert list(opened) == ["test", "train"]
+        assert np.array_equal(opened["train"][:], PIXELS[:20]) and np.array_equal(opened["test"][:], PIXELS[20:])
+        assert np.array_equal(pickle.loads(pickle.dumps(opened["test"]))[:], PIXELS[20:])
 
 
 def test_errors_are_typed_and_name_the_way_out(tmp_path):
