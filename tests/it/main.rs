@@ -8,6 +8,7 @@ mod compat;
 #[cfg(all(feature = "failpoints", unix))]
 mod crash;
 mod determinism;
+mod differential;
 mod discover;
 mod dtype;
 mod encoded;
