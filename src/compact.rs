@@ -5,9 +5,10 @@ use std::path::Path;
 
 use crate::card::{CARD, card};
 use crate::columns::Columns;
+use crate::disk;
 use crate::encoded::ends_row_group;
 use crate::error::Error;
-use crate::manifest::{Manifest, Version};
+use crate::manifest::Version;
 use crate::output::Output;
 use crate::page::{Page, PageBuffer, PageLayout};
 use crate::plan::RowCounts;
@@ -18,7 +19,7 @@ use crate::tensor::TensorShape;
 
 /// Merges neighbouring small shards of every split of the dataset in `folder`, as far as they fit into
 /// one, and neighbouring small row groups in them, and drops what a rollback needs. Small is what has
-/// less than half of the rows that it may have. Rows keep their order. Returns the version before and
+/// less than half of the rows that it may have, or of the bytes if images are encoded. Rows keep their order. Returns the version before and
 /// after.
 ///
 /// Readers that have listed a split's files before must list them again.
@@ -32,11 +33,11 @@ pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
     }
     let shape = TensorShape::of(&there.spec)?;
     let columns = Columns::new(&there.spec, &there.version.classes)?;
-    let counts = RowCounts::of(&there.spec, row_bytes(&there, shape));
+    let counts = RowCounts::of(&there.spec, shape.map_or(1, |shape| shape.bytes()));
 
     let (mut next, mut staged) = (there.clone(), Vec::new());
     for info in next.version.splits.values_mut() {
-        for group in groups(std::mem::take(&mut info.shards), counts.shard) {
+        for group in groups(std::mem::take(&mut info.shards), &there.spec, counts) {
             let open = |shard: &ShardInfo| Footer::of_shard(&folder.join(&shard.file), shard, columns.format());
             let footers = group.iter().map(open).collect::<Result<Vec<_>, _>>()?;
             if let ([footer], [alone]) = (&footers[..], &group[..])
@@ -49,8 +50,18 @@ pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
             let shard = shard::create(output.staging(), name.clone(), &columns)?;
             let merged = Merge::new(&columns, &there.spec, counts, shard).finish(&footers);
             let bytes = group.iter().map(|shard| shard.bytes).sum();
-            info.shards.push(merged.map_err(|error| error.or_disk_full(bytes))?);
-            staged.push(name);
+            let merged = merged.map_err(|error| error.or_disk_full(bytes))?;
+            match &group[..] {
+                // Its row groups only look small: they are compressed.
+                [alone] if merged.row_groups >= alone.row_groups => {
+                    disk::remove_file(&output.staging().join(&name))?;
+                    info.shards.push(alone.clone());
+                }
+                _ => {
+                    info.shards.push(merged);
+                    staged.push(name);
+                }
+            }
         }
         info.count();
     }
@@ -63,15 +74,6 @@ pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
     staged.push(CARD.to_owned());
     output.commit(&staged, next.clone())?;
     Ok((there.version, next.version))
-}
-
-/// Bytes of the tensor of a row, or about those of an encoded image.
-fn row_bytes(there: &Manifest, shape: Option<TensorShape>) -> usize {
-    let bytes: u64 = there.version.shards().map(|shard| shard.bytes).sum();
-    match shape.filter(|_| there.spec.storage != Storage::Encoded) {
-        Some(shape) => shape.bytes(),
-        None => (bytes / there.version.rows().max(1) as u64).max(1) as usize,
-    }
 }
 
 /// A shard that is made of others.
@@ -191,16 +193,16 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// Whether so many rows are less than half of what there may be.
-fn is_small(rows: usize, most: usize) -> bool {
-    rows < most.div_ceil(2)
+/// Whether this is less than half of what there may be.
+fn is_small(size: u64, most: u64) -> bool {
+    size < most.div_ceil(2)
 }
 
 /// Whether a row group has less than half of the rows that it may have, or of the bytes if images are encoded.
 fn is_small_group(row_group: &StoredRowGroup, spec: &Spec, counts: RowCounts) -> bool {
     match spec.storage {
-        Storage::Encoded => (row_group.range.end - row_group.range.start) < spec.row_group_bytes.0 / 2,
-        Storage::Tensor | Storage::Binary => is_small(row_group.rows, counts.row_group),
+        Storage::Encoded => is_small(row_group.range.end - row_group.range.start, spec.row_group_bytes.0),
+        Storage::Tensor | Storage::Binary => is_small(row_group.rows as u64, counts.row_group as u64),
     }
 }
 
@@ -224,15 +226,19 @@ fn has_small_neighbours(footer: &Footer, spec: &Spec, counts: RowCounts) -> bool
 }
 
 /// Cuts the shards of a split into groups that become one shard each.
-fn groups(shards: Vec<ShardInfo>, most: usize) -> Vec<Vec<ShardInfo>> {
-    let is_small = |shard: &ShardInfo| is_small(shard.rows, most);
+fn groups(shards: Vec<ShardInfo>, spec: &Spec, counts: RowCounts) -> Vec<Vec<ShardInfo>> {
+    let (size, most): (fn(&ShardInfo) -> u64, u64) = match spec.storage {
+        Storage::Encoded => (|shard| shard.bytes, spec.shard_bytes.0),
+        Storage::Tensor | Storage::Binary => (|shard| shard.rows as u64, counts.shard as u64),
+    };
+    let is_small = |shard: &ShardInfo| is_small(size(shard), most);
     let mut groups: Vec<Vec<ShardInfo>> = Vec::new();
     for shard in shards {
         match groups.last_mut() {
             Some(group)
                 if is_small(&shard)
                     && group.iter().all(is_small)
-                    && group.iter().map(|shard| shard.rows).sum::<usize>() + shard.rows <= most =>
+                    && group.iter().map(size).sum::<u64>() + size(&shard) <= most =>
             {
                 group.push(shard);
             }

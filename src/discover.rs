@@ -23,6 +23,9 @@ const EXTENSIONS: &[&str] = &[
     "avif", "heic", "heif", "jxl", "jp2", // not decodable without C code
 ];
 
+/// Of those, what Pillow has no decoder for.
+const UNKNOWN_TO_PILLOW: &[&str] = &["pam", "hdr", "exr", "ff"];
+
 /// One input file, before it is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -82,6 +85,8 @@ pub enum Notice {
     OtherFiles(String),
     /// Hidden files or folders were passed over.
     Hidden(usize),
+    /// Files are stored as they are that who reads them with Pillow can't decode.
+    UnknownToPillow(usize),
     /// A run that was interrupted is not continued.
     GivenUp,
 }
@@ -98,6 +103,11 @@ impl fmt::Display for Notice {
             Notice::LinkedFolders(n) => write!(f, "{n} symbolic links to folders are not followed"),
             Notice::OtherFiles(counts) => write!(f, "ignored files that are not named as images: {counts}"),
             Notice::Hidden(n) => write!(f, "ignored {n} hidden files or folders (names that begin with `.` or `__`)"),
+            Notice::UnknownToPillow(n) => write!(
+                f,
+                "stored as they are, files named {} can't be decoded by Pillow: {n}",
+                UNKNOWN_TO_PILLOW.join(", ")
+            ),
             Notice::GivenUp => {
                 write!(f, "an earlier run was interrupted and had other sources; what it committed stays")
             }
@@ -123,6 +133,9 @@ impl Discovery {
         found.assign_labels();
         found.rejects.sort();
         found.tell_ignored();
+        if spec.size.is_none() {
+            found.tell_unknown_to_pillow();
+        }
         Ok(found)
     }
 
@@ -314,6 +327,15 @@ impl Discovery {
         let ids: HashMap<&str, u32> = self.classes.iter().map(String::as_str).zip(0..).collect();
         for record in &mut self.records {
             record.label = class_of(&record.key, depth).map(|name| ids[name]);
+        }
+    }
+
+    fn tell_unknown_to_pillow(&mut self) {
+        let extension = |record: &Record| Some(record.key.rsplit_once('.')?.1.to_ascii_lowercase());
+        let extensions = self.records.iter().filter_map(extension);
+        match extensions.filter(|extension| UNKNOWN_TO_PILLOW.contains(&extension.as_str())).count() {
+            0 => {}
+            unknown => self.notices.push(Notice::UnknownToPillow(unknown)),
         }
     }
 

@@ -17,8 +17,12 @@ use crate::spec::{Channels, Color, ColorProfile, CropRatio, Dtype, Encoding, Fil
 /// Below this quality colours are halved.
 const FULL_COLORS: u8 = 90;
 
-/// The most bytes of encoded images in a row group: an Arrow array of them has 32-bit offsets.
-const MOST_BYTES: u64 = i32::MAX as u64;
+/// The most bytes of encoded images in a row group: an Arrow array of them has 32-bit offsets. It is a little less, as a
+/// page of Parquet has to have room for more than them.
+const MOST_BYTES: u64 = (1 << 31) - (1 << 16);
+
+/// The longest side of a JPEG that libjpeg, and so Pillow, OpenCV and torchvision, decodes (`JPEG_MAX_DIMENSION`).
+const JPEG_SIDE: u32 = 65_500;
 
 /// Makes files of pixels.
 #[derive(Clone, Copy, Debug)]
@@ -45,20 +49,30 @@ impl Encoder {
                 (None, Some(_)) => Ok(()),
             };
         }
-        let tensors = [("type but u8", spec.dtype != Dtype::U8), ("layout but hwc", spec.layout != Layout::Hwc)];
+        let tensors = [
+            ("type but u8", spec.dtype != Dtype::U8),
+            ("layout but hwc", spec.layout != Layout::Hwc),
+            ("scale", spec.scale.is_some()),
+            ("mean", spec.mean.is_some()),
+            ("standard deviation", spec.std.is_some()),
+        ];
         if let Some((what, _)) = tensors.into_iter().find(|(_, is_set)| *is_set) {
             return Err(SpecError::NoTensors(what));
         }
-        if spec.size.is_none() {
+        let Some(size) = spec.size else {
             return match changes(spec) {
                 Some(what) => Err(SpecError::Untouched(what)),
+                None if spec.limits.file_bytes.0 > MOST_BYTES => Err(SpecError::StoredFileBytes { most: MOST_BYTES }),
                 None => Ok(()),
             };
-        }
+        };
         let encoding = spec.encoding.unwrap_or_default();
         match (encoding, spec.channels, spec.quality) {
             (Encoding::Jpeg, Channels::Rgba, _) => Err(SpecError::UnknownToEncoding { encoding, what: "alpha" }),
             (Encoding::Png, _, Some(_)) => Err(SpecError::UnknownToEncoding { encoding, what: "quality" }),
+            (Encoding::Jpeg, ..) if size.height().max(size.width()) > JPEG_SIDE => {
+                Err(SpecError::JpegSide { most: JPEG_SIDE })
+            }
             _ => Ok(()),
         }
     }
@@ -78,9 +92,12 @@ impl Encoder {
     /// About how many bytes a file takes of so many bytes of pixels, tables included: more of drawings, less of smooth
     /// photos.
     pub(crate) fn typical_bytes(&self, pixels: usize) -> usize {
-        match self.encoding {
-            Encoding::Jpeg => pixels / 8 + 1024,
-            Encoding::Png => pixels / 2 + 128,
+        match (self.encoding, self.quality) {
+            (Encoding::Jpeg, ..FULL_COLORS) => pixels / 16 + 1024,
+            (Encoding::Jpeg, FULL_COLORS..95) => pixels / 8 + 1024,
+            (Encoding::Jpeg, 95..100) => pixels / 5 + 1024,
+            (Encoding::Jpeg, _) => pixels / 3 + 1024,
+            (Encoding::Png, _) => pixels / 2 + 128,
         }
     }
 
@@ -128,9 +145,6 @@ fn changes(spec: &Spec) -> Option<&'static str> {
         ("encoding", spec.encoding.is_some()),
         ("quality", spec.quality.is_some()),
         ("channels", spec.channels != Channels::Rgb),
-        ("scale", spec.scale.is_some()),
-        ("mean", spec.mean.is_some()),
-        ("standard deviation", spec.std.is_some()),
         ("fit", spec.fit != Fit::Stretch),
         ("crop ratio", spec.crop_ratio != CropRatio::default()),
         ("only-shrink", spec.only_shrink),

@@ -2,7 +2,6 @@
 //! image is decoded.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
@@ -15,7 +14,7 @@ use crate::encoded::Encoder;
 use crate::error::{Error, SpecError};
 use crate::manifest::{SplitInfo, Unfinished, Version};
 use crate::pipeline::{self, Job};
-use crate::plan::{Place, Plan, Tails};
+use crate::plan::{Place, Plan, RowBytes, Tails};
 use crate::reject::{REJECTS, Reject, read_rejects};
 use crate::resize::Method;
 use crate::run::{RunOptions, SplitSummary, Summary};
@@ -52,7 +51,7 @@ impl Inputs {
         };
         options.check(&discovery.rejects, discovery.inputs())?;
         split::assign(&mut discovery.records, &discovery.classes, &spec, &hashes, &there.splits)?;
-        let row_bytes = row_bytes(&discovery, &spec)?;
+        let row_bytes = row_bytes(&discovery, &spec, pool)?;
         let plan = Plan::of(&discovery.records, &spec, row_bytes, tails);
         Ok(Inputs { discovery, spec, hashes, plan })
     }
@@ -129,7 +128,7 @@ impl Inputs {
             let split = splits.entry(shard.split).or_default();
             split.rows += shard.rows.len();
             split.added += shard.rows.len();
-            split.bytes += (shard.rows.len() * self.plan.row_bytes) as u64;
+            split.bytes += self.plan.row_bytes.sum(&shard.rows);
             split.shards += usize::from(shard.place == Place::New);
         }
         let summary = Summary::of(begin, &self.discovery, unchanged, rejects, splits);
@@ -137,14 +136,11 @@ impl Inputs {
     }
 }
 
-/// Bytes of the tensor of a row. Of an encoded image about how many: of those that are stored as they are, the
-/// mean length of the files.
-fn row_bytes(discovery: &Discovery, spec: &Spec) -> Result<usize, SpecError> {
-    if let Some(shape) = TensorShape::of(spec)? {
-        return Ok(Encoder::of(spec).map_or(shape.bytes(), |encoder| encoder.typical_bytes(shape.bytes())));
-    }
-    // What can't be read is rejected later.
-    let length = |record| fs::metadata(discovery.path(record)).map_or(0, |file| file.len());
-    let bytes: u64 = discovery.records.iter().map(length).sum();
-    Ok((bytes / discovery.records.len().max(1) as u64).max(1) as usize)
+fn row_bytes(discovery: &Discovery, spec: &Spec, pool: &rayon::ThreadPool) -> Result<RowBytes, SpecError> {
+    Ok(match TensorShape::of(spec)? {
+        Some(shape) => {
+            RowBytes::Same(Encoder::of(spec).map_or(shape.bytes(), |encoder| encoder.typical_bytes(shape.bytes())))
+        }
+        None => RowBytes::OfFiles(pipeline::file_lengths(discovery, spec, pool)),
+    })
 }

@@ -5,7 +5,6 @@
 //! shard shorter; no other row moves for that.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use crate::discover::Record;
 use crate::shard::ShardInfo;
@@ -30,6 +29,9 @@ const TAIL_BYTES: u64 = 2;
 /// in the file, and those ends grow with the number of row groups.
 const TAIL_ROW_GROUPS: usize = 64;
 
+/// Files of a page at most, in bytes, where files are stored as they are: a page is in memory as a whole.
+const FILES_BYTES: u64 = 4 << 20;
+
 /// Elements of a shard stay below this: pyarrow builds lists with 32-bit offsets.
 const SHARD_ELEMENTS: usize = i32::MAX as usize;
 
@@ -45,18 +47,16 @@ pub struct RowCounts {
 }
 
 impl RowCounts {
-    /// The row counts of a spec whose tensors have so many bytes, or encoded images about so many. Those have
-    /// row groups that end where their bytes end, so it is only shards that are counted.
+    /// The row counts of a spec whose tensors have so many bytes.
     pub fn of(spec: &Spec, row_bytes: usize) -> RowCounts {
         let page = (PAGE_BYTES / row_bytes).clamp(1, PAGE_ROWS);
-        if spec.storage == Storage::Encoded {
-            let shard = fit(spec.shard_bytes, page, row_bytes, 1);
-            return RowCounts { page, row_group: shard, shard };
-        }
         let elements = row_bytes / spec.dtype.bytes();
         let row_group = fit(spec.row_group_bytes, page, row_bytes, elements);
         RowCounts { page, row_group, shard: fit(spec.shard_bytes, row_group, row_bytes, elements) }
     }
+
+    /// Those of encoded images: it is their bytes that fill row groups and shards.
+    const ENCODED: RowCounts = RowCounts { page: PAGE_ROWS, row_group: usize::MAX, shard: usize::MAX };
 
     /// The row counts of files of tensors that are no images, and may be small. A shard has any number of
     /// row groups.
@@ -73,13 +73,60 @@ fn fit(bytes: ByteSize, unit: usize, row_bytes: usize, elements: usize) -> usize
     (rows.min((SHARD_ELEMENTS - 1) / elements) / unit).max(1) * unit
 }
 
+/// Bytes that rows take in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowBytes {
+    /// All the same: tensors. Of images that are encoded, about so many.
+    Same(usize),
+    /// Each as many as its file, by the number of the record: images that are stored as they are. Those that will be
+    /// rejected have none.
+    OfFiles(Vec<u32>),
+}
+
+impl RowBytes {
+    /// Of the row of a record.
+    fn of(&self, record: u32) -> u64 {
+        match self {
+            RowBytes::Same(bytes) => *bytes as u64,
+            RowBytes::OfFiles(bytes) => bytes[record as usize].into(),
+        }
+    }
+
+    /// Of the rows of these records.
+    pub fn sum(&self, records: &[u32]) -> u64 {
+        records.iter().map(|record| self.of(*record)).sum()
+    }
+}
+
+/// What there is room for: so many rows, and so many bytes of them.
+#[derive(Clone, Copy)]
+struct Room {
+    rows: usize,
+    bytes: u64,
+}
+
+impl Room {
+    /// How many of the first rows fit.
+    fn fitting(self, rows: &[u32], row_bytes: &RowBytes) -> usize {
+        let mut left = self.bytes;
+        let fits = |row: &&u32| match left.checked_sub(row_bytes.of(**row)) {
+            Some(rest) => {
+                left = rest;
+                true
+            }
+            None => false,
+        };
+        rows.iter().take(self.rows).take_while(fits).count()
+    }
+}
+
 /// The rows that a run writes, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// How many rows each unit of a file has.
+    /// How many rows each unit of a file has at most.
     pub counts: RowCounts,
-    /// Bytes of the tensor of a row; about those of an encoded image.
-    pub row_bytes: usize,
+    /// Bytes of the rows.
+    pub row_bytes: RowBytes,
     /// In the order train, validation, test.
     pub shards: Vec<ShardPlan>,
 }
@@ -136,28 +183,36 @@ impl Plan {
     /// Otherwise a new shard begins. So an append copies no more than that, no row ever moves to
     /// another file, and of the shards of a split that appends began only the last is both shorter
     /// than two row groups and made of fewer than [`TAIL_ROW_GROUPS`].
-    ///
-    /// A tensor has `row_bytes`, an encoded image about so many.
-    pub fn of(records: &[Record], spec: &Spec, row_bytes: usize, tails: &Tails) -> Plan {
-        let counts = RowCounts::of(spec, row_bytes);
+    pub fn of(records: &[Record], spec: &Spec, row_bytes: RowBytes, tails: &Tails) -> Plan {
+        let is_encoded = spec.storage == Storage::Encoded;
+        let counts = match row_bytes {
+            RowBytes::Same(bytes) if !is_encoded => RowCounts::of(spec, bytes),
+            _ => RowCounts::ENCODED,
+        };
+        let room = |rows, bytes: u64| Room {
+            rows: counts.shard.saturating_sub(rows),
+            bytes: if is_encoded { spec.shard_bytes.0.saturating_sub(bytes) } else { u64::MAX },
+        };
         let mut shards = Vec::new();
         for &split in Split::ALL {
             let rows = ordered(records, split, spec);
             let mut rest = &rows[..];
             if let Some(tail) = tails.shards.get(&split) {
-                let added = (rows.len() * row_bytes) as u64;
+                let added = row_bytes.sum(&rows);
                 let cheap = tail.bytes <= (2 * added).max(TAIL_BYTES * spec.row_group_bytes.0);
                 if (cheap || tails.share_blocks) && tail.row_groups < TAIL_ROW_GROUPS {
-                    let room = counts.shard.saturating_sub(tail.rows).min(rest.len());
-                    let (fitting, others) = rest.split_at(room);
-                    if room > 0 {
+                    let (fitting, others) = rest.split_at(room(tail.rows, tail.bytes).fitting(rest, &row_bytes));
+                    if !fitting.is_empty() {
                         shards.push(ShardPlan { split, place: Place::Tail, rows: fitting.to_vec() });
                     }
                     rest = others;
                 }
             }
-            let new = |rows: &[u32]| ShardPlan { split, place: Place::New, rows: rows.to_vec() };
-            shards.extend(rest.chunks(counts.shard).map(new));
+            while !rest.is_empty() {
+                let (shard, others) = rest.split_at(room(0, 0).fitting(rest, &row_bytes).max(1));
+                shards.push(ShardPlan { split, place: Place::New, rows: shard.to_vec() });
+                rest = others;
+            }
         }
         Plan { counts, row_bytes, shards }
     }
@@ -169,16 +224,18 @@ impl Plan {
 
     /// The pages of all shards of all splits, in order.
     pub fn pages(&self) -> impl Iterator<Item = PagePlan<'_>> {
-        let counts = self.counts;
+        let bytes = if matches!(self.row_bytes, RowBytes::OfFiles(_)) { FILES_BYTES } else { u64::MAX };
+        let room = Room { rows: self.counts.page, bytes };
         self.shards.iter().flat_map(move |shard| {
-            pieces(0..shard.rows.len(), counts.row_group).flat_map(move |in_group| {
-                let group_end = in_group.end;
-                pieces(in_group, counts.page).map(move |in_page| PagePlan {
-                    split: shard.split,
-                    place: shard.place,
-                    ends_shard: in_page.end == shard.rows.len(),
-                    ends_row_group: in_page.end == group_end,
-                    rows: &shard.rows[in_page],
+            shard.rows.chunks(self.counts.row_group).enumerate().flat_map(move |(group, in_group)| {
+                let ends_last = group == (shard.rows.len() - 1) / self.counts.row_group;
+                let mut rest = in_group;
+                std::iter::from_fn(move || {
+                    let length = room.fitting(rest, &self.row_bytes).max(1);
+                    let rows = rest.split_off(..length)?;
+                    let ends_row_group = rest.is_empty();
+                    let ends_shard = ends_row_group && ends_last;
+                    Some(PagePlan { split: shard.split, place: shard.place, ends_shard, ends_row_group, rows })
                 })
             })
         })
@@ -197,10 +254,4 @@ fn ordered(records: &[Record], split: Split, spec: &Spec) -> Vec<u32> {
             rows.into_iter().map(|(_, index)| index).collect()
         }
     }
-}
-
-/// Cuts a range into pieces of `length`, the last one shorter.
-fn pieces(range: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>> {
-    let end = range.end;
-    range.step_by(length).map(move |start| start..(start + length).min(end))
 }

@@ -26,8 +26,8 @@ fn class(error: &Error) -> &'static str {
         Error::Spec(_) | Error::NoSource | Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) => "SettingError",
         Error::NoDataset(_) | Error::SourceNotFolder(_) | Error::NoImages(_) => "NotFoundError",
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "NotFoundError",
-        Error::Damaged { .. } | Error::NoTensors(_) | Error::EncodedImages(_) => "DamagedError",
-        Error::NoColumn { .. } => "ColumnError",
+        Error::Damaged { .. } | Error::NoTensors(_) => "DamagedError",
+        Error::NoColumn { .. } | Error::EncodedImages(_) => "ColumnError",
         Error::NoRow { .. } => "RowError",
         Error::Repack { source, .. } => repack_class(source),
         Error::OutputTaken(_)

@@ -156,7 +156,9 @@ pub fn hint(error: &Error) -> Option<String> {
         }
         Error::Spec(SpecError::Untouched(_)) => "add `--size 224`, or leave that out".into(),
         Error::Spec(SpecError::NotEncoded(_)) => "add `--storage encoded`, or leave that out".into(),
-        Error::Spec(SpecError::NoTensors(_)) => "use `--storage tensor`, or leave that out".into(),
+        Error::Spec(SpecError::NoTensors(_)) => "use `--storage tensor` and a `--size`, or leave that out".into(),
+        Error::Spec(SpecError::JpegSide { .. }) => "choose a smaller `--size`, or `--encoding png`".into(),
+        Error::Spec(SpecError::StoredFileBytes { .. }) => "choose a smaller `--max-file-bytes`".into(),
         Error::Spec(SpecError::UnknownToEncoding { .. }) => "choose another `--encoding`, or leave that out".into(),
         Error::Spec(SpecError::TensorTooLarge { .. }) => "choose a smaller `--size`".into(),
         Error::Spec(SpecError::FloatsOnly { .. }) => {

@@ -225,7 +225,7 @@ pub enum Error {
         path: String,
     },
     /// The dataset holds part of a conversion that this one does not continue.
-    #[error("output folder `{}` holds a conversion that was interrupted, with other settings or sources", .0.display())]
+    #[error("output folder `{}` holds a conversion that was interrupted, with other settings, sources or files", .0.display())]
     OtherConversion(PathBuf),
     /// A file without tensors.
     #[error("`{}` holds no tensors", .0.display())]

@@ -41,6 +41,18 @@ pub enum SpecError {
         /// What it lacks.
         what: &'static str,
     },
+    /// Sides that readers of JPEGs don't take.
+    #[error("a JPEG has at most {most} pixels a side")]
+    JpegSide {
+        /// How many they take.
+        most: u32,
+    },
+    /// A limit of files that lets files pass which can't be stored.
+    #[error("a file that is stored as it is has at most {most} bytes")]
+    StoredFileBytes {
+        /// How many.
+        most: u64,
+    },
     /// A quality that is none.
     #[error("quality `{0}` is not a whole number from 1 to 100")]
     Quality(String),

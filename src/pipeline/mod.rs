@@ -9,6 +9,7 @@ mod window;
 mod worker;
 mod writer;
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 
@@ -111,6 +112,15 @@ pub(crate) fn hash_files(
         true => Err(Error::Interrupted),
         false => Ok(hashes.into_iter().flatten().collect()),
     }
+}
+
+/// The length in bytes of the file of every record; 0 of those that can't be read, or are too long, and will be rejected.
+pub(crate) fn file_lengths(discovery: &Discovery, spec: &Spec, pool: &rayon::ThreadPool) -> Vec<u32> {
+    let length = |record: &Record| {
+        let length = fs::metadata(discovery.path(record)).ok()?.len();
+        u32::try_from(length).ok().filter(|_| length <= spec.limits.file_bytes.0)
+    };
+    pool.install(|| discovery.records.par_iter().map(|record| length(record).unwrap_or(0)).collect())
 }
 
 /// Decodes everything and adds the shards to the draft. The rejects of the run: those it begins with,

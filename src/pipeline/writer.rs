@@ -49,7 +49,7 @@ impl<'a> Writer<'a> {
             encoded: 0,
             shard: None,
             statistics: Statistics::default(),
-            left: (job.plan.rows() * job.plan.row_bytes) as u64,
+            left: job.plan.shards.iter().map(|shard| job.plan.row_bytes.sum(&shard.rows)).sum(),
             rejects,
         }
     }
@@ -101,7 +101,7 @@ impl<'a> Writer<'a> {
             let statistics = std::mem::take(&mut self.statistics);
             self.draft.add_shard(plan.split, shard.map(|shard| (shard, statistics)), &self.rejects)?;
         }
-        self.left -= (plan.rows.len() * self.job.plan.row_bytes) as u64;
+        self.left -= self.job.plan.row_bytes.sum(plan.rows);
         Ok(())
     }
 

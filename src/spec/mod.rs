@@ -196,13 +196,13 @@ impl Spec {
     /// # Errors
     /// If there are any.
     pub fn check(&self) -> Result<(), SpecError> {
+        Encoder::check(self)?;
         if self.jpeg_shrink.is_some() && self.jpeg_decoder == JpegDecoder::Zune {
             return Err(SpecError::ShrinkingDecoder(self.jpeg_decoder));
         }
         if !cfg!(feature = "turbojpeg") && self.jpeg_decoder == JpegDecoder::LibjpegTurbo {
             return Err(SpecError::MissingDecoder(self.jpeg_decoder));
         }
-        Encoder::check(self)?;
         if TensorShape::of(self)?.is_some() {
             Elements::of(self)?;
             Method::of(self)?;

@@ -38,7 +38,8 @@ fn batches(s: &Scratch, shard: &str) -> Vec<RecordBatch> {
 
 /// The shards of a dataset in the order of their rows.
 fn shards(s: &Scratch) -> Vec<String> {
-    ["train", "test"].into_iter().flat_map(|split| s.shards("d", split)).collect()
+    let there = ["train", "test"].into_iter().filter(|split| s.path().join("d").join(split).is_dir());
+    there.flat_map(|split| s.shards("d", split)).collect()
 }
 
 /// By key, the name and the bytes of every stored image.
@@ -106,6 +107,83 @@ fn row_groups_end_where_their_bytes_end() {
     }
 }
 
+/// Writes a small image that is as long as this.
+fn image_of(s: &Scratch, name: &str, bytes: usize) {
+    let mut image = fs::read(s.image(name)).unwrap();
+    image.resize(bytes, 0);
+    s.file(name, &image);
+}
+
+fn rows_of_shards(s: &Scratch) -> Vec<u64> {
+    let manifest = s.manifest("d");
+    manifest["splits"]["train"]["shards"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|shard| shard["rows"].as_u64().unwrap())
+        .collect()
+}
+
+#[test]
+fn shards_end_where_the_bytes_of_their_files_end() {
+    let s = Scratch::new();
+    (0..4).for_each(|number| image_of(&s, &format!("src/a/{number}.png"), 50_000));
+    s.images(&["src/b"], 40);
+    let sizes = "--split train=1 --order path --shard-bytes 100000 --row-group-bytes 50000";
+    s.convert(&format!("src --out d --storage encoded {sizes}")).exits(0);
+    assert_eq!(rows_of_shards(&s), [2, 2, 40]);
+    // Two of the shards are full, though of few rows.
+    let before = s.dataset("d");
+    s.run("compact", "d").exits(0);
+    assert!(s.dataset("d") == before);
+
+    image_of(&s, "src/b/x.png", 50_000);
+    s.run("append", "src --out d").exits(0);
+    assert_eq!(rows_of_shards(&s), [2, 2, 41]);
+    image_of(&s, "src/b/y.png", 50_000);
+    s.run("append", "src --out d").exits(0);
+    assert_eq!(rows_of_shards(&s), [2, 2, 41, 1]);
+    s.run("compact", "d").exits(0);
+    assert_eq!(rows_of_shards(&s), [2, 2, 41, 1]);
+    s.is_whole("d");
+    assert_eq!(stored(&s), found(&s));
+}
+
+#[test]
+fn files_that_are_too_long_fill_no_shard() {
+    let s = source();
+    File::create(s.path().join("src/a/long.png")).unwrap().set_len(3 << 30).unwrap();
+    s.convert("src --out d --storage encoded --split train=1 --shard-bytes 1MiB").exits(3);
+    assert_eq!(rows_of_shards(&s), [40]);
+    assert_eq!(s.rejects("d")[0][..2], ["a/long.png", "decode"]);
+}
+
+#[test]
+fn row_groups_that_are_only_compressed_stay() {
+    for format in ["parquet", "arrow"] {
+        let s = Scratch::new();
+        for number in 0..12 {
+            let path = s.file(&format!("src/a/{number}.bmp"), &[]);
+            image::RgbImage::from_pixel(60, 50, image::Rgb([number; 3])).save(path).unwrap();
+        }
+        let settings = format!("--format {format} --compression zstd --row-group-bytes 40000 --split train=1");
+        s.convert(&format!("src --out d --storage encoded {settings}")).exits(0);
+        let before = s.dataset("d");
+        s.run("compact", "d").exits(0);
+        assert!(s.dataset("d") == before, "{format}");
+    }
+}
+
+#[test]
+fn files_that_pillow_does_not_know_are_told() {
+    let s = source();
+    let path = s.file("src/a/x.hdr", &[]);
+    image::Rgb32FImage::from_pixel(3, 2, image::Rgb([0.5; 3])).save(path).unwrap();
+    let told = "stored as they are, files named pam, hdr, exr, ff can't be decoded by Pillow: 1";
+    assert!(s.convert("src --out d --storage encoded").exits(0).stderr.contains(told));
+    assert!(!s.convert("src --out e --storage encoded --size 8").exits(0).stderr.contains("Pillow"));
+}
+
 #[test]
 fn png_keeps_the_pixels_of_the_tensor() {
     for channels in ["rgb", "gray", "rgba"] {
@@ -167,7 +245,7 @@ fn threads_change_nothing() {
 fn rows_are_added_merged_and_taken_back() {
     for settings in ["", "--format arrow", "--size 16 --quality 50"] {
         let s = source();
-        let sizes = "--split train=0.9,test=0.1 --row-group-bytes 20000 --shard-bytes 4000";
+        let sizes = "--split train=0.9,test=0.1 --row-group-bytes 20000 --shard-bytes 40000";
         s.convert(&format!("src --out d --storage encoded {sizes} {settings}")).exits(0);
         let (before, files) = (stored(&s), s.files("d/train"));
         for number in 20..25 {
@@ -255,11 +333,29 @@ fn settings_that_make_no_sense_are_refused() {
     );
     refused(
         "--size 8 --storage encoded --dtype f32",
-        "error: encoded images have no type but u8\nhint: use `--storage tensor`, or leave that out",
+        "error: encoded images have no type but u8\nhint: use `--storage tensor` and a `--size`, or leave that out",
     );
     refused(
         "--size 8 --storage encoded --layout chw",
-        "error: encoded images have no layout but hwc\nhint: use `--storage tensor`, or leave that out",
+        "error: encoded images have no layout but hwc\n\
+         hint: use `--storage tensor` and a `--size`, or leave that out",
+    );
+    refused(
+        "--size 8 --storage encoded --mean 0.5",
+        "error: encoded images have no mean\nhint: use `--storage tensor` and a `--size`, or leave that out",
+    );
+    refused(
+        "--storage encoded --jpeg-shrink",
+        "error: images without a size are stored as they are, so jpeg-shrink has no meaning\n\
+         hint: add `--size 224`, or leave that out",
+    );
+    refused(
+        "--storage encoded --max-file-bytes 4GiB",
+        "error: a file that is stored as it is has at most 2147418112 bytes\nhint: choose a smaller `--max-file-bytes`",
+    );
+    refused(
+        "--storage encoded --size 4x65501",
+        "error: a JPEG has at most 65500 pixels a side\nhint: choose a smaller `--size`, or `--encoding png`",
     );
     refused(
         "--size 8 --storage encoded --channels rgba",

@@ -106,7 +106,7 @@ fn what_was_finished_is_whole_and_says_so() {
 fn other_conversion_does_not_go_on() {
     let s = stopped("");
     let before = s.dataset("out");
-    let message = "error: output folder `out` holds a conversion that was interrupted, with other settings or sources\n\
+    let message = "error: output folder `out` holds a conversion that was interrupted, with other settings, sources or files\n\
                    hint: `inlaid append` keeps its rows and adds what is missing; `--overwrite` begins anew";
     s.convert(&format!("src --out out {SMALL} --seed 1")).fails(1, message);
     s.convert("src --out out --size 8").fails(1, message);
