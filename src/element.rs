@@ -225,8 +225,8 @@ fn make_blocks<const N: usize>(samples: &[f32], elements: &mut [u8], make: impl 
 
 #[inline(always)]
 fn each(values: &mut [f32; BLOCK], value: impl Fn(usize, f32) -> f32) {
-    for at in 0..BLOCK {
-        values[at] = value(at, values[at]);
+    for (at, place) in values.iter_mut().enumerate() {
+        *place = value(at, *place);
     }
 }
 

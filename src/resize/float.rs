@@ -134,9 +134,9 @@ impl<const C: usize, const L: usize, S: Copy + Into<f32>, E: Element> Passes<'_,
                     }
                 }
             }
-            for row in 0..ROWS {
+            for (row, sums) in sums.iter().enumerate() {
                 // What is too much is written over by the next pixel.
-                self.resized[row * each_resized + x * C..][..L].copy_from_slice(&sums[row]);
+                self.resized[row * each_resized + x * C..][..L].copy_from_slice(sums);
             }
         }
         for row in 0..count {

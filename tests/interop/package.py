@@ -1,9 +1,45 @@
 """What the tests of the Python package share."""
 
+import inlaid
 import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
+import pytest
+
+from conftest import SAMPLE
+
+KINDS = [
+    (storage, format, compression)
+    for storage in ("tensor", "binary")
+    for format in ("parquet", "arrow")
+    for compression in ("none", "lz4", "zstd")
+]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids="-".join)
+def kind(request, sample):
+    """A dataset of every kind, and what pyarrow reads from its training rows."""
+    folder = sample(*request.param)
+    return folder, read_with_pyarrow(folder / "train")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """A dataset of several row groups and shards."""
+    out = tmp_path_factory.mktemp("package") / "dataset"
+    inlaid.convert(SAMPLE, out, 64, row_group_bytes=5 * 64 * 64 * 3, shard_bytes=12 * 64 * 64 * 3, progress=False)
+    return out
+
+
+@pytest.fixture(scope="module")
+def train(dataset):
+    return inlaid.open(dataset)["train"]
+
+
+@pytest.fixture(scope="module")
+def expected(dataset):
+    return read_with_pyarrow(dataset / "train")
 
 
 def read_with_pyarrow(folder):
