@@ -214,3 +214,41 @@ fn pad<'a>(row: &[u8], padded: &'a mut Vec<u8>) -> &'a [u8] {
     padded.resize(row.len() + BEYOND, 0);
     padded
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resize::method::{Kernel, Reach, Rule};
+    use crate::resize::window;
+    use crate::spec::Spec;
+
+    /// Asserts that a row of this many pixels becomes the same row of that many by both ways.
+    fn agree<const C: usize, const L: usize>(precision: Precision, from: u32, to: u32) {
+        let spec = Spec::new(format!("1x{to}").parse().unwrap());
+        let mut taps = Taps::default();
+        taps.compute(Rule::Kernel(Kernel::Lanczos3, Reach::Widened), &window::axes(&spec, [from, 1])[0]);
+        let mut weights = Vec::new();
+        let bits = precision.quantize(&taps, &mut weights);
+        // Steps between black and white overshoot.
+        let bytes = (0..from as usize * C).map(|n| [0, 255, (n * 7 % 251) as u8][n / 5 % 3]);
+        let samples: Vec<u8> = bytes.chain([0xAA; BEYOND]).collect();
+        let (mut one_by_one, mut by_quads) = (vec![0; to as usize * C], vec![0; to as usize * C]);
+        Weighted { runs: &taps.runs, weights: &weights, bits }.resize_row::<C, L>(&samples, &mut one_by_one);
+        let mut quads = Quads::default();
+        quads.set(&taps.runs, &weights);
+        if quads.resize_row::<C>(&taps.runs, bits, &samples, &mut by_quads) {
+            assert_eq!(by_quads, one_by_one, "{C} channels, {precision:?}, {from} to {to}");
+        }
+    }
+
+    #[test]
+    fn vectors_make_the_bytes_that_are_made_one_by_one() {
+        for precision in [Precision::Pillow, Precision::Torch] {
+            for (from, to) in [(1, 1), (1, 9), (2, 3), (7, 5), (50, 224), (400, 7), (9000, 1)] {
+                agree::<1, 1>(precision, from, to);
+                agree::<3, 4>(precision, from, to);
+                agree::<4, 4>(precision, from, to);
+            }
+        }
+    }
+}
