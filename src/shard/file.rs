@@ -16,13 +16,16 @@ use crate::error::Error;
 /// How much is copied at a time.
 const COPY_BYTES: usize = 1 << 20;
 
+/// How much is written at a time, so that it is still in a cache of the processor when its checksum is computed.
+const WRITE_BYTES: usize = 256 << 10;
+
 /// A new file that becomes a shard.
 pub(super) struct ShardFile {
     path: PathBuf,
     file: File,
     bytes: u64,
-    /// Whether what is written is in the file already.
-    in_place: bool,
+    /// How many bytes of what is written next are in the file already.
+    ahead: u64,
     /// Of what lies outside of the row groups.
     outside: Hasher,
     row_group: Option<Hasher>,
@@ -35,7 +38,7 @@ impl ShardFile {
             path: path.to_owned(),
             file: disk::create(path)?,
             bytes: 0,
-            in_place: false,
+            ahead: 0,
             outside: Hasher::new(),
             row_group: None,
             row_groups: Vec::new(),
@@ -117,14 +120,24 @@ impl ShardFile {
             self.add_copy(shard, number, all)?;
         }
         self.copy(shard, end..shard.bytes(), is_shared)?;
-        self.in_place = true;
+        self.ahead = u64::MAX;
         let end = (&self.file).seek(SeekFrom::End(0)).and_then(|_| disk::sync(&self.file));
         end.map_err(Error::io("write", &self.path))
     }
 
     /// What is written from now on goes behind the bytes that the file began with.
     pub(super) fn go_on(&mut self) {
-        self.in_place = false;
+        self.ahead = 0;
+    }
+
+    /// Writes what the writer of the format is going to write next, some kilobytes at a time: it only counts them then.
+    pub(super) fn write_ahead<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
+        let start = self.bytes;
+        for part in parts {
+            self.write_all(part)?;
+        }
+        self.ahead = self.bytes - start;
+        Ok(())
     }
 
     /// Copies bytes of a shard. Where blocks are shared they are there, and only have to be hashed.
@@ -154,10 +167,12 @@ impl ShardFile {
 
 impl Write for ShardFile {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if self.in_place {
-            return Ok(buf.len());
+        if self.ahead > 0 {
+            let passed = buf.len().min(self.ahead.try_into().unwrap_or(usize::MAX));
+            self.ahead -= passed as u64;
+            return Ok(passed);
         }
-        let written = disk::write(&self.file, buf)?;
+        let written = disk::write(&self.file, &buf[..buf.len().min(WRITE_BYTES)])?;
         self.count(&buf[..written]);
         Ok(written)
     }

@@ -137,6 +137,11 @@ impl ParquetShard {
         let dictionary = self.columns.pages().and_then(|pages| pages.dictionary());
         let tensor_column = self.writer.schema_descr().column(self.images);
         let chunk = TensorChunk { dictionary: dictionary.as_ref(), pages: &group.pages };
+        let is_ahead = self.images == 0 && self.columns.pages().is_some();
+        if is_ahead {
+            // The crate would copy it to write it in pieces of 8 KiB.
+            self.writer.inner_mut().write_ahead(chunk.parts())?;
+        }
 
         let encoders = self.encoders.create_column_writers(self.writer.flushed_row_groups().len())?;
         let mut row_group = self.writer.next_row_group()?;
@@ -144,8 +149,11 @@ impl ParquetShard {
         for (index, field) in self.columns.schema().fields().iter().enumerate() {
             if index == self.columns.images() && self.columns.pages().is_some() {
                 encoders.next();
-                row_group
-                    .append_column(&chunk, chunk.close_result(tensor_column.clone(), self.columns.compression())?)?;
+                let close = chunk.close_result(tensor_column.clone(), self.columns.compression())?;
+                match is_ahead {
+                    true => row_group.append_column(&InPlace(chunk.len()), close)?,
+                    false => row_group.append_column(&chunk, close)?,
+                }
                 continue;
             }
             let array = others.next().expect("there is an array for every other column");
@@ -301,9 +309,13 @@ struct TensorChunk<'a> {
     pages: &'a [Page],
 }
 
-impl TensorChunk<'_> {
-    fn all_pages(&self) -> impl Iterator<Item = &Page> {
+impl<'a> TensorChunk<'a> {
+    fn all_pages(&self) -> impl Iterator<Item = &'a Page> {
         self.dictionary.into_iter().chain(self.pages)
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.all_pages().flat_map(|page| [&page.header[..], page.body()])
     }
 
     fn close_result(&self, column: ColumnDescPtr, compression: Compression) -> Result<ColumnCloseResult, ParquetError> {
@@ -355,8 +367,7 @@ impl<'a> ChunkReader for TensorChunk<'a> {
 
     fn get_read(&self, start: u64) -> Result<Parts<'a>, ParquetError> {
         assert_eq!(start, 0, "a chunk is appended from its first byte");
-        let pages = self.dictionary.into_iter().chain(self.pages);
-        Ok(Parts(pages.flat_map(|page| [&page.header[..], page.body()]).collect()))
+        Ok(Parts(self.parts().collect()))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
