@@ -38,9 +38,9 @@ const ROW_GROUPS_AHEAD: usize = 2;
 /// images, which don't wait for their row group.
 const PAGES_PER_THREAD: usize = 2;
 
-/// Pages that a thread takes at a time while there are plenty, for their files are hashed side by side:
+/// Rows that a thread takes at a time while there are plenty, in pages, for their files are hashed side by side:
 /// eight files keep 0.59 of the lanes busy, sixteen 0.87.
-const PAGES_TOGETHER: usize = 2;
+const ROWS_TOGETHER: usize = 16;
 
 /// Files that a thread hashes at a time where it does nothing else: enough to keep eight lanes busy.
 const HASHED_TOGETHER: usize = 32;
@@ -137,8 +137,7 @@ pub(crate) fn write_shards(
         None => PAGES_PER_THREAD * pool.current_num_threads(),
     };
     let width = ahead + PAGES_PER_THREAD * pool.current_num_threads();
-    let plenty = 2 * PAGES_TOGETHER * pool.current_num_threads();
-    let window = Window::new(job.plan, job.pages, width, plenty);
+    let window = Window::new(job.plan, job.pages, width, pool.current_num_threads());
     let (sender, receiver) = channel();
     job.options.progress.begin(job.plan.rows(), rejects.len());
     pool.in_place_scope(|scope| {

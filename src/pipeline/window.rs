@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::PAGES_TOGETHER;
+use super::{PAGES_PER_THREAD, ROWS_TOGETHER};
 use crate::page::PageLayout;
 use crate::plan::{PagePlan, Plan};
 
@@ -12,8 +12,9 @@ pub(super) struct Window<I> {
     state: Mutex<WindowState<I>>,
     moved: Condvar,
     width: usize,
-    /// With fewer pages left, threads take one at a time, so that all have something to do.
-    plenty: usize,
+    threads: usize,
+    /// Pages that a thread takes at a time, at most.
+    together: usize,
 }
 
 struct WindowState<I> {
@@ -31,19 +32,22 @@ struct WindowState<I> {
 }
 
 impl<'a> Window<()> {
-    /// The pages of a plan, at most `width` beyond the first unwritten one.
+    /// The pages of a plan, at most `width` beyond the first unwritten one, for so many threads.
     pub(super) fn new(
         plan: &'a Plan,
         pages: Option<PageLayout>,
         width: usize,
-        plenty: usize,
+        threads: usize,
     ) -> Window<impl Iterator<Item = PagePlan<'a>>> {
         let left = plan.pages().count();
         let buffers = pages.map_or_else(VecDeque::new, |pages| {
             std::iter::repeat_with(|| pages.zeroed()).take(width.min(left)).collect()
         });
         let state = WindowState { pages: plan.pages(), left, next: 0, first_unwritten: 0, closed: false, buffers };
-        Window { state: Mutex::new(state), moved: Condvar::new(), width, plenty }
+        // All threads together take half of the window, so that none waits while others fill what they have taken.
+        let most = (width / (2 * threads)).max(PAGES_PER_THREAD);
+        let together = (ROWS_TOGETHER / plan.counts.page).clamp(1, most);
+        Window { state: Mutex::new(state), moved: Condvar::new(), width, threads, together }
     }
 }
 
@@ -54,7 +58,9 @@ impl<'a, I: Iterator<Item = PagePlan<'a>>> Window<I> {
         let far = |state: &mut WindowState<I>| !state.closed && state.next >= state.first_unwritten + self.width;
         let mut state = self.moved.wait_while(state, far).unwrap_or_else(PoisonError::into_inner);
         let near = (state.first_unwritten + self.width).saturating_sub(state.next);
-        let count = if state.left > self.plenty { PAGES_TOGETHER.min(near) } else { 1 };
+        // Fewer and fewer in the end, so that all threads have something to do.
+        let share = (state.left / (2 * self.threads)).max(1);
+        let count = self.together.min(share).min(near);
         let open = !state.closed;
         let next = || {
             let plan = state.pages.next().filter(|_| open)?;
