@@ -124,7 +124,9 @@ impl<const C: usize, const L: usize, S: Copy + Into<f32>, E: Element> Passes<'_,
         for (x, across) in self.runs[0].iter().enumerate() {
             let weights = across.of(self.weights[0]);
             let begin = (across.first as usize - self.first) * C;
-            let rows = rows.map(|row| &row[begin..][..(weights.len() - 1) * C + L]);
+            let part = |row: usize| &rows[row][begin..][..(weights.len() - 1) * C + L];
+            // One by one: `map` would be a call.
+            let rows: [&[f32]; ROWS] = [part(0), part(1), part(2), part(3)];
             let mut sums = [[0.0; L]; ROWS];
             for (number, weight) in weights.iter().enumerate() {
                 for row in 0..ROWS {
