@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::encoded;
 use crate::error::Error;
@@ -21,6 +21,9 @@ pub const TENSOR_COLUMN: &str = "image";
 
 /// The key of the class names in the metadata of a shard's schema: a JSON array.
 pub(crate) const CLASSES: &str = "inlaid.classes";
+
+/// The key of the features of Hugging Face `datasets` in that metadata: a JSON object.
+pub(crate) const HUGGINGFACE: &str = "huggingface";
 
 /// Where columns come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +54,7 @@ impl Columns {
         let shape = TensorShape::of(spec)?.filter(|_| spec.storage != Storage::Encoded);
         let metadata = HashMap::from([
             (
-                "huggingface".to_owned(),
+                HUGGINGFACE.to_owned(),
                 json!({ "info": { "features": features(spec, shape.as_ref(), classes) } }).to_string(),
             ),
             ("inlaid.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
@@ -143,7 +146,7 @@ impl Columns {
 }
 
 /// The features of Hugging Face `datasets`.
-fn features(spec: &Spec, shape: Option<&TensorShape>, classes: &[String]) -> serde_json::Value {
+fn features(spec: &Spec, shape: Option<&TensorShape>, classes: &[String]) -> Value {
     let value = |dtype: &str| json!({ "dtype": dtype, "_type": "Value" });
     let image = match (shape, spec.storage) {
         (None, _) => json!({ "_type": "Image" }),
@@ -164,6 +167,12 @@ fn features(spec: &Spec, shape: Option<&TensorShape>, classes: &[String]) -> ser
         "source_width": value("int32"),
         "sha256": value("string"),
     })
+}
+
+/// The features of Hugging Face `datasets` by column that the metadata of any schema tells.
+pub(crate) fn told_features(schema: &Schema) -> Option<Value> {
+    let text = schema.metadata().get(HUGGINGFACE)?;
+    Some(serde_json::from_str::<Value>(text).ok()?.get("info")?.get("features")?.clone())
 }
 
 /// Lower-case hex digits.

@@ -7,11 +7,12 @@ use std::sync::{Mutex, PoisonError};
 
 use arrow_array::{Array, ArrayRef, new_empty_array};
 use arrow_buffer::MutableBuffer;
+use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 
 use super::column::TensorColumn;
 use super::file::{Owned, TensorFile, Tensors};
-use crate::columns::CLASSES;
+use crate::columns::{CLASSES, told_features};
 use crate::error::Error;
 
 /// Decoded row groups that are kept where pages are not verbatim: as many as are read at a time by a
@@ -93,17 +94,15 @@ impl Table {
     }
 
     /// The Arrow schema of its files.
-    pub fn schema(&self) -> &arrow_schema::SchemaRef {
+    pub fn schema(&self) -> &SchemaRef {
         &self.files[0].schema
     }
 
-    /// The names of the classes, as the files say that were written by inlaid; a label is an index into
-    /// them. Empty if there are none.
+    /// The names of the classes; a label is an index into them. They are in the metadata of files that
+    /// inlaid has written, or as the `ClassLabel` called `label` among the features of Hugging Face
+    /// `datasets`. Empty if there are none.
     pub fn classes(&self) -> Vec<String> {
-        let lists = self.files.iter().filter_map(|file| {
-            let text = file.schema.metadata().get(CLASSES)?;
-            serde_json::from_str::<Vec<String>>(text).ok()
-        });
+        let lists = self.files.iter().filter_map(|file| class_names(&file.schema));
         // Appends add classes at the end, so the longest list is the newest.
         lists.max_by_key(Vec::len).unwrap_or_default()
     }
@@ -249,6 +248,14 @@ impl Table {
         kept.truncate(DECODED - 1);
         kept.push_front((number, tensors.clone()));
         Ok(tensors)
+    }
+}
+
+/// The names of the classes that the metadata of a schema tells.
+fn class_names(schema: &Schema) -> Option<Vec<String>> {
+    match schema.metadata().get(CLASSES) {
+        Some(text) => serde_json::from_str(text).ok(),
+        None => serde_json::from_value(told_features(schema)?.get("label")?.get("names")?.clone()).ok(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use arrow_schema::{DataType, Field, Schema};
 use serde::Deserialize;
-use serde_json::Value;
 
+use crate::columns::told_features;
 use crate::error::RepackError;
 use crate::read::Element;
 use crate::spec::{Dtype, RepackSpec, Shape};
@@ -20,9 +20,6 @@ pub(super) const SHAPE: &str = "inlaid:shape";
 
 /// The key of the type of elements where a column is bytes.
 pub(super) const DTYPE: &str = "inlaid:dtype";
-
-/// The key of the features of Hugging Face `datasets` in the metadata of a schema.
-pub(super) const HUGGINGFACE: &str = "huggingface";
 
 /// A column that may hold tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +131,7 @@ fn told_shape(field: &Field, schema: &Schema) -> Option<Vec<usize>> {
     let metadata = field.metadata().get(key).and_then(|text| serde_json::from_str::<Metadata>(text).ok());
     metadata.map(|metadata| metadata.shape).or_else(|| {
         // Array2D to Array5D; a first dimension that may vary is null.
-        let feature = features(schema)?.get(field.name())?.get("shape")?.clone();
+        let feature = told_features(schema)?.get(field.name())?.get("shape")?.clone();
         serde_json::from_value(feature).ok()
     })
 }
@@ -142,12 +139,6 @@ fn told_shape(field: &Field, schema: &Schema) -> Option<Vec<usize>> {
 /// Whether the column is what Arrow calls one of tensors.
 pub(super) fn is_extension(field: &Field) -> bool {
     field.metadata().get(EXTENSION).is_some_and(|name| name == TENSOR)
-}
-
-/// The features of Hugging Face `datasets` by column.
-pub(super) fn features(schema: &Schema) -> Option<Value> {
-    let text = schema.metadata().get(HUGGINGFACE)?;
-    Some(serde_json::from_str::<Value>(text).ok()?.get("info")?.get("features")?.clone())
 }
 
 /// The shape that tensors get, of which the lists have these lengths.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema, SchemaRef};
 use serde_json::{Value, json};
 
-use super::column::{DTYPE, EXTENSION, EXTENSION_METADATA, HUGGINGFACE, SHAPE, TENSOR, features, is_extension};
+use super::column::{DTYPE, EXTENSION, EXTENSION_METADATA, SHAPE, TENSOR, is_extension};
 use super::tensors::Tensors;
+use crate::columns::{HUGGINGFACE, told_features};
 use crate::error::RepackError;
 use crate::shard::{self, CHECKSUMS};
 use crate::tensor::list_type;
@@ -19,7 +20,7 @@ pub(super) fn repacked(source: &Schema, index: usize, tensors: &Tensors) -> Resu
         true => Ok(()),
         false => Err(RepackError::Unwritable { column: field.name().clone(), found: field.data_type().clone() }),
     })?;
-    let told = features(source).filter(|features| features.get(source.field(index).name()).is_some());
+    let told = told_features(source).filter(|features| features.get(source.field(index).name()).is_some());
     let field = field(source.field(index), tensors, told.is_some());
     let mut metadata = source.metadata().clone();
     // Those of the row groups that the source has.

@@ -180,6 +180,7 @@ def test_files_of_datasets(tmp_path, name, kind):
     inlaid.repack(tmp_path / "in", tmp_path / "out", progress=False)
     opened = inlaid.open(tmp_path / "out")
     assert opened.shape == shape and np.array_equal(opened[:], PIXELS.reshape(ROWS, *shape))
+    assert opened.classes == ["a", "b"]
     (file,) = (tmp_path / "out").iterdir()
     loaded = datasets.load_dataset("parquet", data_files=str(file), split="train")
     assert loaded.features["label"] == features["label"]
