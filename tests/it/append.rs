@@ -22,14 +22,14 @@ fn of_split(rows: &[ReadRow], split: &str) -> Vec<ReadRow> {
 
 /// Asserts that every split begins with the rows that it had.
 #[track_caller]
-fn begins_with(after: &[ReadRow], before: &[ReadRow]) {
+pub fn begins_with(after: &[ReadRow], before: &[ReadRow]) {
     for split in ["train", "validation", "test"] {
         let (after, before) = (of_split(after, split), of_split(before, split));
         assert!(after.starts_with(&before), "{split}: {after:?} does not begin with {before:?}");
     }
 }
 
-fn keys(rows: &[ReadRow]) -> Vec<&str> {
+pub fn keys(rows: &[ReadRow]) -> Vec<&str> {
     let mut keys: Vec<_> = rows.iter().map(|row| row.path.as_str()).collect();
     keys.sort_unstable();
     keys
@@ -282,124 +282,6 @@ fn dry_run_says_what_an_append_would_do() {
     s.run("append", "src --out out").exits(3);
     let splits = |ran: &str| ran.lines().map(|line| line.chars().take(25).collect()).take(3).collect::<Vec<String>>();
     assert_eq!(splits(&s.run("append", "src --out out").exits(0).stdout), splits(&ran.stdout));
-}
-
-// Changed inputs and rejects
-
-#[test]
-fn changed_image_is_listed_and_its_row_stays() {
-    let s = dataset("");
-    let (before, original) = (s.dataset("out"), fs::read(s.path().join("src/cat/003.png")).unwrap());
-    let other = fs::read(s.path().join("src/dog/003.png")).unwrap();
-    s.file("src/cat/003.png", &other);
-    let ran = s.run("append", "src --out out").exits(3);
-    assert!(ran.stdout.contains("1 rejected: 1 content-changed\n"), "{}", ran.stdout);
-    let detail = "the dataset's row of this key was made from another content";
-    assert_eq!(s.rejects("out"), [["cat/003.png", "discover", "content-changed", detail]]);
-    let shards = |files: Vec<(String, Vec<u8>)>| {
-        files.into_iter().filter(|(name, _)| name.ends_with(".parquet")).collect::<Vec<_>>()
-    };
-    assert_eq!(shards(s.dataset("out")), shards(before));
-    s.is_whole("out");
-    let listed = s.dataset("out");
-    s.run("append", "src --out out").exits(0);
-    assert_eq!(s.dataset("out"), listed);
-
-    // What is as it was is no reject.
-    s.file("src/cat/003.png", &original);
-    s.run("append", "src --out out").exits(0);
-    assert_eq!(s.rejects("out"), [[""; 4]; 0]);
-    s.is_whole("out");
-}
-
-#[test]
-fn changed_image_stops_the_run_on_request() {
-    let s = dataset("");
-    s.file("src/cat/003.png", &fs::read(s.path().join("src/dog/003.png")).unwrap());
-    s.image("src/cat/new.png");
-    let before = s.dataset("out");
-    s.run("append", "src --out out --on-changed stop").fails(
-        1,
-        "error: `cat/003.png` has another content than the row that was made from it\n\
-         hint: leave out `--on-changed stop` to keep the row and list such images",
-    );
-    assert_eq!(s.dataset("out"), before);
-    s.run("append", "src --out out").exits(3);
-    assert_eq!(s.rows("out").len(), 21);
-}
-
-#[test]
-fn image_of_a_row_that_became_unusable_is_listed() {
-    let s = dataset("");
-    s.file("src/cat/003.png", b"");
-    s.run("append", "src --out out").exits(3);
-    assert_eq!(s.rejects("out"), [["cat/003.png", "decode", "empty", "the file is empty"]]);
-    assert_eq!(s.rows("out").len(), 20);
-    s.is_whole("out");
-}
-
-#[test]
-fn unusable_image_stops_an_append_on_request() {
-    let s = dataset("");
-    s.more_images(&["src/cat"], 10..40);
-    s.file("src/cat/broken.png", b"no image");
-    let before = s.dataset("out");
-    s.run("append", "src --out out --on-error stop --split-by").exits(2);
-    s.run("append", "src --out out --on-error stop").fails(
-        1,
-        "error: `cat/broken.png` can't be used: the content is no known image format\n\
-         hint: leave out `--on-error stop` to list such inputs and go on",
-    );
-    s.run("append", "src --out out --max-errors 0").exits(1);
-    begins_with(&s.rows("out"), &rows_of(&s, &before));
-    s.run("append", "src --out out").exits(3);
-    s.is_whole("out");
-}
-
-/// The rows that a dataset had when these were its files.
-fn rows_of(s: &Scratch, files: &[(String, Vec<u8>)]) -> Vec<ReadRow> {
-    for (name, bytes) in files {
-        s.file(&format!("earlier/{name}"), bytes);
-    }
-    s.rows("earlier")
-}
-
-#[test]
-fn repaired_image_becomes_a_row_and_its_line_goes() {
-    let s = Scratch::new();
-    s.images(&["src/cat"], 10);
-    s.file("src/cat/a.png", b"no image");
-    s.file("src/cat/b.png", b"");
-    s.convert(&format!("src --out out {SMALL}")).exits(3);
-    s.image("src/cat/a.png");
-    s.run("append", "src --out out").exits(3);
-    assert_eq!(s.rejects("out"), [["cat/b.png", "decode", "empty", "the file is empty"]]);
-    assert!(keys(&s.rows("out")).contains(&"cat/a.png"));
-    s.is_whole("out");
-    s.image("src/cat/b.png");
-    s.run("append", "src --out out").exits(0);
-    assert!(!s.path().join("out/rejects.jsonl").exists());
-    assert_eq!(s.rows("out").len(), 12);
-    s.is_whole("out");
-}
-
-#[test]
-fn rejects_of_other_runs_stay() {
-    let s = Scratch::new();
-    s.images(&["src/cat"], 10);
-    s.file("src/cat/broken.png", b"no image");
-    s.file("src/beside.png", b"");
-    s.convert(&format!("src --out out {SMALL}")).exits(3);
-    s.more_images(&["new/cat"], 10..12);
-    s.file("new/cat/empty.png", b"");
-    s.run("append", "new --out out").exits(3);
-    let paths = |s: &Scratch| s.rejects("out").into_iter().map(|[path, ..]| path).collect::<Vec<_>>();
-    assert_eq!(paths(&s), ["beside.png", "cat/broken.png", "cat/empty.png"]);
-    // A file that is gone is not judged again.
-    fs::remove_file(s.path().join("new/cat/empty.png")).unwrap();
-    s.run("append", "new --out out").exits(0);
-    assert_eq!(paths(&s), ["beside.png", "cat/broken.png", "cat/empty.png"]);
-    s.is_whole("out");
 }
 
 // What folders mean

@@ -1,6 +1,7 @@
 //! Behaviour through the real binary and the public API.
 
 mod append;
+mod append_rejects;
 mod cli;
 mod compact;
 mod compat;

@@ -1,0 +1,112 @@
+//! Processes that write to one folder at once: one holds the lock, the others are refused.
+
+use std::fs;
+use std::thread;
+
+use super::is_long;
+use super::scenario::{self, Scenario, inlaid};
+
+#[test]
+fn lock_of_a_killed_process_does_not_block() {
+    let scenario = Scenario::append();
+    scenario.restore();
+    assert!(scenario.run("kill:40").killed);
+    let lock = fs::read_to_string(scenario.out().join(".inlaid/lock")).unwrap();
+    assert!(lock.starts_with("process "), "{lock}");
+    let done = scenario.look().done;
+    scenario.complete(done);
+}
+
+#[test]
+fn processes_that_append_at_once_wait_their_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let sources: Vec<String> = (0..8).map(|number| format!("source-{number}")).collect();
+    for source in sources.iter().chain([&"first".to_owned()]) {
+        for class in ["cat", "dog"] {
+            (0..5).for_each(|number| scenario::image(&folder.path().join(source), class, source, number));
+        }
+    }
+    let first =
+        "convert first --out out --size 4 --split train=0.5,test=0.5 --row-group-bytes 384 --shard-bytes 768 --quiet";
+    assert_eq!(inlaid(folder.path(), first, None).code, Some(0));
+    let (mut left, mut rounds, mut lost) = (sources, 0, 0);
+    while !left.is_empty() {
+        rounds += 1;
+        assert!(rounds <= 8, "in every round one process holds the lock");
+        let append = |source: &String| inlaid(folder.path(), &format!("append {source} --out out --quiet"), None);
+        let ended: Vec<_> = thread::scope(|scope| {
+            let runs: Vec<_> = left.iter().map(|source| scope.spawn(|| append(source))).collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect()
+        });
+        let mut losers = Vec::new();
+        for (source, ended) in left.iter().zip(ended) {
+            if ended.code != Some(0) {
+                assert_is_locked(&ended.stderr);
+                losers.push(source.clone());
+            }
+        }
+        lost += losers.len();
+        left = losers;
+    }
+    let verification = inlaid::verify(&folder.path().join("out"), &[], &inlaid::RunOptions::default()).unwrap();
+    assert_eq!((verification.problems, verification.rows), (vec![], 90));
+    println!("{rounds} rounds, {lost} refused");
+}
+
+/// One of them makes the folder; nobody ever finds half of it, or removes it under another.
+#[test]
+fn processes_that_convert_at_once_make_one_dataset() {
+    let scenario = Scenario::convert();
+    let (mut lost, rounds) = (0, 10);
+    for _ in 0..rounds {
+        scenario.restore();
+        let ended: Vec<_> = thread::scope(|scope| {
+            let runs: Vec<_> = (0..8).map(|_| scope.spawn(|| scenario.run_undisturbed())).collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect()
+        });
+        for ended in ended.iter().filter(|ended| !matches!(ended.code, Some(0 | 3))) {
+            assert_is_locked(&ended.stderr);
+            lost += 1;
+        }
+        scenario.is_complete();
+    }
+    println!("{rounds} rounds, {lost} refused");
+}
+
+/// A conversion that fails takes away the folder that it has made, lock and all, while others wait for
+/// that lock or take it.
+#[test]
+fn failing_process_takes_no_lock_from_another() {
+    let scenario = Scenario::convert();
+    let useless = scenario.out().with_file_name("useless");
+    fs::create_dir_all(useless.join("cat")).unwrap();
+    fs::write(useless.join("cat/0.png"), b"").unwrap();
+    let fail =
+        || inlaid(useless.parent().unwrap(), "convert useless --out out --size 16 --split train=1 --quiet", None);
+    for _ in 0..if is_long() { 2000 } else { 100 } {
+        scenario.restore();
+        let ended: Vec<_> = thread::scope(|scope| {
+            let runs = (0..4).flat_map(|_| [scope.spawn(|| scenario.run_undisturbed()), scope.spawn(fail)]);
+            let runs: Vec<_> = runs.collect();
+            runs.into_iter().step_by(2).map(|run| run.join().unwrap()).collect()
+        });
+        for ended in ended.iter().filter(|ended| !matches!(ended.code, Some(0 | 3))) {
+            assert_is_locked(&ended.stderr);
+        }
+        if ended.iter().any(|ended| ended.code != Some(1)) {
+            scenario.is_complete();
+        }
+    }
+}
+
+/// `error: `out` is being written by process 123 on host there`
+#[track_caller]
+fn assert_is_locked(stderr: &str) {
+    let (message, hint) = stderr.trim_end().split_once('\n').expect("a message and a hint");
+    assert_eq!(hint, "hint: wait for it to end");
+    let holder = message.strip_prefix("error: `out` is being written by ").expect(message);
+    // Between taking the lock and writing its name a process is nameless.
+    let process = holder.strip_prefix("process ").and_then(|rest| rest.split_once(" on host "));
+    let is_named = process.is_some_and(|(id, host)| id.parse::<u32>().is_ok() && !host.is_empty());
+    assert!(is_named || holder == "another process", "{message}");
+}
