@@ -1,10 +1,11 @@
 """Converting photos to 224x224 tensors: inlaid and what people use instead, in images/s.
 
     python benches/peers.py PHOTOS [--images 5000] [--repeat 3] [--inlaid target/release/inlaid] [--naive PROGRAM]
+                                   [--libjpeg-turbo]
 
 Every run is a whole program with its imports, with two worker processes (inlaid: two threads), from class folders
 in the page cache to a new folder in --scratch, which is deleted afterwards. The rows take turns in each repetition.
-A ratio compares two runs of one repetition: inlaid's images/s over the row's; median, least and greatest.
+A ratio compares two runs of one repetition: inlaid's images/s over the row's; median (least to greatest).
 
 inlaid brings its output to disk (fsync of every file and folder) before it ends, and that is timed. It also hashes
 every file, splits, shuffles and writes a manifest. The others leave their output in the page cache.
@@ -15,6 +16,8 @@ every file, splits, shuffles and writes a manifest. The others leave their outpu
   OpenCV AREA, array_record  each process writes a file of its own, a record per image, uncompressed
   obvious Rust            a program given with --naive, called as PROGRAM INPUT OUTPUT.parquet; left out if not given
   inlaid                  inlaid convert --threads 2
+  inlaid, libjpeg-turbo   the same with --jpeg-decoder libjpeg-turbo: the pixels that OpenCV decodes; with
+                          --libjpeg-turbo only, and then --inlaid was built with --features turbojpeg
 
 Needs pillow, opencv-python-headless, pyarrow, numpy, array_record, and a release build of inlaid. Photos are
 hard-linked up to --images, into 10 class folders.
@@ -38,6 +41,8 @@ LINEAR = "OpenCV LINEAR, pyarrow"
 RECORDS = "OpenCV AREA, array_record"
 NAIVE = "obvious Rust"
 INLAID = "inlaid"
+TURBO = "inlaid, libjpeg-turbo"
+OURS = {INLAID: [], TURBO: ["--jpeg-decoder", "libjpeg-turbo"]}
 
 
 def resized_by_pillow(path):
@@ -128,9 +133,9 @@ def worker(row, folder, out):
 
 
 def command_of(row, options, folder, out):
-    if row == INLAID:
+    if row in OURS:
         command = [options.inlaid, "convert", folder, "--out", out, "--size", measure.SIZE]
-        return [*command, "--threads", WORKERS, "--quiet"]
+        return [*command, "--threads", WORKERS, "--quiet", *OURS[row]]
     if row == NAIVE:
         return [options.naive, folder, out / "train.parquet"]
     return [sys.executable, __file__, "--worker", row, folder, out]
@@ -138,7 +143,7 @@ def command_of(row, options, folder, out):
 
 def run(row, options, folder, out):
     """Seconds of one conversion, its output deleted."""
-    if row != INLAID:
+    if row not in OURS:
         out.mkdir()
     seconds = measure.timed(command_of(row, options, folder, out))
     shutil.rmtree(out)
@@ -148,21 +153,25 @@ def run(row, options, folder, out):
 def main():
     parser = measure.arguments(__doc__, images=5000, repeat=3)
     parser.add_argument("--naive", type=Path, help="the obvious Rust program")
+    parser.add_argument("--libjpeg-turbo", action="store_true", help="inlaid was built with it; measure that too")
     options = parser.parse_args()
     options.inlaid = measure.program(options.inlaid)
-    rows = [PILLOW, AREA, LINEAR, RECORDS, INLAID]
+    rows = [PILLOW, AREA, LINEAR, RECORDS]
     if options.naive:
         options.naive = measure.program(options.naive)
-        rows.insert(-1, NAIVE)
+        rows.append(NAIVE)
+    ours = [INLAID, TURBO] if options.libjpeg_turbo else [INLAID]
+    rows += ours
     with measure.scratch_folder(options.scratch) as scratch:
         folder = measure.class_folders(options.photos, options.images, scratch / "images")
         seconds = measure.repeated(options.repeat, rows, lambda row: run(row, options, folder, scratch / "dataset"))
     table = []
     for row in rows:
         rate = options.images / median(seconds[row])
-        ratios = measure.ratios(seconds[row], seconds[INLAID])
-        table.append([row, f"{rate:.0f}", f"{median(ratios):.2f}", f"{min(ratios):.2f}", f"{max(ratios):.2f}"])
-    measure.print_table([f"{options.images} images", "images/s", "inlaid / this", "least", "greatest"], table)
+        ratios = [measure.ratios(seconds[row], seconds[our]) for our in ours]
+        cells = [f"{median(each):.2f} ({min(each):.2f} to {max(each):.2f})" for each in ratios]
+        table.append([row, f"{rate:.0f}", *cells])
+    measure.print_table([f"{options.images} images", "images/s", *(f"{our} / this" for our in ours)], table)
     if not options.naive:
         print(f"\n`{NAIVE}` was not measured: no --naive.")
 

@@ -109,7 +109,7 @@ pub struct Convert {
     /// Share of the shorter side that `--fit shortest-side` keeps; 0.875 is 224 of 256 pixels
     #[arg(long, help_heading = "Pixels", value_name = "RATIO", default_value = "1")]
     crop_ratio: CropRatio,
-    /// Never enlarge: what is too small lies in the middle of the pad color
+    /// Never enlarge: what is too small (with --fit stretch: each side) lies in the middle of the pad color
     #[arg(long, help_heading = "Pixels")]
     only_shrink: bool,
     /// What margins are filled with and transparent pixels lie on: R,G,B, #RRGGBB or a name
