@@ -9,6 +9,7 @@
 mod full_disk;
 mod lock;
 mod scenario;
+mod tree;
 
 use std::thread;
 use std::time::{Duration, Instant};

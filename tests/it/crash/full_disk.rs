@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::scenario;
+use super::tree::Tree;
 
 #[test]
 fn full_file_system_changes_nothing() {
@@ -30,10 +31,7 @@ fn full_file_system_changes_nothing() {
         assert!(needed.is_some_and(|(_, bytes)| bytes.ends_with("KiB")), "{message}");
         assert_eq!(hint, "hint: free some room and run the same command again");
         assert_eq!(inlaid::verify(&seen.full, &[], &inlaid::RunOptions::default()).unwrap().problems, []);
-        assert_eq!(
-            scenario::Tree::read(&seen.completed).differences(&scenario::Tree::read(&seen.undisturbed)),
-            [""; 0]
-        );
+        assert_eq!(Tree::read(&seen.completed).differences(&Tree::read(&seen.undisturbed)), [""; 0]);
     }
 }
 

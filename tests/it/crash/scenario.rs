@@ -1,20 +1,16 @@
 //! A command on a small dataset: what is there before it, and after it if nothing disturbs it. So a
 //! run that was killed or has failed can be judged by what it left, and be completed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
-use std::io::Cursor;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
-use arrow_ipc::reader::FileReader;
-use bytes::Bytes;
 use inlaid::{Manifest, RunOptions};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
+
+use super::tree::{Tree, without_number};
 
 /// 16 rows a shard, 8 a row group.
 const SMALL_SHARDS: &str = "--size 16 --row-group-bytes 6KiB --shard-bytes 12KiB --quiet";
@@ -23,7 +19,7 @@ const SMALL_SHARDS: &str = "--size 16 --row-group-bytes 6KiB --shard-bytes 12KiB
 const LARGE_SHARDS: &str = "--size 16 --row-group-bytes 6KiB --shard-bytes 48KiB --quiet";
 
 const JOURNAL: &str = ".inlaid/journal.json";
-const MANIFEST: &str = "inlaid.json";
+pub const MANIFEST: &str = "inlaid.json";
 
 /// Sources: folder, classes, images of each class. Each also has an image that is broken.
 const SOURCES: [(&str, &[&str], usize); 6] = [
@@ -270,9 +266,8 @@ impl Scenario {
         let found = self.look();
         if !found.in_commit {
             let tree = Tree::read(&self.out());
-            let private: Vec<&str> =
-                tree.0.keys().map(|name| &**name).filter(|name| name.starts_with(".inlaid")).collect();
-            let is_known = |name: &&str| self.before.0.contains_key(*name) || self.after.0.contains_key(*name);
+            let private: Vec<&str> = tree.names().filter(|name| name.starts_with(".inlaid")).collect();
+            let is_known = |name: &&str| self.before.contains(name) || self.after.contains(name);
             assert!(private.iter().all(is_known), "left behind: {private:?}");
             if tree.get(MANIFEST).is_none() {
                 assert_eq!(tree, self.before, "the folder was not there before");
@@ -314,110 +309,6 @@ impl Scenario {
     pub fn put(&self, tree: &Tree) {
         tree.write(&self.out());
     }
-}
-
-/// Folders and the bytes of files, by their path below a folder, which is the empty path; all but the
-/// lock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tree(BTreeMap<String, Option<Vec<u8>>>);
-
-impl Tree {
-    pub fn read(root: &Path) -> Tree {
-        let mut tree = BTreeMap::new();
-        let mut folders = if root.exists() { vec![root.to_owned()] } else { Vec::new() };
-        while let Some(folder) = folders.pop() {
-            let name = |path: &Path| path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-            tree.insert(name(&folder), None);
-            for entry in fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                match path.is_dir() {
-                    true => folders.push(path),
-                    false => drop(tree.insert(name(&path), Some(fs::read(&path).unwrap()))),
-                }
-            }
-        }
-        tree.remove(".inlaid/lock");
-        Tree(tree)
-    }
-
-    fn write(&self, root: &Path) {
-        let _ = fs::remove_dir_all(root);
-        for (name, bytes) in &self.0 {
-            match bytes {
-                // Folders come before what is in them.
-                None => fs::create_dir(root.join(name)).unwrap(),
-                Some(bytes) => fs::write(root.join(name), bytes).unwrap(),
-            }
-        }
-    }
-
-    fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.get(name)?.as_deref()
-    }
-
-    fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().filter_map(|(name, bytes)| Some((&**name, bytes.as_deref()?)))
-    }
-
-    /// What is not inlaid's own.
-    fn public(&self) -> Tree {
-        Tree(
-            self.0
-                .iter()
-                .filter(|(name, _)| !name.starts_with(".inlaid"))
-                .map(|(n, b)| (n.clone(), b.clone()))
-                .collect(),
-        )
-    }
-
-    /// With a manifest that does not say how often the dataset was changed.
-    fn without_number(&self) -> Tree {
-        let mut tree = self.clone();
-        let manifest = tree.0.get_mut(MANIFEST).and_then(Option::as_mut);
-        if let Some(text) = manifest {
-            *text = without_number(text).into_bytes();
-        }
-        tree
-    }
-
-    /// The keys of all rows of each split that a reader finds in its folder, in order.
-    fn rows(&self) -> BTreeMap<String, Vec<String>> {
-        let mut rows: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (name, bytes) in self.files() {
-            if let Some((split, _)) = name.split_once('/').filter(|(folder, _)| *folder != ".inlaid") {
-                rows.entry(split.to_owned()).or_default().extend(keys(name, bytes));
-            }
-        }
-        rows
-    }
-
-    /// The names of what is not the same.
-    pub fn differences(&self, other: &Tree) -> Vec<String> {
-        let names: std::collections::BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
-        names.into_iter().filter(|name| self.0.get(*name) != other.0.get(*name)).cloned().collect()
-    }
-}
-
-/// A manifest, but for how often the dataset was changed: a command that replaces it can be repeated.
-fn without_number(manifest: &[u8]) -> String {
-    let text = str::from_utf8(manifest).unwrap();
-    text.lines().filter(|line| !line.contains("\"dataset_version\"")).collect()
-}
-
-/// Reads a whole shard; the keys of its rows.
-fn keys(name: &str, bytes: &[u8]) -> Vec<String> {
-    let bytes = Bytes::copy_from_slice(bytes);
-    let batches: Vec<RecordBatch> = match name.ends_with(".arrow") {
-        true => FileReader::try_new(Cursor::new(bytes), None).unwrap().map(Result::unwrap).collect(),
-        false => {
-            ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap().map(Result::unwrap).collect()
-        }
-    };
-    let keys = |batch: &RecordBatch| -> Vec<String> {
-        let keys = batch.column_by_name("path").unwrap().as_string::<i32>();
-        keys.iter().map(|key| key.unwrap().to_owned()).collect()
-    };
-    batches.iter().flat_map(keys).collect()
 }
 
 fn convert(source: &str) -> String {
