@@ -22,7 +22,8 @@ use crate::spec::{Folders, Split};
 /// How a run is carried out.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
-    /// Threads that decode; one more writes, and mostly waits. Default: one for every core.
+    /// Threads that decode; one more writes, and mostly waits. At most [`Self::MAX_THREADS`]. Default: one for
+    /// every core.
     pub threads: Option<NonZeroUsize>,
     /// Default: [`OnError::Skip`].
     pub on_error: OnError,
@@ -42,9 +43,15 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    pub(crate) fn thread_count(&self) -> usize {
-        let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        self.threads.map_or_else(cores, NonZeroUsize::get)
+    /// The most threads. Beyond the number of cores they cost memory and gain nothing.
+    pub const MAX_THREADS: usize = 1024;
+
+    pub(crate) fn thread_count(&self) -> Result<usize, Error> {
+        match self.threads.map(NonZeroUsize::get) {
+            Some(threads) if threads > Self::MAX_THREADS => Err(Error::TooManyThreads(threads)),
+            Some(threads) => Ok(threads),
+            None => Ok(thread::available_parallelism().map_or(1, NonZeroUsize::get).min(Self::MAX_THREADS)),
+        }
     }
 
     /// Whether a run may go on with these rejects, of so many inputs.

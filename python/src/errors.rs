@@ -23,7 +23,8 @@ pub fn setting(text: String) -> PyErr {
 
 fn class(error: &Error) -> &'static str {
     match error {
-        Error::Spec(_) | Error::NoSource | Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) => "SettingError",
+        Error::Spec(_) | Error::NoSource | Error::TooManyThreads(_) => "SettingError",
+        Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) => "SettingError",
         Error::NoDataset(_) | Error::SourceNotFolder(_) | Error::NoImages(_) => "NotFoundError",
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "NotFoundError",
         Error::Damaged { .. } | Error::NoTensors(_) => "DamagedError",

@@ -170,7 +170,7 @@ pub struct Convert {
 #[derive(Args)]
 #[command(next_help_heading = "Run")]
 pub struct Run {
-    /// Threads that decode [default: one for every core]
+    /// Threads that decode, at most 1024 [default: one for every core]
     #[arg(short = 'j', long, value_name = "N")]
     threads: Option<NonZeroUsize>,
     /// What an unusable image does: it is skipped and listed, or it stops the run
@@ -310,7 +310,7 @@ pub struct Verify {
     /// Also compare every row with the file it was made from, in these folders
     #[arg(long, value_name = "SRC", num_args = 1..)]
     pub sources: Vec<PathBuf>,
-    /// Threads that read [default: one for every core]
+    /// Threads that read, at most 1024 [default: one for every core]
     #[arg(short = 'j', long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
 }

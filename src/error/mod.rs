@@ -183,6 +183,9 @@ pub enum Error {
         /// Bytes of everything that was still to be written.
         needed: u64,
     },
+    /// More threads than [`RunOptions::MAX_THREADS`](crate::RunOptions::MAX_THREADS).
+    #[error("{0} threads are too many, the most is {max}", max = crate::RunOptions::MAX_THREADS)]
+    TooManyThreads(usize),
     /// The worker threads could not be started.
     #[error("can't start {threads} threads")]
     Threads {

@@ -61,7 +61,7 @@ pub(crate) struct Job<'a> {
 
 /// Starts the threads of a run.
 pub(crate) fn threads(options: &RunOptions) -> Result<rayon::ThreadPool, Error> {
-    let threads = options.thread_count();
+    let threads = options.thread_count()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|n| format!("inlaid-worker-{n}"));
     pool.build().map_err(|source| Error::Threads { threads, source })
 }

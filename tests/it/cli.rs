@@ -94,6 +94,11 @@ fn settings_out_of_range_are_refused() {
     let times = "`0` is not how many times the size of the tensor a JPEG is decoded at least, 1 to 255";
     refused("--size 4 --jpeg-decoder libjpeg-turbo --jpeg-shrink=0", times);
     refused("--size 4 --threads 0", "invalid value '0' for '--threads <N>'");
+    refused(
+        "--size 4 --threads 1025",
+        "error: 1025 threads are too many, the most is 1024\n\
+         hint: without `--threads` there is one for every core, which is fastest",
+    );
 }
 
 #[test]
