@@ -168,10 +168,12 @@ fn resolve(spec: &Spec, discovery: &Discovery) -> Result<Spec, Error> {
 pub(crate) fn refuse_overlap(sources: &[PathBuf], out: &Path) -> Result<(), Error> {
     let absolute = |path: &Path| {
         // The part that exists is made canonical; the rest, to be created, is appended.
-        let existing = path.ancestors().find(|part| part.exists()).unwrap_or(Path::new("."));
-        let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
-        let rest = path.strip_prefix(existing).unwrap_or(path);
-        existing.canonicalize().map(|full| full.join(rest))
+        let path = Path::new(".").join(path);
+        let existing = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+        match existing {
+            Some((part, full)) => Ok(full.join(path.strip_prefix(part).expect("an ancestor is a prefix"))),
+            None => path.canonicalize(),
+        }
     };
     let output = absolute(out).map_err(Error::io("find output folder", out))?;
     for source in sources {

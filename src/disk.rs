@@ -59,7 +59,8 @@ pub(crate) fn remove_file(path: &Path) -> Result<(), Error> {
 
 /// Makes a folder and those above it, if they are missing.
 pub(crate) fn create_folder(path: &Path) -> Result<(), Error> {
-    step().and_then(|()| fs::create_dir_all(path)).map_err(Error::io("create folder", path))
+    let create = || step().and_then(|()| fs::create_dir_all(path));
+    persistently(create).map_err(Error::io("create folder", path))
 }
 
 /// Makes a folder and those above it from `top` on, which are missing, and brings their names to disk.
@@ -77,7 +78,19 @@ pub(crate) fn create_folders(path: &Path, top: &Path) -> Result<(), Error> {
         }
         Ok(())
     };
-    create().map_err(Error::io("create folder", path))
+    persistently(create).map_err(Error::io("create folder", path))
+}
+
+/// Makes folders again and again while they are there at one moment and gone at the next: another process
+/// that failed removes those that it has made.
+fn persistently(create: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    for _ in 0..100 {
+        match create() {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {}
+            made => return made,
+        }
+    }
+    create()
 }
 
 /// Brings the names of the files in a folder to disk.

@@ -53,9 +53,11 @@ impl Output {
     /// If it holds anything but a dataset, another process is writing to it, or it can't be written to.
     pub fn claim(folder: &Path) -> Result<Output, Error> {
         check(folder)?;
-        let mut created = CreatedFolder::ensure(folder)?;
+        let created = CreatedFolder::ensure(folder)?;
         let private = folder.join(PRIVATE);
         let lock = lock(folder, &private)?;
+        // From here on it goes before the lock does: what it removes is still this process's.
+        let mut created = created;
         if let Some(created) = &mut created {
             created.is_locked = true;
         }

@@ -102,7 +102,7 @@ fn failing_process_takes_no_lock_from_another() {
 /// `error: `out` is being written by process 123 on host there`
 #[track_caller]
 fn assert_is_locked(stderr: &str) {
-    let (message, hint) = stderr.trim_end().split_once('\n').expect("a message and a hint");
+    let (message, hint) = stderr.trim_end().split_once('\n').unwrap_or_else(|| panic!("no message and hint: {stderr}"));
     assert_eq!(hint, "hint: wait for it to end");
     let holder = message.strip_prefix("error: `out` is being written by ").expect(message);
     // Between taking the lock and writing its name a process is nameless.
