@@ -15,7 +15,7 @@ use crate::plan::Tails;
 use crate::reject::{REJECTS, read_rejects};
 use crate::run::{Overwrite, RunOptions, SplitSummary, Summary};
 use crate::shard::Checksum;
-use crate::spec::{Encoding, Folders, Spec, SplitBy};
+use crate::spec::{Encoding, Folders, Shares, Spec, SplitBy};
 
 /// Converts the images below `sources` into a dataset in the folder `out`. Shards are committed as
 /// they are finished: a conversion that was interrupted is continued by the same conversion, and ends
@@ -157,6 +157,9 @@ fn resolve(spec: &Spec, discovery: &Discovery) -> Result<Spec, Error> {
             Folders::Auto => Error::NoSplitFolders(discovery.roots[0].clone()),
             asked => SpecError::FolderRule(asked).into(),
         });
+    }
+    if rule == SplitBy::Folder && spec.shares != Shares::default() {
+        return Err(SpecError::FolderShares.into());
     }
     let scale = spec.dtype.is_float().then(|| spec.scale.unwrap_or_default());
     let encoding = Encoder::of(spec).map(|_| spec.encoding.unwrap_or_default());

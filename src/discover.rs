@@ -293,9 +293,10 @@ impl Discovery {
         if folders == Folders::Splits && spec.folders == Folders::Auto {
             self.notices.push(Notice::SplitFolders(root.to_owned()));
         }
-        if folders == Folders::Classes {
-            let words = used.iter().filter(|name| Split::from_folder_name(name).is_some());
-            self.notices.extend(words.map(|name| Notice::SplitWordIsClass(name.clone())));
+        let words: Vec<&String> = used.iter().filter(|name| Split::from_folder_name(name).is_some()).collect();
+        // If all are such words, they are classes because somebody says so.
+        if folders == Folders::Classes && words.len() < used.len() {
+            self.notices.extend(words.into_iter().map(|name| Notice::SplitWordIsClass(name.clone())));
         }
         if folders != Folders::None {
             self.notices.extend(top.difference(used).map(|name| Notice::EmptyFolder(root.join(name))));

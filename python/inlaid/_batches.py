@@ -43,7 +43,7 @@ class Batches:
 
     def set_epoch(self, epoch: int) -> None:
         """The next pass is this epoch (from 0), from its first batch."""
-        self._epoch, self._given, self._skip = epoch, 0, 0
+        self._epoch, self._given, self._skip = _integer("epoch", epoch, 0), 0, 0
 
     def state_dict(self) -> dict[str, int]:
         """How far reading has come: the epoch, and how many of its batches were given out."""
@@ -52,8 +52,15 @@ class Batches:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """The next pass goes on with exactly the batch after the last one of `state`. The state fits any number of
         workers or prefetching threads, but the other settings must be the same."""
-        self._epoch, self._skip = state["epoch"], state["batches"]
+        self._epoch, self._skip = position(state)
         self._given = self._skip
+
+
+def position(state: dict[str, int]) -> tuple[int, int]:
+    """The epoch of a state, and how many of its batches were given out."""
+    if not isinstance(state, dict) or not {"epoch", "batches"} <= state.keys():
+        raise SettingError(f'a state is what `state_dict()` returned, with "epoch" and "batches", not {state!r}')
+    return _integer("epoch", state["epoch"], 0), _integer("batches", state["batches"], 0)
 
 
 def _columns(table: Table, asked: Sequence[str] | None) -> tuple[str, ...]:

@@ -19,18 +19,21 @@ from ._table import Table
 _SHARD = re.compile(r"(?P<split>\w+(\.\w+)*)-\d{5,}(-of-\d{5,})?\.(parquet|arrow)")
 
 
-def open(path: str | PathLike[str]) -> Dataset | dict[str, Any] | Table:
+def open(path: str | PathLike[str]) -> Any:
     """Opens a dataset (a folder with `inlaid.json`): the version that is committed now, whatever is appended later.
 
     What is no dataset is a `Table`: a folder of a split, a shard, or any Parquet or Arrow file with a column of
     fixed-size lists of numbers. A folder of such folders is a dictionary of them by name, and so is a folder with the
     shards of several splits (`train-00000-of-00002.parquet`, `test-00000-of-00001.parquet`).
 
+    What it returns depends on what is there; `Dataset(path)` and `Table(path)` are for code whose types are checked.
+
     Raises `NotFoundError` if there is nothing at `path`, `DamagedError` if it can't be read or has no tensors, and
-    `ColumnError` if its images are encoded.
+    `ColumnError` if its images are encoded, or the dimensions of its tensors permuted.
     """
+    path = os.fsdecode(path)
     if not os.path.exists(path):
-        raise NotFoundError(f"`{os.fspath(path)}` does not exist")
+        raise NotFoundError(f"`{path}` does not exist")
     if not os.path.isdir(path):
         return Table(path)
     if os.path.exists(os.path.join(path, "inlaid.json")):

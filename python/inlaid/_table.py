@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _inlaid
 from ._batches import Batches
-from ._errors import DamagedError, InlaidError, RowError
+from ._errors import DamagedError, InlaidError, RowError, SettingError
 
 if TYPE_CHECKING:
     import pyarrow
@@ -66,7 +66,7 @@ class Table:
         """The Arrow schema of all columns, for `pyarrow.schema(...)` or another Arrow library."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (*self._origin, len(self))
+        return _reopen, (*self._origin, len(self), self._native.fingerprint)
 
     def __len__(self) -> int:
         return len(self._native)
@@ -77,8 +77,11 @@ class Table:
     def __getitem__(self, rows: SupportsIndex | slice | ArrayLike) -> NDArray[Any]:
         """The tensor of a row (H, W, C), or those of a slice or array of rows (N, H, W, C).
 
-        Raises `RowError` (an `IndexError`) if there is no such row, or `rows` are no integers or booleans.
+        Raises `RowError` (an `IndexError`) if there is no such row, or `rows` are no integers or booleans; a tuple, which
+        would choose pixels, is refused too.
         """
+        if isinstance(rows, tuple):
+            raise RowError("rows are chosen by an array or list, not by a tuple; `table[3][0, 0]` is a pixel of row 3")
         if isinstance(rows, slice):
             start, stop, step = rows.indices(len(self))
             if step == 1:
@@ -87,7 +90,11 @@ class Table:
         try:
             row = operator.index(rows)  # type: ignore[arg-type]
         except TypeError:
-            return self._take(self._checked(np.asarray(rows)))
+            try:
+                chosen = np.asarray(rows)
+            except ValueError:
+                raise RowError("rows are chosen by an array (N,) of integers or booleans, not by lists in lists") from None
+            return self._take(self._checked(chosen))
         counted = row + len(self) if row < 0 else row
         if not 0 <= counted < len(self):
             raise RowError(f"there is no row {row}, the table has {len(self)}")
@@ -154,10 +161,15 @@ class Table:
         as they are, in chunks of the rows that lie together. Needs pyarrow; other Arrow libraries take the table
         itself, as `polars.DataFrame(table)` does.
 
-        Raises `ColumnError` if there is no such column, `DamagedError` if a row group is damaged.
+        Raises `ColumnError` if there is no such column, `SettingError` if `columns` is no list of names, `DamagedError`
+        if a row group is damaged.
         """
         import pyarrow
 
+        if isinstance(columns, str):
+            raise SettingError(f"columns is a list of names: [{columns!r}]")
+        if columns is not None and not list(columns):
+            raise SettingError("columns is a list of at least one name")
         try:
             return pyarrow.RecordBatchReader.from_stream(_Stream(self._native, columns)).read_all()
         except (pyarrow.ArrowException, OSError) as error:
@@ -234,7 +246,7 @@ class _Stream:
         return self._native.stream(self._columns)
 
 
-def _reopen(origin: Path | list[Path], split: str | None, rows: int) -> Table:
+def _reopen(origin: Path | list[Path], split: str | None, rows: int, fingerprint: int) -> Table:
     """Opens what another process had open."""
     from ._dataset import Dataset
 
@@ -244,4 +256,6 @@ def _reopen(origin: Path | list[Path], split: str | None, rows: int) -> Table:
         table, path = Table(origin) if split is None else Dataset(origin)[split], origin
     if len(table) != rows:
         raise InlaidError(f"`{path}` has {len(table)} rows now, it had {rows} when it was opened; open it again")
+    if table._native.fingerprint != fingerprint:
+        raise InlaidError(f"`{path}` has other files now than when it was opened; open it again")
     return table

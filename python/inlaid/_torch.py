@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
-from ._batches import Batches, _columns
+from ._batches import Batches, _columns, position
 
 if TYPE_CHECKING:
     from ._table import Table
@@ -45,7 +45,7 @@ class BatchesDataset(IterableDataset[Any]):
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """The next pass goes on with exactly the batch after the last one of `state`, with any number of workers."""
-        self._position[0], self._position[1] = state["epoch"], state["batches"]
+        self._position[0], self._position[1] = position(state)
 
 
 class RowsDataset(Dataset[Any]):

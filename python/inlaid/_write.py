@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from . import _inlaid
 
-Source = str | PathLike[str]
+Source = str | bytes | PathLike[str]
 Progress = bool | Callable[[int, int, int], object]
 Sources = Source | Iterable[Source]
 
@@ -145,16 +145,16 @@ def repack(
 
 
 def _run(command: str, sources: Sources, out: Source, progress: Progress, **options: Any) -> dict[str, Any]:
-    if isinstance(sources, (str, PathLike)):
+    if isinstance(sources, (str, bytes, PathLike)):
         sources = [sources]
-    arguments = ["inlaid", command, f"--out={os.fspath(out)}"]
+    arguments = ["inlaid", command, f"--out={os.fsdecode(out)}"]
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         if value is True:
             arguments.append(flag)
         elif value is not None and value is not False:
             arguments.append(f"{flag}={_text(name, value)}")
-    arguments += ["--", *(os.fspath(source) for source in sources)]
+    arguments += ["--", *(os.fsdecode(source) for source in sources)]
     summary: dict[str, Any] = json.loads(_inlaid.write(arguments, progress))
     return summary
 

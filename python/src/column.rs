@@ -33,7 +33,9 @@ pub fn to_numpy<'py>(py: Python<'py>, name: &str, column: &ArrayRef, access: Acc
         DataType::LargeUtf8 => PyList::new(py, column.as_string::<i64>())?,
         DataType::Utf8View => PyList::new(py, column.as_string_view())?,
         other => {
-            let text = format!("column `{name}` of type {other} has no NumPy equivalent; `to_arrow()` gives it");
+            let missing = if column.null_count() > 0 { " with missing values" } else { "" };
+            let text =
+                format!("column `{name}` of type {other}{missing} is not read into NumPy; `to_arrow()` gives it");
             return Err(PyTypeError::new_err(text));
         }
     };

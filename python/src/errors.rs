@@ -28,7 +28,7 @@ fn class(error: &Error) -> &'static str {
         Error::NoDataset(_) | Error::SourceNotFolder(_) | Error::NoImages(_) => "NotFoundError",
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "NotFoundError",
         Error::Damaged { .. } | Error::NoTensors(_) => "DamagedError",
-        Error::NoColumn { .. } | Error::EncodedImages(_) => "ColumnError",
+        Error::NoColumn { .. } | Error::EncodedImages(_) | Error::Permuted { .. } => "ColumnError",
         Error::NoRow { .. } => "RowError",
         Error::Repack { source, .. } => repack_class(source),
         Error::OutputTaken(_)
@@ -47,7 +47,7 @@ fn class(error: &Error) -> &'static str {
 
 fn repack_class(error: &RepackError) -> &'static str {
     match error {
-        RepackError::NoColumn { .. } => "ColumnError",
+        RepackError::NoColumn { .. } | RepackError::Permuted(_) => "ColumnError",
         RepackError::NoFiles => "NotFoundError",
         RepackError::SeveralColumns(_)
         | RepackError::NoRows(_)

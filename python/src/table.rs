@@ -53,6 +53,11 @@ impl Table {
     }
 
     #[getter]
+    fn fingerprint(&self, py: Python<'_>) -> u64 {
+        py.detach(|| self.table.fingerprint())
+    }
+
+    #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, &self.table.tensor_column().shape)
     }

@@ -1,19 +1,18 @@
 //! What `inlaid info` prints.
 
 use std::collections::BTreeMap;
-use std::io::{Write, stdout};
 use std::path::Path;
 
-use crate::{Bin, ByteSize, Manifest, Moments, Spec, Split, SplitInfo, Statistics};
+use super::report;
+use crate::{Bin, ByteSize, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, Statistics};
 
-/// Prints what a dataset is: as text, or the manifest itself.
-pub fn print(manifest: &Manifest, folder: &Path, json: bool) {
+/// Prints what a dataset is: as text, or the manifest itself. Returns the exit code.
+pub fn print(manifest: &Manifest, folder: &Path, json: bool) -> u8 {
     let text = match json {
         true => serde_json::to_string_pretty(manifest).expect("a manifest has no maps with odd keys") + "\n",
         false => in_words(manifest, folder),
     };
-    // A reader that has gone away is no error.
-    let _ = stdout().write_all(text.as_bytes());
+    report::print(&text, 0)
 }
 
 fn in_words(manifest: &Manifest, folder: &Path) -> String {
@@ -22,8 +21,11 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
     let mut text = format!("`{}`: version {number}, format {format_version}, written by {tool}\n", folder.display());
     let (storage, format, compression) = (spec.storage, spec.format, spec.compression);
     text += &format!("{}, storage {storage}, format {format}, compression {compression}\n", images(spec));
-    let rule = spec.split_by.map_or("label", |rule| rule.as_str());
-    text += &format!("splits: {} by {rule}, order {}, seed {}\n\n", spec.shares, spec.order, spec.seed);
+    let splits = match spec.split_by.unwrap_or(SplitBy::Label) {
+        SplitBy::Folder => "those of the source's folders".to_owned(),
+        rule => format!("{} by {rule}", spec.shares),
+    };
+    text += &format!("splits: {splits}, order {}, seed {}\n\n", spec.order, spec.seed);
     text += &format!("{:<11}{:>9} {:>11} {:>7} {:>11}\n", "split", "rows", "bytes", "files", "row groups");
     for (split, info) in &version.splits {
         let (bytes, row_groups) = (ByteSize(info.bytes).to_string(), info.shards.iter().map(|s| s.row_groups));

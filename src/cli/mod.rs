@@ -57,17 +57,10 @@ fn run_write(write: &Write, quiet: bool, json: bool) -> u8 {
     let outcome = write.run();
     drop(shown);
     report(outcome, |written| {
-        let Written::Rows(summary) = written else {
-            report::written(written, write.out(), json);
-            return 0;
-        };
-        terminal.notes(&summary.notices);
-        report::written(written, write.out(), json);
-        match summary.rejects {
-            0 => 0,
-            _ if summary.committed || summary.dry_run => 3,
-            _ => 0,
+        if let Written::Rows(summary) = written {
+            terminal.notes(&summary.notices);
         }
+        report::written(written, write.out(), json)
     })
 }
 
@@ -75,29 +68,19 @@ fn run_verify(verify: &Verify) -> u8 {
     let Dataset { folder, json } = &verify.dataset;
     let options = crate::RunOptions { threads: verify.threads, ..crate::RunOptions::default() };
     report(crate::verify(folder, &verify.sources, &options), |verification| {
-        report::verification(verification, folder, *json);
-        match verification.problems.is_empty() {
-            true => 0,
-            false => 1,
-        }
+        report::verification(verification, folder, *json)
     })
 }
 
 fn run_info(dataset: &Dataset) -> u8 {
     let manifest = crate::Manifest::read(&dataset.folder);
     let manifest = manifest.and_then(|found| found.ok_or_else(|| Error::NoDataset(dataset.folder.clone())));
-    report(manifest, |manifest| {
-        info::print(manifest, &dataset.folder, dataset.json);
-        0
-    })
+    report(manifest, |manifest| info::print(manifest, &dataset.folder, dataset.json))
 }
 
 /// A command that makes another version of a dataset.
 fn run_change(dataset: &Dataset, change: impl FnOnce(&Path) -> Result<(Version, Version), Error>) -> u8 {
-    report(change(&dataset.folder), |(before, after)| {
-        report::change(before, after, &dataset.folder, dataset.json);
-        0
-    })
+    report(change(&dataset.folder), |(before, after)| report::change(before, after, &dataset.folder, dataset.json))
 }
 
 fn report<T>(outcome: Result<T, Error>, print: impl FnOnce(&T) -> u8) -> u8 {

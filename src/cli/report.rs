@@ -2,7 +2,7 @@
 //! error.
 
 use std::error::Error as _;
-use std::io::{Write, stdout};
+use std::io::{ErrorKind, Write, stdout};
 use std::path::Path;
 
 use super::Written;
@@ -16,14 +16,28 @@ pub fn exit_code(error: &Error) -> u8 {
     }
 }
 
-/// Prints the summary; a reader that has gone away is no error.
-pub fn written(written: &Written, out: &Path, json: bool) {
+/// Prints a result and returns the exit code: `done`, or 1 if it could not be printed. A reader that has
+/// gone away is no error.
+pub fn print(text: &str, done: u8) -> u8 {
+    let mut stdout = stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("error: the result can't be printed: {error}");
+            1
+        }
+        _ => done,
+    }
+}
+
+/// Prints the summary, and returns the exit code.
+pub fn written(written: &Written, out: &Path, json: bool) -> u8 {
     let text = match (json, written) {
         (true, _) => serde_json::to_string_pretty(written).expect("a summary has no maps with odd keys") + "\n",
         (false, Written::Rows(summary)) => in_words(summary, out),
         (false, Written::Files(summary)) => files_in_words(summary, out),
     };
-    let _ = stdout().write_all(text.as_bytes());
+    let left_out = matches!(written, Written::Rows(summary) if summary.rejects > 0);
+    print(&text, if left_out { 3 } else { 0 })
 }
 
 fn in_words(summary: &Summary, out: &Path) -> String {
@@ -80,8 +94,8 @@ fn files(count: usize) -> String {
     }
 }
 
-/// Prints what came of reading a dataset back.
-pub fn verification(verification: &Verification, folder: &Path, json: bool) {
+/// Prints what came of reading a dataset back, and returns the exit code.
+pub fn verification(verification: &Verification, folder: &Path, json: bool) -> u8 {
     let Verification { problems, rows, shards, bytes, sources, seconds, unfinished } = verification;
     let text = match json {
         true => serde_json::to_string_pretty(verification).expect("a list of problems is JSON") + "\n",
@@ -105,11 +119,11 @@ pub fn verification(verification: &Verification, folder: &Path, json: bool) {
             text
         }
     };
-    let _ = stdout().write_all(text.as_bytes());
+    print(&text, u8::from(!problems.is_empty()))
 }
 
-/// Prints how a dataset was changed.
-pub fn change(before: &Version, after: &Version, folder: &Path, json: bool) {
+/// Prints how a dataset was changed, and returns the exit code.
+pub fn change(before: &Version, after: &Version, folder: &Path, json: bool) -> u8 {
     let text = match json {
         true => serde_json::to_string_pretty(after).expect("a version has no maps with odd keys") + "\n",
         false => {
@@ -118,7 +132,7 @@ pub fn change(before: &Version, after: &Version, folder: &Path, json: bool) {
             format!("version {number}: {}, before: {}: `{folder}`\n", held(after), held(before))
         }
     };
-    let _ = stdout().write_all(text.as_bytes());
+    print(&text, 0)
 }
 
 /// Prints an error and the way out.
@@ -172,7 +186,12 @@ pub fn hint(error: &Error) -> Option<String> {
             "leave out `--scale`, or give the numbers on the scale that you want".into()
         }
         Error::Spec(SpecError::ThreeForGray { .. }) => "give one number, as in `--mean 0.5 --std 0.25`".into(),
-        Error::Spec(SpecError::ShrinkingDecoder(_)) => "add `--jpeg-decoder libjpeg-turbo`".into(),
+        Error::Spec(SpecError::ShrinkingDecoder(_)) if cfg!(feature = "turbojpeg") => {
+            "add `--jpeg-decoder libjpeg-turbo`".into()
+        }
+        Error::Spec(SpecError::ShrinkingDecoder(_)) => {
+            "add `--jpeg-decoder libjpeg-turbo`, with a build that has `--features turbojpeg`".into()
+        }
         Error::Spec(SpecError::MissingDecoder(_)) => {
             "build it with `--features turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset".into()
         }
@@ -187,19 +206,23 @@ pub fn hint(error: &Error) -> Option<String> {
             "leave out `--no-antialias`; `--resize-like tf` and `opencv` don't antialias".into()
         }
         Error::Spec(SpecError::CropRatioFit(_)) => "use `--fit shortest-side`, or leave out `--crop-ratio`".into(),
+        Error::Spec(SpecError::FolderShares) => {
+            "leave out `--split`, or add `--split-by label` to split all images anew".into()
+        }
         Error::Spec(SpecError::FolderRule(_)) => "leave out `--folders`, or use `--split-by label`".into(),
         Error::NoImages(_) => {
             "a source holds class folders, split folders, or images; see `inlaid convert --help`".into()
         }
-        Error::NothingUsable { .. } => "run with `--on-error stop` for the first error alone".into(),
+        Error::NothingUsable { .. } => {
+            "if it is refused for its size, raise `--max-pixels` or `--max-file-bytes`".into()
+        }
         Error::MixedSources { .. } => {
             "say what the top folders mean with `--folders classes`, `splits` or `none`".into()
         }
         Error::NoSplitFolders(_) => "name the top folders train, validation and test, or use `--split-by label`".into(),
-        Error::NotASplitFolder { .. } => {
-            "split folders are named train, validation (valid, val, dev) or test (eval); or use `--folders classes`"
-                .into()
-        }
+        Error::NotASplitFolder { .. } => "split folders are named train, validation (valid, val, dev) or test (eval); \
+             a new dataset may take them as classes with `--folders classes`"
+            .into(),
         Error::ClassTooSmall { .. } | Error::TooFewImages { .. } => {
             "use `--split-by path`, which draws for each image, or fewer splits, as in `--split train=1`".into()
         }
@@ -231,7 +254,11 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::ForeignFile(_) => "move that file elsewhere".into(),
         Error::OutputInSource { .. } => "choose a folder for `--out` beside the source".into(),
         Error::Locked { .. } => "wait for it to end".into(),
-        Error::Damaged { .. } => "restore the file, or choose a new folder for `--out`".into(),
+        Error::Damaged { .. } => "restore the file, or convert into a new folder".into(),
+        Error::NoTensors(_) => {
+            "`inlaid repack` makes tensors of lists of equal length, and of bytes with `--shape`".into()
+        }
+        Error::Permuted { .. } => "let the tool that wrote it store the tensors contiguously".into(),
         Error::EncodedImages(_) => "read them with Hugging Face `datasets`".into(),
         Error::FormatVersion { .. } => "use the release of inlaid that wrote the dataset".into(),
         Error::Rejected { .. } => "leave out `--on-error stop` to list such inputs and go on".into(),
@@ -246,6 +273,10 @@ fn repack_hint(error: &RepackError) -> Option<String> {
         RepackError::NoFiles => "files are looked for by their extension: parquet, arrow, feather or ipc".into(),
         RepackError::SameName(_) => "repack them one after the other, each with its own `--out`".into(),
         RepackError::Damaged(_) => "restore the file".into(),
+        RepackError::Permuted(_) => "let the tool that wrote it store the tensors contiguously".into(),
+        RepackError::NoColumn { .. } | RepackError::NotTensors { .. } => {
+            "name a column of lists of numbers, or of bytes with `--shape`".into()
+        }
         RepackError::Codec(_) => "let the tool that wrote it write Zstandard instead".into(),
         RepackError::EmptyTensor(_) => "leave such rows out of the file".into(),
         RepackError::UnknownFormat => "read it with the tool that wrote it, and let that write Parquet".into(),

@@ -233,6 +233,14 @@ pub enum Error {
     /// A file without tensors.
     #[error("`{}` holds no tensors", .0.display())]
     NoTensors(PathBuf),
+    /// Tensors whose dimensions are stored in another order than they are meant to be seen in.
+    #[error("the dimensions of column `{column}` of `{}` are permuted, which inlaid does not read", path.display())]
+    Permuted {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+    },
     /// A file of encoded images where tensors are wanted.
     #[error("`{}` holds encoded images, no tensors", .0.display())]
     EncodedImages(PathBuf),

@@ -36,6 +36,9 @@ pub enum RepackError {
     /// More than one column may hold tensors.
     #[error("each of its columns {} may be the one of tensors", quoted(.0))]
     SeveralColumns(Vec<String>),
+    /// Tensors whose dimensions are stored in another order than they are meant to be seen in.
+    #[error("the dimensions of column `{0}` are permuted")]
+    Permuted(String),
     /// There is no column of the name that was asked for.
     #[error("it has no column `{column}`, only {}", quoted(.columns))]
     NoColumn {

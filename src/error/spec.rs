@@ -131,6 +131,9 @@ pub enum SpecError {
     /// Sorting labels needs classes.
     #[error("split folders can't be split by `folder` when folders mean `{0}`")]
     FolderRule(Folders),
+    /// Split folders decide who goes where.
+    #[error("the source has split folders, which decide the splits, and shares are given too")]
+    FolderShares,
     /// A filter that a library does not have.
     #[error("`{like}` has no filter `{filter}`, it has {known}")]
     UnknownFilter {

@@ -5,6 +5,21 @@ use serde::Deserialize;
 
 use crate::spec::{Dtype, Storage};
 
+/// The key of the name of the column of tensors, in the metadata of a schema where it is not the first one
+/// that may be it.
+pub(crate) const TENSORS: &str = "inlaid.tensors";
+
+/// Whether a column of tensors says that its dimensions are in another order than they are stored in.
+pub(crate) fn is_permuted(field: &Field) -> bool {
+    #[derive(Deserialize)]
+    struct Metadata {
+        permutation: Vec<usize>,
+    }
+    let text = field.metadata().get("ARROW:extension:metadata");
+    let metadata = text.and_then(|text| serde_json::from_str::<Metadata>(text).ok());
+    metadata.is_some_and(|metadata| !metadata.permutation.iter().copied().eq(0..metadata.permutation.len()))
+}
+
 /// The type of the elements of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -101,9 +116,13 @@ pub struct TensorColumn {
 }
 
 impl TensorColumn {
-    /// The first column of a schema that holds tensors: fixed-size lists of numbers, or fixed-size
-    /// binary with a shape in its metadata (key `inlaid:shape`).
-    pub(super) fn find(schema: &Schema) -> Option<TensorColumn> {
+    /// The column of tensors: the one that the metadata of the schema names (key `inlaid.tensors`), else
+    /// the first one of fixed-size lists of numbers, or of fixed-size binary with a shape in its metadata
+    /// (key `inlaid:shape`).
+    pub(crate) fn find(schema: &Schema) -> Option<TensorColumn> {
+        if let Some(name) = schema.metadata().get(TENSORS) {
+            return TensorColumn::of(schema.field_with_name(name).ok()?);
+        }
         schema.fields().iter().find_map(|field| TensorColumn::of(field))
     }
 

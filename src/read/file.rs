@@ -1,6 +1,7 @@
 //! One file of tensors, mapped. A row group whose pages are verbatim is read where it lies; any other
 //! is decoded as a whole, once.
 
+use std::hash::Hasher;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -17,7 +18,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
 use super::blocks::Blocks;
-use super::column::TensorColumn;
+use super::column::{TensorColumn, is_permuted};
 use super::map::map;
 use crate::contain::contain;
 use crate::encoded::is_encoded;
@@ -70,6 +71,9 @@ impl TensorFile {
             let encoded = schema.fields().iter().any(|field| is_encoded(field));
             if encoded { Error::EncodedImages(path.to_owned()) } else { Error::NoTensors(path.to_owned()) }
         })?;
+        if schema.field_with_name(&column.name).is_ok_and(is_permuted) {
+            return Err(Error::Permuted { path: path.to_owned(), column: column.name });
+        }
         let tensors = row_groups.iter().map(|_| OnceLock::new()).collect();
         Ok(TensorFile { path: path.to_owned(), column, schema, row_groups, bytes, content, tensors })
     }
@@ -87,6 +91,12 @@ impl TensorFile {
             }
         };
         Ok(self.tensors[row_group].get_or_init(|| tensors))
+    }
+
+    /// Hashes the length of the file and its end, where its footer is.
+    pub(super) fn identify(&self, hasher: &mut impl Hasher) {
+        hasher.write_usize(self.bytes.len());
+        hasher.write(&self.bytes[self.bytes.len().saturating_sub(1 << 16)..]);
     }
 
     /// Bytes of the file.

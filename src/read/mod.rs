@@ -15,6 +15,7 @@ mod table;
 
 pub use batches::{Batch, BatchOptions, Batches};
 pub use column::{Element, TensorColumn};
+pub(crate) use column::{TENSORS, is_permuted};
 pub use dataset::Dataset;
 pub use order::{Epoch, Position, RowOrder, Share, Uneven};
 pub use record_batches::RecordBatches;

@@ -1,6 +1,7 @@
 //! The rows of one or several files, as one table of tensors with other columns beside them.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hasher;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -9,6 +10,7 @@ use arrow_array::{Array, ArrayRef, new_empty_array};
 use arrow_buffer::MutableBuffer;
 use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
+use twox_hash::xxhash3_64;
 
 use super::column::TensorColumn;
 use super::file::{Owned, TensorFile, Tensors};
@@ -86,6 +88,16 @@ impl Table {
     /// Whether it has no row.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
+    }
+
+    /// Tells whether these are the files that were opened elsewhere or earlier: XXH3-64 of the length of each
+    /// and of its last 64 KiB, where its footer is.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = xxhash3_64::Hasher::new();
+        for file in &self.files {
+            file.identify(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// The column of tensors.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::columns::told_features;
 use crate::error::RepackError;
-use crate::read::Element;
+use crate::read::{Element, is_permuted};
 use crate::spec::{Dtype, RepackSpec, Shape};
 
 /// The name that Arrow gives to columns of tensors.
@@ -50,6 +50,14 @@ impl Column {
     /// The column of tensors, and its index: the one that was asked for, or the only one that is as
     /// likely. A binary column is likely only if a shape tells what it holds.
     pub(super) fn find(schema: &Schema, spec: &RepackSpec) -> Result<(usize, Column), RepackError> {
+        let (index, column) = Column::likeliest(schema, spec)?;
+        match is_permuted(schema.field(index)) {
+            true => Err(RepackError::Permuted(column.name)),
+            false => Ok((index, column)),
+        }
+    }
+
+    fn likeliest(schema: &Schema, spec: &RepackSpec) -> Result<(usize, Column), RepackError> {
         let names = || schema.fields().iter().map(|field| field.name().clone()).collect();
         if let Some(name) = &spec.column {
             let no_column = || RepackError::NoColumn { column: name.clone(), columns: names() };

@@ -9,6 +9,7 @@ use super::column::{DTYPE, EXTENSION, EXTENSION_METADATA, SHAPE, TENSOR, is_exte
 use super::tensors::Tensors;
 use crate::columns::{HUGGINGFACE, told_features};
 use crate::error::RepackError;
+use crate::read::{TENSORS, TensorColumn};
 use crate::shard::{self, CHECKSUMS};
 use crate::tensor::list_type;
 
@@ -28,9 +29,16 @@ pub(super) fn repacked(source: &Schema, index: usize, tensors: &Tensors) -> Resu
     if told.is_some() {
         metadata.insert(HUGGINGFACE.to_owned(), with_feature(source, field.name(), tensors));
     }
+    let name = field.name().clone();
     let mut fields = source.fields().to_vec();
     fields[index] = Arc::new(field);
-    Ok(Arc::new(Schema::new_with_metadata(fields, metadata)))
+    metadata.remove(TENSORS);
+    let mut schema = Schema::new_with_metadata(fields, metadata);
+    // A reader takes the first column that may be the one of tensors, unless it is told.
+    if TensorColumn::find(&schema).is_none_or(|found| found.name != name) {
+        schema.metadata.insert(TENSORS.to_owned(), name);
+    }
+    Ok(Arc::new(schema))
 }
 
 /// The field of the column of tensors. It is Arrow's extension if it was that, or if it has more than one

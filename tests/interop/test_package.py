@@ -247,7 +247,7 @@ def test_rows_that_are_not_there_are_named(train, rows):
         train[rows]
 
 
-@pytest.mark.parametrize("rows", ["image", 1.0, [0.5], [[1, 2]], [True], None, {}])
+@pytest.mark.parametrize("rows", ["image", 1.0, [0.5], [[1, 2]], [1, [2, 3]], (1, 2), (0, ...), [True], None, {}])
 def test_what_is_no_row_is_refused(train, rows):
     with pytest.raises(inlaid.RowError, match="mask|rows are chosen by"):
         train[rows]

@@ -36,6 +36,9 @@ def test_pyarrow_gets_all_columns_as_it_reads_them(folder):
 def test_pyarrow_gets_some_columns_in_their_order(train):
     assert train.to_arrow(["label", "image"]).column_names == ["label", "image"]
     assert train.to_arrow(["path"]).num_rows == len(train)
+    for columns in ("path", []):
+        with pytest.raises(inlaid.SettingError, match="columns is a list of"):
+            train.to_arrow(columns)
     with pytest.raises(inlaid.ColumnError, match="has no column `nothing`"):
         train.to_arrow(["nothing"])
 

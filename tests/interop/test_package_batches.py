@@ -171,6 +171,28 @@ def test_a_pickled_table_notices_that_its_dataset_changed(dataset, tmp_path):
         reopen(tmp_path / "dataset", *state[1:])
 
 
+def test_a_pickled_table_notices_other_rows_in_the_same_place(tmp_path):
+    inlaid.convert(SAMPLE, tmp_path / "dataset", 16, progress=False)
+    pickled = pickle.dumps(inlaid.open(tmp_path / "dataset")["train"])
+    for options in ({"size": 16, "seed": 1}, {"size": 24}):
+        inlaid.convert(SAMPLE, tmp_path / "dataset", **options, overwrite=True, progress=False)
+        with pytest.raises(inlaid.InlaidError, match="other files now than when it was opened; open it again"):
+            pickle.loads(pickled)
+    inlaid.convert(SAMPLE, tmp_path / "dataset", 16, overwrite=True, progress=False)
+    assert len(pickle.loads(pickled)) == 33
+
+
+@pytest.mark.parametrize(
+    "state", [{}, {"epoch": 1}, {"epoch": -1, "batches": 0}, {"epoch": 0, "batches": 1.5}, None, "epoch batches"]
+)
+def test_states_that_are_none_are_refused(train, state):
+    for of in (train.batches(4), train.to_torch(4)):
+        with pytest.raises(inlaid.SettingError):
+            of.load_state_dict(state)
+        with pytest.raises(inlaid.SettingError, match="epoch is at least 0, not -1"):
+            of.set_epoch(-1)
+
+
 def test_an_open_table_keeps_its_version(dataset, tmp_path):
     shutil.copytree(dataset, tmp_path / "dataset")
     opened = inlaid.open(tmp_path / "dataset")["train"]

@@ -207,6 +207,34 @@ def test_split_folders_and_shards_of_splits_are_opened_by_name(tmp_path):
         assert np.array_equal(pickle.loads(pickle.dumps(opened["test"]))[:], PIXELS[20:])
 
 
+def test_the_column_that_was_chosen_is_read(tmp_path):
+    first = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((ROWS, 2, 2), np.uint8))
+    second = pa.FixedShapeTensorArray.from_numpy_ndarray(PIXELS)
+    pq.write_table(pa.table({"first": first, "second": second}), tmp_path / "both.parquet")
+    for column, shape in (("first", (2, 2)), ("second", SHAPE)):
+        inlaid.repack(tmp_path / "both.parquet", tmp_path / column, column=column, progress=False)
+        table = inlaid.open(tmp_path / column)
+        assert (table.tensor_column, table.shape) == (column, shape)
+        assert is_mapped(table[:], tmp_path / column / "both.parquet")
+    # Once more, the other way round.
+    inlaid.repack(tmp_path / "second", tmp_path / "again", column="first", progress=False)
+    assert inlaid.open(tmp_path / "again").tensor_column == "first"
+    assert pq.read_table(tmp_path / "second")["first"].type == first.type
+
+
+def test_permuted_dimensions_are_refused(tmp_path):
+    kind = pa.fixed_shape_tensor(pa.uint8(), [2, 3], permutation=[1, 0])
+    tensors = pa.ExtensionArray.from_storage(kind, pa.array([list(range(6))] * 3, pa.list_(pa.uint8(), 6)))
+    pq.write_table(pa.table({"pixels": tensors}), tmp_path / "permuted.parquet")
+    for read in (inlaid.open, lambda path: inlaid.repack(path, tmp_path / "out", progress=False)):
+        with pytest.raises(inlaid.ColumnError, match="the dimensions of column `pixels` .*are permuted.*\nhint: let the tool"):
+            read(tmp_path / "permuted.parquet")
+    kind = pa.fixed_shape_tensor(pa.uint8(), [2, 3], permutation=[0, 1])
+    tensors = pa.ExtensionArray.from_storage(kind, tensors.storage)
+    pq.write_table(pa.table({"pixels": tensors}), tmp_path / "same.parquet")
+    assert inlaid.open(tmp_path / "same.parquet")[0].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
 def test_errors_are_typed_and_name_the_way_out(tmp_path):
     tensors = pa.array([[1, 2], [3]] * 15, pa.list_(pa.uint8()))
     pq.write_table(pa.table({"pixels": tensors}), tmp_path / "ragged.parquet")
@@ -227,7 +255,7 @@ def test_errors_are_typed_and_name_the_way_out(tmp_path):
     shape = "tensors of shape 5 have 5 elements, those of column `pixels` have 24"
     way_out = "\nhint: give it as in `--shape 224x224x3`"
     refused(ValueError, f"can't repack `{tmp_path}/good.parquet`: {shape}{way_out}", "good.parquet", shape=(5,))
-    column = "it has no column `x`, only `pixels`"
+    column = "it has no column `x`, only `pixels`\nhint: name a column of lists of numbers, or of bytes with `--shape`"
     refused(inlaid.ColumnError, f"can't repack `{tmp_path}/good.parquet`: {column}", "good.parquet", column="x")
     taken = f"output folder `{tmp_path}/full` is not empty\nhint: choose a new folder for `--out`"
     refused(inlaid.ExistsError, taken, "good.parquet", "full")

@@ -21,7 +21,7 @@ fn changed_image_is_listed_and_its_row_stays() {
     assert_eq!(shards(s.dataset("out")), shards(before));
     s.is_whole("out");
     let listed = s.dataset("out");
-    s.run("append", "src --out out").exits(0);
+    s.run("append", "src --out out").exits(3);
     assert_eq!(s.dataset("out"), listed);
 
     // What is as it was is no reject.

@@ -116,7 +116,8 @@ fn decoder_that_can_not_shrink_is_refused() {
     let s = source();
     s.convert("src --out out --size 4 --jpeg-shrink").fails(
         2,
-        "error: `zune-jpeg` can't shrink a JPEG while it decodes it\nhint: add `--jpeg-decoder libjpeg-turbo`",
+        "error: `zune-jpeg` can't shrink a JPEG while it decodes it\n\
+         hint: add `--jpeg-decoder libjpeg-turbo`, with a build that has `--features turbojpeg`",
     );
 }
 
@@ -190,6 +191,35 @@ fn sources_that_disagree_are_refused() {
 }
 
 #[test]
+fn split_folders_have_no_shares() {
+    let s = Scratch::new();
+    s.image("src/train/cat/1.png");
+    s.image("src/test/cat/1.png");
+    s.convert("src --out out --size 4 --split train=0.5,validation=0.5").fails(
+        2,
+        "error: the source has split folders, which decide the splits, and shares are given too\n\
+         hint: leave out `--split`, or add `--split-by label` to split all images anew",
+    );
+    s.convert("src --out out --size 4").exits(0);
+    let told = s.run("info", "out").exits(0).stdout;
+    assert!(told.contains("splits: those of the source's folders, order shuffled, seed 0\n"), "{told}");
+    s.convert("src --out again --size 4 --split train=0.5,test=0.5 --split-by label").exits(0);
+}
+
+#[test]
+fn results_that_can_not_be_printed_are_an_error() {
+    let s = source();
+    s.convert("src --out out --size 4 --split train=1").exits(0);
+    for (command, words) in [("info", "out"), ("verify", "out --json"), ("convert", "src --out new --size 4 --json")] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let ran = s.command(command, words).stdout(full).output().unwrap();
+        let told = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(1), "{command}: {told}");
+        assert!(told.contains("error: the result can't be printed: No space left on device"), "{command}: {told}");
+    }
+}
+
+#[test]
 fn split_folders_must_be_there_to_split_by_them() {
     let s = source();
     s.convert("src --out out --size 4 --split-by folder").fails(
@@ -200,7 +230,8 @@ fn split_folders_must_be_there_to_split_by_them() {
     s.convert("src --out out --size 4 --folders splits").fails(
         1,
         "error: folder `cat` in `src` is not named after a split\n\
-         hint: split folders are named train, validation (valid, val, dev) or test (eval); or use `--folders classes`",
+         hint: split folders are named train, validation (valid, val, dev) or test (eval); a new dataset may take them \
+         as classes with `--folders classes`",
     );
     s.convert("src --out out --size 4 --split-by folder --folders classes").fails(
         2,
@@ -233,7 +264,7 @@ fn nothing_usable_is_an_error() {
     s.convert("src --out out --size 4 --split train=1").fails(
         1,
         "error: none of the 1 inputs can be used; the first one is `a.png`: the content is no known image format\n\
-         hint: run with `--on-error stop` for the first error alone",
+         hint: if it is refused for its size, raise `--max-pixels` or `--max-file-bytes`",
     );
     assert!(!s.path().join("out").exists());
 }

@@ -188,7 +188,7 @@ fn damaged_shard_is_not_merged() {
     s.run("compact", "out").fails(
         1,
         "error: `out/train/train-00001.parquet` is damaged: row group 0 does not match its checksum\n\
-         hint: restore the file, or choose a new folder for `--out`",
+         hint: restore the file, or convert into a new folder",
     );
     assert_eq!(s.dataset("out"), before);
 }

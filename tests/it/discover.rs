@@ -78,7 +78,8 @@ fn option_decides_what_split_words_mean() {
     for name in ["src/train/1.png", "src/test/1.png"] {
         s.image(name);
     }
-    s.convert(&format!("src --folders classes {ALL_TRAIN}")).exits(0);
+    let ran = s.convert(&format!("src --folders classes {ALL_TRAIN}")).exits(0);
+    assert_eq!(ran.stderr, "");
     assert_eq!(labels(&s, "out"), labelled(&[("test/1.png", 0), ("train/1.png", 1)]));
 }
 

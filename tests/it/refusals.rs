@@ -47,7 +47,7 @@ fn is_refused(s: &Scratch, message: &str) {
 
 /// The message about a damaged file.
 fn damaged(file: &str, reason: &str) -> String {
-    format!("error: `{file}` is damaged: {reason}\nhint: restore the file, or choose a new folder for `--out`")
+    format!("error: `{file}` is damaged: {reason}\nhint: restore the file, or convert into a new folder")
 }
 
 const TAIL: &str = "out/train/train-00000.parquet";

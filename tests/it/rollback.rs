@@ -137,7 +137,7 @@ fn damaged_dataset_is_not_rolled_back() {
     s.run("rollback", "out").fails(
         1,
         "error: `out/train/train-00000.parquet` is damaged: row group 0 does not match its checksum\n\
-         hint: restore the file, or choose a new folder for `--out`",
+         hint: restore the file, or convert into a new folder",
     );
     assert_eq!(s.dataset("out"), before);
 }
