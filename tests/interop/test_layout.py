@@ -357,7 +357,7 @@ def test_appended_dataset_fits_the_schemas(inlaid, untidy, tmp_path):
 
     assert run("convert", untidy, *small, exit_code=3)["committed"]
     assert manifest()["conversion"]
-    assert not run("convert", untidy, *small)["committed"]
+    assert not run("convert", untidy, *small, exit_code=3)["committed"]
 
     new = tmp_path / "new/dog"
     new.mkdir(parents=True)
