@@ -8,7 +8,7 @@ use crate::draft::{Commits, Draft};
 use crate::encoded::Encoder;
 use crate::error::{Error, SpecError};
 use crate::inputs::Inputs;
-use crate::manifest::{FORMAT_VERSION, Manifest, Version};
+use crate::manifest::{FORMAT_VERSION, MANIFEST, Manifest, Version};
 use crate::output::{self, Output};
 use crate::pipeline;
 use crate::plan::Tails;
@@ -167,7 +167,8 @@ fn resolve(spec: &Spec, discovery: &Discovery) -> Result<Spec, Error> {
     Ok(Spec { split_by: Some(rule), folders, scale, encoding, quality, ..spec.clone() })
 }
 
-/// The output must not be found as a source, nor a source be written to.
+/// The output must not be found as a source, nor a source be written to; nor may it be part of another
+/// dataset.
 pub(crate) fn refuse_overlap(sources: &[PathBuf], out: &Path) -> Result<(), Error> {
     let absolute = |path: &Path| {
         // The part that exists is made canonical; the rest, to be created, is appended.
@@ -179,6 +180,9 @@ pub(crate) fn refuse_overlap(sources: &[PathBuf], out: &Path) -> Result<(), Erro
         }
     };
     let output = absolute(out).map_err(Error::io("find output folder", out))?;
+    if let Some(dataset) = output.ancestors().skip(1).find(|above| above.join(MANIFEST).is_file()) {
+        return Err(Error::OutputInDataset { output: out.to_owned(), dataset: dataset.to_owned() });
+    }
     for source in sources {
         let folder = absolute(source).map_err(Error::io("read source folder", source))?;
         if output.starts_with(&folder) || folder.starts_with(&output) {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
@@ -221,7 +222,7 @@ impl Discovery {
             Some(_) => RecordError::LinkLoop,
             None => match fs::symlink_metadata(&path) {
                 Ok(meta) if meta.is_symlink() => RecordError::BrokenLink,
-                _ => RecordError::Unreadable(error.into()),
+                _ => RecordError::Unreadable(error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into())),
             },
         };
         self.reject(&path, root, reason);
@@ -299,7 +300,9 @@ impl Discovery {
             self.notices.extend(words.into_iter().map(|name| Notice::SplitWordIsClass(name.clone())));
         }
         if folders != Folders::None {
-            self.notices.extend(top.difference(used).map(|name| Notice::EmptyFolder(root.join(name))));
+            // What could not be listed is rejected.
+            let empty = top.difference(used).filter(|name| !self.rejects.iter().any(|reject| reject.path == **name));
+            self.notices.extend(empty.map(|name| Notice::EmptyFolder(root.join(name))));
         }
     }
 

@@ -70,7 +70,7 @@ pub fn assign(
         SplitBy::Random => {
             let rows = |split| there.get(&split).map_or(0, |info| info.rows);
             assign_shares(records, 0..records.len(), shares, ranks, &rows, there.is_empty())
-                .map_err(|count| Error::TooFewImages { count, shares: shares.to_string() })?;
+                .map_err(|count| too_few(None, count, shares))?;
         }
         SplitBy::Label => {
             let mut members: BTreeMap<Option<u32>, Vec<usize>> = BTreeMap::new();
@@ -79,16 +79,9 @@ pub fn assign(
             }
             for (label, members) in members {
                 let rows = |split| there.get(&split).map_or(0, |info| info.rows_of(label));
-                assign_shares(records, members, shares, ranks, &rows, there.is_empty()).map_err(
-                    |count| match label {
-                        Some(label) => Error::ClassTooSmall {
-                            class: classes[label as usize].clone(),
-                            count,
-                            shares: shares.to_string(),
-                        },
-                        None => Error::TooFewImages { count, shares: shares.to_string() },
-                    },
-                )?;
+                let class = label.map(|label| &*classes[label as usize]);
+                assign_shares(records, members, shares, ranks, &rows, there.is_empty())
+                    .map_err(|count| too_few(class, count, shares))?;
             }
         }
     }
@@ -120,6 +113,16 @@ fn assign_shares(
         }
     }
     Ok(())
+}
+
+/// A class, or the whole, that can't give each split a row. From a quota of one row on a split has one.
+fn too_few(class: Option<&str>, count: usize, shares: &Shares) -> Error {
+    let least = shares.iter().map(|(_, share)| share).fold(1.0, f64::min);
+    let (shares, enough) = (shares.to_string(), (1.0 / least - Shares::SUM_TOLERANCE).ceil() as usize);
+    match class {
+        Some(class) => Error::ClassTooSmall { class: class.to_owned(), count, shares, enough },
+        None => Error::TooFewImages { count, shares, enough },
+    }
 }
 
 /// Divides `new` rows so that all rows, those that are `there` included, come as near to the shares

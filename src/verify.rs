@@ -1,6 +1,6 @@
 //! Reads a dataset back, every byte of it, and says what is wrong.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -88,15 +88,16 @@ pub fn verify(folder: &Path, sources: &[PathBuf], options: &RunOptions) -> Resul
         [] => Discovery::default(),
         sources => Discovery::of(sources, &manifest.spec)?,
     };
-    let mut rows = Rows { keys: HashMap::new(), records: &discovery.records, sources: BTreeMap::new(), missing: 0 };
+    let mut rows = Rows { records: &discovery.records, ..Rows::default() };
     for (&split, info) in &manifest.version.splits {
         found.check_split(split, info, &manifest, &footers, &mut rows);
     }
     found.check_files(folder, &manifest)?;
-    let Rows { keys, sources: made_of, missing, .. } = rows;
+    let Rows { keys, sources: made_of, missing, first_missing, .. } = rows;
     let compared = made_of.len();
     if !sources.is_empty() {
-        found.check_sources(&discovery, made_of, missing, &manifest, &pool, options)?;
+        found.tell_missing(&first_missing, missing);
+        found.check_sources(&discovery, made_of, &manifest, &pool, options)?;
     }
     if is_committing(folder) || Manifest::read(folder)?.as_ref() != Some(&manifest) {
         return Err(Error::ChangedMeanwhile(folder.to_owned()));
@@ -140,7 +141,11 @@ fn without_path(error: Error) -> String {
     }
 }
 
+/// So many of the rows without a source file are named.
+const NAMED: usize = 20;
+
 /// What the rows of all splits have in common.
+#[derive(Default)]
 struct Rows<'a> {
     /// XXH3-128 of every key: two keys share one with a chance of 2^-88 among a million.
     keys: HashMap<u128, usize>,
@@ -150,6 +155,18 @@ struct Rows<'a> {
     sources: BTreeMap<usize, Option<Sha256>>,
     /// Rows without a source file.
     missing: usize,
+    /// The first of their keys.
+    first_missing: BTreeSet<String>,
+}
+
+impl Rows<'_> {
+    fn miss(&mut self, key: &str) {
+        self.missing += 1;
+        self.first_missing.insert(key.to_owned());
+        if self.first_missing.len() > NAMED {
+            self.first_missing.pop_last();
+        }
+    }
 }
 
 /// What is wrong.
@@ -177,6 +194,10 @@ impl Findings {
                 whole = false;
                 continue;
             };
+            // It tells the classes of the time when it was written: later ones come after them.
+            if footer.classes().is_some_and(|names| !manifest.version.classes.starts_with(&names)) {
+                self.add(MANIFEST, format!("its classes are not those of `{}`", shard.file));
+            }
             let (mut count, mut problems) = (0, Vec::new());
             let outcome = footer.visit_rows(&mut |row| {
                 count += 1;
@@ -195,7 +216,7 @@ impl Findings {
                 }
                 match rows.records.binary_search_by(|record| (*record.key).cmp(row.path)) {
                     Ok(index) => drop(rows.sources.insert(index, row.sha256)),
-                    Err(_) => rows.missing += 1,
+                    Err(_) => rows.miss(row.path),
                 }
             });
             problems.extend(outcome.err().map(without_path));
@@ -252,7 +273,6 @@ impl Findings {
         &mut self,
         discovery: &Discovery,
         made_of: BTreeMap<usize, Option<Sha256>>,
-        missing: usize,
         manifest: &Manifest,
         pool: &rayon::ThreadPool,
         options: &RunOptions,
@@ -266,11 +286,16 @@ impl Findings {
                 Err(error) => self.add(&*record.key, error.to_string()),
             }
         }
-        match missing {
-            0 => {}
-            1 => self.add(".", "the source file of 1 row is not there"),
-            n => self.add(".", format!("the source files of {n} rows are not there")),
-        }
         Ok(())
+    }
+
+    /// Tells of rows without a source file.
+    fn tell_missing(&mut self, first: &BTreeSet<String>, all: usize) {
+        first.iter().for_each(|key| self.add(&**key, "its source file is not there"));
+        match all - first.len() {
+            0 => {}
+            1 => self.add(".", "the source file of 1 more row is not there"),
+            n => self.add(".", format!("the source files of {n} more rows are not there")),
+        }
     }
 }

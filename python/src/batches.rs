@@ -6,7 +6,7 @@ use inlaid::read::{BatchOptions, Epoch, RowOrder, Share, Uneven};
 use pyo3::prelude::*;
 
 use crate::column::to_numpy;
-use crate::errors::{exception, setting};
+use crate::errors::{exception, misuse, setting};
 use crate::ndarray::Access;
 use crate::table::tensors;
 
@@ -74,6 +74,8 @@ pub struct Batches {
     table: Arc<inlaid::Table>,
     batches: Mutex<inlaid::Batches>,
     columns: Vec<String>,
+    /// The threads that make batches are those of this process, and a fork has none of them.
+    process: u32,
 }
 
 impl Batches {
@@ -87,7 +89,8 @@ impl Batches {
     ) -> PyResult<Batches> {
         let options = settings.options(epoch, skip, worker);
         let batches = py.detach(|| inlaid::Batches::new(table.clone(), &options)).map_err(exception)?;
-        Ok(Batches { table: table.clone(), batches: Mutex::new(batches), columns: options.columns })
+        let process = std::process::id();
+        Ok(Batches { table: table.clone(), batches: Mutex::new(batches), columns: options.columns, process })
     }
 }
 
@@ -98,6 +101,9 @@ impl Batches {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+        if std::process::id() != self.process {
+            return Err(misuse("another process began these batches; after a fork begin with them anew".to_owned()));
+        }
         let next = py.detach(|| self.batches.lock().unwrap_or_else(PoisonError::into_inner).next());
         let Some(batch) = next.transpose().map_err(exception)? else { return Ok(None) };
         let mut arrays = vec![tensors(py, &self.table, batch.tensors, batch.rows.len(), Access::Write)?];

@@ -16,6 +16,11 @@ pub fn exception(error: Error) -> PyErr {
     raise(class(&error), message(&error) + &hint)
 }
 
+/// Something that can't be done here.
+pub fn misuse(text: String) -> PyErr {
+    raise("InlaidError", text)
+}
+
 /// A wrong setting.
 pub fn setting(text: String) -> PyErr {
     raise("SettingError", text)

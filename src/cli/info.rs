@@ -10,7 +10,7 @@ use crate::{Bin, ByteSize, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, S
 pub fn print(manifest: &Manifest, folder: &Path, json: bool) -> u8 {
     let text = match json {
         true => serde_json::to_string_pretty(manifest).expect("a manifest has no maps with odd keys") + "\n",
-        false => in_words(manifest, folder),
+        false => report::visible(&in_words(manifest, folder)),
     };
     report::print(&text, 0)
 }

@@ -33,8 +33,8 @@ pub fn print(text: &str, done: u8) -> u8 {
 pub fn written(written: &Written, out: &Path, json: bool) -> u8 {
     let text = match (json, written) {
         (true, _) => serde_json::to_string_pretty(written).expect("a summary has no maps with odd keys") + "\n",
-        (false, Written::Rows(summary)) => in_words(summary, out),
-        (false, Written::Files(summary)) => files_in_words(summary, out),
+        (false, Written::Rows(summary)) => visible(&in_words(summary, out)),
+        (false, Written::Files(summary)) => visible(&files_in_words(summary, out)),
     };
     let left_out = matches!(written, Written::Rows(summary) if summary.rejects > 0);
     print(&text, if left_out { 3 } else { 0 })
@@ -116,7 +116,7 @@ pub fn verification(verification: &Verification, folder: &Path, json: bool) -> u
             if *unfinished {
                 text += "not all: a run was interrupted; the same command goes on with it\n";
             }
-            text
+            visible(&text)
         }
     };
     print(&text, u8::from(!problems.is_empty()))
@@ -129,7 +129,7 @@ pub fn change(before: &Version, after: &Version, folder: &Path, json: bool) -> u
         false => {
             let held = |version: &Version| format!("{} rows in {}", version.rows(), files(version.shards().count()));
             let (number, folder) = (after.dataset_version, folder.display());
-            format!("version {number}: {}, before: {}: `{folder}`\n", held(after), held(before))
+            visible(&format!("version {number}: {}, before: {}: `{folder}`\n", held(after), held(before)))
         }
     };
     print(&text, 0)
@@ -137,10 +137,23 @@ pub fn change(before: &Version, after: &Version, folder: &Path, json: bool) -> u
 
 /// Prints an error and the way out.
 pub fn error(error: &Error) {
-    eprintln!("error: {}", message(error));
+    eprintln!("error: {}", visible(&message(error)));
     if let Some(hint) = hint(error) {
-        eprintln!("hint: {hint}");
+        eprintln!("hint: {}", visible(&hint));
     }
+}
+
+/// The text, with escapes in the place of characters that would control a terminal: names of files and
+/// classes may hold any.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_control() && character != '\n' {
+            true => shown.extend(character.escape_default()),
+            false => shown.push(character),
+        }
+    }
+    shown
 }
 
 /// An error and its causes, in one line.
@@ -253,6 +266,8 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Interrupted => "the same command goes on from the last file that was finished".into(),
         Error::ForeignFile(_) => "move that file elsewhere".into(),
         Error::OutputInSource { .. } => "choose a folder for `--out` beside the source".into(),
+        Error::OutputInDataset { .. } => "choose a folder for `--out` beside the dataset".into(),
+        Error::SourceNotFolder(_) => "give the folder that holds it".into(),
         Error::Locked { .. } => "wait for it to end".into(),
         Error::Damaged { .. } => "restore the file, or convert into a new folder".into(),
         Error::NoTensors(_) => {

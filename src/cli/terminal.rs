@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::Write;
+use super::report::visible;
 use crate::{Notice, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -51,7 +52,7 @@ impl Terminal {
 
     pub fn notes(&self, notices: &[Notice]) {
         if !self.quiet {
-            notices.iter().for_each(|notice| eprintln!("note: {notice}"));
+            notices.iter().for_each(|notice| eprintln!("note: {}", visible(&notice.to_string())));
         }
     }
 }

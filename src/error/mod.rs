@@ -77,7 +77,7 @@ pub enum Error {
         source_folder: PathBuf,
     },
     /// A class can't give every split a row.
-    #[error("class `{class}` has {count} images, too few to give each of {shares} its share")]
+    #[error("class `{class}` has {count} images, too few to give each of {shares} its share; {enough} are enough")]
     ClassTooSmall {
         /// The name of the class.
         class: String,
@@ -85,14 +85,18 @@ pub enum Error {
         count: usize,
         /// The shares that were asked for.
         shares: String,
+        /// How many images give each its share, whatever the other shares are.
+        enough: usize,
     },
     /// The whole source can't give every split a row.
-    #[error("{count} images are too few to give each of {shares} its share")]
+    #[error("{count} images are too few to give each of {shares} its share; {enough} are enough")]
     TooFewImages {
         /// How many images there are.
         count: usize,
         /// The shares that were asked for.
         shares: String,
+        /// How many images give each its share, whatever the other shares are.
+        enough: usize,
     },
     /// The output folder holds something else.
     #[error("output folder `{}` is not empty and not an inlaid dataset", .0.display())]
@@ -116,6 +120,14 @@ pub enum Error {
         output: PathBuf,
         /// The source folder.
         source_folder: PathBuf,
+    },
+    /// The output folder would be taken for part of another dataset.
+    #[error("output folder `{}` lies in the dataset `{}`", output.display(), dataset.display())]
+    OutputInDataset {
+        /// The output folder.
+        output: PathBuf,
+        /// The folder of the dataset.
+        dataset: PathBuf,
     },
     /// Another process is writing.
     #[error("`{}` is being written by {holder}", path.display())]

@@ -11,6 +11,7 @@ use super::arrow::ArrowFooter;
 use super::checksum::{Checksum, RowGroupChecksums};
 use super::parquet::ParquetFooter;
 use super::row::{StoredRow, Visit};
+use crate::columns::CLASSES;
 use crate::contain::contain;
 use crate::error::Error;
 use crate::page::PageLayout;
@@ -96,6 +97,15 @@ impl Footer {
     /// Length of the file.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// The names of the classes, if it tells them.
+    pub(crate) fn classes(&self) -> Option<Vec<String>> {
+        let schema = match &self.content {
+            Content::Parquet(footer) => footer.schema(),
+            Content::Arrow(footer) => footer.schema(),
+        };
+        serde_json::from_str(schema.metadata().get(CLASSES)?).ok()
     }
 
     pub(crate) fn row_groups(&self) -> &[StoredRowGroup] {

@@ -16,7 +16,7 @@ pub struct Shares(Vec<(Split, f64)>);
 impl Shares {
     /// Sums within this distance of 1 count as 1: it covers decimal fractions that binary numbers
     /// can't hold, and nothing that a person would write by mistake.
-    const SUM_TOLERANCE: f64 = 1e-6;
+    pub(crate) const SUM_TOLERANCE: f64 = 1e-6;
 
     /// # Errors
     /// If a split is named twice, a fraction is not above 0, or the sum is not 1.

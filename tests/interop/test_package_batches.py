@@ -1,5 +1,6 @@
 """Batches of the Python package: epochs, ranks and states, against what pyarrow reads from the same files."""
 
+import os
 import pickle
 import shutil
 
@@ -180,6 +181,25 @@ def test_a_pickled_table_notices_other_rows_in_the_same_place(tmp_path):
             pickle.loads(pickled)
     inlaid.convert(SAMPLE, tmp_path / "dataset", 16, overwrite=True, progress=False)
     assert len(pickle.loads(pickled)) == 33
+
+
+def test_batches_are_not_inherited_by_a_fork(train):
+    batches = iter(train.batches(4))
+    next(batches)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            next(batches)
+        except inlaid.InlaidError as error:
+            os.write(write, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(write)
+    assert os.waitpid(child, 0)[1] == 0
+    with os.fdopen(read) as told:
+        assert told.read() == "another process began these batches; after a fork begin with them anew"
+    assert len(next(batches)["image"]) == 4
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,8 @@ fn class_too_small_for_its_shares_is_refused() {
     s.images(&["src/ant"], 6);
     s.convert("src --out out --size 4").fails(
         1,
-        "error: class `ant` has 6 images, too few to give each of train=0.8,validation=0.1,test=0.1 its share\n\
+        "error: class `ant` has 6 images, too few to give each of train=0.8,validation=0.1,test=0.1 its share; 10 are \
+         enough\n\
          hint: use `--split-by path`, which draws for each image, or fewer splits, as in `--split train=1`",
     );
     assert!(!s.path().join("out").exists());
@@ -159,7 +160,7 @@ fn too_few_images_are_refused() {
     s.images(&["src"], 2);
     s.convert("src --out out --size 4").fails(
         1,
-        "error: 2 images are too few to give each of train=0.8,validation=0.1,test=0.1 its share\n\
+        "error: 2 images are too few to give each of train=0.8,validation=0.1,test=0.1 its share; 10 are enough\n\
          hint: use `--split-by path`, which draws for each image, or fewer splits, as in `--split train=1`",
     );
 }
@@ -175,7 +176,8 @@ fn sources_that_hold_nothing_are_refused() {
     );
     s.convert("missing --out out --size 4")
         .fails(1, "error: can't read source folder `missing`: No such file or directory (os error 2)");
-    s.convert("src/notes.txt --out out --size 4").fails(1, "error: source `src/notes.txt` is not a folder");
+    s.convert("src/notes.txt --out out --size 4")
+        .fails(1, "error: source `src/notes.txt` is not a folder\nhint: give the folder that holds it");
 }
 
 #[test]
@@ -188,6 +190,37 @@ fn sources_that_disagree_are_refused() {
         "error: `a` holds class folders, but `b` holds split folders\n\
          hint: say what the top folders mean with `--folders classes`, `splits` or `none`",
     );
+}
+
+#[test]
+fn datasets_do_not_lie_in_one_another() {
+    let s = source();
+    s.convert("src --out out --size 4 --split train=1").exits(0);
+    let dataset = s.path().canonicalize().unwrap().join("out");
+    for out in ["out/train/more", "out/more"] {
+        s.convert(&format!("src --out {out} --size 4 --split train=1")).fails(
+            1,
+            &format!(
+                "error: output folder `{out}` lies in the dataset `{}`\n\
+                 hint: choose a folder for `--out` beside the dataset",
+                dataset.display()
+            ),
+        );
+    }
+}
+
+#[test]
+fn names_control_no_terminal() {
+    let s = source();
+    s.image("src/red\x1b[31m\u{9b}/1.png");
+    let ran = s.convert("src --out out --size 4").exits(1);
+    assert!(ran.stderr.starts_with("error: class `red\\u{1b}[31m\\u{9b}` has 1 images"), "{}", ran.stderr);
+    s.convert("src --out out --size 4 --split train=1").exits(0);
+    let told = s.run("info", "out").exits(0).stdout;
+    assert!(told.contains("red\\u{1b}[31m\\u{9b}"), "{told}");
+    // JSON has escapes of its own.
+    let told: serde_json::Value = serde_json::from_str(&s.run("info", "out --json").exits(0).stdout).unwrap();
+    assert_eq!(told["classes"][2], "red\x1b[31m\u{9b}");
 }
 
 #[test]

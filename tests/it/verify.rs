@@ -293,7 +293,28 @@ fn label_that_is_no_class_is_found() {
         manifest["classes"] = json!(["cat"]);
         manifest["splits"]["train"]["labels"] = json!([1]);
     });
-    finds(&s, &["`train/train-00000.parquet`: the label of `dog/000.png` is no class"]);
+    finds(
+        &s,
+        &[
+            "`inlaid.json`: its classes are not those of `train/train-00000.parquet`",
+            "`train/train-00000.parquet`: the label of `dog/000.png` is no class",
+        ],
+    );
+}
+
+#[test]
+fn classes_are_those_that_the_shards_tell() {
+    for format in ["", "--format arrow"] {
+        let s = dataset(2, format);
+        s.images(&["more/bird"], 2);
+        s.run("append", "more --out out").exits(0);
+        s.is_whole("out");
+        let suffix = if format.is_empty() { "parquet" } else { "arrow" };
+        s.edit_manifest("out", |manifest| manifest["classes"] = json!(["dog", "cat", "bird"]));
+        let problem =
+            |number| format!("`inlaid.json`: its classes are not those of `train/train-0000{number}.{suffix}`");
+        finds(&s, &[&problem(0), &problem(1)]);
+    }
 }
 
 #[test]
@@ -334,9 +355,9 @@ fn rows_are_compared_with_their_sources() {
     let ran = s.run("verify", "out --sources src").exits(1);
     assert_eq!(
         ran.stdout,
-        "`.`: the source file of 1 row is not there\n\
-         `cat/003.png`: its row was made from another content\n\
+        "`cat/003.png`: its row was made from another content\n\
          `cat/004.png`: the file is empty\n\
+         `dog/001.png`: its source file is not there\n\
          3 problems\n\
          9 rows compared with their sources\n"
     );
@@ -353,5 +374,18 @@ fn rows_of_several_runs_are_compared_with_all_their_sources() {
     s.run("append", "new --out out").exits(0);
     s.run("verify", "out --sources src new").exits(0);
     let ran = s.run("verify", "out --sources src").exits(1);
-    assert!(ran.stdout.starts_with("`.`: the source files of 3 rows are not there\n1 problem\n"), "{}", ran.stdout);
+    let missing = "`cat/005.png`: its source file is not there\n\
+                   `cat/006.png`: its source file is not there\n\
+                   `cat/007.png`: its source file is not there\n\
+                   3 problems\n";
+    assert!(ran.stdout.starts_with(missing), "{}", ran.stdout);
+    s.more_images(&["newer/cat"], 8..30);
+    s.run("append", "newer --out out").exits(0);
+    let ran = s.run("verify", "out --sources src new").exits(1);
+    assert!(
+        ran.stdout.starts_with("`.`: the source files of 2 more rows are not there\n`cat/008.png`: "),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stdout.contains("`cat/027.png`: its source file is not there\n21 problems\n"), "{}", ran.stdout);
 }

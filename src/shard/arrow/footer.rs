@@ -48,6 +48,10 @@ impl ArrowFooter {
         Ok((ArrowFooter { schema: schema.into(), version: footer.version(), blocks }, row_groups))
     }
 
+    pub(in crate::shard) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
     /// Calls `visit` with every row of a record batch whose bytes without tensors these are, or all its bytes if images
     /// are visited.
     pub(in crate::shard) fn visit_rows(

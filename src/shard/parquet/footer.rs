@@ -4,6 +4,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_schema::SchemaRef;
 use bytes::buf::Reader;
 use bytes::{Buf, Bytes};
 use parquet::arrow::ProjectionMask;
@@ -56,6 +57,10 @@ impl ParquetFooter {
         let row_groups = row_groups.collect();
         let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new());
         Ok((ParquetFooter { metadata: metadata.map_err(|error| error.to_string())? }, row_groups))
+    }
+
+    pub(in crate::shard) fn schema(&self) -> &SchemaRef {
+        self.metadata.schema()
     }
 
     /// All of it.
