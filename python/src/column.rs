@@ -28,20 +28,34 @@ pub fn to_numpy<'py>(py: Python<'py>, name: &str, column: &ArrayRef, access: Acc
     if let Some((values, dtype)) = numbers(column) {
         return ndarray(py, values, vec![rows], dtype, access);
     }
-    let list = match column.data_type() {
-        DataType::Utf8 => PyList::new(py, column.as_string::<i32>())?,
-        DataType::LargeUtf8 => PyList::new(py, column.as_string::<i64>())?,
-        DataType::Utf8View => PyList::new(py, column.as_string_view())?,
-        other => {
-            let missing = if column.null_count() > 0 { " with missing values" } else { "" };
-            let text =
-                format!("column `{name}` of type {other}{missing} is not read into NumPy; `to_arrow()` gives it");
-            return Err(PyTypeError::new_err(text));
-        }
+    let Some(texts) = texts(column) else {
+        let missing = if column.null_count() > 0 { " with missing values" } else { "" };
+        let kind = column.data_type();
+        let text = format!("column `{name}` of type {kind}{missing} is not read into NumPy; `to_arrow()` gives it");
+        return Err(PyTypeError::new_err(text));
     };
     let settings = PyDict::new(py);
     settings.set_item("dtype", "object")?;
-    py.import("numpy")?.call_method("array", (list,), Some(&settings))
+    py.import("numpy")?.call_method("array", (PyList::new(py, texts)?,), Some(&settings))
+}
+
+/// The texts of a column, be it a dictionary of them.
+fn texts(column: &ArrayRef) -> Option<Vec<Option<&str>>> {
+    Some(match column.data_type() {
+        DataType::Utf8 => column.as_string::<i32>().iter().collect(),
+        DataType::LargeUtf8 => column.as_string::<i64>().iter().collect(),
+        DataType::Utf8View => column.as_string_view().iter().collect(),
+        DataType::Dictionary(..) => {
+            let dictionary = column.as_any_dictionary();
+            let texts = texts(dictionary.values())?;
+            if texts.is_empty() {
+                return Some(vec![None; column.len()]);
+            }
+            let keys = dictionary.normalized_keys().into_iter().enumerate();
+            keys.map(|(row, key)| texts[key].filter(|_| dictionary.is_valid(row))).collect()
+        }
+        _ => return None,
+    })
 }
 
 /// The values of a column of numbers or booleans, and their type as NumPy names it.

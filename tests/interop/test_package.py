@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import feather
 import pytest
 
 from conftest import CLASSES, SAMPLE
@@ -174,6 +175,26 @@ def test_a_second_column_of_lists_has_two_dimensions(tmp_path):
     assert np.array_equal(table.column("box"), second)
     (batch,) = table.batches(6, columns=["box"])
     assert np.array_equal(batch["box"], second)
+
+
+@pytest.mark.parametrize("write", [pq.write_table, feather.write_feather])
+def test_texts_of_every_kind_are_objects(tmp_path, write):
+    texts = ["b", None, "a", "b", "", None]
+    none = pa.DictionaryArray.from_arrays(pa.array([None] * 6, pa.int8()), pa.array([], pa.string()))
+    columns = {
+        "large": pa.array(texts, pa.large_string()),
+        "view": pa.array(texts, pa.string_view()),
+        "category": pa.array(texts).dictionary_encode(),
+        "whole": pa.array(["b", "a"] * 3, pa.large_string()).dictionary_encode(),
+        "none": none,
+    }
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((6, 2, 2), np.uint8))
+    write(pa.table({"image": tensors, **columns}), tmp_path / "file")
+    table = inlaid.open(tmp_path / "file")
+    for name, column in columns.items():
+        assert table.column(name).dtype == object and table.column(name).tolist() == column.to_pylist()
+        (batch,) = table.batches(6, columns=[name])
+        assert batch[name].tolist() == column.to_pylist()
 
 
 # Bad input
