@@ -51,10 +51,13 @@ impl Column {
     /// likely. A binary column is likely only if a shape tells what it holds.
     pub(super) fn find(schema: &Schema, spec: &RepackSpec) -> Result<(usize, Column), RepackError> {
         let (index, column) = Column::likeliest(schema, spec)?;
-        match is_permuted(schema.field(index)) {
-            true => Err(RepackError::Permuted(column.name)),
-            false => Ok((index, column)),
+        if column.lengths.contains(&Some(0)) {
+            return Err(RepackError::EmptyTensor(column.name));
         }
+        if is_permuted(schema.field(index)) {
+            return Err(RepackError::Permuted(column.name));
+        }
+        Ok((index, column))
     }
 
     fn likeliest(schema: &Schema, spec: &RepackSpec) -> Result<(usize, Column), RepackError> {
