@@ -97,7 +97,14 @@ impl Append {
             let stored = find_rows(folder, there, base, &discovery.records)?;
             let unchanged = set_aside(&mut discovery, &stored, spec, options, pool)?;
             add_classes(&mut discovery, &base.classes);
-            let inputs = Inputs::of(discovery, spec.clone(), options, pool, base, &tails(base, share_blocks))?;
+            let inputs = Inputs::of(
+                discovery,
+                spec.clone(),
+                options,
+                pool,
+                (base, unchanged.len()),
+                &tails(base, share_blocks),
+            )?;
             Ok::<_, Error>(Append {
                 inputs,
                 base: base.clone(),

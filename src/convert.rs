@@ -100,7 +100,7 @@ fn discover(sources: &[PathBuf], spec: &Spec, options: &RunOptions, pool: &rayon
         return Err(Error::NoImages(sources.to_vec()));
     }
     let spec = resolve(spec, &discovery)?;
-    Inputs::of(discovery, spec, options, pool, &Version::default(), &Tails::default())
+    Inputs::of(discovery, spec, options, pool, (&Version::default(), 0), &Tails::default())
 }
 
 /// The manifest that a conversion begins with.

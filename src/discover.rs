@@ -5,6 +5,7 @@
 //! A record takes 32 bytes and the bytes of its key (see `record_is_small`).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
@@ -33,7 +34,7 @@ pub struct Record {
     /// The path below the source folder, `/`-separated, unique in the dataset: the key of its row.
     pub key: Box<str>,
     /// An index into [`Discovery::roots`].
-    pub source: u16,
+    pub source: u32,
     /// An index into [`Discovery::classes`].
     pub label: Option<u32>,
     /// The split: the source's own, until another is assigned.
@@ -120,8 +121,7 @@ impl Discovery {
     /// Lists the inputs below `sources`, in an order that does not depend on the file system.
     ///
     /// # Errors
-    /// If a source can't be listed, the sources disagree on what their top folders mean, or there
-    /// is no input.
+    /// If there is no source, one can't be listed, or they disagree on what their top folders mean.
     pub fn of(sources: &[PathBuf], spec: &Spec) -> Result<Discovery, Error> {
         if sources.is_empty() {
             return Err(Error::NoSource);
@@ -142,7 +142,7 @@ impl Discovery {
 
     /// The file of a record.
     pub fn path(&self, record: &Record) -> PathBuf {
-        self.roots[usize::from(record.source)].join(&*record.key)
+        self.roots[record.source as usize].join(&*record.key)
     }
 
     /// Inputs in all: records and rejects.
@@ -155,7 +155,7 @@ impl Discovery {
         if !meta.is_dir() {
             return Err(Error::SourceNotFolder(root.to_owned()));
         }
-        let source = u16::try_from(self.roots.len()).expect("a command line holds fewer than 65,536 sources");
+        let source = u32::try_from(self.roots.len()).expect("nobody names four billion sources");
         self.roots.push(root.to_owned());
 
         let first = self.records.len();
@@ -163,7 +163,7 @@ impl Discovery {
         let mut entries = WalkDir::new(root).min_depth(1).follow_links(spec.follow_links).into_iter();
         while let Some(entry) = entries.next() {
             match entry {
-                Ok(entry) if is_hidden(&entry) => {
+                Ok(entry) if is_hidden(entry.file_name()) => {
                     self.ignored.hidden += 1;
                     if entry.file_type().is_dir() {
                         entries.skip_current_dir();
@@ -185,9 +185,9 @@ impl Discovery {
     }
 
     /// Makes a record of a file, or says why not.
-    fn look_at(&mut self, entry: &DirEntry, root: &Path, source: u16) {
+    fn look_at(&mut self, entry: &DirEntry, root: &Path, source: u32) {
         let path = entry.path();
-        let extension = path.extension().map(|ext| ext.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+        let extension = extension_of(path);
         let named_as_image = EXTENSIONS.contains(&extension.as_str());
         let kind = match entry.file_type() {
             kind if kind.is_symlink() => match fs::metadata(path) {
@@ -218,12 +218,18 @@ impl Discovery {
 
     fn reject_unwalkable(&mut self, error: walkdir::Error, root: &Path) {
         let path = error.path().unwrap_or(root).to_owned();
+        let is_link = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink());
         let reason = match error.loop_ancestor() {
             Some(_) => RecordError::LinkLoop,
-            None => match fs::symlink_metadata(&path) {
-                Ok(meta) if meta.is_symlink() => RecordError::BrokenLink,
-                _ => RecordError::Unreadable(error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into())),
+            // A link that leads nowhere, which is followed here.
+            None if is_link && is_hidden(path.file_name().unwrap_or_default()) => {
+                return self.ignored.hidden += 1;
+            }
+            None if is_link => match extension_of(&path) {
+                extension if EXTENSIONS.contains(&extension.as_str()) => RecordError::BrokenLink,
+                extension => return *self.ignored.other.entry(extension).or_default() += 1,
             },
+            None => RecordError::Unreadable(error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into())),
         };
         self.reject(&path, root, reason);
     }
@@ -313,7 +319,7 @@ impl Discovery {
         self.records.dedup_by(|later, earlier| {
             let same = later.key == earlier.key;
             if same {
-                let taken_by = roots[usize::from(earlier.source)].clone();
+                let taken_by = roots[earlier.source as usize].clone();
                 rejects.push(Reject::new(later.key.clone().into(), RecordError::DuplicateKey(taken_by)));
             }
             same
@@ -365,9 +371,14 @@ fn class_of(key: &str, depth: usize) -> Option<&str> {
     folders.next().map(|_| class)
 }
 
-fn is_hidden(entry: &DirEntry) -> bool {
-    let name = entry.file_name().as_encoded_bytes();
+fn is_hidden(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
     name.starts_with(b".") || name.starts_with(b"__")
+}
+
+/// In lower case; empty if there is none.
+fn extension_of(path: &Path) -> String {
+    path.extension().map(|ext| ext.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
 }
 
 fn key_of(path: &Path, root: &Path) -> Option<String> {

@@ -60,7 +60,7 @@ fn read_file(path: &Path, limits: &Limits, buffer: &mut Vec<u8>) -> Result<(), R
     let start = buffer.len();
     buffer.reserve_exact(bytes as usize + 1);
     // One byte more than allowed shows a file that has grown since.
-    file.take(limit + 1).read_to_end(buffer).map_err(RecordError::Unreadable)?;
+    file.take(limit.saturating_add(1)).read_to_end(buffer).map_err(RecordError::Unreadable)?;
     match (buffer.len() - start) as u64 {
         0 => Err(RecordError::Empty),
         bytes if bytes > limit => Err(RecordError::FileTooLarge { bytes, limit }),

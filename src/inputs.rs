@@ -33,27 +33,31 @@ pub(crate) struct Inputs {
     /// Of every record's file, where the split is decided by content.
     hashes: Vec<Sha256>,
     plan: Plan,
+    /// How many inputs there are, those included that are rows already.
+    all: usize,
 }
 
 impl Inputs {
-    /// Splits and orders what was discovered, to be added to what is `there`.
+    /// Splits and orders what was discovered, to be added to what is `there`; so many more inputs are
+    /// `unchanged` rows.
     pub(crate) fn of(
         mut discovery: Discovery,
         spec: Spec,
         options: &RunOptions,
         pool: &rayon::ThreadPool,
-        there: &Version,
+        (there, unchanged): (&Version, usize),
         tails: &Tails,
     ) -> Result<Inputs, Error> {
         let hashes = match spec.split_by {
             Some(SplitBy::Content) => pipeline::hash_contents(&mut discovery, &spec, pool, &options.progress)?,
             _ => Vec::new(),
         };
-        options.check(&discovery.rejects, discovery.inputs())?;
+        let all = discovery.inputs() + unchanged;
+        options.check(&discovery.rejects, all)?;
         split::assign(&mut discovery.records, &discovery.classes, &spec, &hashes, &there.splits)?;
         let row_bytes = row_bytes(&discovery, &spec, pool)?;
         let plan = Plan::of(&discovery.records, &spec, row_bytes, tails);
-        Ok(Inputs { discovery, spec, hashes, plan })
+        Ok(Inputs { discovery, spec, hashes, plan, all })
     }
 
     /// Stands for everything that decides what the run writes, but the bytes of the files.
@@ -109,9 +113,9 @@ impl Inputs {
         draft: &mut Draft,
         rejects: Vec<Reject>,
     ) -> Result<Vec<Reject>, Error> {
-        let Inputs { discovery, plan, spec, hashes } = self;
+        let Inputs { discovery, plan, spec, hashes, all } = self;
         let resized = spec.size.map(|_| Ok::<_, SpecError>((Elements::of(spec)?, Method::of(spec)?))).transpose()?;
-        let job = Job { discovery, plan, spec, resized, pages: draft.columns().pages(), options, hashes };
+        let job = Job { discovery, plan, spec, resized, pages: draft.columns().pages(), options, hashes, inputs: *all };
         pipeline::write_shards(&job, pool, draft, rejects)
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ pub struct Manifest {
 /// What a dataset holds at a time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Version {
-    /// Counts the runs that changed the dataset, from 1.
+    /// Counts the runs that changed the dataset, from 1; a rollback counts back.
     pub dataset_version: u64,
     /// The names of the classes; a label is an index into them.
     pub classes: Vec<String>,
@@ -130,7 +130,23 @@ impl Manifest {
         if format_version != FORMAT_VERSION {
             return Err(Error::FormatVersion { path, found: format_version, known: FORMAT_VERSION });
         }
-        serde_json::from_slice(&text).map(Some).map_err(damaged)
+        let manifest: Manifest = serde_json::from_slice(&text).map_err(damaged)?;
+        match manifest.foreign_file() {
+            Some(file) => Err(Error::damaged(&path, format!("it names `{file}`, which is no file of a split"))),
+            None => Ok(Some(manifest)),
+        }
+    }
+
+    /// A file that it names as a shard, but that does not lie in the folder of the split: nobody may be
+    /// made to replace or remove files elsewhere.
+    fn foreign_file(&self) -> Option<&str> {
+        let splits = [Some(&self.version), self.previous.as_ref()].into_iter().flatten().flat_map(|held| &held.splits);
+        let mut files = splits.flat_map(|(split, info)| info.shards.iter().map(move |shard| (split, &*shard.file)));
+        let is_in_split = |split: &Split, file: &str| {
+            let parts: Vec<Component<'_>> = Path::new(file).components().collect();
+            matches!(parts[..], [Component::Normal(folder), Component::Normal(_)] if folder == split.as_str())
+        };
+        files.find(|(split, file)| !is_in_split(split, file)).map(|(_, file)| file)
     }
 
     /// The text of the manifest's file.

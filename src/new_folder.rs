@@ -107,7 +107,6 @@ fn refuse_taken(place: &Path) -> Result<(), Error> {
 }
 
 /// A folder that another file system is mounted on can't be replaced by renaming.
-#[cfg(unix)]
 fn refuse_mount_point(place: &Path) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt;
     let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
@@ -115,11 +114,6 @@ fn refuse_mount_point(place: &Path) -> Result<(), Error> {
         true => Err(Error::MountPoint(place.to_owned())),
         false => Ok(()),
     }
-}
-
-#[cfg(not(unix))]
-fn refuse_mount_point(_place: &Path) -> Result<(), Error> {
-    Ok(())
 }
 
 /// Makes the staging folder if it is missing, and locks it.
@@ -144,17 +138,10 @@ fn lock(staging: &Path, place: &Path) -> Result<File, Error> {
 }
 
 /// Whether the open folder is the one that has this name.
-#[cfg(unix)]
 fn is_at(folder: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
     folder.metadata().ok().map(identity).is_some_and(|open| path.metadata().ok().map(identity) == Some(open))
-}
-
-/// Elsewhere an open folder can't be renamed.
-#[cfg(not(unix))]
-fn is_at(_folder: &File, _path: &Path) -> bool {
-    true
 }
 
 fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, Error> {

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,15 @@ struct Journal {
     removals: Vec<String>,
 }
 
+impl Journal {
+    /// A file that does not lie below the dataset's folder: nobody may be made to replace or remove it.
+    fn foreign_file(&self) -> Option<&str> {
+        let mut files = self.renames.iter().flat_map(|(from, to)| [from, to]).chain(&self.removals);
+        let is_below = |file: &str| Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
+        files.find(|file| !is_below(file)).map(|file| &**file)
+    }
+}
+
 impl Output {
     /// Takes the folder for this process, after finishing or undoing what a crash has left there.
     ///
@@ -53,8 +62,8 @@ impl Output {
     /// If it holds anything but a dataset, another process is writing to it, or it can't be written to.
     pub fn claim(folder: &Path) -> Result<Output, Error> {
         check(folder)?;
-        let created = CreatedFolder::ensure(folder)?;
         let private = folder.join(PRIVATE);
+        let created = CreatedFolder::ensure(folder)?.or_else(|| CreatedFolder::private_of(folder));
         let lock = lock(folder, &private)?;
         // From here on it goes before the lock does: what it removes is still this process's.
         let mut created = created;
@@ -153,6 +162,8 @@ impl Output {
             removals: old.into_iter().filter(|file| !kept.contains(file)).collect(),
         };
         sync_folders(self.staging.path())?;
+        // The name of the private folder.
+        disk::sync_folder(&self.folder)?;
 
         let private = self.folder.join(PRIVATE);
         let text = serde_json::to_vec_pretty(&journal).expect("a journal is made of strings");
@@ -198,6 +209,14 @@ impl CreatedFolder {
     }
 }
 
+impl CreatedFolder {
+    /// The private folder alone, if it is still to be made.
+    fn private_of(folder: &Path) -> Option<CreatedFolder> {
+        let (top, folder) = (folder.join(PRIVATE), folder.to_owned());
+        (!top.exists()).then_some(CreatedFolder { top, folder, is_locked: false, keep: false })
+    }
+}
+
 impl Drop for CreatedFolder {
     fn drop(&mut self) {
         if self.keep {
@@ -209,6 +228,9 @@ impl Drop for CreatedFolder {
             let _ = fs::remove_file(private.join(LOCK));
         }
         let _ = fs::remove_dir(&private);
+        if self.top == private {
+            return;
+        }
         for folder in self.folder.ancestors() {
             if fs::remove_dir(folder).is_err() || folder == self.top {
                 break;
@@ -308,16 +330,9 @@ fn lock(folder: &Path, private: &Path) -> Result<File, Error> {
 }
 
 /// Whether the file was removed after it was opened.
-#[cfg(unix)]
 fn is_removed(file: &File) -> bool {
     use std::os::unix::fs::MetadataExt;
     file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
-}
-
-/// Elsewhere an open file can't be removed.
-#[cfg(not(unix))]
-fn is_removed(_file: &File) -> bool {
-    false
 }
 
 /// Locks the file and writes into it who has locked it.
@@ -348,6 +363,9 @@ fn recover(folder: &Path, private: &Path) -> Result<(), Error> {
         Ok(text) => {
             let damaged = |error: serde_json::Error| Error::Damaged { path: path.clone(), reason: error.to_string() };
             let journal: Journal = serde_json::from_slice(&text).map_err(damaged)?;
+            if let Some(file) = journal.foreign_file() {
+                return Err(Error::damaged(&path, format!("it names `{file}`, which is not in this folder")));
+            }
             carry_out(folder, &journal)?;
             disk::remove_file(&path)?;
         }
@@ -386,10 +404,12 @@ fn carry_out(folder: &Path, journal: &Journal) -> Result<(), Error> {
             let _ = fs::remove_dir(&path);
         }
     }
+    disk::sync_folder(&folder.join(PRIVATE))?;
     disk::sync_folder(folder)
 }
 
 fn sync_folders(staging: &Path) -> Result<(), Error> {
-    Split::ALL.iter().try_for_each(|split| disk::sync_folder(&staging.join(split.as_str())))?;
+    let folders = Split::ALL.iter().map(|split| split.as_str()).chain([PRIVATE]);
+    folders.into_iter().try_for_each(|folder| disk::sync_folder(&staging.join(folder)))?;
     disk::sync_folder(staging)
 }

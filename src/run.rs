@@ -86,7 +86,7 @@ pub enum OnChanged {
     /// The row stays, and the input becomes a line of `rejects.jsonl`.
     #[default]
     Skip,
-    /// The run stops and changes nothing.
+    /// The run stops; shards that were finished before stay.
     Stop,
 }
 
@@ -166,7 +166,8 @@ impl Progress {
         self.rejected.load(Ordering::Relaxed)
     }
 
-    /// Asks the run to stop soon, with [`crate::Error::Interrupted`].
+    /// Asks the run to stop soon, with [`crate::Error::Interrupted`], or [`crate::Error::Abandoned`] if
+    /// it leaves nothing.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }

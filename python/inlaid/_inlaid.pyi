@@ -12,7 +12,7 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the command line, the program's name first; returns its exit code."""
 
 def write(arguments: Sequence[str], progress: object) -> str:
-    """Runs `inlaid convert` or `inlaid append`; returns the summary as JSON."""
+    """Runs `inlaid convert`, `append` or `repack`; returns the summary as JSON."""
 
 def open_dataset(folder: str | PathLike[str]) -> tuple[dict[str, Table], str]:
     """The splits of a dataset, and its manifest as JSON."""

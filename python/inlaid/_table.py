@@ -54,6 +54,7 @@ class Table:
         self, origin: Path | list[Path], split: str | None, native: _inlaid.Table, classes: list[str] | None
     ) -> None:
         self._origin, self._native = (origin, split), native
+        self._columns: dict[str, NDArray[Any]] = {}
         self.classes: list[str] = native.classes if classes is None else classes
         """The names of the classes; a label is an index into them. Empty if the files don't say."""
         self.shape: tuple[int, ...] = native.shape
@@ -110,7 +111,11 @@ class Table:
 
         Raises `ColumnError` (a `KeyError`) if there is none, `TypeError` if NumPy has no such type.
         """
-        return self._native.column(name)
+        if name not in self._columns:
+            values = self._native.column(name)
+            values.flags.writeable = False
+            self._columns[name] = values
+        return self._columns[name]
 
     def batches(
         self,

@@ -30,7 +30,7 @@ pub enum Command {
     Info(Dataset),
     /// Merge the small files that appends leave; readers that have listed them must list them again
     ///
-    /// Row groups are copied as they are. What `inlaid rollback` needs is dropped.
+    /// Full row groups are copied as they are, small ones become full ones. What `inlaid rollback` needs is dropped.
     Compact(Dataset),
     /// Take the last append back
     Rollback(Dataset),

@@ -217,7 +217,8 @@ impl PageLayout {
         if !has_room || !header.is(self.kind(rows).0) {
             return None;
         }
-        if !self.is_uncompressed() && !header.fits(stored) {
+        let is_whole = if self.is_uncompressed() { stored.len() == length } else { header.fits(stored) };
+        if !is_whole {
             return None;
         }
         let levels = self.levels_in(rows, length)?;

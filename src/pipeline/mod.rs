@@ -1,7 +1,7 @@
 //! Carries out a plan: threads decode and resize into pages, the calling thread puts the pages in
 //! order and writes them. The home of `rayon` and of all waiting.
 //!
-//! A thread takes a page at a time and owns it until it is full. A thread may be at most
+//! A thread takes pages of some rows at a time and owns them until they are full. A thread may be at most
 //! [`ROW_GROUPS_AHEAD`] row groups ahead of what is written, so memory is bounded by row groups and
 //! threads, whatever the number of images, and what is written does not depend on who was faster.
 
@@ -48,6 +48,8 @@ const HASHED_TOGETHER: usize = 32;
 /// Everything that a run works on; nothing in it changes.
 pub(crate) struct Job<'a> {
     pub(crate) discovery: &'a Discovery,
+    /// How many there are, those included that are rows already.
+    pub(crate) inputs: usize,
     pub(crate) plan: &'a Plan,
     pub(crate) spec: &'a Spec,
     /// How images are resized, and tensors made of them; none if files are stored as they are.

@@ -107,7 +107,7 @@ impl<'a> Writer<'a> {
 
     fn reject(&mut self, path: String, error: RecordError) -> Result<(), Error> {
         self.rejects.push(Reject::new(path, error));
-        self.job.options.check(&self.rejects, self.job.discovery.inputs())
+        self.job.options.check(&self.rejects, self.job.inputs)
     }
 
     fn write_row_group(&mut self, plan: &PagePlan<'_>) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
-use arrow_ipc::{Block, root_as_footer, root_as_message};
+use arrow_ipc::{Block, MetadataVersion, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, SchemaRef};
 use bytes::Bytes;
 
@@ -21,8 +21,17 @@ const MARK: &[u8] = &[0xff; 4];
 pub(super) struct Blocks {
     pub(super) schema: SchemaRef,
     bytes: Bytes,
-    decoder: FileDecoder,
+    version: MetadataVersion,
+    dictionaries: Vec<Block>,
     blocks: Vec<Block>,
+}
+
+/// What the header of a record batch claims.
+pub(super) struct Claim {
+    pub(super) rows: usize,
+    /// Bytes of all its columns, decompressed.
+    pub(super) bytes: usize,
+    pub(super) is_compressed: bool,
 }
 
 impl Blocks {
@@ -31,7 +40,7 @@ impl Blocks {
         bytes.starts_with(FILE) || bytes.starts_with(MARK)
     }
 
-    /// Finds the record batches, and reads the dictionaries.
+    /// Finds the record batches.
     pub(super) fn open(bytes: &Bytes) -> Result<Blocks, ArrowError> {
         match bytes.starts_with(FILE) {
             true => Blocks::of_file(bytes),
@@ -49,12 +58,9 @@ impl Blocks {
         let footer = root_as_footer(&bytes[start..end]).map_err(|error| ArrowError::ParseError(error.to_string()))?;
         let schema = footer.schema().ok_or_else(|| ArrowError::ParseError("the footer has no schema".to_owned()))?;
         let schema: SchemaRef = Arc::new(try_fb_to_schema(schema)?);
-        let mut decoder = FileDecoder::new(schema.clone(), footer.version());
-        for block in footer.dictionaries().iter().flatten() {
-            read_dictionary(&mut decoder, block, bytes)?;
-        }
+        let dictionaries = footer.dictionaries().map_or_else(Vec::new, |blocks| blocks.iter().copied().collect());
         let blocks = footer.recordBatches().map_or_else(Vec::new, |blocks| blocks.iter().copied().collect());
-        Ok(Blocks { schema, bytes: bytes.clone(), decoder, blocks })
+        Ok(Blocks { schema, bytes: bytes.clone(), version: footer.version(), dictionaries, blocks })
     }
 
     /// A stream has no list of its messages: they are passed over one by one.
@@ -63,22 +69,22 @@ impl Blocks {
         let message = root_as_message(&bytes[8..first.metaDataLength() as usize]).map_err(|_| damaged())?;
         let schema = message.header_as_schema().ok_or_else(damaged)?;
         let schema: SchemaRef = Arc::new(try_fb_to_schema(schema)?);
-        let mut decoder = FileDecoder::new(schema.clone(), message.version());
-        let (mut blocks, mut dictionaries) = (Vec::new(), HashSet::new());
+        let (version, mut blocks, mut dictionaries, mut ids) =
+            (message.version(), Vec::new(), Vec::new(), HashSet::new());
         let mut at = end_of(&first)?;
         while let Some(block) = next_message(bytes, at)? {
             let message = &bytes[at + 8..at + block.metaDataLength() as usize];
             let message = root_as_message(message).map_err(|_| damaged())?;
             match message.header_as_dictionary_batch() {
-                Some(batch) if !dictionaries.insert(batch.id()) => {
+                Some(batch) if !ids.insert(batch.id()) => {
                     return Err(ArrowError::ParseError("its dictionaries change".to_owned()));
                 }
-                Some(_) => read_dictionary(&mut decoder, &block, bytes)?,
+                Some(_) => dictionaries.push(block),
                 None => blocks.push(block),
             }
             at = end_of(&block)?;
         }
-        Ok(Blocks { schema, bytes: bytes.clone(), decoder, blocks })
+        Ok(Blocks { schema, bytes: bytes.clone(), version, dictionaries, blocks })
     }
 
     /// How many record batches there are.
@@ -86,16 +92,22 @@ impl Blocks {
         self.blocks.len()
     }
 
-    /// A record batch, as slices of the file where it is not compressed.
-    pub(super) fn read(&self, number: usize) -> Result<RecordBatch, ArrowError> {
+    /// What a record batch claims to be; nothing of it is decompressed.
+    pub(super) fn claim(&self, number: usize) -> Result<Claim, ArrowError> {
         let block = &self.blocks[number];
-        let batch = self.decoder.read_record_batch(block, &block_bytes(block, &self.bytes)?)?;
+        claim(&block_bytes(block, &self.bytes)?, block.metaDataLength() as usize)
+    }
+
+    /// Columns of a record batch by their indices, as slices of the file where it is not compressed.
+    pub(super) fn read(&self, number: usize, columns: Vec<usize>) -> Result<RecordBatch, ArrowError> {
+        let mut decoder = FileDecoder::new(self.schema.clone(), self.version);
+        for block in &self.dictionaries {
+            decoder.read_dictionary(block, &checked_bytes(block, &self.bytes)?)?;
+        }
+        let block = &self.blocks[number];
+        let batch = decoder.with_projection(columns).read_record_batch(block, &checked_bytes(block, &self.bytes)?)?;
         batch.ok_or_else(|| ArrowError::ParseError("a record batch is none".to_owned()))
     }
-}
-
-fn read_dictionary(decoder: &mut FileDecoder, block: &Block, bytes: &Bytes) -> Result<(), ArrowError> {
-    decoder.read_dictionary(block, &block_bytes(block, bytes)?)
 }
 
 /// The message of a stream that begins here; none at the end.
@@ -123,18 +135,23 @@ fn end_of(block: &Block) -> Result<usize, ArrowError> {
 }
 
 /// The bytes of a message and its body.
-fn block_bytes(block: &Block, bytes: &Bytes) -> Result<Buffer, ArrowError> {
+fn block_bytes(block: &Block, bytes: &Bytes) -> Result<Bytes, ArrowError> {
     let outside = || ArrowError::ParseError("a record batch lies outside of the file".to_owned());
     let start = usize::try_from(block.offset()).map_err(|_| outside())?;
     let end = end_of(block).ok().filter(|&end| end <= bytes.len()).ok_or_else(outside)?;
-    let bytes = bytes.slice(start..end);
-    check_lengths(&bytes, block.metaDataLength() as usize)?;
+    Ok(bytes.slice(start..end))
+}
+
+/// The same, for a decoder that believes what they claim.
+fn checked_bytes(block: &Block, bytes: &Bytes) -> Result<Buffer, ArrowError> {
+    let bytes = block_bytes(block, bytes)?;
+    claim(&bytes, block.metaDataLength() as usize)?;
     Ok(Buffer::from(bytes))
 }
 
-/// Compressed buffers begin with the length that they had, for which memory is taken: a damaged one must
-/// not ask for more than any compression could hide.
-fn check_lengths(block: &[u8], metadata: usize) -> Result<(), ArrowError> {
+/// What the message of a record batch or dictionary claims. Compressed buffers begin with the length that
+/// they had, for which memory is taken: a damaged one must not ask for more than any compression could hide.
+fn claim(block: &[u8], metadata: usize) -> Result<Claim, ArrowError> {
     /// Of zstd, whose blocks of 128 KiB may take 4 bytes.
     const MOST_RATIO: usize = 1 << 15;
     let (message, body) = block.split_at_checked(metadata).ok_or_else(damaged)?;
@@ -142,20 +159,23 @@ fn check_lengths(block: &[u8], metadata: usize) -> Result<(), ArrowError> {
     let message = root_as_message(message.get(prefix..).ok_or_else(damaged)?).map_err(|_| damaged())?;
     let dictionary = || message.header_as_dictionary_batch()?.data();
     let batch = message.header_as_record_batch().or_else(dictionary).ok_or_else(damaged)?;
-    if batch.compression().is_none() {
-        return Ok(());
-    }
+    let (is_compressed, mut bytes) = (batch.compression().is_some(), 0_usize);
     for buffer in batch.buffers().iter().flatten() {
         let (start, length) = (usize::try_from(buffer.offset()), usize::try_from(buffer.length()));
         let (start, length) = start.ok().zip(length.ok()).ok_or_else(damaged)?;
         let stored = start.checked_add(length).and_then(|end| body.get(start..end)).ok_or_else(damaged)?;
         // -1: it is not compressed.
         let claimed = stored.first_chunk().map_or(0, |bytes| i64::from_le_bytes(*bytes));
-        if claimed > 0 && usize::try_from(claimed).is_ok_and(|claimed| claimed / MOST_RATIO > length) {
+        let claimed = match usize::try_from(claimed) {
+            Ok(claimed) if is_compressed => claimed,
+            _ => length,
+        };
+        if claimed / MOST_RATIO > length {
             return Err(damaged());
         }
+        bytes = bytes.saturating_add(claimed);
     }
-    Ok(())
+    Ok(Claim { rows: usize::try_from(batch.length()).map_err(|_| damaged())?, bytes, is_compressed })
 }
 
 fn damaged() -> ArrowError {

@@ -1,11 +1,15 @@
 //! A dataset's folder, opened to be read.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use super::table::Table;
 use crate::error::Error;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, SplitInfo};
+use crate::output::is_committing;
+use crate::shard::Footer;
 use crate::spec::Split;
 
 /// A dataset that is open: the version that its manifest named when it was opened. Later commits don't
@@ -15,22 +19,39 @@ pub struct Dataset {
     splits: BTreeMap<Split, Table>,
 }
 
+/// How often a reader that meets a commit looks again, and after what time.
+const LOOKS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(20);
+
 impl Dataset {
     /// Opens the dataset in `folder`.
     ///
     /// # Errors
-    /// If there is none, or a shard is missing or damaged. A reader that meets a commit may find a shard
-    /// that is already another one: it tries again with the manifest of that commit.
+    /// If there is none, or a shard is missing or damaged. A reader that meets a commit reads the version
+    /// before it as long as its files are all there, else waits for its end, at most two seconds.
     pub fn open(folder: &Path) -> Result<Dataset, Error> {
-        let mut manifest = read_manifest(folder)?;
-        loop {
+        for _ in 0..LOOKS {
+            let manifest = read_manifest(folder)?;
             let opened = open_splits(folder, &manifest);
-            let now = read_manifest(folder)?;
-            if now == manifest {
-                return Ok(Dataset { manifest, splits: opened? });
+            // In this order, as a commit removes its journal when its manifest is there.
+            let committing = is_committing(folder);
+            if read_manifest(folder)? != manifest {
+                continue;
             }
-            manifest = now;
+            if !committing {
+                let splits = opened?;
+                if let Some((path, surplus)) = splits.values().find_map(Table::lengthened) {
+                    return Err(Error::damaged(path, format!("it has {surplus} bytes too many")));
+                }
+                return Ok(Dataset { manifest, splits });
+            }
+            match opened {
+                Ok(splits) if are_of_their_version(folder, &manifest) => return Ok(Dataset { manifest, splits }),
+                Ok(_) | Err(Error::Damaged { .. } | Error::Io { .. }) => thread::sleep(PAUSE),
+                Err(error) => return Err(error),
+            }
         }
+        Err(Error::Committing(folder.to_owned()))
     }
 
     /// What the dataset is.
@@ -53,10 +74,11 @@ fn read_manifest(folder: &Path) -> Result<Manifest, Error> {
     Manifest::read(folder)?.ok_or_else(|| Error::NoDataset(folder.to_owned()))
 }
 
+/// Opens the splits; shards may be longer than they were.
 fn open_splits(folder: &Path, manifest: &Manifest) -> Result<BTreeMap<Split, Table>, Error> {
-    let open = |(split, info): (&Split, &crate::manifest::SplitInfo)| {
-        let paths: Vec<PathBuf> = info.shards.iter().map(|shard| folder.join(&shard.file)).collect();
-        let table = Table::of_files(&paths, folder)?;
+    let open = |(split, info): (&Split, &SplitInfo)| {
+        let shards: Vec<_> = info.shards.iter().map(|shard| (folder.join(&shard.file), shard.bytes)).collect();
+        let table = Table::of_shards(&shards, folder)?;
         match table.len() == info.rows {
             true => Ok((*split, table)),
             false => {
@@ -66,4 +88,14 @@ fn open_splits(folder: &Path, manifest: &Manifest) -> Result<BTreeMap<Split, Tab
         }
     };
     manifest.version.splits.iter().map(open).collect()
+}
+
+/// Whether no shard has been replaced. One that is longer now begins with the one that it was: it would
+/// not have been opened otherwise.
+fn are_of_their_version(folder: &Path, manifest: &Manifest) -> bool {
+    manifest.version.shards().all(|shard| {
+        let path = folder.join(&shard.file);
+        path.metadata().is_ok_and(|now| now.len() > shard.bytes)
+            || Footer::of_shard(&path, shard, manifest.spec.format).is_ok()
+    })
 }

@@ -38,6 +38,8 @@ pub(super) struct TensorFile {
     /// Rows of every row group.
     pub(super) row_groups: Vec<usize>,
     bytes: Bytes,
+    /// Bytes behind what was asked for.
+    pub(super) surplus: u64,
     content: Content,
     /// Of every row group, once it is known.
     tensors: Vec<OnceLock<Tensors>>,
@@ -59,14 +61,19 @@ pub(super) enum Tensors {
 }
 
 impl TensorFile {
-    pub(super) fn open(path: &Path) -> Result<TensorFile, Error> {
-        let bytes = map(path)?;
+    /// Opens a file, or what it was when it had this length: an append lengthens it.
+    pub(super) fn open(path: &Path, length: Option<u64>) -> Result<TensorFile, Error> {
+        let mut bytes = map(path)?;
         let damaged = |reason: String| Error::damaged(path, reason);
+        let length = length.unwrap_or(bytes.len() as u64);
+        let surplus = (bytes.len() as u64).checked_sub(length);
+        let surplus = surplus.ok_or_else(|| damaged(format!("it has {} bytes instead of {length}", bytes.len())))?;
+        bytes.truncate(length as usize);
         let open = || match Blocks::may_be(&bytes) {
             true => open_arrow(&bytes).map_err(|error| error.to_string()),
             false => open_parquet(&bytes).map_err(|error| error.to_string()),
         };
-        let (content, schema, row_groups) = contain(open).flatten().map_err(damaged)?;
+        let (content, schema, row_groups) = contain(open).flatten().map_err(&damaged)?;
         let column = TensorColumn::find(&schema).ok_or_else(|| {
             let encoded = schema.fields().iter().any(|field| is_encoded(field));
             if encoded { Error::EncodedImages(path.to_owned()) } else { Error::NoTensors(path.to_owned()) }
@@ -75,7 +82,21 @@ impl TensorFile {
             return Err(Error::Permuted { path: path.to_owned(), column: column.name });
         }
         let tensors = row_groups.iter().map(|_| OnceLock::new()).collect();
-        Ok(TensorFile { path: path.to_owned(), column, schema, row_groups, bytes, content, tensors })
+        let file = TensorFile { path: path.to_owned(), column, schema, row_groups, bytes, surplus, content, tensors };
+        file.check_claims()?;
+        Ok(file)
+    }
+
+    /// Looks whether the record batches of an Arrow file may have as many rows as they claim.
+    fn check_claims(&self) -> Result<(), Error> {
+        let Content::Arrow(blocks) = &self.content else { return Ok(()) };
+        for (number, rows) in self.row_groups.iter().enumerate() {
+            let claim = blocks.claim(number).map_err(|error| self.damaged(number, &error.to_string()))?;
+            if rows.checked_mul(self.column.row_bytes()).is_none_or(|bytes| bytes > claim.bytes) {
+                return Err(self.damaged(number, "its tensors have other lengths"));
+            }
+        }
+        Ok(())
     }
 
     /// Where the tensors of a row group are.
@@ -85,9 +106,16 @@ impl TensorFile {
         }
         let tensors = match &self.content {
             Content::Parquet(_) => self.find_pages(row_group).map_or(Tensors::Encoded, Tensors::Pages),
+            Content::Arrow(blocks) if blocks.claim(row_group).is_ok_and(|claim| claim.is_compressed) => {
+                Tensors::Encoded
+            }
             Content::Arrow(_) => {
-                let array = self.read(row_group, &[&self.column.name])?.column(0).clone();
-                Tensors::Whole(self.values(&array).map_err(|reason| self.damaged(row_group, &reason))?)
+                let values = self.decode(row_group)?;
+                // Values that are not aligned in the file are a copy.
+                match self.bytes.as_ptr_range().contains(&values.as_ptr()) || values.is_empty() {
+                    true => Tensors::Whole(values),
+                    false => Tensors::Encoded,
+                }
             }
         };
         Ok(self.tensors[row_group].get_or_init(|| tensors))
@@ -123,6 +151,10 @@ impl TensorFile {
         let damaged = |reason: String| self.damaged(row_group, &reason);
         let indices = columns.iter().map(|name| self.schema.index_of(name)).collect::<Result<Vec<_>, _>>();
         let indices = indices.map_err(|_| Error::NoColumn { path: self.path.clone(), columns: columns.join(", ") })?;
+        if self.row_groups[row_group] == 0 {
+            let schema = self.schema.project(&indices).map_err(|error| damaged(error.to_string()))?;
+            return Ok(RecordBatch::new_empty(schema.into()));
+        }
         match &self.content {
             Content::Parquet(metadata) => {
                 let mask = ProjectionMask::roots(metadata.parquet_schema(), indices);
@@ -145,7 +177,7 @@ impl TensorFile {
                 }
             }
             Content::Arrow(blocks) => {
-                let batch = blocks.read(row_group).map_err(|error| damaged(error.to_string()))?;
+                let batch = blocks.read(row_group, indices).map_err(|error| damaged(error.to_string()))?;
                 select(&batch, columns).map_err(|error| damaged(error.to_string()))
             }
         }
@@ -295,7 +327,7 @@ fn open_parquet(bytes: &Bytes) -> Result<(Content, SchemaRef, Vec<usize>), Parqu
 
 fn open_arrow(bytes: &Bytes) -> Result<(Content, SchemaRef, Vec<usize>), ArrowError> {
     let blocks = Blocks::open(bytes)?;
-    let rows = (0..blocks.len()).map(|number| Ok(blocks.read(number)?.num_rows()));
+    let rows = (0..blocks.len()).map(|number| Ok(blocks.claim(number)?.rows));
     let rows = rows.collect::<Result<_, ArrowError>>()?;
     let schema = blocks.schema.clone();
     Ok((Content::Arrow(blocks), schema, rows))

@@ -13,15 +13,16 @@ use crate::error::Error;
 
 /// Maps a file, to be sliced without a copy. It stays mapped as long as a slice of it lives.
 ///
-/// Whoever shortens a mapped file ends the process that reads it (SIGBUS). inlaid never does: it only
-/// gives the names of its files to others.
+/// Nobody may change a mapped file in place: whoever shortens it ends the process that reads it (SIGBUS),
+/// and texts and offsets are checked once, when they are read first. inlaid never does: it only gives the
+/// names of its files to others.
 pub(super) fn map(path: &Path) -> Result<Bytes, Error> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     if file.metadata().map_err(Error::io("read", path))?.len() == 0 {
         return Err(Error::damaged(path, "the file is empty"));
     }
-    // SAFETY: the map is only read. Bytes that another process changes under it are read as pixels or
-    // fail the checks of whoever parses them; no reference to anything but bytes is made from them.
+    // SAFETY: the map is only read, and the caller's contract is that nobody changes the file in place.
+    // Pixels that are changed all the same are other pixels.
     let map = unsafe { Mmap::map(&file) }.map_err(Error::io("map", path))?;
     Ok(Bytes::from_owner(map))
 }

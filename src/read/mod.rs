@@ -17,7 +17,7 @@ pub use batches::{Batch, BatchOptions, Batches};
 pub use column::{Element, TensorColumn};
 pub(crate) use column::{TENSORS, is_permuted};
 pub use dataset::Dataset;
-pub use order::{Epoch, Position, RowOrder, Share, Uneven};
+pub use order::{Epoch, RowOrder, Share, Uneven};
 pub use record_batches::RecordBatches;
 pub(crate) use source::SourceFile;
 pub use table::Table;

@@ -118,13 +118,3 @@ impl Share {
         start(self.rank)..start(self.rank + 1)
     }
 }
-
-/// How far a process has come: what it takes to go on with exactly the next row, in any number of
-/// workers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Position {
-    /// The number of the epoch.
-    pub epoch: u64,
-    /// Batches of it that were read.
-    pub batches: usize,
-}

@@ -93,7 +93,10 @@ impl SourceFile {
                     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
                     Box::new(builder.with_batch_size(rows).build().map_err(|error| error.to_string())?)
                 }
-                Content::Arrow(blocks) => Box::new((0..blocks.len()).map(move |number| blocks.read(number))),
+                Content::Arrow(blocks) => {
+                    let columns = blocks.schema.fields().len();
+                    Box::new((0..blocks.len()).map(move |number| blocks.read(number, (0..columns).collect())))
+                }
             })
         };
         let mut batches = contain(begin).flatten().map_err(damaged)?;

@@ -36,7 +36,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// Opens one file, or all files of a folder in the order of their names.
+    /// Opens one file, or all `.parquet` and `.arrow` files of a folder in the order of their names, but those
+    /// whose names begin with `.` or `_`.
     ///
     /// # Errors
     /// If there is none, one can't be read, is damaged, has no tensors, or others than the first.
@@ -46,7 +47,13 @@ impl Table {
             let entries = std::fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
             let entries = entries.map_err(Error::io("read", path))?;
             paths = entries.into_iter().map(|entry| entry.path()).collect();
-            paths.retain(|path| path.extension().is_some_and(|ext| ext == "parquet" || ext == "arrow"));
+            // As other readers do: what is hidden, or begins with `_`, is somebody's note or draft.
+            let is_shown = |path: &PathBuf| {
+                let name = path.file_name().map_or(&b""[..], |name| name.as_encoded_bytes());
+                !name.starts_with(b".") && !name.starts_with(b"_")
+            };
+            let is_table = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "parquet" || ext == "arrow");
+            paths.retain(|path| is_shown(path) && is_table(path));
             paths.sort();
         }
         Table::of_files(&paths, path)
@@ -61,8 +68,17 @@ impl Table {
     }
 
     /// Opens these files, which stand for `whole`.
-    pub(super) fn of_files(paths: &[PathBuf], whole: &Path) -> Result<Table, Error> {
-        let files = paths.iter().map(|path| TensorFile::open(path)).collect::<Result<Vec<_>, _>>()?;
+    fn of_files(paths: &[PathBuf], whole: &Path) -> Result<Table, Error> {
+        Table::of(paths.iter().map(|path| TensorFile::open(path, None)), whole)
+    }
+
+    /// Opens the shards of a split as they were when they had these lengths.
+    pub(super) fn of_shards(shards: &[(PathBuf, u64)], split: &Path) -> Result<Table, Error> {
+        Table::of(shards.iter().map(|(path, length)| TensorFile::open(path, Some(*length))), split)
+    }
+
+    fn of(files: impl Iterator<Item = Result<TensorFile, Error>>, whole: &Path) -> Result<Table, Error> {
+        let files = files.collect::<Result<Vec<_>, _>>()?;
         let Some(first) = files.first() else { return Err(Error::NoTensors(whole.to_owned())) };
         if let Some(other) = files.iter().find(|file| file.column != first.column) {
             return Err(Error::damaged(
@@ -78,6 +94,11 @@ impl Table {
             }
         }
         Ok(Table { files, row_groups, rows, decoded: Mutex::default(), columns: Mutex::default() })
+    }
+
+    /// A shard that is longer than it was.
+    pub(super) fn lengthened(&self) -> Option<(&Path, u64)> {
+        self.files.iter().find(|file| file.surplus > 0).map(|file| (&*file.path, file.surplus))
     }
 
     /// How many rows it has.

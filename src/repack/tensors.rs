@@ -38,7 +38,7 @@ impl Tensors {
         let told = column.shape.clone().filter(|shape| shape.len() == column.lengths.len());
         let lengths = match (fixed.or(told), first) {
             (Some(lengths), _) => lengths,
-            (None, Some(first)) => first_lengths(&without_views(first), column)?,
+            (None, Some(first)) => first_lengths(&without_views(first), column, dtype)?,
             (None, None) => match &spec.shape {
                 Some(shape) if column.lengths.len() == 1 => vec![shape.elements()],
                 _ => return Ok(None),
@@ -80,7 +80,7 @@ fn dtype(column: &Column) -> Result<Dtype, RepackError> {
 }
 
 /// The lengths of the lists of the first row.
-fn first_lengths(first: &ArrayRef, column: &Column) -> Result<Vec<usize>, RepackError> {
+fn first_lengths(first: &ArrayRef, column: &Column, dtype: Dtype) -> Result<Vec<usize>, RepackError> {
     let (mut array, mut lengths) = (first.slice(0, 1), Vec::new());
     for _ in &column.lengths {
         if array.is_empty() {
@@ -97,11 +97,11 @@ fn first_lengths(first: &ArrayRef, column: &Column) -> Result<Vec<usize>, Repack
             DataType::List(_) => array.as_list::<i32>().value(0),
             DataType::LargeList(_) => array.as_list::<i64>().value(0),
             DataType::Binary => {
-                lengths.push(array.as_binary::<i32>().value_length(0) as usize);
+                lengths.push(array.as_binary::<i32>().value_length(0) as usize / dtype.bytes());
                 break;
             }
             _ => {
-                lengths.push(array.as_binary::<i64>().value_length(0) as usize);
+                lengths.push(array.as_binary::<i64>().value_length(0) as usize / dtype.bytes());
                 break;
             }
         };

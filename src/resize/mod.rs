@@ -120,7 +120,12 @@ impl Resizer {
             Rule::CvArea if axes.iter().any(Axis::enlarges) => Rule::CvAreaEnlarged,
             rule => rule,
         };
-        self.taps.iter_mut().zip(axes).for_each(|(taps, axis)| taps.compute(rule, axis));
+        for (taps, axis) in self.taps.iter_mut().zip(axes) {
+            taps.compute(rule, axis);
+            if self.method.arithmetic == Arithmetic::Fixed(Precision::Torch) {
+                taps.look_at_pixels_cut_off(rule, axis);
+            }
+        }
     }
 
     fn target<'a, E>(&self, axes: &[Axis; 2], elements: &'a mut [E]) -> Target<'a, E> {

@@ -10,7 +10,7 @@ pub(super) struct Taps {
     pub(super) runs: Vec<Run>,
     /// Of all runs, one after the other.
     pub(super) weights: Vec<f64>,
-    /// The greatest weight of any pixel of the axis, also of those that are cut off.
+    /// The greatest weight of any pixel that was looked at.
     pub(super) greatest: f64,
 }
 
@@ -43,13 +43,7 @@ impl Taps {
     pub(super) fn compute(&mut self, rule: Rule, axis: &Axis) {
         self.runs.clear();
         self.weights.clear();
-        let [from, to] = axis.part;
-        let scale = Scale {
-            // Pillow subtracts in single precision.
-            exact: f64::from(to - from) / axis.scaled as f64,
-            single: (to - from) / axis.scaled as f32,
-            from: from.into(),
-        };
+        let scale = Scale::of(axis);
         if let Rule::Nearest(nearest) = rule {
             return self.nearest(nearest, &scale, axis);
         }
@@ -68,16 +62,15 @@ impl Taps {
             }
         }
         self.greatest = self.weights.iter().copied().fold(0.0, f64::max);
-        if let Rule::Kernel(kernel, reach) = rule {
-            self.look_at_pixels_cut_off(kernel, reach, &scale, axis);
-        }
     }
 
-    /// PyTorch resizes them too, before it cuts them off, and chooses its precision with them in mind.
-    fn look_at_pixels_cut_off(&mut self, kernel: Kernel, reach: Reach, scale: &Scale, axis: &Axis) {
-        let (runs, weights) = (self.runs.len(), self.weights.len());
+    /// Looks for greater weights among the pixels that are cut off. PyTorch resizes them too, before it cuts
+    /// them off, and chooses its precision with them in mind.
+    pub(super) fn look_at_pixels_cut_off(&mut self, rule: Rule, axis: &Axis) {
+        let Rule::Kernel(kernel, reach) = rule else { return };
+        let (scale, runs, weights) = (Scale::of(axis), self.runs.len(), self.weights.len());
         for x in (0..axis.skipped).chain(axis.skipped + u64::from(axis.kept)..axis.scaled) {
-            self.kernel(kernel, reach, scale, x, axis);
+            self.kernel(kernel, reach, &scale, x, axis);
             self.greatest = self.weights[weights..].iter().copied().fold(self.greatest, f64::max);
             self.runs.truncate(runs);
             self.weights.truncate(weights);
@@ -236,6 +229,16 @@ struct Scale {
 }
 
 impl Scale {
+    fn of(axis: &Axis) -> Scale {
+        let [from, to] = axis.part;
+        Scale {
+            // Pillow subtracts in single precision.
+            exact: f64::from(to - from) / axis.scaled as f64,
+            single: (to - from) / axis.scaled as f32,
+            from: from.into(),
+        }
+    }
+
     /// The centre of a target pixel, in source pixels; that of the first source pixel is 0.5.
     fn center(&self, x: u64) -> f64 {
         self.from + (x as f64 + 0.5) * self.exact

@@ -197,6 +197,23 @@ def test_texts_of_every_kind_are_objects(tmp_path, write):
         assert batch[name].tolist() == column.to_pylist()
 
 
+def test_files_without_rows_and_notes_beside_the_files_are_no_rows(tmp_path):
+    pixels = np.arange(24, dtype=np.uint8).reshape(6, 2, 2)
+    table = pa.table({"image": pa.FixedShapeTensorArray.from_numpy_ndarray(pixels), "name": list("abcdef")})
+    for name, rows in (("0", table[:0]), ("1", table[:4]), ("2", table[:0]), ("3", table[4:])):
+        pq.write_table(rows, tmp_path / f"{name}.parquet")
+    (tmp_path / "._1.parquet").write_bytes(b"\0\5\x16\7")
+    pq.write_table(table, tmp_path / "_draft.parquet")
+    opened = inlaid.open(tmp_path)
+    assert np.array_equal(opened[:], pixels) and opened.column("name").tolist() == list("abcdef")
+    (batch,) = opened.batches(6, columns=["name"])
+    assert np.array_equal(batch["image"], pixels) and batch["name"].tolist() == list("abcdef")
+
+
+def test_columns_are_read_once(train):
+    assert train.column("path") is train.column("path") and not train.column("path").flags.writeable
+
+
 # Bad input
 
 

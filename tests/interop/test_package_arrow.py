@@ -1,5 +1,8 @@
 """The Python package hands its rows to Arrow libraries and by DLPack without a copy."""
 
+import subprocess
+import sys
+
 import inlaid
 import numpy as np
 import polars as pl
@@ -7,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 
 from package import address, read_with_pyarrow, to_numpy
 
@@ -31,6 +35,32 @@ def test_pyarrow_gets_all_columns_as_it_reads_them(folder):
     assert np.array_equal(table["label"].to_numpy(), labels)
     assert table["path"].to_pylist() == paths
     assert table.equals(pa.table(inlaid.open(folder)))
+
+
+READ_ALL = """
+import resource, sys
+import inlaid
+train = inlaid.open(sys.argv[1])["train"]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+rows = sum(len(batch["image"]) for batch in train.batches(16, prefetch=0))
+train.column("path")
+print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def test_compressed_record_batches_are_not_kept(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    (tmp_path / "source/cat").mkdir(parents=True)
+    Image.fromarray(noise).save(tmp_path / "source/cat/0.png")
+    for number in range(1, 600):
+        (tmp_path / f"source/cat/{number}.png").hardlink_to(tmp_path / "source/cat/0.png")
+    options = {"format": "arrow", "compression": "zstd", "row_group_bytes": "2MiB", "split": "train=1"}
+    inlaid.convert(tmp_path / "source", tmp_path / "out", 256, **options, progress=False)
+    read = subprocess.run([sys.executable, "-c", READ_ALL, tmp_path / "out"], capture_output=True, text=True, check=True)
+    rows, mebibytes = map(int, read.stdout.split())
+    # 113 MiB of tensors, of which four record batches of 2 MiB are kept. Pages of the file count too, as it is mapped.
+    size = sum(file.stat().st_size for file in (tmp_path / "out/train").iterdir()) >> 20
+    assert rows == 600 and mebibytes < size + 40
 
 
 def test_pyarrow_gets_some_columns_in_their_order(train):

@@ -222,6 +222,16 @@ def test_the_column_that_was_chosen_is_read(tmp_path):
     assert pq.read_table(tmp_path / "second")["first"].type == first.type
 
 
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary(16)])
+def test_bytes_of_a_told_type_have_its_elements(tmp_path, kind):
+    values = np.arange(12, dtype="<f4").reshape(3, 2, 2)
+    field = pa.field("pixels", kind, metadata={"inlaid:dtype": "float32"})
+    column = pa.array([row.tobytes() for row in values], kind)
+    pq.write_table(pa.table([column], pa.schema([field])), tmp_path / "bytes.parquet")
+    inlaid.repack(tmp_path / "bytes.parquet", tmp_path / "out", shape=(2, 2), progress=False)
+    assert np.array_equal(inlaid.open(tmp_path / "out")[:], values)
+
+
 def test_permuted_dimensions_are_refused(tmp_path):
     kind = pa.fixed_shape_tensor(pa.uint8(), [2, 3], permutation=[1, 0])
     tensors = pa.ExtensionArray.from_storage(kind, pa.array([list(range(6))] * 3, pa.list_(pa.uint8(), 6)))

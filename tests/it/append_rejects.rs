@@ -120,3 +120,16 @@ fn rejects_of_other_runs_stay() {
     assert_eq!(paths(&s), ["beside.png", "cat/broken.png", "cat/empty.png"]);
     s.is_whole("out");
 }
+
+#[test]
+fn rows_that_are_there_count_as_inputs() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 98);
+    s.file("src/cat/a.png", b"no image");
+    s.file("src/cat/b.png", b"");
+    let limit = "--max-errors 2%";
+    s.convert(&format!("src --out out --size 4 --split train=1 {limit}")).exits(3);
+    s.run("append", &format!("src --out out {limit}")).exits(3);
+    s.file("src/cat/c.png", b"");
+    s.run("append", &format!("src --out out {limit}")).exits(1);
+}

@@ -8,6 +8,7 @@
 
 mod full_disk;
 mod lock;
+mod reader;
 mod scenario;
 mod tree;
 

@@ -235,6 +235,22 @@ mod unix {
     }
 
     #[test]
+    fn links_that_lead_nowhere_are_inputs_if_they_are_named_as_images() {
+        for options in ["", "--follow-links"] {
+            let s = Scratch::new();
+            s.image("src/cat/1.png");
+            for name in ["gone.png", "notes.txt", ".hidden.png"] {
+                symlink("nowhere", s.path().join("src/cat").join(name)).unwrap();
+            }
+            let ran = s.convert(&format!("src {ALL_TRAIN} {options}")).exits(3);
+            assert_eq!(reasons(&s), [("cat/gone.png".into(), "broken-link".into())]);
+            let notes = "note: ignored 1 hidden files or folders (names that begin with `.` or `__`)\n\
+                         note: ignored files that are not named as images: 1 .txt\n";
+            assert_eq!(ran.stderr, notes, "{options}");
+        }
+    }
+
+    #[test]
     fn loop_of_links_ends() {
         let s = Scratch::new();
         s.image("src/cat/1.png");

@@ -82,6 +82,15 @@ fn failed_run_leaves_nothing() {
 }
 
 #[test]
+fn failed_run_leaves_an_empty_folder_empty() {
+    let s = Scratch::new();
+    s.file("src/cat/a.png", b"no image");
+    fs::create_dir(s.path().join("out")).unwrap();
+    s.convert(CONVERT).exits(1);
+    assert_eq!(fs::read_dir(s.path().join("out")).unwrap().count(), 0);
+}
+
+#[test]
 fn failed_run_leaves_the_dataset_that_was_there() {
     let s = source();
     s.convert(CONVERT).exits(0);

@@ -163,3 +163,36 @@ fn file_in_the_place_of_a_folder_is_refused() {
     s.run("append", "src --out out").exits(0);
     s.is_whole("out");
 }
+
+/// Somebody else's dataset may name any file: none outside of it is touched.
+#[test]
+fn files_outside_of_the_dataset_are_nobodys_shards() {
+    let other = "src --out out --size 4 --split train=1 --seed 7 --overwrite";
+    let victim = |s: &Scratch| s.file("thesis.parquet", b"mine");
+    for file in ["../thesis.parquet", "train/../../thesis.parquet", "thesis.parquet", "test/thesis.parquet"] {
+        let s = dataset("");
+        let thesis = victim(&s);
+        s.edit_manifest("out", |manifest| manifest["splits"]["train"]["shards"][0]["file"] = file.into());
+        let message = damaged("out/inlaid.json", &format!("it names `{file}`, which is no file of a split"));
+        is_refused(&s, &message);
+        s.convert(other).fails(1, &message);
+        assert_eq!(fs::read(thesis).unwrap(), b"mine");
+    }
+    for journal in [
+        r#"{"renames": [], "removals": ["../thesis.parquet"]}"#,
+        r#"{"renames": [["inlaid.json", "../thesis.parquet"]], "removals": []}"#,
+    ] {
+        let s = dataset("");
+        let thesis = victim(&s);
+        s.file("out/.inlaid/journal.json", journal.as_bytes());
+        let reason = "it names `../thesis.parquet`, which is not in this folder";
+        s.convert(other).fails(1, &damaged("out/.inlaid/journal.json", reason));
+        assert_eq!(fs::read(thesis).unwrap(), b"mine");
+    }
+    let absolute = dataset("");
+    let thesis = victim(&absolute);
+    let journal = format!(r#"{{"renames": [], "removals": ["{}"]}}"#, thesis.display());
+    absolute.file("out/.inlaid/journal.json", journal.as_bytes());
+    absolute.convert(other).exits(1);
+    assert_eq!(fs::read(thesis).unwrap(), b"mine");
+}

@@ -389,3 +389,15 @@ fn rows_of_several_runs_are_compared_with_all_their_sources() {
     );
     assert!(ran.stdout.contains("`cat/027.png`: its source file is not there\n21 problems\n"), "{}", ran.stdout);
 }
+
+#[test]
+fn more_shards_than_files_that_may_be_open_are_read() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 360);
+    s.convert("src --out out --size 4 --split train=1 --row-group-bytes 1 --shard-bytes 1").exits(0);
+    assert_eq!(s.shards("out", "train").len(), 45);
+    let limited = format!("ulimit -n 40 && exec {} verify out --threads 2", env!("CARGO_BIN_EXE_inlaid"));
+    let ran = std::process::Command::new("sh").args(["-c", &limited]).current_dir(s.path()).output().unwrap();
+    let told = String::from_utf8(ran.stdout).unwrap();
+    assert!(told.starts_with("whole: 360 rows in 45 files"), "{told}");
+}

@@ -234,6 +234,12 @@ impl Scenario {
         found.done = versions[1..].iter().any(|version| last == version.get(MANIFEST).map(without_number));
         let rows = tree.rows();
         found.rows = rows.values().map(Vec::len).sum();
+        if manifest.is_some() && (self.effect == Effect::Adds || journal.is_none()) {
+            match inlaid::Dataset::open(&self.out()) {
+                Ok(dataset) => assert_eq!(dataset.into_splits().values().map(|table| table.len()).sum::<usize>(), now),
+                Err(error) => assert!(matches!(error, inlaid::Error::EncodedImages(_)), "{error}"),
+            }
+        }
         match self.effect {
             Effect::Adds => {
                 assert!((now..=next).contains(&found.rows), "{} rows, the manifest has {now}", found.rows);
