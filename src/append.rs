@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::convert::refuse_overlap;
 use crate::discover::{Discovery, Notice, Record};
 use crate::draft::{Commits, Draft};
 use crate::error::{Error, RecordError};
 use crate::inputs::Inputs;
 use crate::manifest::{Manifest, Unfinished, Version};
-use crate::output::Output;
+use crate::output::{Output, refuse_overlap};
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::reject::{REJECTS, Reject, read_rejects};

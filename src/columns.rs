@@ -174,9 +174,3 @@ pub(crate) fn told_features(schema: &Schema) -> Option<Value> {
     let text = schema.metadata().get(HUGGINGFACE)?;
     Some(serde_json::from_str::<Value>(text).ok()?.get("info")?.get("features")?.clone())
 }
-
-/// Lower-case hex digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
-}

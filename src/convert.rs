@@ -8,8 +8,8 @@ use crate::draft::{Commits, Draft};
 use crate::encoded::Encoder;
 use crate::error::{Error, SpecError};
 use crate::inputs::Inputs;
-use crate::manifest::{FORMAT_VERSION, MANIFEST, Manifest, Version};
-use crate::output::{self, Output};
+use crate::manifest::{FORMAT_VERSION, Manifest, Version};
+use crate::output::{self, Output, refuse_overlap};
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::reject::{REJECTS, read_rejects};
@@ -165,29 +165,4 @@ fn resolve(spec: &Spec, discovery: &Discovery) -> Result<Spec, Error> {
     let encoding = Encoder::of(spec).map(|_| spec.encoding.unwrap_or_default());
     let quality = encoding.filter(|encoding| *encoding == Encoding::Jpeg).map(|_| spec.quality.unwrap_or_default());
     Ok(Spec { split_by: Some(rule), folders, scale, encoding, quality, ..spec.clone() })
-}
-
-/// The output must not be found as a source, nor a source be written to; nor may it be part of another
-/// dataset.
-pub(crate) fn refuse_overlap(sources: &[PathBuf], out: &Path) -> Result<(), Error> {
-    let absolute = |path: &Path| {
-        // The part that exists is made canonical; the rest, to be created, is appended.
-        let path = Path::new(".").join(path);
-        let existing = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
-        match existing {
-            Some((part, full)) => Ok(full.join(path.strip_prefix(part).expect("an ancestor is a prefix"))),
-            None => path.canonicalize(),
-        }
-    };
-    let output = absolute(out).map_err(Error::io("find output folder", out))?;
-    if let Some(dataset) = output.ancestors().skip(1).find(|above| above.join(MANIFEST).is_file()) {
-        return Err(Error::OutputInDataset { output: out.to_owned(), dataset: dataset.to_owned() });
-    }
-    for source in sources {
-        let folder = absolute(source).map_err(Error::io("read source folder", source))?;
-        if output.starts_with(&folder) || folder.starts_with(&output) {
-            return Err(Error::OutputInSource { output: out.to_owned(), source_folder: source.clone() });
-        }
-    }
-    Ok(())
 }

@@ -41,6 +41,7 @@ pub mod columns;
 mod compact;
 mod contain;
 mod convert;
+mod created_folder;
 mod decode;
 mod discover;
 mod disk;

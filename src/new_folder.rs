@@ -5,9 +5,9 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::created_folder::CreatedFolder;
 use crate::disk;
 use crate::error::Error;
-use crate::output::CreatedFolder;
 
 /// The mark.
 const MARK: &str = "staging-of-inlaid";

@@ -13,6 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::card::CARD;
+use crate::created_folder::CreatedFolder;
 use crate::disk;
 use crate::error::Error;
 use crate::manifest::{MANIFEST, Manifest};
@@ -20,8 +21,8 @@ use crate::reject::{REJECTS, REJECTS_BEFORE};
 use crate::spec::Split;
 
 /// Everything of inlaid's own that is not part of the dataset.
-const PRIVATE: &str = ".inlaid";
-const LOCK: &str = "lock";
+pub(crate) const PRIVATE: &str = ".inlaid";
+pub(crate) const LOCK: &str = "lock";
 const JOURNAL: &str = "journal.json";
 const STAGING: &str = "staging-";
 
@@ -185,60 +186,6 @@ impl Output {
     }
 }
 
-/// A folder that did not exist; it is removed again unless kept.
-#[derive(Debug)]
-pub(crate) struct CreatedFolder {
-    /// The topmost folder that was missing.
-    top: PathBuf,
-    folder: PathBuf,
-    /// Whether the lock in it is this process's, not that of another which found the folder made.
-    is_locked: bool,
-    pub(crate) keep: bool,
-}
-
-impl CreatedFolder {
-    pub(crate) fn ensure(folder: &Path) -> Result<Option<CreatedFolder>, Error> {
-        if folder.exists() {
-            return Ok(None);
-        }
-        let missing = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
-        let top = missing.last().unwrap_or(folder).to_owned();
-        let created = CreatedFolder { top, folder: folder.to_owned(), is_locked: false, keep: false };
-        disk::create_folders(folder, &created.top)?;
-        Ok(Some(created))
-    }
-}
-
-impl CreatedFolder {
-    /// The private folder alone, if it is still to be made.
-    fn private_of(folder: &Path) -> Option<CreatedFolder> {
-        let (top, folder) = (folder.join(PRIVATE), folder.to_owned());
-        (!top.exists()).then_some(CreatedFolder { top, folder, is_locked: false, keep: false })
-    }
-}
-
-impl Drop for CreatedFolder {
-    fn drop(&mut self) {
-        if self.keep {
-            return;
-        }
-        let private = self.folder.join(PRIVATE);
-        // Nothing is left to tell the caller: folders that somebody has put files into just stay.
-        if self.is_locked {
-            let _ = fs::remove_file(private.join(LOCK));
-        }
-        let _ = fs::remove_dir(&private);
-        if self.top == private {
-            return;
-        }
-        for folder in self.folder.ancestors() {
-            if fs::remove_dir(folder).is_err() || folder == self.top {
-                break;
-            }
-        }
-    }
-}
-
 /// The files of a dataset, below its folder.
 pub(crate) fn dataset_files(manifest: &Manifest) -> Vec<String> {
     let shards = manifest.version.shards().map(|shard| shard.file.clone());
@@ -267,6 +214,31 @@ pub(crate) fn check(folder: &Path) -> Result<Option<Manifest>, Error> {
             outcome => return outcome.map(|()| manifest),
         }
     }
+}
+
+/// The output must not be found as a source, nor a source be written to; nor may it be part of another
+/// dataset.
+pub(crate) fn refuse_overlap(sources: &[PathBuf], out: &Path) -> Result<(), Error> {
+    let absolute = |path: &Path| {
+        // The part that exists is made canonical; the rest, to be created, is appended.
+        let path = Path::new(".").join(path);
+        let existing = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+        match existing {
+            Some((part, full)) => Ok(full.join(path.strip_prefix(part).expect("an ancestor is a prefix"))),
+            None => path.canonicalize(),
+        }
+    };
+    let output = absolute(out).map_err(Error::io("find output folder", out))?;
+    if let Some(dataset) = output.ancestors().skip(1).find(|above| above.join(MANIFEST).is_file()) {
+        return Err(Error::OutputInDataset { output: out.to_owned(), dataset: dataset.to_owned() });
+    }
+    for source in sources {
+        let folder = absolute(source).map_err(Error::io("read source folder", source))?;
+        if output.starts_with(&folder) || folder.starts_with(&output) {
+            return Err(Error::OutputInSource { output: out.to_owned(), source_folder: source.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// Whether the folder is empty or a dataset: the one that is there, if any.

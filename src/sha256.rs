@@ -9,8 +9,6 @@
 
 use sha2::block_api::compress256;
 
-use crate::columns::hex;
-
 /// A SHA-256 digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sha256([u8; 32]);
@@ -18,7 +16,7 @@ pub struct Sha256([u8; 32]);
 impl std::fmt::Display for Sha256 {
     /// 64 hex digits.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex(&self.0))
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

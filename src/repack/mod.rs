@@ -13,9 +13,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::convert::refuse_overlap;
 use crate::error::{Error, RepackError};
 use crate::new_folder::NewFolder;
+use crate::output::refuse_overlap;
 use crate::read::SourceFile;
 use crate::run::Progress;
 use crate::shard::ShardInfo;
