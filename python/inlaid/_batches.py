@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from ._table import Table
 
 
+_MOST_THREADS = 1024
+
+
 class Batches:
     """Batches of rows, epoch by epoch: dictionaries of arrays, the tensors first. See `Table.batches`.
 
@@ -69,6 +72,7 @@ def _columns(table: Table, asked: Sequence[str] | None) -> tuple[str, ...]:
         return ("label",) if "label" in names else ()
     if isinstance(asked, str):
         raise SettingError(f"columns is a list of names: [{asked!r}]")
+    asked = tuple(asked)
     for name in asked:
         if name not in names:
             raise ColumnError(f"there is no column `{name}`, the table has {', '.join(names)}")
@@ -81,6 +85,8 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     ranges = {"batch_size": 1, "seed": 0, "rank": 0, "world_size": 1, "prefetch": 0}
     for name, least in ranges.items():
         checked[name] = _integer(name, settings[name], least)
+    if checked["prefetch"] > _MOST_THREADS:
+        raise SettingError(f"prefetch is at most {_MOST_THREADS} threads, not {checked['prefetch']}")
     if not isinstance(settings["shuffle"], bool):
         checked["shuffle"] = _integer("shuffle", settings["shuffle"], 1)
     checked["drop_last"] = bool(settings["drop_last"])

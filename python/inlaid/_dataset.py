@@ -39,7 +39,7 @@ def open(path: str | PathLike[str]) -> Any:
     if os.path.exists(os.path.join(path, "inlaid.json")):
         return Dataset(path)
     visible = sorted(entry for entry in Path(path).iterdir() if not entry.name.startswith((".", "_")))
-    files = [entry for entry in visible if entry.suffix in (".parquet", ".arrow")]
+    files = [entry for entry in visible if _is_table(entry)]
     folders = [entry for entry in visible if entry.is_dir() and _has_files(entry)]
     if folders and not files:
         return {folder.name: open(folder) for folder in folders}
@@ -47,14 +47,18 @@ def open(path: str | PathLike[str]) -> Any:
     for file in files:
         shard = _SHARD.fullmatch(file.name)
         splits.setdefault(shard["split"] if shard else "", []).append(file)
-    if len(splits) > 1 and "" not in splits:
+    if len(splits) > 1 and "" not in splits and not folders:
         return {split: Table._of_files(shards) for split, shards in splits.items()}
     return Table(path)
 
 
 def _has_files(folder: Path) -> bool:
     """Whether files that may be opened lie anywhere below."""
-    return any(file.suffix in (".parquet", ".arrow") for file in folder.rglob("*"))
+    return any(_is_table(file) for file in folder.rglob("*"))
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in (".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc") and path.is_file()
 
 
 class Dataset(Mapping[str, Table]):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 class Table:
     """Rows of tensors, with other columns beside them: `Table("photos.parquet")` opens a file, `Table("dataset/train")`
-    all files of a folder in the order of their names.
+    all files below a folder in the order of their paths.
 
     `table[3]` is the tensor of a row, `table[10:20]` those of a slice, both read-only: views of the mapped file where
     the rows lie together in it, else copies. `table[[7, 1, 3]]` copies any rows; a mask of booleans does too. Tables
@@ -173,7 +173,8 @@ class Table:
 
         if isinstance(columns, str):
             raise SettingError(f"columns is a list of names: [{columns!r}]")
-        if columns is not None and not list(columns):
+        columns = None if columns is None else list(columns)
+        if columns is not None and not columns:
             raise SettingError("columns is a list of at least one name")
         try:
             return pyarrow.RecordBatchReader.from_stream(_Stream(self._native, columns)).read_all()
@@ -214,7 +215,8 @@ class Table:
 
     def to_jax(self, batch_size: int, **options: Any) -> JaxBatches:
         """The batches as JAX arrays on the default device, without a copy on a CPU. Takes the options of `batches`;
-        columns of texts stay NumPy arrays. Needs JAX.
+        columns of texts stay NumPy arrays. JAX makes 32-bit numbers of 64-bit ones unless its `jax_enable_x64` is set.
+        Needs JAX.
         """
         from ._jax import JaxBatches
 

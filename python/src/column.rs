@@ -39,21 +39,12 @@ pub fn to_numpy<'py>(py: Python<'py>, name: &str, column: &ArrayRef, access: Acc
     py.import("numpy")?.call_method("array", (PyList::new(py, texts)?,), Some(&settings))
 }
 
-/// The texts of a column, be it a dictionary of them.
+/// The texts of a column of them.
 fn texts(column: &ArrayRef) -> Option<Vec<Option<&str>>> {
     Some(match column.data_type() {
         DataType::Utf8 => column.as_string::<i32>().iter().collect(),
         DataType::LargeUtf8 => column.as_string::<i64>().iter().collect(),
         DataType::Utf8View => column.as_string_view().iter().collect(),
-        DataType::Dictionary(..) => {
-            let dictionary = column.as_any_dictionary();
-            let texts = texts(dictionary.values())?;
-            if texts.is_empty() {
-                return Some(vec![None; column.len()]);
-            }
-            let keys = dictionary.normalized_keys().into_iter().enumerate();
-            keys.map(|(row, key)| texts[key].filter(|_| dictionary.is_valid(row))).collect()
-        }
         _ => return None,
     })
 }

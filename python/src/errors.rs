@@ -33,7 +33,8 @@ fn class(error: &Error) -> &'static str {
         Error::NoDataset(_) | Error::SourceNotFolder(_) | Error::NoImages(_) => "NotFoundError",
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "NotFoundError",
         Error::Damaged { .. } | Error::NoTensors(_) => "DamagedError",
-        Error::NoColumn { .. } | Error::EncodedImages(_) | Error::Permuted { .. } => "ColumnError",
+        Error::NoColumn { .. } | Error::SeveralColumns { .. } | Error::EncodedImages(_) => "ColumnError",
+        Error::Permuted { .. } => "ColumnError",
         Error::NoRow { .. } => "RowError",
         Error::Repack { source, .. } => repack_class(source),
         Error::OutputTaken(_)
@@ -52,7 +53,7 @@ fn class(error: &Error) -> &'static str {
 
 fn repack_class(error: &RepackError) -> &'static str {
     match error {
-        RepackError::NoColumn { .. } | RepackError::Permuted(_) => "ColumnError",
+        RepackError::NoColumn { .. } | RepackError::SameColumns(_) | RepackError::Permuted(_) => "ColumnError",
         RepackError::NoFiles => "NotFoundError",
         RepackError::SeveralColumns(_)
         | RepackError::NoRows(_)

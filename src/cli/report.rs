@@ -274,6 +274,7 @@ pub fn hint(error: &Error) -> Option<String> {
             "`inlaid repack` makes tensors of lists of equal length, and of bytes with `--shape`".into()
         }
         Error::Permuted { .. } => "let the tool that wrote it store the tensors contiguously".into(),
+        Error::SeveralColumns { .. } => "let the tool that wrote it name them apart".into(),
         Error::EncodedImages(_) => "read them with Hugging Face `datasets`".into(),
         Error::FormatVersion { .. } => "use the release of inlaid that wrote the dataset".into(),
         Error::Rejected { .. } => "leave out `--on-error stop` to list such inputs and go on".into(),
@@ -299,6 +300,7 @@ fn repack_hint(error: &RepackError) -> Option<String> {
             "tensors are lists of numbers, or bytes with `--shape`; encoded images are for `inlaid convert`".into()
         }
         RepackError::SeveralColumns(_) => "name it with `--column`".into(),
+        RepackError::SameColumns(_) => "let the tool that wrote it name them apart".into(),
         RepackError::Shape { .. } => "give it as in `--shape 224x224x3`".into(),
         RepackError::NoRows(_) => "give the shape with `--shape`, or leave the file out".into(),
         RepackError::Element { .. } => "let the tool that wrote it cast the column".into(),

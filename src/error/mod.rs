@@ -272,6 +272,14 @@ pub enum Error {
         /// Which was asked for.
         columns: String,
     },
+    /// A column that a file has several times.
+    #[error("`{}` has several columns `{column}`", path.display())]
+    SeveralColumns {
+        /// The file.
+        path: PathBuf,
+        /// Their name.
+        column: String,
+    },
     /// A reader saw two versions of a dataset.
     #[error("`{}` was changed while it was read", .0.display())]
     ChangedMeanwhile(PathBuf),

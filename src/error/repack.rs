@@ -36,6 +36,9 @@ pub enum RepackError {
     /// More than one column may hold tensors.
     #[error("each of its columns {} may be the one of tensors", quoted(.0))]
     SeveralColumns(Vec<String>),
+    /// Columns of the same name as the one of tensors.
+    #[error("it has several columns `{0}`")]
+    SameColumns(String),
     /// Tensors whose dimensions are stored in another order than they are meant to be seen in.
     #[error("the dimensions of column `{0}` are permuted")]
     Permuted(String),

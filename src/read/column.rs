@@ -32,8 +32,12 @@ pub enum Element {
     U16,
     /// Signed, 16 bits.
     I16,
+    /// Unsigned, 32 bits.
+    U32,
     /// Signed, 32 bits.
     I32,
+    /// Unsigned, 64 bits.
+    U64,
     /// Signed, 64 bits.
     I64,
     /// Floating point, 16 bits.
@@ -50,8 +54,8 @@ impl Element {
         match self {
             Element::U8 | Element::I8 => 1,
             Element::U16 | Element::I16 | Element::F16 => 2,
-            Element::I32 | Element::F32 => 4,
-            Element::I64 | Element::F64 => 8,
+            Element::U32 | Element::I32 | Element::F32 => 4,
+            Element::U64 | Element::I64 | Element::F64 => 8,
         }
     }
 
@@ -62,7 +66,9 @@ impl Element {
             Element::I8 => "int8",
             Element::U16 => "uint16",
             Element::I16 => "int16",
+            Element::U32 => "uint32",
             Element::I32 => "int32",
+            Element::U64 => "uint64",
             Element::I64 => "int64",
             Element::F16 => "float16",
             Element::F32 => "float32",
@@ -81,7 +87,9 @@ impl Element {
             DataType::Int8 => Element::I8,
             DataType::UInt16 => Element::U16,
             DataType::Int16 => Element::I16,
+            DataType::UInt32 => Element::U32,
             DataType::Int32 => Element::I32,
+            DataType::UInt64 => Element::U64,
             DataType::Int64 => Element::I64,
             DataType::Float16 => Element::F16,
             DataType::Float32 => Element::F32,

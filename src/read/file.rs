@@ -81,6 +81,7 @@ impl TensorFile {
         if schema.field_with_name(&column.name).is_ok_and(is_permuted) {
             return Err(Error::Permuted { path: path.to_owned(), column: column.name });
         }
+        refuse_several(path, &schema, &column.name)?;
         let tensors = row_groups.iter().map(|_| OnceLock::new()).collect();
         let file = TensorFile { path: path.to_owned(), column, schema, row_groups, bytes, surplus, content, tensors };
         file.check_claims()?;
@@ -151,6 +152,7 @@ impl TensorFile {
         let damaged = |reason: String| self.damaged(row_group, &reason);
         let indices = columns.iter().map(|name| self.schema.index_of(name)).collect::<Result<Vec<_>, _>>();
         let indices = indices.map_err(|_| Error::NoColumn { path: self.path.clone(), columns: columns.join(", ") })?;
+        columns.iter().try_for_each(|name| refuse_several(&self.path, &self.schema, name))?;
         if self.row_groups[row_group] == 0 {
             let schema = self.schema.project(&indices).map_err(|error| damaged(error.to_string()))?;
             return Ok(RecordBatch::new_empty(schema.into()));
@@ -287,6 +289,14 @@ impl TensorFile {
             at += body.len();
         }
         (row == self.row_groups[row_group]).then_some(())
+    }
+}
+
+/// Columns are known by their names.
+fn refuse_several(path: &Path, schema: &SchemaRef, name: &str) -> Result<(), Error> {
+    match schema.fields().iter().filter(|field| field.name() == name).count() > 1 {
+        true => Err(Error::SeveralColumns { path: path.to_owned(), column: name.to_owned() }),
+        false => Ok(()),
     }
 }
 

@@ -42,7 +42,15 @@ impl RecordBatches {
             true => Ok(None),
             false => table.column(field.name()).map(Some),
         };
-        let columns = fields.iter().map(column).collect::<Result<_, _>>()?;
+        let columns: Vec<Option<ArrayRef>> = fields.iter().map(column).collect::<Result<_, _>>()?;
+        // They are no dictionaries any more.
+        let of_column = |(field, column): (&FieldRef, &Option<ArrayRef>)| match column {
+            Some(column) if column.data_type() != field.data_type() => {
+                Arc::new(field.as_ref().clone().with_data_type(column.data_type().clone()))
+            }
+            _ => field.clone(),
+        };
+        let fields: Vec<FieldRef> = fields.iter().zip(&columns).map(of_column).collect();
         let schema = Arc::new(Schema::new_with_metadata(fields, all.metadata().clone()));
         Ok(RecordBatches { table, schema, columns, row: 0 })
     }

@@ -6,14 +6,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, new_empty_array};
 use arrow_buffer::MutableBuffer;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
+use arrow_select::take::take;
 use bytes::Bytes;
 use twox_hash::xxhash3_64;
 
 use super::column::TensorColumn;
 use super::file::{Owned, TensorFile, Tensors};
+use super::folder::tables_below;
 use crate::columns::{CLASSES, told_features};
 use crate::error::Error;
 
@@ -36,26 +39,13 @@ pub struct Table {
 }
 
 impl Table {
-    /// Opens one file, or all `.parquet` and `.arrow` files of a folder in the order of their names, but those
-    /// whose names begin with `.` or `_`.
+    /// Opens one file, or all tables below a folder in the order of their paths: files called `.parquet`, `.pq`,
+    /// `.arrow`, `.arrows`, `.feather` or `.ipc`, but those that are hidden (`.` or `_` at the front of the name).
     ///
     /// # Errors
     /// If there is none, one can't be read, is damaged, has no tensors, or others than the first.
     pub fn open(path: &Path) -> Result<Table, Error> {
-        let mut paths = vec![path.to_owned()];
-        if path.is_dir() {
-            let entries = std::fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
-            let entries = entries.map_err(Error::io("read", path))?;
-            paths = entries.into_iter().map(|entry| entry.path()).collect();
-            // As other readers do: what is hidden, or begins with `_`, is somebody's note or draft.
-            let is_shown = |path: &PathBuf| {
-                let name = path.file_name().map_or(&b""[..], |name| name.as_encoded_bytes());
-                !name.starts_with(b".") && !name.starts_with(b"_")
-            };
-            let is_table = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "parquet" || ext == "arrow");
-            paths.retain(|path| is_shown(path) && is_table(path));
-            paths.sort();
-        }
+        let paths = if path.is_dir() { tables_below(path)? } else { vec![path.to_owned()] };
         Table::of_files(&paths, path)
     }
 
@@ -241,7 +231,8 @@ impl Table {
         Ok(())
     }
 
-    /// A column beside the tensors, all rows of it; it is read once and kept.
+    /// A column beside the tensors, all rows of it; it is read once and kept. Entries of dictionaries, which
+    /// may be others in every row group, become the values that they stand for.
     ///
     /// # Errors
     /// If there is no such column, or a row group is damaged.
@@ -250,16 +241,26 @@ impl Table {
         if let Some(array) = columns.get(name) {
             return Ok(array.clone());
         }
-        let parts = self
-            .row_groups
-            .iter()
-            .map(|&(_, file, row_group)| Ok(self.files[file].read(row_group, &[name])?.column(0).clone()));
-        let parts: Vec<ArrayRef> = parts.collect::<Result<_, Error>>()?;
-        let parts: Vec<&dyn Array> = parts.iter().map(|part| &**part).collect();
+        let mut parts: Vec<ArrayRef> = Vec::new();
+        for &(_, file, row_group) in &self.row_groups {
+            let file = &self.files[file];
+            let part = without_dictionary(file.read(row_group, &[name])?.column(0));
+            let part = part.map_err(|error| Error::damaged(&file.path, error.to_string()))?;
+            if let Some(first) = parts.first().filter(|first| first.data_type() != part.data_type()) {
+                let (kind, other, path) = (part.data_type(), first.data_type(), self.files[0].path.display());
+                return Err(Error::damaged(
+                    &file.path,
+                    format!("its column `{name}` is of type {kind}, that of `{path}` of {other}"),
+                ));
+            }
+            parts.push(part);
+        }
         if parts.is_empty() {
             let field = self.schema().field_with_name(name).map_err(|_| self.no_column(name))?;
-            return Ok(new_empty_array(field.data_type()));
+            let empty = without_dictionary(&new_empty_array(field.data_type()));
+            return empty.map_err(|error| Error::damaged(&self.files[0].path, error.to_string()));
         }
+        let parts: Vec<&dyn Array> = parts.iter().map(|part| &**part).collect();
         let array = arrow_select::concat::concat(&parts);
         let array = array.map_err(|error| Error::damaged(&self.files[0].path, error.to_string()))?;
         columns.insert(name.to_owned(), array.clone());
@@ -281,6 +282,14 @@ impl Table {
         kept.truncate(DECODED - 1);
         kept.push_front((number, tensors.clone()));
         Ok(tensors)
+    }
+}
+
+/// The values of a column, be they in a dictionary.
+fn without_dictionary(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match array.as_any_dictionary_opt() {
+        Some(dictionary) => without_dictionary(&take(dictionary.values(), dictionary.keys(), None)?),
+        None => Ok(array.clone()),
     }
 }
 

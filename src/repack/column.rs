@@ -51,6 +51,9 @@ impl Column {
     /// likely. A binary column is likely only if a shape tells what it holds.
     pub(super) fn find(schema: &Schema, spec: &RepackSpec) -> Result<(usize, Column), RepackError> {
         let (index, column) = Column::likeliest(schema, spec)?;
+        if schema.fields().iter().filter(|field| *field.name() == column.name).count() > 1 {
+            return Err(RepackError::SameColumns(column.name));
+        }
         if column.lengths.contains(&Some(0)) {
             return Err(RepackError::EmptyTensor(column.name));
         }

@@ -6,6 +6,7 @@ mod files;
 mod packer;
 mod schema;
 mod tensors;
+mod times;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -7,6 +7,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::concat::concat;
 
 use super::tensors::Tensors;
+use super::times;
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::page::{Page, PageBuffer, PageLayout};
@@ -107,7 +108,7 @@ impl<'a> Packer<'a> {
         let others = batch.columns().iter().enumerate().filter(|(index, _)| *index != self.index);
         for (pieces, (_, column)) in self.others.iter_mut().zip(others) {
             self.other_bytes += column.to_data().get_slice_memory_size().unwrap_or(0);
-            pieces.push(column.clone());
+            pieces.push(times::as_written(column).map_err(Error::write(&self.path))?);
         }
         self.rows += batch.num_rows();
         self.rows_in_group += batch.num_rows();

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
 use serde_json::{Value, json};
 
 use super::column::{DTYPE, EXTENSION, EXTENSION_METADATA, SHAPE, TENSOR, is_extension};
 use super::tensors::Tensors;
+use super::times;
 use crate::columns::{HUGGINGFACE, told_features};
 use crate::error::RepackError;
 use crate::read::{TENSORS, TensorColumn};
@@ -16,7 +17,8 @@ use crate::tensor::list_type;
 /// The schema of the file that is made of one with this schema, of which the column `index` holds the
 /// tensors.
 pub(super) fn repacked(source: &Schema, index: usize, tensors: &Tensors) -> Result<SchemaRef, RepackError> {
-    let others = source.fields().iter().enumerate().filter(|(at, _)| *at != index);
+    let mut fields: Vec<FieldRef> = source.fields().iter().map(written_as).collect();
+    let others = fields.iter().enumerate().filter(|(at, _)| *at != index);
     others.map(|(_, field)| field).try_for_each(|field| match shard::is_writable(field) {
         true => Ok(()),
         false => Err(RepackError::Unwritable { column: field.name().clone(), found: field.data_type().clone() }),
@@ -30,7 +32,6 @@ pub(super) fn repacked(source: &Schema, index: usize, tensors: &Tensors) -> Resu
         metadata.insert(HUGGINGFACE.to_owned(), with_feature(source, field.name(), tensors));
     }
     let name = field.name().clone();
-    let mut fields = source.fields().to_vec();
     fields[index] = Arc::new(field);
     metadata.remove(TENSORS);
     let mut schema = Schema::new_with_metadata(fields, metadata);
@@ -39,6 +40,16 @@ pub(super) fn repacked(source: &Schema, index: usize, tensors: &Tensors) -> Resu
         schema.metadata.insert(TENSORS.to_owned(), name);
     }
     Ok(Arc::new(schema))
+}
+
+/// The field of a column that holds no tensors. Parquet keeps the values of a dictionary, not their order, so
+/// nobody may compare by it.
+fn written_as(field: &FieldRef) -> FieldRef {
+    let mut written = field.as_ref().clone();
+    if written.dict_is_ordered() == Some(true) {
+        written = written.with_dict_is_ordered(false);
+    }
+    Arc::new(written.with_data_type(times::written_as(field.data_type())))
 }
 
 /// The field of the column of tensors. It is Arrow's extension if it was that, or if it has more than one

@@ -210,6 +210,33 @@ def test_files_without_rows_and_notes_beside_the_files_are_no_rows(tmp_path):
     assert np.array_equal(batch["image"], pixels) and batch["name"].tolist() == list("abcdef")
 
 
+@pytest.mark.parametrize("write", [pq.write_table, feather.write_feather])
+def test_dictionaries_of_row_groups_and_files_may_differ(tmp_path, write):
+    texts = [f"text {number}" for number in range(400)]
+    for part in range(4):
+        mine = texts[part * 100 : part * 100 + 100]
+        column = pa.DictionaryArray.from_arrays(pa.array(range(100), pa.int8()), pa.array(mine))
+        tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((100, 2, 2), np.uint8))
+        write(pa.table({"image": tensors, "text": column}), tmp_path / f"{part}.arrow")
+    table = inlaid.open(tmp_path)
+    assert table.column("text").tolist() == texts
+    assert table.to_arrow()["text"].to_pylist() == texts
+    assert table.to_arrow().to_pandas()["text"].tolist() == texts
+
+
+def test_columns_of_other_types_are_named(tmp_path):
+    for name, kind in (("a", pa.int64()), ("b", pa.int32())):
+        tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((2, 2, 2), np.uint8))
+        pq.write_table(pa.table({"image": tensors, "label": pa.array([1, 2], kind)}), tmp_path / f"{name}.parquet")
+    with pytest.raises(inlaid.DamagedError, match="b.parquet` .* column `label` is of type Int32, that of `.*a.parquet` of Int64"):
+        inlaid.open(tmp_path).column("label")
+
+
+def test_columns_may_be_named_by_an_iterator(train):
+    (name,) = train.to_arrow(name for name in ["path"]).column_names
+    assert name == "path" and list(next(iter(train.batches(4, columns=iter(["path", "label"]))))) == ["image", "path", "label"]
+
+
 def test_columns_are_read_once(train):
     assert train.column("path") is train.column("path") and not train.column("path").flags.writeable
 
@@ -319,6 +346,7 @@ def test_columns_that_numpy_has_no_type_for_are_named(tmp_path):
         ({"uneven": "even"}, 'uneven is "keep", "drop" or "pad", not \'even\''),
         ({"uneven": ["pad"]}, 'uneven is "keep", "drop" or "pad", not'),
         ({"prefetch": -1}, "prefetch is at least 0, not -1"),
+        ({"prefetch": 2**63}, "prefetch is at most 1024 threads"),
     ],
 )
 def test_wrong_settings_are_named(train, options, message):

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 from conftest import REPOSITORY
 from package import address
@@ -220,6 +221,74 @@ def test_the_column_that_was_chosen_is_read(tmp_path):
     inlaid.repack(tmp_path / "second", tmp_path / "again", column="first", progress=False)
     assert inlaid.open(tmp_path / "again").tensor_column == "first"
     assert pq.read_table(tmp_path / "second")["first"].type == first.type
+
+
+@pytest.mark.parametrize("write", [pq.write_table, feather.write_feather])
+def test_types_that_parquet_lacks_stay_dates_and_times(tmp_path, write):
+    columns = {
+        "day": pa.array([0, 86_400_000, None], pa.date64()),
+        "second": pa.array([1, 2, None], pa.timestamp("s")),
+        "zone": pa.array([1, 2, None], pa.timestamp("s", "UTC")),
+        "time": pa.array([1, 2, None], pa.time32("s")),
+        "inner": pa.array([{"day": 0}, {"day": 86_400_000}, None], pa.struct([("day", pa.date64())])),
+        "pixels": pa.FixedShapeTensorArray.from_numpy_ndarray(PIXELS[:3]),
+    }
+    write(pa.table(columns), tmp_path / "file.parquet")
+    inlaid.repack(tmp_path / "file.parquet", tmp_path / "out", progress=False)
+    read = pq.read_table(tmp_path / "out/file.parquet")
+    for name in ("day", "second", "zone", "time", "inner"):
+        assert read[name].to_pylist() == columns[name].to_pylist(), name
+    rows = duckdb.sql(f"select day, second, time from '{tmp_path}/out/file.parquet'").fetchall()
+    assert rows == list(zip(*(columns[name].to_pylist() for name in ("day", "second", "time"))))
+
+
+def test_times_that_can_not_be_told_are_refused(tmp_path):
+    inner = pa.array([{"at": 1}], pa.struct([("at", pa.timestamp("s"))]))
+    far = pa.array([2**62], pa.timestamp("s"))
+    for name, column, message in (("inner", inner, "column `inner`"), ("far", far, "seconds have too many milliseconds")):
+        table = pa.table({name: column, "pixels": pa.FixedShapeTensorArray.from_numpy_ndarray(PIXELS[:1])})
+        feather.write_feather(table, tmp_path / f"{name}.arrow")
+        with pytest.raises(inlaid.InlaidError, match=message):
+            inlaid.repack(tmp_path / f"{name}.arrow", tmp_path / "out", progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_categories_stay_values_without_an_order(tmp_path):
+    values = pa.array(["high", None, "low", "high"])
+    codes = pa.array([2, None, 0, 2], pa.int8())
+    ordered = pa.DictionaryArray.from_arrays(codes, pa.array(["low", "mid", "high"]), ordered=True)
+    table = pa.table({"size": ordered, "pixels": pa.FixedShapeTensorArray.from_numpy_ndarray(PIXELS[:4])})
+    pq.write_table(table, tmp_path / "file.parquet", row_group_size=2)
+    inlaid.repack(tmp_path / "file.parquet", tmp_path / "out", progress=False)
+    read = pq.read_table(tmp_path / "out/file.parquet")["size"]
+    assert read.to_pylist() == values.to_pylist() and not read.type.ordered
+    with pytest.raises(TypeError, match="[Uu]nordered"):
+        read.to_pandas() > "low"
+
+
+def test_columns_of_one_name_are_refused(tmp_path):
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(PIXELS[:3])
+    pq.write_table(pa.table([pa.array([1, 2, 3]), tensors, pa.array([4, 5, 6])], ["c", "pixels", "c"]), tmp_path / "c.parquet")
+    table = inlaid.open(tmp_path / "c.parquet")
+    assert np.array_equal(table[:], PIXELS[:3])
+    for read in (table.to_arrow, lambda: table.column("c")):
+        with pytest.raises(inlaid.ColumnError, match="has several columns `c`\nhint: let the tool"):
+            read()
+    pq.write_table(pa.table([pa.array([1, 2, 3]), tensors], ["pixels", "pixels"]), tmp_path / "p.parquet")
+    for read in (inlaid.open, lambda path: inlaid.repack(path, tmp_path / "out", progress=False)):
+        with pytest.raises(inlaid.ColumnError, match="several columns `pixels`\nhint: let the tool"):
+            read(tmp_path / "p.parquet")
+
+
+def test_what_repack_takes_from_a_folder_is_opened_there(tmp_path):
+    write = {"a.PARQUET": pq.write_table, "deep/b.pq": pq.write_table, "deep/er/c.feather": feather.write_feather}
+    for number, (name, write) in enumerate(write.items()):
+        (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(PIXELS[number : number + 1])
+        write(pa.table({"pixels": tensors}), tmp_path / "source" / name)
+    inlaid.repack(tmp_path / "source", tmp_path / "out", progress=False)
+    for folder in ("source", "out"):
+        assert np.array_equal(inlaid.open(tmp_path / folder)[:], PIXELS[:3])
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary(16)])

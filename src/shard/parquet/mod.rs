@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::new_empty_array;
-use arrow_schema::{Field, Schema};
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
@@ -60,7 +60,10 @@ impl ParquetShard {
     ) -> Result<ParquetShard, ParquetError> {
         let path = file.path().to_owned();
         let properties = Arc::new(properties(columns));
-        let schema = ArrowSchemaConverter::new().schema_root("schema").convert(columns.schema())?;
+        let schema = ArrowSchemaConverter::new()
+            .with_coerce_types(needs_coercion(columns))
+            .schema_root("schema")
+            .convert(columns.schema())?;
         let writer = SerializedFileWriter::new(file, schema.root_schema_ptr(), properties)?;
         let encoders = ArrowRowGroupWriterFactory::new(&writer, columns.schema().clone());
         let leaves = writer.schema_descr();
@@ -210,8 +213,15 @@ impl ShardWriter for ParquetShard {
     }
 }
 
-/// Whether a column of this field can be written: the crate panics at some types, and refuses others.
+/// Whether a column of this field can be written: the crate panics at some types, refuses others, and makes
+/// numbers of times by the second.
 pub(crate) fn is_writable(field: &Field) -> bool {
+    let by_the_second = |data_type: &DataType| {
+        matches!(data_type, DataType::Timestamp(TimeUnit::Second, _) | DataType::Time32(TimeUnit::Second))
+    };
+    if has(field.data_type(), &by_the_second) {
+        return false;
+    }
     let begin = || {
         let schema = Arc::new(Schema::new(vec![field.clone()]));
         let root = ArrowSchemaConverter::new().schema_root("schema").convert(&schema)?.root_schema_ptr();
@@ -284,10 +294,31 @@ fn properties(columns: &Columns) -> WriterProperties {
             .set_column_statistics_enabled(encoded_bytes(), EnabledStatistics::None)
             .set_column_compression(encoded_bytes(), codec(columns.compression()))
             .build(),
-        Origin::Table => builder.build(),
+        Origin::Table => builder.set_coerce_types(needs_coercion(columns)).build(),
     };
     parquet::arrow::add_encoded_arrow_schema_to_metadata(columns.schema(), &mut properties);
     properties
+}
+
+/// Whether there are dates by the millisecond. Parquet lacks them: if they are not coerced to plain dates, other
+/// readers find numbers.
+fn needs_coercion(columns: &Columns) -> bool {
+    let is_date = |data_type: &DataType| matches!(data_type, DataType::Date64);
+    columns.schema().fields().iter().any(|field| has(field.data_type(), &is_date))
+}
+
+/// Whether there is such a type in this one.
+fn has(data_type: &DataType, is_it: &dyn Fn(&DataType) -> bool) -> bool {
+    is_it(data_type)
+        || match data_type {
+            DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+                has(item.data_type(), is_it)
+            }
+            DataType::Map(entries, _) => has(entries.data_type(), is_it),
+            DataType::Struct(fields) => fields.iter().any(|field| has(field.data_type(), is_it)),
+            DataType::Dictionary(_, values) => has(values, is_it),
+            _ => false,
+        }
 }
 
 /// The leaf column of the bytes of encoded images.
