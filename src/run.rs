@@ -86,7 +86,7 @@ pub enum OnChanged {
     /// The row stays, and the input becomes a line of `rejects.jsonl`.
     #[default]
     Skip,
-    /// The run stops; shards that were finished before stay.
+    /// The run stops and changes nothing.
     Stop,
 }
 
@@ -106,7 +106,7 @@ pub enum OnError {
     /// It becomes a line of `rejects.jsonl`.
     #[default]
     Skip,
-    /// The run stops and changes nothing.
+    /// The run stops; shards that were finished before stay.
     Stop,
 }
 

@@ -21,8 +21,10 @@ const MARK: &[u8] = &[0xff; 4];
 pub(super) struct Blocks {
     pub(super) schema: SchemaRef,
     bytes: Bytes,
+    /// With the dictionaries, if there are any.
+    decoder: FileDecoder,
+    has_dictionaries: bool,
     version: MetadataVersion,
-    dictionaries: Vec<Block>,
     blocks: Vec<Block>,
 }
 
@@ -40,7 +42,7 @@ impl Blocks {
         bytes.starts_with(FILE) || bytes.starts_with(MARK)
     }
 
-    /// Finds the record batches.
+    /// Finds the record batches, and reads the dictionaries.
     pub(super) fn open(bytes: &Bytes) -> Result<Blocks, ArrowError> {
         match bytes.starts_with(FILE) {
             true => Blocks::of_file(bytes),
@@ -60,7 +62,7 @@ impl Blocks {
         let schema: SchemaRef = Arc::new(try_fb_to_schema(schema)?);
         let dictionaries = footer.dictionaries().map_or_else(Vec::new, |blocks| blocks.iter().copied().collect());
         let blocks = footer.recordBatches().map_or_else(Vec::new, |blocks| blocks.iter().copied().collect());
-        Ok(Blocks { schema, bytes: bytes.clone(), version: footer.version(), dictionaries, blocks })
+        Blocks::of_messages(schema, bytes, footer.version(), &dictionaries, blocks)
     }
 
     /// A stream has no list of its messages: they are passed over one by one.
@@ -84,7 +86,22 @@ impl Blocks {
             }
             at = end_of(&block)?;
         }
-        Ok(Blocks { schema, bytes: bytes.clone(), version, dictionaries, blocks })
+        Blocks::of_messages(schema, bytes, version, &dictionaries, blocks)
+    }
+
+    fn of_messages(
+        schema: SchemaRef,
+        bytes: &Bytes,
+        version: MetadataVersion,
+        dictionaries: &[Block],
+        blocks: Vec<Block>,
+    ) -> Result<Blocks, ArrowError> {
+        let mut decoder = FileDecoder::new(schema.clone(), version);
+        for block in dictionaries {
+            decoder.read_dictionary(block, &checked_bytes(block, bytes)?)?;
+        }
+        let has_dictionaries = !dictionaries.is_empty();
+        Ok(Blocks { schema, bytes: bytes.clone(), decoder, has_dictionaries, version, blocks })
     }
 
     /// How many record batches there are.
@@ -100,13 +117,15 @@ impl Blocks {
 
     /// Columns of a record batch by their indices, as slices of the file where it is not compressed.
     pub(super) fn read(&self, number: usize, columns: Vec<usize>) -> Result<RecordBatch, ArrowError> {
-        let mut decoder = FileDecoder::new(self.schema.clone(), self.version);
-        for block in &self.dictionaries {
-            decoder.read_dictionary(block, &checked_bytes(block, &self.bytes)?)?;
-        }
         let block = &self.blocks[number];
-        let batch = decoder.with_projection(columns).read_record_batch(block, &checked_bytes(block, &self.bytes)?)?;
-        batch.ok_or_else(|| ArrowError::ParseError("a record batch is none".to_owned()))
+        let bytes = checked_bytes(block, &self.bytes)?;
+        let none = || ArrowError::ParseError("a record batch is none".to_owned());
+        if self.has_dictionaries {
+            // A decoder can't be copied, nor its projection changed: it decodes all columns.
+            return self.decoder.read_record_batch(block, &bytes)?.ok_or_else(none)?.project(&columns);
+        }
+        let decoder = FileDecoder::new(self.schema.clone(), self.version).with_projection(columns);
+        decoder.read_record_batch(block, &bytes)?.ok_or_else(none)
     }
 }
 

@@ -2,6 +2,7 @@
 //! encodes the other columns and the footer.
 
 mod footer;
+mod types;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -9,8 +10,6 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::new_empty_array;
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
@@ -30,7 +29,6 @@ use super::file::ShardFile;
 use super::footer::{Content, Footer, checksums};
 use super::{CHECKSUMS, RowGroup, ShardInfo, ShardWriter};
 use crate::columns::{Columns, Origin, TENSOR_COLUMN};
-use crate::contain::contain;
 use crate::disk;
 use crate::error::Error;
 use crate::page::Page;
@@ -38,6 +36,8 @@ use crate::spec::Compression;
 
 pub(super) use footer::ParquetFooter;
 pub(crate) use footer::lies_in_a_file;
+pub(crate) use types::is_writable;
+use types::needs_coercion;
 
 pub(super) struct ParquetShard {
     path: PathBuf,
@@ -61,7 +61,7 @@ impl ParquetShard {
         let path = file.path().to_owned();
         let properties = Arc::new(properties(columns));
         let schema = ArrowSchemaConverter::new()
-            .with_coerce_types(needs_coercion(columns))
+            .with_coerce_types(needs_coercion(columns.schema()))
             .schema_root("schema")
             .convert(columns.schema())?;
         let writer = SerializedFileWriter::new(file, schema.root_schema_ptr(), properties)?;
@@ -213,26 +213,6 @@ impl ShardWriter for ParquetShard {
     }
 }
 
-/// Whether a column of this field can be written: the crate panics at some types, refuses others, and makes
-/// numbers of times by the second.
-pub(crate) fn is_writable(field: &Field) -> bool {
-    let by_the_second = |data_type: &DataType| {
-        matches!(data_type, DataType::Timestamp(TimeUnit::Second, _) | DataType::Time32(TimeUnit::Second))
-    };
-    if has(field.data_type(), &by_the_second) {
-        return false;
-    }
-    let begin = || {
-        let schema = Arc::new(Schema::new(vec![field.clone()]));
-        let root = ArrowSchemaConverter::new().schema_root("schema").convert(&schema)?.root_schema_ptr();
-        let writer = SerializedFileWriter::new(io::sink(), root, Arc::default())?;
-        let encoders = ArrowRowGroupWriterFactory::new(&writer, schema).create_column_writers(0)?;
-        compute_leaves(field, &new_empty_array(field.data_type()))?;
-        Ok::<_, ParquetError>(encoders.len())
-    };
-    contain(begin).is_ok_and(|begun| begun.is_ok())
-}
-
 /// So many bytes that are in place: nobody looks at them.
 struct InPlace(u64);
 
@@ -294,31 +274,10 @@ fn properties(columns: &Columns) -> WriterProperties {
             .set_column_statistics_enabled(encoded_bytes(), EnabledStatistics::None)
             .set_column_compression(encoded_bytes(), codec(columns.compression()))
             .build(),
-        Origin::Table => builder.set_coerce_types(needs_coercion(columns)).build(),
+        Origin::Table => builder.set_coerce_types(needs_coercion(columns.schema())).build(),
     };
     parquet::arrow::add_encoded_arrow_schema_to_metadata(columns.schema(), &mut properties);
     properties
-}
-
-/// Whether there are dates by the millisecond. Parquet lacks them: if they are not coerced to plain dates, other
-/// readers find numbers.
-fn needs_coercion(columns: &Columns) -> bool {
-    let is_date = |data_type: &DataType| matches!(data_type, DataType::Date64);
-    columns.schema().fields().iter().any(|field| has(field.data_type(), &is_date))
-}
-
-/// Whether there is such a type in this one.
-fn has(data_type: &DataType, is_it: &dyn Fn(&DataType) -> bool) -> bool {
-    is_it(data_type)
-        || match data_type {
-            DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-                has(item.data_type(), is_it)
-            }
-            DataType::Map(entries, _) => has(entries.data_type(), is_it),
-            DataType::Struct(fields) => fields.iter().any(|field| has(field.data_type(), is_it)),
-            DataType::Dictionary(_, values) => has(values, is_it),
-            _ => false,
-        }
 }
 
 /// The leaf column of the bytes of encoded images.
