@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::discover::Discovery;
 use crate::draft::{Commits, Draft};
 use crate::encoded::Encoder;
-use crate::error::{Error, SpecError};
+use crate::error::Error;
 use crate::inputs::Inputs;
 use crate::manifest::{FORMAT_VERSION, Manifest, Version};
 use crate::output::{self, Output, refuse_overlap};
@@ -15,7 +15,7 @@ use crate::plan::Tails;
 use crate::reject::{REJECTS, read_rejects};
 use crate::run::{Overwrite, RunOptions, SplitSummary, Summary};
 use crate::shard::Checksum;
-use crate::spec::{Encoding, Folders, Shares, Spec, SplitBy};
+use crate::spec::{Encoding, Folders, Shares, Spec, SpecError, SplitBy};
 
 /// Converts the images below `sources` into a dataset in the folder `out`. Shards are committed as
 /// they are finished: a conversion that was interrupted is continued by the same conversion, and ends

@@ -15,10 +15,10 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 
 use crate::decode::{Pixels, Samples};
-use crate::error::{RecordError, SpecError};
+use crate::error::RecordError;
 use crate::planes;
 use crate::resize::{Method, Resizer};
-use crate::spec::{Channels, Dtype, IMAGENET_MEAN, IMAGENET_STD, Layout, Scale, Spec};
+use crate::spec::{Channels, Dtype, IMAGENET_MEAN, IMAGENET_STD, Layout, Scale, Spec, SpecError};
 use crate::wide::widened;
 
 /// Elements that are made at a time: a multiple of every number of channels and of the lanes of vector instructions.

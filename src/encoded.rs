@@ -10,9 +10,10 @@ use arrow_array::{Array, ArrayRef, BinaryArray, StringArray, StructArray};
 use arrow_schema::{DataType, Field, Fields};
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, SamplingFactor};
 
-use crate::error::SpecError;
 use crate::shard::Row;
-use crate::spec::{Channels, Color, ColorProfile, CropRatio, Dtype, Encoding, Filter, Fit, Layout, Spec, Storage};
+use crate::spec::{
+    Channels, Color, ColorProfile, CropRatio, Dtype, Encoding, Filter, Fit, Layout, Spec, SpecError, Storage,
+};
 
 /// Below this quality colours are halved.
 const FULL_COLORS: u8 = 90;

@@ -11,7 +11,7 @@ use crate::discover::Discovery;
 use crate::draft::Draft;
 use crate::element::Elements;
 use crate::encoded::Encoder;
-use crate::error::{Error, SpecError};
+use crate::error::Error;
 use crate::manifest::{SplitInfo, Unfinished, Version};
 use crate::pipeline::{self, Job};
 use crate::plan::{Place, Plan, RowBytes, Tails};
@@ -20,7 +20,7 @@ use crate::resize::Method;
 use crate::run::{RunOptions, SplitSummary, Summary};
 use crate::sha256::Sha256;
 use crate::shard::Checksum;
-use crate::spec::{Spec, Split, SplitBy};
+use crate::spec::{Spec, SpecError, Split, SplitBy};
 use crate::split;
 use crate::tensor::TensorShape;
 

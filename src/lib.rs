@@ -79,7 +79,7 @@ pub use compact::compact;
 pub use contain::is_contained;
 pub use convert::{convert, dry_run};
 pub use discover::{Ignored, Notice};
-pub use error::{Error, RecordError, RepackError, SpecError, Stage};
+pub use error::{Error, RecordError, RepackError, Stage};
 pub use manifest::{FORMAT_VERSION, MANIFEST, Manifest, SplitInfo, Unfinished, Version};
 pub use moments::Moments;
 pub use read::{Batches, Dataset, Table};

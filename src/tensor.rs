@@ -10,8 +10,7 @@ use arrow_array::{ArrayRef, ArrowPrimitiveType, FixedSizeBinaryArray, FixedSizeL
 use arrow_buffer::{Buffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field};
 
-use crate::error::SpecError;
-use crate::spec::{Dtype, Layout, Spec, Storage};
+use crate::spec::{Dtype, Layout, Spec, SpecError, Storage};
 
 /// The most elements of one tensor: its values have to fit a Parquet page of less than 2^31 bytes, also
 /// when a writer needs four bytes an element.

@@ -4,18 +4,16 @@
 
 mod record;
 mod repack;
-mod spec;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error as ThisError;
 
-use crate::spec::Folders;
+use crate::spec::{Folders, SpecError};
 
 pub use record::{RecordError, Stage};
 pub use repack::RepackError;
-pub use spec::SpecError;
 
 /// The run stopped; the dataset is as it was last committed.
 #[derive(Debug, ThisError)]

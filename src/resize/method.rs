@@ -1,7 +1,6 @@
 //! How one library resamples with one filter: what decides the weights, and in which arithmetic they are summed.
 
-use crate::error::SpecError;
-use crate::spec::{Filter, Fit, ResizeLike, Spec};
+use crate::spec::{Filter, Fit, ResizeLike, Spec, SpecError};
 
 /// A way of resampling that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

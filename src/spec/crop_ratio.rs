@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::SpecError;
+use super::SpecError;
 
 /// Share of a scaled image's shorter side that is kept by [`Fit::ShortestSide`](crate::Fit), 0.01 to 1. The usual
 /// 0.875 is 224 of 256 pixels.

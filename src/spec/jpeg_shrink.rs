@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::Size;
-use crate::error::SpecError;
+use super::SpecError;
 
 /// A JPEG is decoded at the smallest of the scales 1/8, 1/4, 1/2 and 1 at which both sides are at least this
 /// many times those of the tensor, 1..=255.

@@ -4,6 +4,7 @@
 mod byte_size;
 mod color;
 mod crop_ratio;
+mod error;
 mod jpeg_shrink;
 mod normalize;
 mod quality;
@@ -17,13 +18,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::element::Elements;
 use crate::encoded::Encoder;
-use crate::error::SpecError;
 use crate::resize::Method;
 use crate::tensor::TensorShape;
 
 pub use byte_size::ByteSize;
 pub use color::Color;
 pub use crop_ratio::CropRatio;
+pub use error::SpecError;
 pub use jpeg_shrink::JpegShrink;
 pub(crate) use normalize::{IMAGENET_MEAN, IMAGENET_STD};
 pub use normalize::{Mean, Std};

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::SpecError;
+use super::SpecError;
 
 /// The quality of a JPEG on the scale of libjpeg, 1..=100: it scales the quantization tables of ITU-T T.81, annex K.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

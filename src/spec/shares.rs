@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::SpecError;
 use super::Split;
-use crate::error::SpecError;
 
 /// The share of each split: fractions above 0 that sum to 1. Splits that are not named get nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::SpecError;
+use super::SpecError;
 
 /// Height and width of a tensor in pixels, in this order, 1..=65,535 each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

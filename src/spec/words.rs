@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::SpecError;
+use super::SpecError;
 
 /// Declares an enum whose variants have one word each: on the command line, in the manifest and in
 /// messages.
