@@ -8,6 +8,8 @@ use std::time::Instant;
 use crate::discover::{Discovery, Notice, Record};
 use crate::draft::{Commits, Draft};
 use crate::error::{Error, RecordError};
+use crate::format::sha256::Sha256;
+use crate::format::shard::{self, Footer, StoredRow};
 use crate::inputs::Inputs;
 use crate::manifest::{Manifest, Unfinished, Version};
 use crate::output::{Output, refuse_overlap};
@@ -15,8 +17,6 @@ use crate::pipeline;
 use crate::plan::Tails;
 use crate::reject::{REJECTS, Reject, read_rejects};
 use crate::run::{History, OnChanged, RunOptions, SplitSummary, Summary};
-use crate::sha256::Sha256;
-use crate::shard::{self, Footer, StoredRow};
 use crate::spec::{Folders, Spec};
 
 /// Adds the images below `sources` whose keys are not yet in the dataset in the folder `out`, made as

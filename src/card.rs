@@ -3,10 +3,10 @@
 
 use std::fmt::Write;
 
-use crate::columns::TENSOR_COLUMN;
+use crate::format::columns::TENSOR_COLUMN;
+use crate::format::tensor::TensorShape;
 use crate::manifest::Manifest;
 use crate::spec::{Dtype, Format, Scale, Spec, Storage};
-use crate::tensor::TensorShape;
 
 /// The name of the card in the dataset's folder.
 pub const CARD: &str = "README.md";

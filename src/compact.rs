@@ -4,18 +4,18 @@
 use std::path::Path;
 
 use crate::card::{CARD, card};
-use crate::columns::Columns;
-use crate::disk;
-use crate::encoded::ends_row_group;
 use crate::error::Error;
+use crate::format::columns::Columns;
+use crate::format::columns::image_files::ends_row_group;
+use crate::format::disk;
+use crate::format::page::{Page, PageBuffer, PageLayout};
+use crate::format::shard::{self, Footer, Row, RowGroup, ShardInfo, ShardWriter, StoredRowGroup, Visit};
+use crate::format::tensor::TensorShape;
 use crate::manifest::Version;
 use crate::output::Output;
-use crate::page::{Page, PageBuffer, PageLayout};
 use crate::plan::RowCounts;
 use crate::read::Table;
-use crate::shard::{self, Footer, Row, RowGroup, ShardInfo, ShardWriter, StoredRowGroup, Visit};
 use crate::spec::{Spec, Storage};
-use crate::tensor::TensorShape;
 
 /// Merges neighbouring small shards of every split of the dataset in `folder`, as far as they fit into
 /// one, and neighbouring small row groups in them, and drops what a rollback needs. Small is what has

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use crate::discover::Discovery;
 use crate::draft::{Commits, Draft};
-use crate::encoded::Encoder;
 use crate::error::Error;
+use crate::format::columns::image_files::Encoder;
+use crate::format::shard::Checksum;
 use crate::inputs::Inputs;
 use crate::manifest::{FORMAT_VERSION, Manifest, Version};
 use crate::output::{self, Output, refuse_overlap};
@@ -14,7 +15,6 @@ use crate::pipeline;
 use crate::plan::Tails;
 use crate::reject::{REJECTS, read_rejects};
 use crate::run::{Overwrite, RunOptions, SplitSummary, Summary};
-use crate::shard::Checksum;
 use crate::spec::{Encoding, Folders, Shares, Spec, SpecError, SplitBy};
 
 /// Converts the images below `sources` into a dataset in the folder `out`. Shards are committed as

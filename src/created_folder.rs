@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::disk;
 use crate::error::Error;
+use crate::format::disk;
 use crate::output::{LOCK, PRIVATE};
 
 /// A folder that did not exist; it is removed again unless kept.

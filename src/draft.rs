@@ -2,16 +2,16 @@
 //! committed as it is finished, so that a run which is killed can go on from there.
 
 use crate::card::{CARD, card};
-use crate::columns::Columns;
 use crate::error::Error;
+use crate::format::columns::Columns;
+use crate::format::shard::{self, Checksum, Footer, ShardInfo, ShardWriter, shard_name, shard_number};
+use crate::format::tensor::TensorShape;
 use crate::manifest::{Manifest, Unfinished};
 use crate::output::Output;
 use crate::plan::Place;
 use crate::reject::{REJECTS, REJECTS_BEFORE, Reject, read_rejects, to_lines};
-use crate::shard::{self, Checksum, Footer, ShardInfo, ShardWriter, shard_name, shard_number};
 use crate::spec::Split;
 use crate::statistics::Statistics;
-use crate::tensor::TensorShape;
 
 /// When finished shards become part of the dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

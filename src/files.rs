@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::error::RecordError;
-use crate::sha256::Sha256;
+use crate::format::sha256::Sha256;
 use crate::spec::Limits;
 
 /// Files are read until they have this many bytes together: enough for eight photos, and little

@@ -10,19 +10,19 @@ use twox_hash::xxhash3_128::Hasher;
 use crate::discover::Discovery;
 use crate::draft::Draft;
 use crate::element::Elements;
-use crate::encoded::Encoder;
 use crate::error::Error;
+use crate::format::columns::image_files::Encoder;
+use crate::format::sha256::Sha256;
+use crate::format::shard::Checksum;
+use crate::format::tensor::TensorShape;
 use crate::manifest::{SplitInfo, Unfinished, Version};
 use crate::pipeline::{self, Job};
 use crate::plan::{Place, Plan, RowBytes, Tails};
 use crate::reject::{REJECTS, Reject, read_rejects};
 use crate::resize::Method;
 use crate::run::{RunOptions, SplitSummary, Summary};
-use crate::sha256::Sha256;
-use crate::shard::Checksum;
 use crate::spec::{Spec, SpecError, Split, SplitBy};
 use crate::split;
-use crate::tensor::TensorShape;
 
 /// The inputs of a run.
 pub(crate) struct Inputs {

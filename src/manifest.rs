@@ -8,7 +8,7 @@ use std::path::{Component, Path};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::shard::{Checksum, ShardInfo};
+use crate::format::shard::{Checksum, ShardInfo};
 use crate::spec::{Spec, Split};
 use crate::statistics::Statistics;
 

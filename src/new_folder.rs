@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::created_folder::CreatedFolder;
-use crate::disk;
 use crate::error::Error;
+use crate::format::disk;
 
 /// The mark.
 const MARK: &str = "staging-of-inlaid";

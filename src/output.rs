@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::CARD;
 use crate::created_folder::CreatedFolder;
-use crate::disk;
 use crate::error::Error;
+use crate::format::disk;
 use crate::manifest::{MANIFEST, Manifest};
 use crate::reject::{REJECTS, REJECTS_BEFORE};
 use crate::spec::Split;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::discover::Record;
-use crate::shard::ShardInfo;
+use crate::format::shard::ShardInfo;
 use crate::spec::{ByteSize, Order, Spec, Split, Storage};
 use crate::split::Ranks;
 

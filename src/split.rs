@@ -12,8 +12,8 @@ use twox_hash::XxHash3_64;
 
 use crate::discover::Record;
 use crate::error::Error;
+use crate::format::sha256::Sha256;
 use crate::manifest::SplitInfo;
-use crate::sha256::Sha256;
 use crate::spec::{Shares, Spec, Split, SplitBy};
 
 /// Ranks that are unrelated to one another, all drawn from one seed.

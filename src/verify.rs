@@ -10,17 +10,17 @@ use rayon::prelude::*;
 use serde::Serialize;
 use twox_hash::xxhash3_128;
 
-use crate::columns::Columns;
 use crate::discover::{Discovery, Record};
 use crate::error::Error;
+use crate::format::columns::Columns;
+use crate::format::page::PageLayout;
+use crate::format::sha256::Sha256;
+use crate::format::shard::{Footer, ShardInfo};
 use crate::manifest::{MANIFEST, Manifest, SplitInfo};
 use crate::output::{dataset_files, is_committing};
-use crate::page::PageLayout;
 use crate::pipeline;
 use crate::reject::{REJECTS, read_rejects};
 use crate::run::RunOptions;
-use crate::sha256::Sha256;
-use crate::shard::{Footer, ShardInfo};
 use crate::spec::{Format, Split};
 
 /// What came of reading a dataset back.

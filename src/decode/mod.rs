@@ -36,8 +36,8 @@ use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 use self::color_profile::ToSrgb;
 use self::sample::{Sample, convert};
 use self::upright::{swaps_sides, turn_upright};
-use crate::contain::contain;
 use crate::error::RecordError;
+use crate::format::catch_panic::contain;
 #[cfg(feature = "turbojpeg")]
 use crate::spec::JpegDecoder;
 use crate::spec::{Channels, ColorProfile, Dtype, Limits, Spec};

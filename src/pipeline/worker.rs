@@ -8,14 +8,14 @@ use super::Job;
 use super::window::{Taken, Window};
 use crate::decode::Decoder;
 use crate::element::Filler;
-use crate::encoded::Encoder;
 use crate::error::RecordError;
 use crate::files::Files;
+use crate::format::columns::image_files::Encoder;
+use crate::format::page::{Page, PageBuffer};
+use crate::format::sha256::Sha256;
+use crate::format::shard::Row;
 use crate::moments::Moments;
-use crate::page::{Page, PageBuffer};
 use crate::plan::PagePlan;
-use crate::sha256::Sha256;
-use crate::shard::Row;
 
 /// A page that was filled, or lost its rows.
 pub(super) struct Filled<'a> {

@@ -7,12 +7,12 @@ use super::Job;
 use super::window::Window;
 use super::worker::Filled;
 use crate::draft::Draft;
-use crate::encoded::ends_row_group;
 use crate::error::{Error, RecordError};
-use crate::page::Page;
+use crate::format::columns::image_files::ends_row_group;
+use crate::format::page::Page;
+use crate::format::shard::{Row, RowGroup, ShardWriter};
 use crate::plan::PagePlan;
 use crate::reject::Reject;
-use crate::shard::{Row, RowGroup, ShardWriter};
 use crate::statistics::Statistics;
 
 /// Writes pages in the order of the plan.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::table::Table;
 use crate::error::Error;
+use crate::format::shard::Footer;
 use crate::manifest::{Manifest, SplitInfo};
 use crate::output::is_committing;
-use crate::shard::Footer;
 use crate::spec::Split;
 
 /// A dataset that is open: the version that its manifest named when it was opened. Later commits don't

@@ -20,11 +20,11 @@ use parquet::file::metadata::RowGroupMetaData;
 use super::blocks::Blocks;
 use super::column::{TensorColumn, is_permuted};
 use super::map::map;
-use crate::contain::contain;
-use crate::encoded::is_encoded;
 use crate::error::Error;
-use crate::page::{PageHeader, PageLayout};
-use crate::shard::lies_in_a_file;
+use crate::format::catch_panic::contain;
+use crate::format::columns::image_files::is_encoded;
+use crate::format::page::{PageHeader, PageLayout};
+use crate::format::shard::lies_in_a_file;
 use crate::spec::{Compression, Storage};
 
 /// Memory that is taken, or rows that are decoded, before anything shows that they are there.

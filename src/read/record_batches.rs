@@ -9,7 +9,7 @@ use arrow_schema::{ArrowError, FieldRef, Schema, SchemaRef};
 
 use super::table::Table;
 use crate::error::Error;
-use crate::tensor::tensor_array;
+use crate::format::tensor::tensor_array;
 
 /// The rows of a table in order. Each batch has as many rows as lie together: those of a page, or of a
 /// row group that is decoded as a whole.

@@ -13,9 +13,9 @@ use parquet::file::metadata::RowGroupMetaData;
 
 use super::blocks::Blocks;
 use super::map::map;
-use crate::contain::contain;
 use crate::error::{Error, RepackError};
-use crate::shard::lies_in_a_file;
+use crate::format::catch_panic::contain;
+use crate::format::shard::lies_in_a_file;
 
 /// A Parquet or Arrow file.
 pub(crate) struct SourceFile {

@@ -17,8 +17,8 @@ use twox_hash::xxhash3_64;
 use super::column::TensorColumn;
 use super::file::{Owned, TensorFile, Tensors};
 use super::folder::tables_below;
-use crate::columns::{CLASSES, told_features};
 use crate::error::Error;
+use crate::format::columns::{CLASSES, told_features};
 
 /// Decoded row groups that are kept where pages are not verbatim: as many as are read at a time by a
 /// shuffle that mixes four.

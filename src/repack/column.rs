@@ -3,8 +3,8 @@
 use arrow_schema::{DataType, Field, Schema};
 use serde::Deserialize;
 
-use crate::columns::told_features;
 use crate::error::RepackError;
+use crate::format::columns::told_features;
 use crate::read::{Element, is_permuted};
 use crate::spec::{Dtype, RepackSpec, Shape};
 

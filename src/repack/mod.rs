@@ -15,11 +15,11 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::error::{Error, RepackError};
+use crate::format::shard::ShardInfo;
 use crate::new_folder::NewFolder;
 use crate::output::refuse_overlap;
 use crate::read::SourceFile;
 use crate::run::Progress;
-use crate::shard::ShardInfo;
 use crate::spec::{RepackSpec, Shape};
 use column::Column;
 use packer::Packer;

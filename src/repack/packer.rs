@@ -8,11 +8,11 @@ use arrow_select::concat::concat;
 
 use super::tensors::Tensors;
 use super::times;
-use crate::columns::Columns;
 use crate::error::Error;
-use crate::page::{Page, PageBuffer, PageLayout};
+use crate::format::columns::Columns;
+use crate::format::page::{Page, PageBuffer, PageLayout};
+use crate::format::shard::{self, RowGroup, ShardInfo, ShardWriter};
 use crate::plan::RowCounts;
-use crate::shard::{self, RowGroup, ShardInfo, ShardWriter};
 use crate::spec::{RepackSpec, Storage};
 
 /// Elements that are read at a time, but at least one row: decoding takes about ten bytes for each, and

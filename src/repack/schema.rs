@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::column::{DTYPE, EXTENSION, EXTENSION_METADATA, SHAPE, TENSOR, is_extension};
 use super::tensors::Tensors;
 use super::times;
-use crate::columns::{HUGGINGFACE, told_features};
 use crate::error::RepackError;
+use crate::format::columns::{HUGGINGFACE, told_features};
+use crate::format::shard::{self, CHECKSUMS};
+use crate::format::tensor::list_type;
 use crate::read::{TENSORS, TensorColumn};
-use crate::shard::{self, CHECKSUMS};
-use crate::tensor::list_type;
 
 /// The schema of the file that is made of one with this schema, of which the column `index` holds the
 /// tensors.

@@ -9,8 +9,8 @@ use arrow_schema::DataType;
 
 use super::column::{self, Column};
 use crate::error::RepackError;
+use crate::format::tensor::check_elements;
 use crate::spec::{Dtype, RepackSpec, Shape};
-use crate::tensor::check_elements;
 
 /// The tensors of all files.
 #[derive(Clone, Debug)]

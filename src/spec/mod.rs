@@ -17,9 +17,9 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 use crate::element::Elements;
-use crate::encoded::Encoder;
+use crate::format::columns::image_files::Encoder;
+use crate::format::tensor::TensorShape;
 use crate::resize::Method;
-use crate::tensor::TensorShape;
 
 pub use byte_size::ByteSize;
 pub use color::Color;

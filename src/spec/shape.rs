@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::SpecError;
-use crate::tensor::MAX_ELEMENTS;
+use crate::format::tensor::MAX_ELEMENTS;
 
 /// The lengths of a tensor's dimensions, 1 or more each; the elements of the last one lie side by side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -10,7 +10,7 @@ use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
 
-use crate::contain::contain;
+use crate::format::catch_panic::contain;
 
 /// Whether a column of this field can be written: the crate panics at some types, refuses others, and makes
 /// numbers of times by the second.

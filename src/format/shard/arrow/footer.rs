@@ -9,14 +9,14 @@ use arrow_ipc::reader::{FileDecoder, read_footer_length};
 use arrow_ipc::{Block, MetadataVersion, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 
-use crate::columns::TENSOR_COLUMN;
-use crate::shard::CHECKSUMS;
-use crate::shard::checksum::RowGroupChecksums;
-use crate::shard::footer::{StoredRowGroup, read_at};
-use crate::shard::row::{StoredRow, Visit};
+use crate::format::columns::TENSOR_COLUMN;
+use crate::format::shard::CHECKSUMS;
+use crate::format::shard::checksum::RowGroupChecksums;
+use crate::format::shard::footer::{StoredRowGroup, read_at};
+use crate::format::shard::row::{StoredRow, Visit};
 
 /// The end of an Arrow shard.
-pub(in crate::shard) struct ArrowFooter {
+pub(in crate::format::shard) struct ArrowFooter {
     schema: SchemaRef,
     version: MetadataVersion,
     pub(super) blocks: Vec<Block>,
@@ -24,7 +24,7 @@ pub(in crate::shard) struct ArrowFooter {
 
 impl ArrowFooter {
     /// Reads it, and the record batches that it tells of. In words, what is wrong with it.
-    pub(in crate::shard) fn read(file: &File) -> Result<(ArrowFooter, Vec<StoredRowGroup>), String> {
+    pub(in crate::format::shard) fn read(file: &File) -> Result<(ArrowFooter, Vec<StoredRowGroup>), String> {
         let bytes = footer_bytes(file).map_err(|error| error.to_string())?;
         let footer = root_as_footer(&bytes).map_err(|error| error.to_string())?;
         let schema = footer.schema().ok_or("its footer has no schema")?;
@@ -48,13 +48,13 @@ impl ArrowFooter {
         Ok((ArrowFooter { schema: schema.into(), version: footer.version(), blocks }, row_groups))
     }
 
-    pub(in crate::shard) fn schema(&self) -> &SchemaRef {
+    pub(in crate::format::shard) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
     /// Calls `visit` with every row of a record batch whose bytes without tensors these are, or all its bytes if images
     /// are visited.
-    pub(in crate::shard) fn visit_rows(
+    pub(in crate::format::shard) fn visit_rows(
         &self,
         number: usize,
         row_group: &StoredRowGroup,

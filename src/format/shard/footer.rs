@@ -11,10 +11,10 @@ use super::arrow::ArrowFooter;
 use super::checksum::{Checksum, RowGroupChecksums};
 use super::parquet::ParquetFooter;
 use super::row::{StoredRow, Visit};
-use crate::columns::CLASSES;
-use crate::contain::contain;
 use crate::error::Error;
-use crate::page::PageLayout;
+use crate::format::catch_panic::contain;
+use crate::format::columns::CLASSES;
+use crate::format::page::PageLayout;
 use crate::spec::Format;
 
 /// The end of a shard that matches its checksum: what it says about the row groups can be believed.

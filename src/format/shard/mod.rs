@@ -14,9 +14,9 @@ use arrow_array::ArrayRef;
 use self::arrow::ArrowShard;
 use self::file::ShardFile;
 use self::parquet::ParquetShard;
-use crate::columns::Columns;
 use crate::error::Error;
-use crate::page::Page;
+use crate::format::columns::Columns;
+use crate::format::page::Page;
 use crate::spec::{Format, Split};
 
 pub use checksum::{Checksum, RowGroupChecksums};

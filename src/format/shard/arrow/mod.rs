@@ -20,11 +20,11 @@ use flatbuffers::FlatBufferBuilder;
 use super::file::ShardFile;
 use super::footer::{Content, Footer, checksums};
 use super::{CHECKSUMS, RowGroup, ShardInfo, ShardWriter};
-use crate::columns::Columns;
-use crate::disk;
 use crate::error::Error;
+use crate::format::columns::Columns;
+use crate::format::disk;
+use crate::format::tensor::tensor_array;
 use crate::spec::Compression;
-use crate::tensor::tensor_array;
 
 pub(super) use footer::ArrowFooter;
 use footer::Message;

@@ -1,6 +1,8 @@
 //! The columns of a dataset: their schema, with what other tools look for in its metadata, and the
 //! arrays of all columns but the tensors.
 
+pub(crate) mod image_files;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,13 +10,13 @@ use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
 
-use crate::encoded;
 use crate::error::Error;
-use crate::page::PageLayout;
+use crate::format::columns::image_files as encoded;
+use crate::format::page::PageLayout;
+use crate::format::shard::Row;
+use crate::format::tensor::TensorShape;
 use crate::plan::RowCounts;
-use crate::shard::Row;
 use crate::spec::{Compression, Encoding, Format, Spec, Storage};
-use crate::tensor::TensorShape;
 
 /// The name of the column of tensors or encoded images.
 pub const TENSOR_COLUMN: &str = "image";

@@ -5,8 +5,8 @@ use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, BinaryArray, RecordBatch};
 use arrow_schema::ArrowError;
 
-use crate::columns::TENSOR_COLUMN;
-use crate::sha256::Sha256;
+use crate::format::columns::TENSOR_COLUMN;
+use crate::format::sha256::Sha256;
 
 /// How many rows are read back at a time.
 pub(super) const ROWS_AT_A_TIME: usize = 4096;

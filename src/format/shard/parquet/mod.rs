@@ -28,10 +28,10 @@ use super::checksum::Checksum;
 use super::file::ShardFile;
 use super::footer::{Content, Footer, checksums};
 use super::{CHECKSUMS, RowGroup, ShardInfo, ShardWriter};
-use crate::columns::{Columns, Origin, TENSOR_COLUMN};
-use crate::disk;
 use crate::error::Error;
-use crate::page::Page;
+use crate::format::columns::{Columns, Origin, TENSOR_COLUMN};
+use crate::format::disk;
+use crate::format::page::Page;
 use crate::spec::Compression;
 
 pub(super) use footer::ParquetFooter;

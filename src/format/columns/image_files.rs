@@ -10,7 +10,7 @@ use arrow_array::{Array, ArrayRef, BinaryArray, StringArray, StructArray};
 use arrow_schema::{DataType, Field, Fields};
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, SamplingFactor};
 
-use crate::shard::Row;
+use crate::format::shard::Row;
 use crate::spec::{
     Channels, Color, ColorProfile, CropRatio, Dtype, Encoding, Filter, Fit, Layout, Spec, SpecError, Storage,
 };

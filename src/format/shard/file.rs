@@ -10,8 +10,8 @@ use twox_hash::xxhash3_128::Hasher;
 
 use super::checksum::{Checksum, RowGroupChecksums};
 use super::footer::Footer;
-use crate::disk;
 use crate::error::Error;
+use crate::format::disk;
 
 /// How much is copied at a time.
 const COPY_BYTES: usize = 1 << 20;

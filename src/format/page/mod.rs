@@ -24,8 +24,8 @@ mod levels;
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::format::tensor::TensorShape;
 use crate::spec::{Compression, Dtype, Storage};
-use crate::tensor::TensorShape;
 
 pub(crate) use header::PageHeader;
 use header::{PageKind, header, usual_len};

@@ -16,21 +16,21 @@ use parquet::file::metadata::{
 };
 use parquet::file::reader::{ChunkReader, Length};
 
-use crate::columns::TENSOR_COLUMN;
-use crate::page::PageLayout;
-use crate::shard::CHECKSUMS;
-use crate::shard::checksum::RowGroupChecksums;
-use crate::shard::footer::StoredRowGroup;
-use crate::shard::row::{ROWS_AT_A_TIME, StoredRow, Visit};
+use crate::format::columns::TENSOR_COLUMN;
+use crate::format::page::PageLayout;
+use crate::format::shard::CHECKSUMS;
+use crate::format::shard::checksum::RowGroupChecksums;
+use crate::format::shard::footer::StoredRowGroup;
+use crate::format::shard::row::{ROWS_AT_A_TIME, StoredRow, Visit};
 
 /// The end of a Parquet shard.
-pub(in crate::shard) struct ParquetFooter {
+pub(in crate::format::shard) struct ParquetFooter {
     metadata: ArrowReaderMetadata,
 }
 
 impl ParquetFooter {
     /// Reads it, and the row groups that it tells of. In words, what is wrong with it.
-    pub(in crate::shard) fn read(file: &File) -> Result<(ParquetFooter, Vec<StoredRowGroup>), String> {
+    pub(in crate::format::shard) fn read(file: &File) -> Result<(ParquetFooter, Vec<StoredRowGroup>), String> {
         // Whole, so that a row group's part of the footer can go on into another file.
         let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
         let reader = ParquetMetaDataReader::new().with_metadata_options(Some(options));
@@ -59,7 +59,7 @@ impl ParquetFooter {
         Ok((ParquetFooter { metadata: metadata.map_err(|error| error.to_string())? }, row_groups))
     }
 
-    pub(in crate::shard) fn schema(&self) -> &SchemaRef {
+    pub(in crate::format::shard) fn schema(&self) -> &SchemaRef {
         self.metadata.schema()
     }
 
@@ -69,7 +69,7 @@ impl ParquetFooter {
     }
 
     /// Says what is wrong with the pages of the tensor column in the `bytes` of a row group.
-    pub(in crate::shard) fn check_pages(
+    pub(in crate::format::shard) fn check_pages(
         &self,
         row_group: usize,
         bytes: &[u8],
@@ -108,7 +108,7 @@ impl ParquetFooter {
 
     /// Calls `visit` with every row of a row group. Its bytes without tensors lie from `start` on in the file, or all
     /// of them if images are visited.
-    pub(in crate::shard) fn visit_rows(
+    pub(in crate::format::shard) fn visit_rows(
         &self,
         number: usize,
         (start, bytes): (u64, Vec<u8>),

@@ -1,0 +1,9 @@
+//! The bytes of the files of a dataset: columns, pages, shards. Nothing here knows where images come from.
+
+pub(crate) mod catch_panic;
+pub mod columns;
+pub(crate) mod disk;
+pub mod page;
+pub(crate) mod sha256;
+pub mod shard;
+pub mod tensor;
