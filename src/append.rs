@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::dataset::manifest::{Manifest, Unfinished, Version};
+use crate::dataset::reject::{REJECTS, Reject, read_rejects};
 use crate::discover::{Discovery, Notice, Record};
 use crate::draft::{Commits, Draft};
 use crate::error::{Error, RecordError};
 use crate::format::sha256::Sha256;
 use crate::format::shard::{self, Footer, StoredRow};
 use crate::inputs::Inputs;
-use crate::manifest::{Manifest, Unfinished, Version};
 use crate::output::{Output, refuse_overlap};
 use crate::pipeline;
 use crate::plan::Tails;
-use crate::reject::{REJECTS, Reject, read_rejects};
 use crate::run::{History, OnChanged, RunOptions, SplitSummary, Summary};
 use crate::spec::{Folders, Spec};
 

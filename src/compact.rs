@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use crate::card::{CARD, card};
+use crate::dataset::card::{CARD, card};
+use crate::dataset::manifest::Version;
 use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::columns::image_files::ends_row_group;
@@ -11,7 +12,6 @@ use crate::format::disk;
 use crate::format::page::{Page, PageBuffer, PageLayout};
 use crate::format::shard::{self, Footer, Row, RowGroup, ShardInfo, ShardWriter, StoredRowGroup, Visit};
 use crate::format::tensor::TensorShape;
-use crate::manifest::Version;
 use crate::output::Output;
 use crate::plan::RowCounts;
 use crate::read::Table;

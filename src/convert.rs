@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::dataset::manifest::{FORMAT_VERSION, Manifest, Version};
+use crate::dataset::reject::{REJECTS, read_rejects};
 use crate::discover::Discovery;
 use crate::draft::{Commits, Draft};
 use crate::error::Error;
 use crate::format::columns::image_files::Encoder;
 use crate::format::shard::Checksum;
 use crate::inputs::Inputs;
-use crate::manifest::{FORMAT_VERSION, Manifest, Version};
 use crate::output::{self, Output, refuse_overlap};
 use crate::pipeline;
 use crate::plan::Tails;
-use crate::reject::{REJECTS, read_rejects};
 use crate::run::{Overwrite, RunOptions, SplitSummary, Summary};
 use crate::spec::{Encoding, Folders, Shares, Spec, SpecError, SplitBy};
 

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
+use crate::dataset::reject::Reject;
 use crate::error::{Error, RecordError};
-use crate::reject::Reject;
 use crate::spec::{Folders, Spec, Split};
 
 /// File name extensions of images, in lower case. Files of the formats in the second group are

@@ -1,17 +1,17 @@
 //! The version of a dataset that a run is making. It grows shard by shard, and each shard is
 //! committed as it is finished, so that a run which is killed can go on from there.
 
-use crate::card::{CARD, card};
+use crate::dataset::card::{CARD, card};
+use crate::dataset::manifest::{Manifest, Unfinished};
+use crate::dataset::reject::{REJECTS, REJECTS_BEFORE, Reject, read_rejects, to_lines};
+use crate::dataset::statistics::Statistics;
 use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::shard::{self, Checksum, Footer, ShardInfo, ShardWriter, shard_name, shard_number};
 use crate::format::tensor::TensorShape;
-use crate::manifest::{Manifest, Unfinished};
 use crate::output::Output;
 use crate::plan::Place;
-use crate::reject::{REJECTS, REJECTS_BEFORE, Reject, read_rejects, to_lines};
 use crate::spec::Split;
-use crate::statistics::Statistics;
 
 /// When finished shards become part of the dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

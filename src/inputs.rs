@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use twox_hash::xxhash3_128::Hasher;
 
+use crate::dataset::manifest::{SplitInfo, Unfinished, Version};
+use crate::dataset::reject::{REJECTS, Reject, read_rejects};
 use crate::discover::Discovery;
 use crate::draft::Draft;
 use crate::element::Elements;
@@ -15,10 +17,8 @@ use crate::format::columns::image_files::Encoder;
 use crate::format::sha256::Sha256;
 use crate::format::shard::Checksum;
 use crate::format::tensor::TensorShape;
-use crate::manifest::{SplitInfo, Unfinished, Version};
 use crate::pipeline::{self, Job};
 use crate::plan::{Place, Plan, RowBytes, Tails};
-use crate::reject::{REJECTS, Reject, read_rejects};
 use crate::resize::Method;
 use crate::run::{RunOptions, SplitSummary, Summary};
 use crate::spec::{Spec, SpecError, Split, SplitBy};

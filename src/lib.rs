@@ -34,7 +34,6 @@
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
 mod append;
-mod card;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod compact;
@@ -47,42 +46,40 @@ mod element;
 mod error;
 mod files;
 mod inputs;
-mod manifest;
-mod moments;
 mod new_folder;
 mod output;
 mod pipeline;
 mod plan;
 mod planes;
 pub mod read;
-mod reject;
 mod repack;
 mod resize;
 mod rollback;
 mod run;
 mod spec;
 mod split;
-mod statistics;
 mod verify;
 mod wide;
 
 pub mod format;
 
+mod dataset;
+
 pub use append::{append, append_dry_run};
 pub use compact::compact;
 pub use convert::{convert, dry_run};
+pub use dataset::manifest::{FORMAT_VERSION, MANIFEST, Manifest, SplitInfo, Unfinished, Version};
+pub use dataset::moments::Moments;
+pub use dataset::reject::{REJECTS, Reject};
+pub use dataset::statistics::{Bin, Statistics};
 pub use discover::{Ignored, Notice};
 pub use error::{Error, RecordError, RepackError, Stage};
 pub use format::catch_panic::is_contained;
 pub use format::sha256::Sha256;
 pub use format::shard::{Checksum, ShardInfo};
-pub use manifest::{FORMAT_VERSION, MANIFEST, Manifest, SplitInfo, Unfinished, Version};
-pub use moments::Moments;
 pub use read::{Batches, Dataset, Table};
-pub use reject::{REJECTS, Reject};
 pub use repack::{RepackSummary, repack};
 pub use rollback::rollback;
 pub use run::{History, MaxErrors, OnChanged, OnError, Overwrite, Progress, RunOptions, SplitSummary, Summary};
 pub use spec::*;
-pub use statistics::{Bin, Statistics};
 pub use verify::{Problem, Verification, verify};

@@ -12,12 +12,12 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::card::CARD;
 use crate::created_folder::CreatedFolder;
+use crate::dataset::card::CARD;
+use crate::dataset::manifest::{MANIFEST, Manifest};
+use crate::dataset::reject::{REJECTS, REJECTS_BEFORE};
 use crate::error::Error;
 use crate::format::disk;
-use crate::manifest::{MANIFEST, Manifest};
-use crate::reject::{REJECTS, REJECTS_BEFORE};
 use crate::spec::Split;
 
 /// Everything of inlaid's own that is not part of the dataset.

@@ -3,14 +3,14 @@
 
 use std::path::Path;
 
-use crate::card::{CARD, card};
+use crate::dataset::card::{CARD, card};
+use crate::dataset::manifest::{Manifest, Version};
+use crate::dataset::reject::{REJECTS, REJECTS_BEFORE, read_rejects, to_lines};
 use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::shard;
 use crate::format::tensor::TensorShape;
-use crate::manifest::{Manifest, Version};
 use crate::output::Output;
-use crate::reject::{REJECTS, REJECTS_BEFORE, read_rejects, to_lines};
 use crate::verify::read_back;
 
 /// Brings back the version of the dataset in `folder` before the last append. Returns the version

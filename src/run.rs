@@ -13,10 +13,10 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::dataset::manifest::SplitInfo;
+use crate::dataset::reject::Reject;
 use crate::discover::{Discovery, Ignored, Notice};
 use crate::error::Error;
-use crate::manifest::SplitInfo;
-use crate::reject::Reject;
 use crate::spec::{Folders, Split};
 
 /// How a run is carried out.

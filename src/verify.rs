@@ -10,16 +10,16 @@ use rayon::prelude::*;
 use serde::Serialize;
 use twox_hash::xxhash3_128;
 
+use crate::dataset::manifest::{MANIFEST, Manifest, SplitInfo};
+use crate::dataset::reject::{REJECTS, read_rejects};
 use crate::discover::{Discovery, Record};
 use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::page::PageLayout;
 use crate::format::sha256::Sha256;
 use crate::format::shard::{Footer, ShardInfo};
-use crate::manifest::{MANIFEST, Manifest, SplitInfo};
 use crate::output::{dataset_files, is_committing};
 use crate::pipeline;
-use crate::reject::{REJECTS, read_rejects};
 use crate::run::RunOptions;
 use crate::spec::{Format, Split};
 

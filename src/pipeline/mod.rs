@@ -15,6 +15,7 @@ use std::sync::mpsc::channel;
 
 use rayon::prelude::*;
 
+use crate::dataset::reject::Reject;
 use crate::discover::{Discovery, Record};
 use crate::draft::Draft;
 use crate::element::Elements;
@@ -23,7 +24,6 @@ use crate::files::Files;
 use crate::format::page::PageLayout;
 use crate::format::sha256::Sha256;
 use crate::plan::Plan;
-use crate::reject::Reject;
 use crate::resize::Method;
 use crate::run::{Progress, RunOptions};
 use crate::spec::Spec;

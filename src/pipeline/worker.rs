@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 
 use super::Job;
 use super::window::{Taken, Window};
+use crate::dataset::moments::Moments;
 use crate::decode::Decoder;
 use crate::element::Filler;
 use crate::error::RecordError;
@@ -14,7 +15,6 @@ use crate::format::columns::image_files::Encoder;
 use crate::format::page::{Page, PageBuffer};
 use crate::format::sha256::Sha256;
 use crate::format::shard::Row;
-use crate::moments::Moments;
 use crate::plan::PagePlan;
 
 /// A page that was filled, or lost its rows.

@@ -6,14 +6,14 @@ use std::sync::mpsc::Receiver;
 use super::Job;
 use super::window::Window;
 use super::worker::Filled;
+use crate::dataset::reject::Reject;
+use crate::dataset::statistics::Statistics;
 use crate::draft::Draft;
 use crate::error::{Error, RecordError};
 use crate::format::columns::image_files::ends_row_group;
 use crate::format::page::Page;
 use crate::format::shard::{Row, RowGroup, ShardWriter};
 use crate::plan::PagePlan;
-use crate::reject::Reject;
-use crate::statistics::Statistics;
 
 /// Writes pages in the order of the plan.
 pub(super) struct Writer<'a> {

@@ -6,9 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::table::Table;
+use crate::dataset::manifest::{Manifest, SplitInfo};
 use crate::error::Error;
 use crate::format::shard::Footer;
-use crate::manifest::{Manifest, SplitInfo};
 use crate::output::is_committing;
 use crate::spec::Split;
 

@@ -8,7 +8,7 @@ use std::f64::consts::SQRT_2;
 
 use serde::{Deserialize, Serialize};
 
-use crate::moments::Moments;
+use crate::dataset::moments::Moments;
 
 /// Statistics of some rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

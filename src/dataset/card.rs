@@ -3,9 +3,9 @@
 
 use std::fmt::Write;
 
+use crate::dataset::manifest::Manifest;
 use crate::format::columns::TENSOR_COLUMN;
 use crate::format::tensor::TensorShape;
-use crate::manifest::Manifest;
 use crate::spec::{Dtype, Format, Scale, Spec, Storage};
 
 /// The name of the card in the dataset's folder.

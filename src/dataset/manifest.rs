@@ -7,10 +7,10 @@ use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::statistics::Statistics;
 use crate::error::Error;
 use crate::format::shard::{Checksum, ShardInfo};
 use crate::spec::{Spec, Split};
-use crate::statistics::Statistics;
 
 /// The name of the manifest in the dataset's folder.
 pub const MANIFEST: &str = "inlaid.json";
