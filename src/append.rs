@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::commit::output::{Output, refuse_overlap};
+use crate::commit::transaction::{Commits, Draft};
 use crate::dataset::manifest::{Manifest, Unfinished, Version};
 use crate::dataset::reject::{REJECTS, Reject, read_rejects};
 use crate::discover::{Discovery, Notice, Record};
-use crate::draft::{Commits, Draft};
 use crate::error::{Error, RecordError};
 use crate::format::sha256::Sha256;
 use crate::format::shard::{self, Footer, StoredRow};
 use crate::inputs::Inputs;
-use crate::output::{Output, refuse_overlap};
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::run::{History, OnChanged, RunOptions, SplitSummary, Summary};

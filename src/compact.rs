@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::commit::output::Output;
 use crate::dataset::card::{CARD, card};
 use crate::dataset::manifest::Version;
 use crate::error::Error;
@@ -12,7 +13,6 @@ use crate::format::disk;
 use crate::format::page::{Page, PageBuffer, PageLayout};
 use crate::format::shard::{self, Footer, Row, RowGroup, ShardInfo, ShardWriter, StoredRowGroup, Visit};
 use crate::format::tensor::TensorShape;
-use crate::output::Output;
 use crate::plan::RowCounts;
 use crate::read::Table;
 use crate::spec::{Spec, Storage};

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::commit::output::{self, Output, refuse_overlap};
+use crate::commit::transaction::{Commits, Draft};
 use crate::dataset::manifest::{FORMAT_VERSION, Manifest, Version};
 use crate::dataset::reject::{REJECTS, read_rejects};
 use crate::discover::Discovery;
-use crate::draft::{Commits, Draft};
 use crate::error::Error;
 use crate::format::columns::image_files::Encoder;
 use crate::format::shard::Checksum;
 use crate::inputs::Inputs;
-use crate::output::{self, Output, refuse_overlap};
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::run::{Overwrite, RunOptions, SplitSummary, Summary};

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use twox_hash::xxhash3_128::Hasher;
 
+use crate::commit::transaction::Draft;
 use crate::dataset::manifest::{SplitInfo, Unfinished, Version};
 use crate::dataset::reject::{REJECTS, Reject, read_rejects};
 use crate::discover::Discovery;
-use crate::draft::Draft;
 use crate::element::Elements;
 use crate::error::Error;
 use crate::format::columns::image_files::Encoder;

@@ -38,16 +38,12 @@ mod append;
 pub mod cli;
 mod compact;
 mod convert;
-mod created_folder;
 mod decode;
 mod discover;
-mod draft;
 mod element;
 mod error;
 mod files;
 mod inputs;
-mod new_folder;
-mod output;
 mod pipeline;
 mod plan;
 mod planes;
@@ -64,6 +60,8 @@ mod wide;
 pub mod format;
 
 mod dataset;
+
+mod commit;
 
 pub use append::{append, append_dry_run};
 pub use compact::compact;

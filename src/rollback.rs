@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::commit::output::Output;
 use crate::dataset::card::{CARD, card};
 use crate::dataset::manifest::{Manifest, Version};
 use crate::dataset::reject::{REJECTS, REJECTS_BEFORE, read_rejects, to_lines};
@@ -10,7 +11,6 @@ use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::shard;
 use crate::format::tensor::TensorShape;
-use crate::output::Output;
 use crate::verify::read_back;
 
 /// Brings back the version of the dataset in `folder` before the last append. Returns the version

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use twox_hash::xxhash3_128;
 
+use crate::commit::output::{dataset_files, is_committing};
 use crate::dataset::manifest::{MANIFEST, Manifest, SplitInfo};
 use crate::dataset::reject::{REJECTS, read_rejects};
 use crate::discover::{Discovery, Record};
@@ -18,7 +19,6 @@ use crate::format::columns::Columns;
 use crate::format::page::PageLayout;
 use crate::format::sha256::Sha256;
 use crate::format::shard::{Footer, ShardInfo};
-use crate::output::{dataset_files, is_committing};
 use crate::pipeline;
 use crate::run::RunOptions;
 use crate::spec::{Format, Split};

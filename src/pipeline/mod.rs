@@ -15,9 +15,9 @@ use std::sync::mpsc::channel;
 
 use rayon::prelude::*;
 
+use crate::commit::transaction::Draft;
 use crate::dataset::reject::Reject;
 use crate::discover::{Discovery, Record};
-use crate::draft::Draft;
 use crate::element::Elements;
 use crate::error::{Error, RecordError};
 use crate::files::Files;

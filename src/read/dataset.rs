@@ -6,10 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::table::Table;
+use crate::commit::output::is_committing;
 use crate::dataset::manifest::{Manifest, SplitInfo};
 use crate::error::Error;
 use crate::format::shard::Footer;
-use crate::output::is_committing;
 use crate::spec::Split;
 
 /// A dataset that is open: the version that its manifest named when it was opened. Later commits don't

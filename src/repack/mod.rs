@@ -14,10 +14,10 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::commit::output::refuse_overlap;
+use crate::commit::publish::NewFolder;
 use crate::error::{Error, RepackError};
 use crate::format::shard::ShardInfo;
-use crate::new_folder::NewFolder;
-use crate::output::refuse_overlap;
 use crate::read::SourceFile;
 use crate::run::Progress;
 use crate::spec::{RepackSpec, Shape};

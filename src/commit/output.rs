@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::created_folder::CreatedFolder;
+use crate::commit::created_folder::CreatedFolder;
 use crate::dataset::card::CARD;
 use crate::dataset::manifest::{MANIFEST, Manifest};
 use crate::dataset::reject::{REJECTS, REJECTS_BEFORE};

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::commit::output::{LOCK, PRIVATE};
 use crate::error::Error;
 use crate::format::disk;
-use crate::output::{LOCK, PRIVATE};
 
 /// A folder that did not exist; it is removed again unless kept.
 #[derive(Debug)]

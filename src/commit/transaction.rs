@@ -1,6 +1,7 @@
 //! The version of a dataset that a run is making. It grows shard by shard, and each shard is
 //! committed as it is finished, so that a run which is killed can go on from there.
 
+use crate::commit::output::Output;
 use crate::dataset::card::{CARD, card};
 use crate::dataset::manifest::{Manifest, Unfinished};
 use crate::dataset::reject::{REJECTS, REJECTS_BEFORE, Reject, read_rejects, to_lines};
@@ -9,7 +10,6 @@ use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::shard::{self, Checksum, Footer, ShardInfo, ShardWriter, shard_name, shard_number};
 use crate::format::tensor::TensorShape;
-use crate::output::Output;
 use crate::plan::Place;
 use crate::spec::Split;
 

@@ -5,7 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::created_folder::CreatedFolder;
+use crate::commit::created_folder::CreatedFolder;
 use crate::error::Error;
 use crate::format::disk;
 
