@@ -9,7 +9,6 @@ use crate::commit::output::{Output, refuse_overlap};
 use crate::commit::transaction::{Commits, Draft};
 use crate::dataset::manifest::{Manifest, Unfinished, Version};
 use crate::dataset::reject::{REJECTS, Reject, read_rejects};
-use crate::discover::{Discovery, Notice, Record};
 use crate::error::{Error, RecordError};
 use crate::format::sha256::Sha256;
 use crate::format::shard::{self, Footer, StoredRow};
@@ -17,6 +16,7 @@ use crate::inputs::Inputs;
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::run::{History, OnChanged, RunOptions, SplitSummary, Summary};
+use crate::source::discover::{Discovery, Notice, Record};
 use crate::spec::{Folders, Spec};
 
 /// Adds the images below `sources` whose keys are not yet in the dataset in the folder `out`, made as

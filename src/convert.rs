@@ -7,7 +7,6 @@ use crate::commit::output::{self, Output, refuse_overlap};
 use crate::commit::transaction::{Commits, Draft};
 use crate::dataset::manifest::{FORMAT_VERSION, Manifest, Version};
 use crate::dataset::reject::{REJECTS, read_rejects};
-use crate::discover::Discovery;
 use crate::error::Error;
 use crate::format::columns::image_files::Encoder;
 use crate::format::shard::Checksum;
@@ -15,6 +14,7 @@ use crate::inputs::Inputs;
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::run::{Overwrite, RunOptions, SplitSummary, Summary};
+use crate::source::discover::Discovery;
 use crate::spec::{Encoding, Folders, Shares, Spec, SpecError, SplitBy};
 
 /// Converts the images below `sources` into a dataset in the folder `out`. Shards are committed as

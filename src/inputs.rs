@@ -10,7 +10,6 @@ use twox_hash::xxhash3_128::Hasher;
 use crate::commit::transaction::Draft;
 use crate::dataset::manifest::{SplitInfo, Unfinished, Version};
 use crate::dataset::reject::{REJECTS, Reject, read_rejects};
-use crate::discover::Discovery;
 use crate::element::Elements;
 use crate::error::Error;
 use crate::format::columns::image_files::Encoder;
@@ -21,6 +20,7 @@ use crate::pipeline::{self, Job};
 use crate::plan::{Place, Plan, RowBytes, Tails};
 use crate::resize::Method;
 use crate::run::{RunOptions, SplitSummary, Summary};
+use crate::source::discover::Discovery;
 use crate::spec::{Spec, SpecError, Split, SplitBy};
 use crate::split;
 

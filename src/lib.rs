@@ -39,10 +39,8 @@ pub mod cli;
 mod compact;
 mod convert;
 mod decode;
-mod discover;
 mod element;
 mod error;
-mod files;
 mod inputs;
 mod pipeline;
 mod plan;
@@ -63,6 +61,8 @@ mod dataset;
 
 mod commit;
 
+mod source;
+
 pub use append::{append, append_dry_run};
 pub use compact::compact;
 pub use convert::{convert, dry_run};
@@ -70,7 +70,6 @@ pub use dataset::manifest::{FORMAT_VERSION, MANIFEST, Manifest, SplitInfo, Unfin
 pub use dataset::moments::Moments;
 pub use dataset::reject::{REJECTS, Reject};
 pub use dataset::statistics::{Bin, Statistics};
-pub use discover::{Ignored, Notice};
 pub use error::{Error, RecordError, RepackError, Stage};
 pub use format::catch_panic::is_contained;
 pub use format::sha256::Sha256;
@@ -79,5 +78,6 @@ pub use read::{Batches, Dataset, Table};
 pub use repack::{RepackSummary, repack};
 pub use rollback::rollback;
 pub use run::{History, MaxErrors, OnChanged, OnError, Overwrite, Progress, RunOptions, SplitSummary, Summary};
+pub use source::discover::{Ignored, Notice};
 pub use spec::*;
 pub use verify::{Problem, Verification, verify};

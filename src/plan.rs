@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::discover::Record;
 use crate::format::shard::ShardInfo;
+use crate::source::discover::Record;
 use crate::spec::{ByteSize, Order, Spec, Split, Storage};
 use crate::split::Ranks;
 

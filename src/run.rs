@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use crate::dataset::manifest::SplitInfo;
 use crate::dataset::reject::Reject;
-use crate::discover::{Discovery, Ignored, Notice};
 use crate::error::Error;
+use crate::source::discover::{Discovery, Ignored, Notice};
 use crate::spec::{Folders, Split};
 
 /// How a run is carried out.

@@ -13,7 +13,6 @@ use twox_hash::xxhash3_128;
 use crate::commit::output::{dataset_files, is_committing};
 use crate::dataset::manifest::{MANIFEST, Manifest, SplitInfo};
 use crate::dataset::reject::{REJECTS, read_rejects};
-use crate::discover::{Discovery, Record};
 use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::page::PageLayout;
@@ -21,6 +20,7 @@ use crate::format::sha256::Sha256;
 use crate::format::shard::{Footer, ShardInfo};
 use crate::pipeline;
 use crate::run::RunOptions;
+use crate::source::discover::{Discovery, Record};
 use crate::spec::{Format, Split};
 
 /// What came of reading a dataset back.

@@ -17,15 +17,15 @@ use rayon::prelude::*;
 
 use crate::commit::transaction::Draft;
 use crate::dataset::reject::Reject;
-use crate::discover::{Discovery, Record};
 use crate::element::Elements;
 use crate::error::{Error, RecordError};
-use crate::files::Files;
 use crate::format::page::PageLayout;
 use crate::format::sha256::Sha256;
 use crate::plan::Plan;
 use crate::resize::Method;
 use crate::run::{Progress, RunOptions};
+use crate::source::discover::{Discovery, Record};
+use crate::source::files::Files;
 use crate::spec::Spec;
 use window::{CloseOnDrop, Window};
 use worker::Worker;

@@ -10,12 +10,12 @@ use crate::dataset::moments::Moments;
 use crate::decode::Decoder;
 use crate::element::Filler;
 use crate::error::RecordError;
-use crate::files::Files;
 use crate::format::columns::image_files::Encoder;
 use crate::format::page::{Page, PageBuffer};
 use crate::format::sha256::Sha256;
 use crate::format::shard::Row;
 use crate::plan::PagePlan;
+use crate::source::files::Files;
 
 /// A page that was filled, or lost its rows.
 pub(super) struct Filled<'a> {
