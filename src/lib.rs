@@ -38,22 +38,17 @@ mod append;
 pub mod cli;
 mod compact;
 mod convert;
-mod decode;
-mod element;
 mod error;
 mod inputs;
 mod pipeline;
 mod plan;
-mod planes;
 pub mod read;
 mod repack;
-mod resize;
 mod rollback;
 mod run;
 mod spec;
 mod split;
 mod verify;
-mod wide;
 
 pub mod format;
 
@@ -62,6 +57,8 @@ mod dataset;
 mod commit;
 
 mod source;
+
+mod image;
 
 pub use append::{append, append_dry_run};
 pub use compact::compact;

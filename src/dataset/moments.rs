@@ -5,8 +5,8 @@ use std::ops::{AddAssign, Mul};
 use half::f16;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::image::simd::widened;
 use crate::spec::{Dtype, Layout, Spec};
-use crate::wide::widened;
 
 /// Mean and deviation of the elements of some rows, in the units in which they are stored.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -17,12 +17,12 @@ use rayon::prelude::*;
 
 use crate::commit::transaction::Draft;
 use crate::dataset::reject::Reject;
-use crate::element::Elements;
 use crate::error::{Error, RecordError};
 use crate::format::page::PageLayout;
 use crate::format::sha256::Sha256;
+use crate::image::elements::Elements;
+use crate::image::resize::Method;
 use crate::plan::Plan;
-use crate::resize::Method;
 use crate::run::{Progress, RunOptions};
 use crate::source::discover::{Discovery, Record};
 use crate::source::files::Files;

@@ -7,13 +7,13 @@ use std::sync::mpsc::Sender;
 use super::Job;
 use super::window::{Taken, Window};
 use crate::dataset::moments::Moments;
-use crate::decode::Decoder;
-use crate::element::Filler;
 use crate::error::RecordError;
 use crate::format::columns::image_files::Encoder;
 use crate::format::page::{Page, PageBuffer};
 use crate::format::sha256::Sha256;
 use crate::format::shard::Row;
+use crate::image::decode::Decoder;
+use crate::image::elements::Filler;
 use crate::plan::PagePlan;
 use crate::source::files::Files;
 

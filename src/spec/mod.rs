@@ -16,10 +16,10 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::element::Elements;
 use crate::format::columns::image_files::Encoder;
 use crate::format::tensor::TensorShape;
-use crate::resize::Method;
+use crate::image::elements::Elements;
+use crate::image::resize::Method;
 
 pub use byte_size::ByteSize;
 pub use color::Color;

@@ -253,7 +253,7 @@ impl Scale {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resize::window;
+    use crate::image::resize::window;
     use crate::spec::Spec;
 
     /// The runs of an axis of this length scaled to that one, as the first pixel and the weights.

@@ -16,8 +16,8 @@ mod window;
 
 pub(crate) use method::Method;
 
-use crate::decode::{Pixels, Samples, luma};
 use crate::error::RecordError;
+use crate::image::decode::{Pixels, Samples, luma};
 use crate::spec::{Channels, Color, Spec};
 use fixed::{FixedPasses, Order};
 use float::{Element, FloatPasses};

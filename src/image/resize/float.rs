@@ -3,7 +3,7 @@
 
 use super::image::{Image, Target};
 use super::taps::{Run, Taps};
-use crate::wide::widened;
+use crate::image::simd::widened;
 
 /// Target rows that are made at a time: a weight is read once for all of them, and their sums don't wait for each other.
 const ROWS: usize = 4;
@@ -153,8 +153,8 @@ impl<const C: usize, const L: usize, S: Copy + Into<f32>, E: Element> Passes<'_,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resize::method::{Kernel, Reach, Rule};
-    use crate::resize::window;
+    use crate::image::resize::method::{Kernel, Reach, Rule};
+    use crate::image::resize::window;
     use crate::spec::Spec;
 
     /// A row of gray samples of this many pixels resized to that many.

@@ -6,8 +6,8 @@ use fir::images::{TypedImage, TypedImageRef};
 use fir::pixels::{U8, U8x3, U8x4};
 
 use super::window::Axis;
-use crate::decode::Pixels;
 use crate::error::RecordError;
+use crate::image::decode::Pixels;
 use crate::spec::{Channels, Filter, Size, Spec};
 
 /// A resizer with buffers that are used again.

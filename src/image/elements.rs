@@ -14,12 +14,12 @@
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-use crate::decode::{Pixels, Samples};
 use crate::error::RecordError;
-use crate::planes;
-use crate::resize::{Method, Resizer};
+use crate::image::decode::{Pixels, Samples};
+use crate::image::deinterleave;
+use crate::image::resize::{Method, Resizer};
+use crate::image::simd::widened;
 use crate::spec::{Channels, Dtype, IMAGENET_MEAN, IMAGENET_STD, Layout, Scale, Spec, SpecError};
-use crate::wide::widened;
 
 /// Elements that are made at a time: a multiple of every number of channels and of the lanes of vector instructions.
 const BLOCK: usize = 24;
@@ -188,7 +188,7 @@ impl Filler {
         let mut interleaved = std::mem::take(&mut self.interleaved);
         interleaved.resize(slot.len(), 0);
         let filled = self.fill_interleaved(pixels, &mut interleaved);
-        planes::split(&interleaved, self.elements.dtype.bytes(), self.elements.channels, slot);
+        deinterleave::split(&interleaved, self.elements.dtype.bytes(), self.elements.channels, slot);
         self.interleaved = interleaved;
         filled
     }

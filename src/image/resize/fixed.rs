@@ -6,7 +6,7 @@ use super::method::Precision;
 use super::quads::{BEYOND, Quads};
 use super::taps::{Run, Taps};
 use super::window::Axis;
-use crate::wide::widened;
+use crate::image::simd::widened;
 
 /// Which axis is resized first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,8 +218,8 @@ fn pad<'a>(row: &[u8], padded: &'a mut Vec<u8>) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resize::method::{Kernel, Reach, Rule};
-    use crate::resize::window;
+    use crate::image::resize::method::{Kernel, Reach, Rule};
+    use crate::image::resize::window;
     use crate::spec::Spec;
 
     /// Asserts that a row of this many pixels becomes the same row of that many by both ways.

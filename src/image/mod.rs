@@ -1,0 +1,7 @@
+//! The bytes of one file to the pixels of one row: decoded, resized, and made into elements.
+
+pub(crate) mod decode;
+pub(crate) mod deinterleave;
+pub(crate) mod elements;
+pub(crate) mod resize;
+pub(crate) mod simd;
