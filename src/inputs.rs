@@ -18,11 +18,11 @@ use crate::format::tensor::TensorShape;
 use crate::image::elements::Elements;
 use crate::image::resize::Method;
 use crate::pipeline::{self, Job};
+use crate::plan::split;
 use crate::plan::{Place, Plan, RowBytes, Tails};
 use crate::run::{RunOptions, SplitSummary, Summary};
 use crate::source::discover::Discovery;
 use crate::spec::{Spec, SpecError, Split, SplitBy};
-use crate::split;
 
 /// The inputs of a run.
 pub(crate) struct Inputs {

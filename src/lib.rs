@@ -47,7 +47,6 @@ mod repack;
 mod rollback;
 mod run;
 mod spec;
-mod split;
 mod verify;
 
 pub mod format;

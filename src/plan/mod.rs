@@ -4,12 +4,14 @@
 //! A record takes 4 bytes of a plan. Rows that turn out unusable leave their page, row group and
 //! shard shorter; no other row moves for that.
 
+pub(crate) mod split;
+
 use std::collections::BTreeMap;
 
 use crate::format::shard::ShardInfo;
+use crate::plan::split::Ranks;
 use crate::source::discover::Record;
 use crate::spec::{ByteSize, Order, Spec, Split, Storage};
-use crate::split::Ranks;
 
 /// Rows of a page at most: plain readers decode page by page, and pages of about 8 images read
 /// fastest in pyarrow; it is also the smallest piece of work of a thread.
