@@ -33,21 +33,14 @@
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
-mod append;
 #[cfg(feature = "cli")]
 pub mod cli;
-mod compact;
-mod convert;
 mod error;
-mod inputs;
 mod pipeline;
 mod plan;
 pub mod read;
-mod repack;
-mod rollback;
 mod run;
 mod spec;
-mod verify;
 
 pub mod format;
 
@@ -59,9 +52,14 @@ mod source;
 
 mod image;
 
-pub use append::{append, append_dry_run};
-pub use compact::compact;
-pub use convert::{convert, dry_run};
+mod commands;
+
+pub use commands::append::{append, append_dry_run};
+pub use commands::compact::compact;
+pub use commands::convert::{convert, dry_run};
+pub use commands::repack::{RepackSummary, repack};
+pub use commands::rollback::rollback;
+pub use commands::verify::{Problem, Verification, verify};
 pub use dataset::manifest::{FORMAT_VERSION, MANIFEST, Manifest, SplitInfo, Unfinished, Version};
 pub use dataset::moments::Moments;
 pub use dataset::reject::{REJECTS, Reject};
@@ -71,9 +69,6 @@ pub use format::catch_panic::is_contained;
 pub use format::sha256::Sha256;
 pub use format::shard::{Checksum, ShardInfo};
 pub use read::{Batches, Dataset, Table};
-pub use repack::{RepackSummary, repack};
-pub use rollback::rollback;
 pub use run::{History, MaxErrors, OnChanged, OnError, Overwrite, Progress, RunOptions, SplitSummary, Summary};
 pub use source::discover::{Ignored, Notice};
 pub use spec::*;
-pub use verify::{Problem, Verification, verify};

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::commands::planned_run::Inputs;
 use crate::commit::output::{self, Output, refuse_overlap};
 use crate::commit::transaction::{Commits, Draft};
 use crate::dataset::manifest::{FORMAT_VERSION, Manifest, Version};
@@ -10,7 +11,6 @@ use crate::dataset::reject::{REJECTS, read_rejects};
 use crate::error::Error;
 use crate::format::columns::image_files::Encoder;
 use crate::format::shard::Checksum;
-use crate::inputs::Inputs;
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::run::{Overwrite, RunOptions, SplitSummary, Summary};

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::commands::verify::read_back;
 use crate::commit::output::Output;
 use crate::dataset::card::{CARD, card};
 use crate::dataset::manifest::{Manifest, Version};
@@ -11,7 +12,6 @@ use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::shard;
 use crate::format::tensor::TensorShape;
-use crate::verify::read_back;
 
 /// Brings back the version of the dataset in `folder` before the last append. Returns the version
 /// before the rollback and after it.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::commands::planned_run::Inputs;
 use crate::commit::output::{Output, refuse_overlap};
 use crate::commit::transaction::{Commits, Draft};
 use crate::dataset::manifest::{Manifest, Unfinished, Version};
@@ -12,7 +13,6 @@ use crate::dataset::reject::{REJECTS, Reject, read_rejects};
 use crate::error::{Error, RecordError};
 use crate::format::sha256::Sha256;
 use crate::format::shard::{self, Footer, StoredRow};
-use crate::inputs::Inputs;
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::run::{History, OnChanged, RunOptions, SplitSummary, Summary};
