@@ -28,7 +28,7 @@ pub fn setting(text: String) -> PyErr {
 
 fn class(error: &Error) -> &'static str {
     match error {
-        Error::Spec(_) | Error::NoSource | Error::TooManyThreads(_) => "SettingError",
+        Error::Spec(_) | Error::NoSource | Error::TooManyThreads { .. } => "SettingError",
         Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) => "SettingError",
         Error::NoDataset(_) | Error::SourceNotFolder(_) | Error::NoImages(_) => "NotFoundError",
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "NotFoundError",

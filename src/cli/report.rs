@@ -11,7 +11,7 @@ use crate::{ByteSize, Error, Filter, RepackError, RepackSummary, SpecError, Summ
 /// The exit code of a run that stopped.
 pub fn exit_code(error: &Error) -> u8 {
     match error {
-        Error::Spec(_) | Error::NoSource | Error::TooManyThreads(_) => 2,
+        Error::Spec(_) | Error::NoSource | Error::TooManyThreads { .. } => 2,
         _ => 1,
     }
 }
@@ -187,7 +187,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Spec(SpecError::JpegSide { .. }) => "choose a smaller `--size`, or `--encoding png`".into(),
         Error::Spec(SpecError::StoredFileBytes { .. }) => "choose a smaller `--max-file-bytes`".into(),
         Error::Spec(SpecError::UnknownToEncoding { .. }) => "choose another `--encoding`, or leave that out".into(),
-        Error::TooManyThreads(_) => "without `--threads` there is one for every core, which is fastest".into(),
+        Error::TooManyThreads { .. } => "without `--threads` there is one for every core, which is fastest".into(),
         Error::Spec(SpecError::TensorTooLarge { .. }) => "choose a smaller `--size`".into(),
         Error::Spec(SpecError::FloatsOnly { .. }) => {
             "`--scale`, `--mean` and `--std` are for `--dtype f32` and `--dtype f16`".into()

@@ -6,17 +6,21 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::commands::planned_run::Inputs;
+use crate::commands::summary::{SplitSummary, Summary};
 use crate::commit::output::{Output, refuse_overlap};
 use crate::commit::transaction::{Commits, Draft};
 use crate::dataset::manifest::{Manifest, Unfinished, Version};
-use crate::dataset::reject::{REJECTS, Reject, read_rejects};
+use crate::dataset::names::REJECTS;
+use crate::dataset::reject::{Reject, read_rejects};
 use crate::error::{Error, RecordError};
 use crate::format::sha256::Sha256;
 use crate::format::shard::{self, Footer, StoredRow};
 use crate::pipeline;
 use crate::plan::Tails;
-use crate::run::{History, OnChanged, RunOptions, SplitSummary, Summary};
-use crate::source::discover::{Discovery, Notice, Record};
+use crate::run::{History, OnChanged, RunOptions};
+use crate::source::discover::Discovery;
+use crate::source::notice::Notice;
+use crate::source::record::Record;
 use crate::spec::{Folders, Spec};
 
 /// Adds the images below `sources` whose keys are not yet in the dataset in the folder `out`, made as

@@ -4,16 +4,17 @@
 use std::path::Path;
 
 use crate::commit::output::Output;
-use crate::dataset::card::{CARD, card};
+use crate::dataset::card::card;
 use crate::dataset::manifest::Version;
+use crate::dataset::names::CARD;
 use crate::error::Error;
-use crate::format::columns::Columns;
-use crate::format::columns::image_files::ends_row_group;
+use crate::format::columns::{Columns, Row};
 use crate::format::disk;
 use crate::format::page::{Page, PageBuffer, PageLayout};
-use crate::format::shard::{self, Footer, Row, RowGroup, ShardInfo, ShardWriter, StoredRowGroup, Visit};
+use crate::format::row_counts::RowCounts;
+use crate::format::row_counts::ends_row_group;
+use crate::format::shard::{self, Footer, RowGroup, ShardInfo, ShardWriter, StoredRowGroup, Visit};
 use crate::format::tensor::TensorShape;
-use crate::plan::RowCounts;
 use crate::read::Table;
 use crate::spec::{Spec, Storage};
 

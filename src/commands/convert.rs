@@ -4,16 +4,18 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::commands::planned_run::Inputs;
+use crate::commands::summary::{SplitSummary, Summary};
 use crate::commit::output::{self, Output, refuse_overlap};
 use crate::commit::transaction::{Commits, Draft};
 use crate::dataset::manifest::{FORMAT_VERSION, Manifest, Version};
-use crate::dataset::reject::{REJECTS, read_rejects};
+use crate::dataset::names::REJECTS;
+use crate::dataset::reject::read_rejects;
 use crate::error::Error;
-use crate::format::columns::image_files::Encoder;
 use crate::format::shard::Checksum;
+use crate::image::encode::Encoder;
 use crate::pipeline;
 use crate::plan::Tails;
-use crate::run::{Overwrite, RunOptions, SplitSummary, Summary};
+use crate::run::{Overwrite, RunOptions};
 use crate::source::discover::Discovery;
 use crate::spec::{Encoding, Folders, Shares, Spec, SpecError, SplitBy};
 

@@ -6,4 +6,5 @@ pub(crate) mod convert;
 pub(crate) mod planned_run;
 pub(crate) mod repack;
 pub(crate) mod rollback;
+pub(crate) mod summary;
 pub(crate) mod verify;

@@ -7,20 +7,23 @@ use std::time::Instant;
 
 use twox_hash::xxhash3_128::Hasher;
 
+use crate::commands::summary::{SplitSummary, Summary};
 use crate::commit::transaction::Draft;
 use crate::dataset::manifest::{SplitInfo, Unfinished, Version};
-use crate::dataset::reject::{REJECTS, Reject, read_rejects};
+use crate::dataset::names::REJECTS;
+use crate::dataset::place::Place;
+use crate::dataset::reject::{Reject, read_rejects};
 use crate::error::Error;
-use crate::format::columns::image_files::Encoder;
 use crate::format::sha256::Sha256;
 use crate::format::shard::Checksum;
 use crate::format::tensor::TensorShape;
 use crate::image::elements::Elements;
+use crate::image::encode::Encoder;
 use crate::image::resize::Method;
 use crate::pipeline::{self, Job};
 use crate::plan::split;
-use crate::plan::{Place, Plan, RowBytes, Tails};
-use crate::run::{RunOptions, SplitSummary, Summary};
+use crate::plan::{Plan, RowBytes, Tails};
+use crate::run::RunOptions;
 use crate::source::discover::Discovery;
 use crate::spec::{Spec, SpecError, Split, SplitBy};
 

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use crate::commands::verify::read_back;
 use crate::commit::output::Output;
-use crate::dataset::card::{CARD, card};
+use crate::dataset::card::card;
 use crate::dataset::manifest::{Manifest, Version};
-use crate::dataset::reject::{REJECTS, REJECTS_BEFORE, read_rejects, to_lines};
+use crate::dataset::names::CARD;
+use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
+use crate::dataset::reject::{read_rejects, to_lines};
 use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::shard;

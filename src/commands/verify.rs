@@ -10,9 +10,12 @@ use rayon::prelude::*;
 use serde::Serialize;
 use twox_hash::xxhash3_128;
 
-use crate::commit::output::{dataset_files, is_committing};
-use crate::dataset::manifest::{MANIFEST, Manifest, SplitInfo};
-use crate::dataset::reject::{REJECTS, read_rejects};
+use crate::commit::output::dataset_files;
+use crate::dataset::manifest::{Manifest, SplitInfo};
+use crate::dataset::names::MANIFEST;
+use crate::dataset::names::REJECTS;
+use crate::dataset::names::is_committing;
+use crate::dataset::reject::read_rejects;
 use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::page::PageLayout;
@@ -20,7 +23,8 @@ use crate::format::sha256::Sha256;
 use crate::format::shard::{Footer, ShardInfo};
 use crate::pipeline;
 use crate::run::RunOptions;
-use crate::source::discover::{Discovery, Record};
+use crate::source::discover::Discovery;
+use crate::source::record::Record;
 use crate::spec::{Format, Split};
 
 /// What came of reading a dataset back.

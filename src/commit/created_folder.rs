@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::commit::output::{LOCK, PRIVATE};
+use crate::dataset::names::{LOCK, PRIVATE};
 use crate::error::Error;
 use crate::format::disk;
 

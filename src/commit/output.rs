@@ -13,17 +13,12 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::commit::created_folder::CreatedFolder;
-use crate::dataset::card::CARD;
-use crate::dataset::manifest::{MANIFEST, Manifest};
-use crate::dataset::reject::{REJECTS, REJECTS_BEFORE};
+use crate::dataset::manifest::Manifest;
+use crate::dataset::names::{CARD, JOURNAL, LOCK, MANIFEST, PRIVATE, REJECTS, REJECTS_BEFORE, is_committing};
 use crate::error::Error;
 use crate::format::disk;
 use crate::spec::Split;
 
-/// Everything of inlaid's own that is not part of the dataset.
-pub(crate) const PRIVATE: &str = ".inlaid";
-pub(crate) const LOCK: &str = "lock";
-const JOURNAL: &str = "journal.json";
 const STAGING: &str = "staging-";
 
 /// A folder that this process alone writes to. Dropped without a commit, it leaves nothing behind.
@@ -192,11 +187,6 @@ pub(crate) fn dataset_files(manifest: &Manifest) -> Vec<String> {
     let rejects = (manifest.version.rejects > 0).then(|| REJECTS.to_owned());
     let before = manifest.previous.is_some().then(|| REJECTS_BEFORE.to_owned());
     shards.chain(rejects).chain(before).chain([CARD.to_owned(), MANIFEST.to_owned()]).collect()
-}
-
-/// Whether a commit is in progress, or was interrupted.
-pub(crate) fn is_committing(folder: &Path) -> bool {
-    folder.join(PRIVATE).join(JOURNAL).exists()
 }
 
 /// Whether the folder may be written to: the dataset that is there, if any, and no other files.

@@ -2,15 +2,17 @@
 //! committed as it is finished, so that a run which is killed can go on from there.
 
 use crate::commit::output::Output;
-use crate::dataset::card::{CARD, card};
+use crate::dataset::card::card;
 use crate::dataset::manifest::{Manifest, Unfinished};
-use crate::dataset::reject::{REJECTS, REJECTS_BEFORE, Reject, read_rejects, to_lines};
+use crate::dataset::names::CARD;
+use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
+use crate::dataset::place::Place;
+use crate::dataset::reject::{Reject, read_rejects, to_lines};
 use crate::dataset::statistics::Statistics;
 use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::shard::{self, Checksum, Footer, ShardInfo, ShardWriter, shard_name, shard_number};
 use crate::format::tensor::TensorShape;
-use crate::plan::Place;
 use crate::spec::Split;
 
 /// When finished shards become part of the dataset.

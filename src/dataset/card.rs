@@ -8,9 +8,6 @@ use crate::format::columns::TENSOR_COLUMN;
 use crate::format::tensor::TensorShape;
 use crate::spec::{Dtype, Format, Scale, Spec, Storage};
 
-/// The name of the card in the dataset's folder.
-pub const CARD: &str = "README.md";
-
 /// The text of a dataset's card.
 pub(crate) fn card(manifest: &Manifest, shape: Option<TensorShape>) -> String {
     let mut text = String::from("---\n");

@@ -7,13 +7,11 @@ use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::names::MANIFEST;
 use crate::dataset::statistics::Statistics;
 use crate::error::Error;
 use crate::format::shard::{Checksum, ShardInfo};
 use crate::spec::{Spec, Split};
-
-/// The name of the manifest in the dataset's folder.
-pub const MANIFEST: &str = "inlaid.json";
 
 /// The version of the files on disk that this release writes.
 pub const FORMAT_VERSION: u32 = 1;

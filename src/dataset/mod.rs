@@ -3,5 +3,7 @@
 pub(crate) mod card;
 pub(crate) mod manifest;
 pub(crate) mod moments;
+pub(crate) mod names;
+pub(crate) mod place;
 pub(crate) mod reject;
 pub(crate) mod statistics;

@@ -9,12 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, RecordError, Stage};
 
-/// The name of the list of rejected inputs in the dataset's folder.
-pub const REJECTS: &str = "rejects.jsonl";
-
-/// Where the list of the version before lies.
-pub(crate) const REJECTS_BEFORE: &str = ".inlaid/rejects-before.jsonl";
-
 /// An input that is no row: a line of `rejects.jsonl`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Reject {

@@ -194,8 +194,13 @@ pub enum Error {
         needed: u64,
     },
     /// More threads than [`RunOptions::MAX_THREADS`](crate::RunOptions::MAX_THREADS).
-    #[error("{0} threads are too many, the most is {max}", max = crate::RunOptions::MAX_THREADS)]
-    TooManyThreads(usize),
+    #[error("{threads} threads are too many, the most is {most}")]
+    TooManyThreads {
+        /// How many were asked for.
+        threads: usize,
+        /// The most there may be.
+        most: usize,
+    },
     /// The worker threads could not be started.
     #[error("can't start {threads} threads")]
     Threads {

@@ -3,7 +3,9 @@
 pub(crate) mod catch_panic;
 pub mod columns;
 pub(crate) mod disk;
+pub(crate) mod keys;
 pub mod page;
+pub mod row_counts;
 pub(crate) mod sha256;
 pub mod shard;
 pub mod tensor;

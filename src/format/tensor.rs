@@ -10,11 +10,8 @@ use arrow_array::{ArrayRef, ArrowPrimitiveType, FixedSizeBinaryArray, FixedSizeL
 use arrow_buffer::{Buffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field};
 
-use crate::spec::{Dtype, Layout, Spec, SpecError, Storage};
-
-/// The most elements of one tensor: its values have to fit a Parquet page of less than 2^31 bytes, also
-/// when a writer needs four bytes an element.
-pub const MAX_ELEMENTS: u64 = 536_870_911;
+use crate::format::keys;
+use crate::spec::{Dtype, Layout, MAX_ELEMENTS, Spec, SpecError, Storage};
 
 /// The most bytes of one tensor: what is left of such a page beside its levels.
 const MAX_BYTES: u64 = (1 << 31) - 128;
@@ -83,14 +80,14 @@ impl TensorShape {
             Storage::Tensor => {
                 let list = list_type(self.dtype, self.elements());
                 Field::new(name, list, false).with_metadata(HashMap::from([
-                    ("ARROW:extension:name".to_owned(), "arrow.fixed_shape_tensor".to_owned()),
-                    ("ARROW:extension:metadata".to_owned(), shape),
+                    (keys::EXTENSION_NAME.to_owned(), keys::FIXED_SHAPE_TENSOR.to_owned()),
+                    (keys::EXTENSION_METADATA.to_owned(), shape),
                 ]))
             }
             Storage::Binary => {
                 Field::new(name, DataType::FixedSizeBinary(self.bytes() as i32), false).with_metadata(HashMap::from([
-                    ("inlaid:shape".to_owned(), shape),
-                    ("inlaid:dtype".to_owned(), self.dtype.numpy_name().to_owned()),
+                    (keys::SHAPE.to_owned(), shape),
+                    (keys::DTYPE.to_owned(), self.dtype.numpy_name().to_owned()),
                 ]))
             }
             Storage::Encoded => unreachable!("encoded images are no tensors"),

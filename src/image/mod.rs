@@ -3,5 +3,7 @@
 pub(crate) mod decode;
 pub(crate) mod deinterleave;
 pub(crate) mod elements;
+pub(crate) mod encode;
+pub(crate) mod moments;
 pub(crate) mod resize;
 pub(crate) mod simd;

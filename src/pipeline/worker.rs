@@ -8,12 +8,13 @@ use super::Job;
 use super::window::{Taken, Window};
 use crate::dataset::moments::Moments;
 use crate::error::RecordError;
-use crate::format::columns::image_files::Encoder;
+use crate::format::columns::Row;
 use crate::format::page::{Page, PageBuffer};
 use crate::format::sha256::Sha256;
-use crate::format::shard::Row;
 use crate::image::decode::Decoder;
 use crate::image::elements::Filler;
+use crate::image::encode::Encoder;
+use crate::image::moments::moments_of;
 use crate::plan::PagePlan;
 use crate::source::files::Files;
 
@@ -134,13 +135,13 @@ impl<'a> Worker<'a> {
         let (image, moments) = match (&mut self.images, page) {
             (Images::Tensors(filler), Some(page)) => {
                 filler.fill(&pixels, page.slot())?;
-                let moments = Moments::of_tensor(page.slot(), spec);
+                let moments = moments_of(page.slot(), spec);
                 page.keep();
                 (Vec::new(), moments)
             }
             (Images::Encoded(filler, encoder, buffer), _) => {
                 filler.fill(&pixels, buffer)?;
-                (encoder.encode(buffer), Moments::of_tensor(buffer, spec))
+                (encoder.encode(buffer), moments_of(buffer, spec))
             }
             (Images::Originals, _) => (file.to_vec(), Moments::of_unknown()),
             (Images::Tensors(_), None) => unreachable!("tensors have pages"),

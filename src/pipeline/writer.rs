@@ -10,9 +10,10 @@ use crate::commit::transaction::Draft;
 use crate::dataset::reject::Reject;
 use crate::dataset::statistics::Statistics;
 use crate::error::{Error, RecordError};
-use crate::format::columns::image_files::ends_row_group;
+use crate::format::columns::Row;
 use crate::format::page::Page;
-use crate::format::shard::{Row, RowGroup, ShardWriter};
+use crate::format::row_counts::ends_row_group;
+use crate::format::shard::{RowGroup, ShardWriter};
 use crate::plan::PagePlan;
 
 /// Writes pages in the order of the plan.

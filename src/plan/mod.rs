@@ -8,20 +8,12 @@ pub(crate) mod split;
 
 use std::collections::BTreeMap;
 
+use crate::dataset::place::Place;
+use crate::format::row_counts::RowCounts;
 use crate::format::shard::ShardInfo;
 use crate::plan::split::Ranks;
-use crate::source::discover::Record;
-use crate::spec::{ByteSize, Order, Spec, Split, Storage};
-
-/// Rows of a page at most: plain readers decode page by page, and pages of about 8 images read
-/// fastest in pyarrow; it is also the smallest piece of work of a thread.
-const PAGE_ROWS: usize = 8;
-
-/// Pixels of a page at most, but at least one row: 8 rows of 224x224x3.
-const PAGE_BYTES: usize = 5 << 18;
-
-/// Tensors that are smaller than images fill a page up to this: below, headers and levels would weigh.
-const SMALL_PAGE_BYTES: usize = 1 << 16;
+use crate::source::record::Record;
+use crate::spec::{Order, Spec, Split, Storage};
 
 /// A tail as long as so many full row groups takes new rows, however few: copying it costs about as
 /// much as bringing the commit to disk, and without it every small append would leave a shard.
@@ -33,47 +25,6 @@ const TAIL_ROW_GROUPS: usize = 64;
 
 /// Files of a page at most, in bytes, where files are stored as they are: a page is in memory as a whole.
 const FILES_BYTES: u64 = 4 << 20;
-
-/// Elements of a shard stay below this: pyarrow builds lists with 32-bit offsets.
-const SHARD_ELEMENTS: usize = i32::MAX as usize;
-
-/// How many rows each unit of a file has at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RowCounts {
-    /// Rows of a page.
-    pub page: usize,
-    /// Rows of a row group, a multiple of those of a page.
-    pub row_group: usize,
-    /// Rows of a shard, a multiple of those of a row group.
-    pub shard: usize,
-}
-
-impl RowCounts {
-    /// The row counts of a spec whose tensors have so many bytes.
-    pub fn of(spec: &Spec, row_bytes: usize) -> RowCounts {
-        let page = (PAGE_BYTES / row_bytes).clamp(1, PAGE_ROWS);
-        let elements = row_bytes / spec.dtype.bytes();
-        let row_group = fit(spec.row_group_bytes, page, row_bytes, elements);
-        RowCounts { page, row_group, shard: fit(spec.shard_bytes, row_group, row_bytes, elements) }
-    }
-
-    /// Those of encoded images: it is their bytes that fill row groups and shards.
-    const ENCODED: RowCounts = RowCounts { page: PAGE_ROWS, row_group: usize::MAX, shard: usize::MAX };
-
-    /// The row counts of files of tensors that are no images, and may be small. A shard has any number of
-    /// row groups.
-    pub(crate) fn of_tensors(row_bytes: usize, elements: usize, row_group_bytes: ByteSize) -> RowCounts {
-        let page_bytes = usize::try_from(row_group_bytes.0).unwrap_or(usize::MAX).min(PAGE_BYTES);
-        let page = (page_bytes / row_bytes).clamp(1, PAGE_ROWS.max(SMALL_PAGE_BYTES / row_bytes));
-        RowCounts { page, row_group: fit(row_group_bytes, page, row_bytes, elements), shard: usize::MAX }
-    }
-}
-
-/// How many rows of so many bytes and elements fit, as a multiple of `unit`.
-fn fit(bytes: ByteSize, unit: usize, row_bytes: usize, elements: usize) -> usize {
-    let rows = usize::try_from(bytes.0 / row_bytes as u64).unwrap_or(usize::MAX);
-    (rows.min((SHARD_ELEMENTS - 1) / elements) / unit).max(1) * unit
-}
 
 /// Bytes that rows take in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,15 +93,6 @@ pub struct ShardPlan {
     pub place: Place,
     /// Indices of records.
     pub rows: Vec<u32>,
-}
-
-/// Where the rows of a shard go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Into a new shard behind the others of its split.
-    New,
-    /// Behind the rows of its split's last shard.
-    Tail,
 }
 
 /// The last shards of the splits, that a run may add to.

@@ -3,11 +3,8 @@
 use arrow_schema::{DataType, Field, Schema};
 use serde::Deserialize;
 
+use crate::format::keys;
 use crate::spec::{Dtype, Storage};
-
-/// The key of the name of the column of tensors, in the metadata of a schema where it is not the first one
-/// that may be it.
-pub(crate) const TENSORS: &str = "inlaid.tensors";
 
 /// Whether a column of tensors says that its dimensions are in another order than they are stored in.
 pub(crate) fn is_permuted(field: &Field) -> bool {
@@ -15,7 +12,7 @@ pub(crate) fn is_permuted(field: &Field) -> bool {
     struct Metadata {
         permutation: Vec<usize>,
     }
-    let text = field.metadata().get("ARROW:extension:metadata");
+    let text = field.metadata().get(keys::EXTENSION_METADATA);
     let metadata = text.and_then(|text| serde_json::from_str::<Metadata>(text).ok());
     metadata.is_some_and(|metadata| !metadata.permutation.iter().copied().eq(0..metadata.permutation.len()))
 }
@@ -128,7 +125,7 @@ impl TensorColumn {
     /// the first one of fixed-size lists of numbers, or of fixed-size binary with a shape in its metadata
     /// (key `inlaid:shape`).
     pub(crate) fn find(schema: &Schema) -> Option<TensorColumn> {
-        if let Some(name) = schema.metadata().get(TENSORS) {
+        if let Some(name) = schema.metadata().get(keys::TENSORS) {
             return TensorColumn::of(schema.field_with_name(name).ok()?);
         }
         schema.fields().iter().find_map(|field| TensorColumn::of(field))
@@ -146,18 +143,18 @@ impl TensorColumn {
         let (shape, bytes, element, storage) = match field.data_type() {
             DataType::FixedSizeList(item, length) => {
                 let length = usize::try_from(*length).ok()?;
-                let shape = shape("ARROW:extension:metadata").or_else(|| shape("inlaid:shape"));
+                let shape = shape(keys::EXTENSION_METADATA).or_else(|| shape(keys::SHAPE));
                 let shape = shape.unwrap_or_else(|| vec![length]);
                 let element = Element::of(item.data_type())?;
                 (shape, length.checked_mul(element.size())?, element, Storage::Tensor)
             }
             DataType::FixedSizeBinary(length) => {
                 // Bytes, unless the file says otherwise.
-                let element = match field.metadata().get("inlaid:dtype") {
+                let element = match field.metadata().get(keys::DTYPE) {
                     Some(name) => (*Dtype::ALL.iter().find(|dtype| dtype.numpy_name() == name)?).into(),
                     None => Element::U8,
                 };
-                (shape("inlaid:shape")?, usize::try_from(*length).ok()?, element, Storage::Binary)
+                (shape(keys::SHAPE)?, usize::try_from(*length).ok()?, element, Storage::Binary)
             }
             _ => return None,
         };

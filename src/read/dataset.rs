@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::table::Table;
-use crate::commit::output::is_committing;
 use crate::dataset::manifest::{Manifest, SplitInfo};
+use crate::dataset::names::is_committing;
 use crate::error::Error;
 use crate::format::shard::Footer;
 use crate::spec::Split;

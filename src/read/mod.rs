@@ -15,8 +15,8 @@ mod source;
 mod table;
 
 pub use batches::{Batch, BatchOptions, Batches};
+pub(crate) use column::is_permuted;
 pub use column::{Element, TensorColumn};
-pub(crate) use column::{TENSORS, is_permuted};
 pub use dataset::Dataset;
 pub(crate) use folder::tables_below;
 pub use order::{Epoch, RowOrder, Share, Uneven};

@@ -18,7 +18,8 @@ use super::column::TensorColumn;
 use super::file::{Owned, TensorFile, Tensors};
 use super::folder::tables_below;
 use crate::error::Error;
-use crate::format::columns::{CLASSES, told_features};
+use crate::format::columns::told_features;
+use crate::format::keys::CLASSES;
 
 /// Decoded row groups that are kept where pages are not verbatim: as many as are read at a time by a
 /// shuffle that mixes four.

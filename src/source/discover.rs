@@ -4,9 +4,8 @@
 //!
 //! A record takes 32 bytes and the bytes of its key (see `record_is_small`).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
-use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,6 +14,8 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::dataset::reject::Reject;
 use crate::error::{Error, RecordError};
+use crate::source::notice::{Ignored, Notice, UNKNOWN_TO_PILLOW};
+use crate::source::record::Record;
 use crate::spec::{Folders, Spec, Split};
 
 /// File name extensions of images, in lower case. Files of the formats in the second group are
@@ -24,22 +25,6 @@ const EXTENSIONS: &[&str] = &[
     "ppm", "pam", "qoi", "tga", "ico", "hdr", "exr", "ff", // decodable
     "avif", "heic", "heif", "jxl", "jp2", // not decodable without C code
 ];
-
-/// Of those, what Pillow has no decoder for.
-const UNKNOWN_TO_PILLOW: &[&str] = &["pam", "hdr", "exr", "ff"];
-
-/// One input file, before it is decoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// The path below the source folder, `/`-separated, unique in the dataset: the key of its row.
-    pub key: Box<str>,
-    /// An index into [`Discovery::roots`].
-    pub source: u32,
-    /// An index into [`Discovery::classes`].
-    pub label: Option<u32>,
-    /// The split: the source's own, until another is assigned.
-    pub split: Option<Split>,
-}
 
 /// Everything that the sources hold.
 #[derive(Debug, Default)]
@@ -58,63 +43,6 @@ pub struct Discovery {
     pub ignored: Ignored,
     /// What a user may want to know about how the sources were read.
     pub notices: Vec<Notice>,
-}
-
-/// Files that are no inputs, counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Ignored {
-    /// Files and folders whose names begin with `.` or `__`.
-    pub hidden: usize,
-    /// Files with the extension of something else, by extension in lower case (empty: none).
-    pub other: BTreeMap<String, usize>,
-    /// Symbolic links to folders, not followed.
-    pub linked_folders: usize,
-}
-
-/// Something about the sources that is no error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Notice {
-    /// The top folders were taken for splits.
-    SplitFolders(PathBuf),
-    /// A folder named like a split was taken for a class.
-    SplitWordIsClass(String),
-    /// A class has no image.
-    EmptyFolder(PathBuf),
-    /// Links to folders were not followed.
-    LinkedFolders(usize),
-    /// Files were passed over because of their names.
-    OtherFiles(String),
-    /// Hidden files or folders were passed over.
-    Hidden(usize),
-    /// Files are stored as they are that who reads them with Pillow can't decode.
-    UnknownToPillow(usize),
-    /// A run that was interrupted is not continued.
-    GivenUp,
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Notice::SplitFolders(path) => write!(f, "the top folders of `{}` are taken as splits", path.display()),
-            Notice::SplitWordIsClass(name) => {
-                write!(f, "folder `{name}` is taken as a class, as not every folder beside it is named after a split")
-            }
-            Notice::EmptyFolder(path) => write!(f, "folder `{}` holds no image and is no class", path.display()),
-            Notice::LinkedFolders(1) => write!(f, "1 symbolic link to a folder is not followed"),
-            Notice::LinkedFolders(n) => write!(f, "{n} symbolic links to folders are not followed"),
-            Notice::OtherFiles(counts) => write!(f, "ignored files that are not named as images: {counts}"),
-            Notice::Hidden(n) => write!(f, "ignored {n} hidden files or folders (names that begin with `.` or `__`)"),
-            Notice::UnknownToPillow(n) => write!(
-                f,
-                "stored as they are, files named {} can't be decoded by Pillow: {n}",
-                UNKNOWN_TO_PILLOW.join(", ")
-            ),
-            Notice::GivenUp => {
-                write!(f, "an earlier run was interrupted and had other sources; what it committed stays")
-            }
-        }
-    }
 }
 
 impl Discovery {
@@ -384,14 +312,4 @@ fn extension_of(path: &Path) -> String {
 fn key_of(path: &Path, root: &Path) -> Option<String> {
     let parts = path.strip_prefix(root).ok()?.iter().map(|part| part.to_str());
     Some(parts.collect::<Option<Vec<_>>>()?.join("/"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn record_is_small() {
-        assert_eq!(size_of::<Record>(), 32);
-    }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::RecordError;
 use crate::format::sha256::Sha256;
+use crate::source::hash_lanes::hash_each;
 use crate::spec::Limits;
 
 /// Files are read until they have this many bytes together: enough for eight photos, and little
@@ -38,7 +39,7 @@ impl Files {
         }
         let readable = (0..outcomes.len()).filter(|&number| outcomes[number].is_ok());
         let messages: Vec<&[u8]> = readable.map(|number| self.bytes(number)).collect();
-        let mut digests = Sha256::of_each(&messages).into_iter();
+        let mut digests = hash_each(&messages).into_iter();
         let mut digest = |()| digests.next().expect("every file that was read is hashed");
         outcomes.into_iter().map(|outcome| outcome.map(&mut digest)).collect()
     }

@@ -2,3 +2,6 @@
 
 pub(crate) mod discover;
 pub(crate) mod files;
+pub(crate) mod hash_lanes;
+pub(crate) mod notice;
+pub(crate) mod record;

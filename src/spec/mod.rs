@@ -16,9 +16,9 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::columns::image_files::Encoder;
 use crate::format::tensor::TensorShape;
 use crate::image::elements::Elements;
+use crate::image::encode::Encoder;
 use crate::image::resize::Method;
 
 pub use byte_size::ByteSize;
@@ -30,7 +30,7 @@ pub(crate) use normalize::{IMAGENET_MEAN, IMAGENET_STD};
 pub use normalize::{Mean, Std};
 pub use quality::Quality;
 pub use repack::RepackSpec;
-pub use shape::Shape;
+pub use shape::{MAX_ELEMENTS, Shape};
 pub use shares::Shares;
 pub use size::Size;
 pub use words::{

@@ -6,7 +6,10 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::SpecError;
-use crate::format::tensor::MAX_ELEMENTS;
+
+/// The most elements of one tensor: its values have to fit a Parquet page of less than 2^31 bytes, also
+/// when a writer needs four bytes an element.
+pub const MAX_ELEMENTS: u64 = 536_870_911;
 
 /// The lengths of a tensor's dimensions, 1 or more each; the elements of the last one lie side by side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

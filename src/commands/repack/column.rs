@@ -5,21 +5,9 @@ use serde::Deserialize;
 
 use crate::error::RepackError;
 use crate::format::columns::told_features;
+use crate::format::keys;
 use crate::read::{Element, is_permuted};
 use crate::spec::{Dtype, RepackSpec, Shape};
-
-/// The name that Arrow gives to columns of tensors.
-pub(super) const TENSOR: &str = "arrow.fixed_shape_tensor";
-
-/// The keys of that name, and of the shape that goes with it.
-pub(super) const EXTENSION: &str = "ARROW:extension:name";
-pub(super) const EXTENSION_METADATA: &str = "ARROW:extension:metadata";
-
-/// The key of the shape where a column is no such extension.
-pub(super) const SHAPE: &str = "inlaid:shape";
-
-/// The key of the type of elements where a column is bytes.
-pub(super) const DTYPE: &str = "inlaid:dtype";
 
 /// A column that may hold tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +78,7 @@ impl Column {
     fn of(field: &Field, schema: &Schema) -> Option<Column> {
         let (kind, mut lengths, mut element) = nesting(field.data_type())?;
         // Binary storage of inlaid says what its bytes are.
-        let dtype = field.metadata().get(DTYPE).filter(|_| kind == Kind::Binary);
+        let dtype = field.metadata().get(keys::DTYPE).filter(|_| kind == Kind::Binary);
         if let Some(dtype) = dtype.and_then(|name| Dtype::ALL.iter().find(|dtype| dtype.numpy_name() == name)) {
             element = (*dtype).into();
             lengths = lengths.into_iter().map(|bytes| Some(bytes? / dtype.bytes())).collect();
@@ -139,8 +127,8 @@ fn told_shape(field: &Field, schema: &Schema) -> Option<Vec<usize>> {
         shape: Vec<usize>,
     }
     let key = match is_extension(field) {
-        true => EXTENSION_METADATA,
-        false => SHAPE,
+        true => keys::EXTENSION_METADATA,
+        false => keys::SHAPE,
     };
     let metadata = field.metadata().get(key).and_then(|text| serde_json::from_str::<Metadata>(text).ok());
     metadata.map(|metadata| metadata.shape).or_else(|| {
@@ -152,7 +140,7 @@ fn told_shape(field: &Field, schema: &Schema) -> Option<Vec<usize>> {
 
 /// Whether the column is what Arrow calls one of tensors.
 pub(super) fn is_extension(field: &Field) -> bool {
-    field.metadata().get(EXTENSION).is_some_and(|name| name == TENSOR)
+    field.metadata().get(keys::EXTENSION_NAME).is_some_and(|name| name == keys::FIXED_SHAPE_TENSOR)
 }
 
 /// The shape that tensors get, of which the lists have these lengths.

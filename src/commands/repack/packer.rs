@@ -11,8 +11,8 @@ use super::times;
 use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::page::{Page, PageBuffer, PageLayout};
+use crate::format::row_counts::RowCounts;
 use crate::format::shard::{self, RowGroup, ShardInfo, ShardWriter};
-use crate::plan::RowCounts;
 use crate::spec::{RepackSpec, Storage};
 
 /// Elements that are read at a time, but at least one row: decoding takes about ten bytes for each, and

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
 use serde_json::{Value, json};
 
-use super::column::{DTYPE, EXTENSION, EXTENSION_METADATA, SHAPE, TENSOR, is_extension};
+use super::column::is_extension;
 use super::tensors::Tensors;
 use super::times;
 use crate::error::RepackError;
-use crate::format::columns::{HUGGINGFACE, told_features};
-use crate::format::shard::{self, CHECKSUMS};
+use crate::format::columns::told_features;
+use crate::format::keys::{
+    DTYPE, EXTENSION_METADATA, EXTENSION_NAME, FIXED_SHAPE_TENSOR, HUGGINGFACE, ROW_GROUPS, SHAPE, TENSORS,
+};
+use crate::format::shard;
 use crate::format::tensor::list_type;
-use crate::read::{TENSORS, TensorColumn};
+use crate::read::TensorColumn;
 
 /// The schema of the file that is made of one with this schema, of which the column `index` holds the
 /// tensors.
@@ -27,7 +30,7 @@ pub(super) fn repacked(source: &Schema, index: usize, tensors: &Tensors) -> Resu
     let field = field(source.field(index), tensors, told.is_some());
     let mut metadata = source.metadata().clone();
     // Those of the row groups that the source has.
-    metadata.remove(CHECKSUMS);
+    metadata.remove(ROW_GROUPS);
     if told.is_some() {
         metadata.insert(HUGGINGFACE.to_owned(), with_feature(source, field.name(), tensors));
     }
@@ -57,15 +60,15 @@ fn written_as(field: &FieldRef) -> FieldRef {
 fn field(source: &Field, tensors: &Tensors, is_feature: bool) -> Field {
     let dims = tensors.shape.dims();
     let mut metadata = source.metadata().clone();
-    let name = metadata.remove(EXTENSION);
-    let told = metadata.remove(EXTENSION_METADATA).filter(|_| name.is_some_and(|name| name == TENSOR));
+    let name = metadata.remove(EXTENSION_NAME);
+    let told = metadata.remove(EXTENSION_METADATA).filter(|_| name.is_some_and(|name| name == FIXED_SHAPE_TENSOR));
     metadata.remove(SHAPE);
     metadata.remove(DTYPE);
     let shape = json!({ "shape": dims }).to_string();
     if is_extension(source) || (dims.len() > 1 && !is_feature) {
         // What is told beside the shape, such as names of dimensions, stays.
         let told = told.filter(|told| shape_of(told).is_some_and(|told| told == dims));
-        metadata.insert(EXTENSION.to_owned(), TENSOR.to_owned());
+        metadata.insert(EXTENSION_NAME.to_owned(), FIXED_SHAPE_TENSOR.to_owned());
         metadata.insert(EXTENSION_METADATA.to_owned(), told.unwrap_or(shape));
     } else if dims.len() > 1 {
         metadata.insert(SHAPE.to_owned(), shape);

@@ -2,6 +2,7 @@
 //! arrays of all columns but the tensors.
 
 pub(crate) mod image_files;
+mod row;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,20 +13,16 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::format::columns::image_files as encoded;
+use crate::format::keys;
 use crate::format::page::PageLayout;
-use crate::format::shard::Row;
+use crate::format::row_counts::RowCounts;
 use crate::format::tensor::TensorShape;
-use crate::plan::RowCounts;
 use crate::spec::{Compression, Encoding, Format, Spec, Storage};
+
+pub use row::Row;
 
 /// The name of the column of tensors or encoded images.
 pub const TENSOR_COLUMN: &str = "image";
-
-/// The key of the class names in the metadata of a shard's schema: a JSON array.
-pub(crate) const CLASSES: &str = "inlaid.classes";
-
-/// The key of the features of Hugging Face `datasets` in that metadata: a JSON object.
-pub(crate) const HUGGINGFACE: &str = "huggingface";
 
 /// Where columns come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +53,12 @@ impl Columns {
         let shape = TensorShape::of(spec)?.filter(|_| spec.storage != Storage::Encoded);
         let metadata = HashMap::from([
             (
-                HUGGINGFACE.to_owned(),
+                keys::HUGGINGFACE.to_owned(),
                 json!({ "info": { "features": features(spec, shape.as_ref(), classes) } }).to_string(),
             ),
-            ("inlaid.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-            ("inlaid.spec".to_owned(), serde_json::to_string(spec).expect("a spec has no maps with odd keys")),
-            (CLASSES.to_owned(), json!(classes).to_string()),
+            (keys::VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            (keys::SPEC.to_owned(), serde_json::to_string(spec).expect("a spec has no maps with odd keys")),
+            (keys::CLASSES.to_owned(), json!(classes).to_string()),
         ]);
         let fields = vec![
             match &shape {
@@ -173,6 +170,6 @@ fn features(spec: &Spec, shape: Option<&TensorShape>, classes: &[String]) -> Val
 
 /// The features of Hugging Face `datasets` by column that the metadata of any schema tells.
 pub(crate) fn told_features(schema: &Schema) -> Option<Value> {
-    let text = schema.metadata().get(HUGGINGFACE)?;
+    let text = schema.metadata().get(keys::HUGGINGFACE)?;
     Some(serde_json::from_str::<Value>(text).ok()?.get("info")?.get("features")?.clone())
 }

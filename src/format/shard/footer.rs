@@ -10,10 +10,11 @@ use super::ShardInfo;
 use super::arrow::ArrowFooter;
 use super::checksum::{Checksum, RowGroupChecksums};
 use super::parquet::ParquetFooter;
-use super::row::{StoredRow, Visit};
+use super::row_group::StoredRowGroup;
+use super::stored_row::{StoredRow, Visit};
 use crate::error::Error;
 use crate::format::catch_panic::contain;
-use crate::format::columns::CLASSES;
+use crate::format::keys::CLASSES;
 use crate::format::page::PageLayout;
 use crate::spec::Format;
 
@@ -30,17 +31,6 @@ pub struct Footer {
 pub(super) enum Content {
     Parquet(ParquetFooter),
     Arrow(ArrowFooter),
-}
-
-/// A row group (Arrow: record batch) of a shard.
-#[derive(Clone, Debug)]
-pub(crate) struct StoredRowGroup {
-    pub(crate) rows: usize,
-    /// Where it lies in the file.
-    pub(crate) range: Range<u64>,
-    /// What in it is neither tensors nor encoded images: one or two parts, in order.
-    pub(super) without_tensors: Vec<Range<u64>>,
-    pub(super) checksums: RowGroupChecksums,
 }
 
 impl Footer {

@@ -4,55 +4,27 @@ mod arrow;
 mod checksum;
 mod file;
 mod footer;
+mod info;
 mod parquet;
-mod row;
+mod row_group;
+mod stored_row;
 
 use std::path::Path;
-
-use arrow_array::ArrayRef;
 
 use self::arrow::ArrowShard;
 use self::file::ShardFile;
 use self::parquet::ParquetShard;
 use crate::error::Error;
 use crate::format::columns::Columns;
-use crate::format::page::Page;
 use crate::spec::{Format, Split};
 
 pub use checksum::{Checksum, RowGroupChecksums};
 pub use footer::Footer;
-pub(crate) use footer::StoredRowGroup;
+pub use info::ShardInfo;
 pub(crate) use parquet::{is_writable, lies_in_a_file};
-pub use row::Row;
-pub(crate) use row::{StoredRow, Visit};
-
-/// Where the end of a shard keeps the checksums of its row groups: a JSON list. So a row group that
-/// is copied into another shard keeps its checksum, and a shard can be checked by itself.
-pub(crate) const CHECKSUMS: &str = "inlaid.row_groups";
-
-/// Rows that lie together in a file: pages of tensors and, in the same order, the rest.
-#[derive(Debug, Default)]
-pub struct RowGroup {
-    /// None is empty. There are none where images are encoded.
-    pub pages: Vec<Page>,
-    /// All columns but the tensors, in order, with as many values as the pages have rows.
-    pub others: Vec<ArrayRef>,
-}
-
-/// A shard that is complete and on disk.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct ShardInfo {
-    /// Below the dataset's folder, `/`-separated.
-    pub file: String,
-    /// How many rows it has.
-    pub rows: usize,
-    /// How many row groups (Arrow: record batches) it has.
-    pub row_groups: usize,
-    /// Length of the file.
-    pub bytes: u64,
-    /// Of every byte outside of the row groups; the checksums of the row groups lie among them.
-    pub checksum: Checksum,
-}
+pub use row_group::RowGroup;
+pub(crate) use row_group::StoredRowGroup;
+pub(crate) use stored_row::{StoredRow, Visit};
 
 /// A shard being written.
 pub trait ShardWriter {

@@ -10,10 +10,11 @@ use arrow_ipc::{Block, MetadataVersion, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 
 use crate::format::columns::TENSOR_COLUMN;
-use crate::format::shard::CHECKSUMS;
+use crate::format::keys::ROW_GROUPS;
 use crate::format::shard::checksum::RowGroupChecksums;
-use crate::format::shard::footer::{StoredRowGroup, read_at};
-use crate::format::shard::row::{StoredRow, Visit};
+use crate::format::shard::footer::read_at;
+use crate::format::shard::row_group::StoredRowGroup;
+use crate::format::shard::stored_row::{StoredRow, Visit};
 
 /// The end of an Arrow shard.
 pub(in crate::format::shard) struct ArrowFooter {
@@ -29,8 +30,8 @@ impl ArrowFooter {
         let footer = root_as_footer(&bytes).map_err(|error| error.to_string())?;
         let schema = footer.schema().ok_or("its footer has no schema")?;
         let schema = try_fb_to_schema(schema).map_err(|error| error.to_string())?;
-        let text = footer.custom_metadata().and_then(|all| all.iter().find(|entry| entry.key() == Some(CHECKSUMS)));
-        let text = text.and_then(|entry| entry.value()).ok_or_else(|| format!("its footer has no `{CHECKSUMS}`"))?;
+        let text = footer.custom_metadata().and_then(|all| all.iter().find(|entry| entry.key() == Some(ROW_GROUPS)));
+        let text = text.and_then(|entry| entry.value()).ok_or_else(|| format!("its footer has no `{ROW_GROUPS}`"))?;
         let checksums: Vec<RowGroupChecksums> = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let blocks: Vec<Block> = footer.recordBatches().map_or_else(Vec::new, |all| all.iter().copied().collect());
         if checksums.len() != blocks.len() {

@@ -19,10 +19,11 @@ use flatbuffers::FlatBufferBuilder;
 
 use super::file::ShardFile;
 use super::footer::{Content, Footer, checksums};
-use super::{CHECKSUMS, RowGroup, ShardInfo, ShardWriter};
+use super::{RowGroup, ShardInfo, ShardWriter};
 use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::disk;
+use crate::format::keys::ROW_GROUPS;
 use crate::format::tensor::tensor_array;
 use crate::spec::Compression;
 
@@ -134,7 +135,7 @@ impl ArrowShard {
         let dictionaries = builder.create_vector::<Block>(&[]);
         let blocks = builder.create_vector(&self.blocks);
         let schema = IpcSchemaEncoder::new().schema_to_fb_offset(&mut builder, self.columns.schema());
-        let metadata = metadata_to_fb(&mut builder, &HashMap::from([(CHECKSUMS.to_owned(), checksums)]).into());
+        let metadata = metadata_to_fb(&mut builder, &HashMap::from([(ROW_GROUPS.to_owned(), checksums)]).into());
         let mut footer = FooterBuilder::new(&mut builder);
         footer.add_version(VERSION);
         footer.add_schema(schema);

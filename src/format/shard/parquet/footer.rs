@@ -17,11 +17,11 @@ use parquet::file::metadata::{
 use parquet::file::reader::{ChunkReader, Length};
 
 use crate::format::columns::TENSOR_COLUMN;
+use crate::format::keys::ROW_GROUPS;
 use crate::format::page::PageLayout;
-use crate::format::shard::CHECKSUMS;
 use crate::format::shard::checksum::RowGroupChecksums;
-use crate::format::shard::footer::StoredRowGroup;
-use crate::format::shard::row::{ROWS_AT_A_TIME, StoredRow, Visit};
+use crate::format::shard::row_group::StoredRowGroup;
+use crate::format::shard::stored_row::{ROWS_AT_A_TIME, StoredRow, Visit};
 
 /// The end of a Parquet shard.
 pub(in crate::format::shard) struct ParquetFooter {
@@ -41,8 +41,8 @@ impl ParquetFooter {
             return Err("its footer has a column at no place in a file".to_owned());
         }
         let key_values = metadata.file_metadata().key_value_metadata();
-        let text = key_values.and_then(|all| all.iter().find(|entry| entry.key == CHECKSUMS)?.value.as_deref());
-        let text = text.ok_or_else(|| format!("its footer has no `{CHECKSUMS}`"))?;
+        let text = key_values.and_then(|all| all.iter().find(|entry| entry.key == ROW_GROUPS)?.value.as_deref());
+        let text = text.ok_or_else(|| format!("its footer has no `{ROW_GROUPS}`"))?;
         let checksums: Vec<RowGroupChecksums> = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if checksums.len() != metadata.num_row_groups() {
             let (row_groups, checksums) = (metadata.num_row_groups(), checksums.len());

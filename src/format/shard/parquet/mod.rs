@@ -27,10 +27,11 @@ use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 use super::checksum::Checksum;
 use super::file::ShardFile;
 use super::footer::{Content, Footer, checksums};
-use super::{CHECKSUMS, RowGroup, ShardInfo, ShardWriter};
+use super::{RowGroup, ShardInfo, ShardWriter};
 use crate::error::Error;
 use crate::format::columns::{Columns, Origin, TENSOR_COLUMN};
 use crate::format::disk;
+use crate::format::keys::ROW_GROUPS;
 use crate::format::page::Page;
 use crate::spec::Compression;
 
@@ -177,7 +178,7 @@ impl ParquetShard {
     fn complete(mut self: Box<Self>) -> Result<ShardInfo, ParquetError> {
         let row_groups = self.writer.inner().row_groups().to_vec();
         let checksums = serde_json::to_string(&row_groups).expect("checksums are strings");
-        self.writer.append_key_value_metadata(KeyValue::new(CHECKSUMS.to_owned(), checksums));
+        self.writer.append_key_value_metadata(KeyValue::new(ROW_GROUPS.to_owned(), checksums));
         self.writer.finish()?;
         let file = self.writer.inner();
         disk::sync(file.file())?;

@@ -1,32 +1,15 @@
-//! Rows without their tensors: as they are written, and as they are read back.
+//! Rows without their tensors, as they are read back.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, BinaryArray, RecordBatch};
 use arrow_schema::ArrowError;
 
-use crate::format::columns::TENSOR_COLUMN;
+use crate::format::columns::{Row, TENSOR_COLUMN};
 use crate::format::sha256::Sha256;
 
 /// How many rows are read back at a time.
 pub(super) const ROWS_AT_A_TIME: usize = 4096;
-
-/// What a row has beside its tensor.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// The key.
-    pub path: Box<str>,
-    /// The class.
-    pub label: Option<u32>,
-    /// Of the upright source image, in pixels.
-    pub source_height: u32,
-    /// Of the upright source image, in pixels.
-    pub source_width: u32,
-    /// Of the source file's bytes.
-    pub sha256: Sha256,
-    /// The encoded image that the row has in the place of a tensor; empty if it has a tensor.
-    pub image: Vec<u8>,
-}
 
 /// What is read back of a row.
 #[derive(Clone, Copy, Debug)]
