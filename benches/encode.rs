@@ -24,7 +24,7 @@ const ROWS_OF_A_PAGE: usize = 8;
 
 fn encode(c: &mut Criterion) {
     let spec = Spec::new("224".parse().expect("it is a size"));
-    let shape = TensorShape::of(&spec).expect("it is small").expect("tensors have a size");
+    let shape = TensorShape::new(&spec).expect("it is small").expect("tensors have a size");
     let mut pixels = vec![0; ROWS * shape.bytes()];
     ChaCha8Rng::seed_from_u64(0).fill_bytes(&mut pixels);
 

@@ -70,6 +70,7 @@ pub use error::{Error, RecordError, RepackError, Stage};
 pub use format::catch_panic::is_contained;
 pub use format::sha256::Sha256;
 pub use format::shard::{Checksum, ShardInfo};
+pub use image::recipe::Recipe;
 pub use read::{Batches, Dataset, Table};
 pub use run::{History, MaxErrors, OnChanged, OnError, Overwrite, Progress, RunOptions};
 pub use source::notice::{Ignored, Notice};

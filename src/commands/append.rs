@@ -15,6 +15,7 @@ use crate::dataset::reject::{Reject, read_rejects};
 use crate::error::{Error, RecordError};
 use crate::format::sha256::Sha256;
 use crate::format::shard::{self, Footer, StoredRow};
+use crate::image::recipe::Recipe;
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::run::{History, OnChanged, RunOptions};
@@ -42,7 +43,8 @@ pub fn append(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<S
     let run = (append.inputs.checksum(), append.inputs.shards());
     let rejects = append.inputs.skip_finished(append.unfinished, out)?;
 
-    let mut draft = Draft::new(output, append.manifest(&there), Commits::EachShard, run, kept)?;
+    let mut draft =
+        Draft::new(output, append.manifest(&there), Commits::EachShard, append.inputs.recipe.layout(), run, kept);
     let rejects = append.inputs.write(&pool, options, &mut draft, rejects)?;
     if options.history == History::Drop {
         draft.drop_history();
@@ -93,7 +95,7 @@ impl Append {
         options: &RunOptions,
         pool: &rayon::ThreadPool,
     ) -> Result<Append, Error> {
-        there.spec.check()?;
+        let recipe = Recipe::new(&there.spec)?;
         let to = |base: &Version| {
             let spec = &there.spec;
             let mut discovery = discover(sources, spec, options)?;
@@ -102,7 +104,7 @@ impl Append {
             add_classes(&mut discovery, &base.classes);
             let inputs = Inputs::of(
                 discovery,
-                spec.clone(),
+                recipe.clone(),
                 options,
                 pool,
                 (base, unchanged.len()),

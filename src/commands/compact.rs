@@ -13,8 +13,8 @@ use crate::format::disk;
 use crate::format::page::{Page, PageBuffer, PageLayout};
 use crate::format::row_counts::RowCounts;
 use crate::format::row_counts::ends_row_group;
+use crate::format::row_layout::RowLayout;
 use crate::format::shard::{self, Footer, RowGroup, ShardInfo, ShardWriter, StoredRowGroup, Visit};
-use crate::format::tensor::TensorShape;
 use crate::read::Table;
 use crate::spec::{Spec, Storage};
 
@@ -32,9 +32,9 @@ pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
     if there.unfinished.is_some() {
         return Err(Error::Unfinished(folder.to_owned()));
     }
-    let shape = TensorShape::of(&there.spec)?;
-    let columns = Columns::new(&there.spec, &there.version.classes)?;
-    let counts = RowCounts::of(&there.spec, shape.map_or(1, |shape| shape.bytes()));
+    let layout = RowLayout::new(&there.spec)?;
+    let columns = Columns::new(&layout, &there.spec, &there.version.classes);
+    let counts = layout.counts();
 
     let (mut next, mut staged) = (there.clone(), Vec::new());
     for info in next.version.splits.values_mut() {
@@ -71,7 +71,7 @@ pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
     }
     next.previous = None;
     next.version.dataset_version += 1;
-    output.stage(CARD, &card(&next, shape))?;
+    output.stage(CARD, &card(&next, layout.shape()))?;
     staged.push(CARD.to_owned());
     output.commit(&staged, next.clone())?;
     Ok((there.version, next.version))

@@ -12,12 +12,12 @@ use crate::dataset::names::REJECTS;
 use crate::dataset::reject::read_rejects;
 use crate::error::Error;
 use crate::format::shard::Checksum;
-use crate::image::encode::Encoder;
+use crate::image::recipe::Recipe;
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::run::{Overwrite, RunOptions};
 use crate::source::discover::Discovery;
-use crate::spec::{Encoding, Folders, Shares, Spec, SpecError, SplitBy};
+use crate::spec::{Folders, Shares, Spec, SpecError, SplitBy};
 
 /// Converts the images below `sources` into a dataset in the folder `out`. Shards are committed as
 /// they are finished: a conversion that was interrupted is continued by the same conversion, and ends
@@ -28,14 +28,14 @@ use crate::spec::{Encoding, Folders, Shares, Spec, SpecError, SplitBy};
 /// then holds what it held, and the shards that were finished.
 pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
-    spec.check()?;
+    let recipe = Recipe::new(spec)?;
     refuse_overlap(sources, out)?;
     let output = Output::claim(out)?;
     if options.overwrite == Overwrite::Refuse {
         output.check_shards()?;
     }
     let pool = pipeline::threads(options)?;
-    let mut inputs = discover(sources, spec, options, &pool)?;
+    let mut inputs = discover(sources, recipe, options, &pool)?;
     let run = inputs.checksum();
 
     let (manifest, commits) = match Start::of(run, output.current(), out, options)? {
@@ -49,7 +49,7 @@ pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
     let earlier = inputs.skip_finished(manifest.unfinished, out)?;
     let unchanged = before.values().map(|info| info.rows).sum();
 
-    let mut draft = Draft::new(output, manifest, commits, (run, shards), Vec::new())?;
+    let mut draft = Draft::new(output, manifest, commits, inputs.recipe.layout(), (run, shards), Vec::new());
     let rejects = inputs.write(&pool, options, &mut draft, earlier)?;
     if draft.is_empty() {
         let first = rejects.first().expect("inputs without rows are rejects");
@@ -96,13 +96,18 @@ impl Start<'_> {
 }
 
 /// The inputs of a conversion.
-fn discover(sources: &[PathBuf], spec: &Spec, options: &RunOptions, pool: &rayon::ThreadPool) -> Result<Inputs, Error> {
-    let discovery = Discovery::of(sources, spec)?;
+fn discover(
+    sources: &[PathBuf],
+    recipe: Recipe,
+    options: &RunOptions,
+    pool: &rayon::ThreadPool,
+) -> Result<Inputs, Error> {
+    let discovery = Discovery::of(sources, recipe.spec())?;
     if discovery.inputs() == 0 {
         return Err(Error::NoImages(sources.to_vec()));
     }
-    let spec = resolve(spec, &discovery)?;
-    Inputs::of(discovery, spec, options, pool, (&Version::default(), 0), &Tails::default())
+    let recipe = resolve(recipe, &discovery)?;
+    Inputs::of(discovery, recipe, options, pool, (&Version::default(), 0), &Tails::default())
 }
 
 /// The manifest that a conversion begins with.
@@ -111,7 +116,7 @@ fn first_manifest(inputs: &Inputs, run: Checksum, dataset_version: u64) -> Manif
     Manifest {
         format_version: FORMAT_VERSION,
         tool: format!("inlaid {}", env!("CARGO_PKG_VERSION")),
-        spec: inputs.spec.clone(),
+        spec: inputs.recipe.spec().clone(),
         conversion: Some(run),
         version: Version { dataset_version, classes, ..Version::default() },
         unfinished: None,
@@ -133,11 +138,11 @@ fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, out: &Path) -> Re
 /// As [`convert`], as far as it can be told without decoding.
 pub fn dry_run(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
-    spec.check()?;
+    let recipe = Recipe::new(spec)?;
     refuse_overlap(sources, out)?;
     let there = output::check(out)?;
     let pool = pipeline::threads(options)?;
-    let mut inputs = discover(sources, spec, options, &pool)?;
+    let mut inputs = discover(sources, recipe, options, &pool)?;
     let (unfinished, version) = match Start::of(inputs.checksum(), there.as_ref(), out, options)? {
         Start::New | Start::Replaces(_) => (None, &Version::default()),
         Start::Continues(there) => (there.unfinished, &there.version),
@@ -148,7 +153,8 @@ pub fn dry_run(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
 }
 
 /// Makes the choices that depend on the sources, and those that a dataset has to tell.
-fn resolve(spec: &Spec, discovery: &Discovery) -> Result<Spec, Error> {
+fn resolve(recipe: Recipe, discovery: &Discovery) -> Result<Recipe, Error> {
+    let spec = recipe.spec();
     let folders = discovery.folders.unwrap_or(Folders::None);
     let rule = spec.split_by.unwrap_or(match folders {
         Folders::Splits => SplitBy::Folder,
@@ -163,8 +169,5 @@ fn resolve(spec: &Spec, discovery: &Discovery) -> Result<Spec, Error> {
     if rule == SplitBy::Folder && spec.shares != Shares::default() {
         return Err(SpecError::FolderShares.into());
     }
-    let scale = spec.dtype.is_float().then(|| spec.scale.unwrap_or_default());
-    let encoding = Encoder::of(spec).map(|_| spec.encoding.unwrap_or_default());
-    let quality = encoding.filter(|encoding| *encoding == Encoding::Jpeg).map(|_| spec.quality.unwrap_or_default());
-    Ok(Spec { split_by: Some(rule), folders, scale, encoding, quality, ..spec.clone() })
+    Ok(recipe.resolved(rule, folders))
 }

@@ -16,23 +16,20 @@ use crate::dataset::reject::{Reject, read_rejects};
 use crate::error::Error;
 use crate::format::sha256::Sha256;
 use crate::format::shard::Checksum;
-use crate::format::tensor::TensorShape;
-use crate::image::elements::Elements;
-use crate::image::encode::Encoder;
-use crate::image::resize::Method;
+use crate::image::recipe::Recipe;
 use crate::pipeline::{self, Job};
 use crate::plan::split;
 use crate::plan::{Plan, RowBytes, Tails};
 use crate::run::RunOptions;
 use crate::source::discover::Discovery;
-use crate::spec::{Spec, SpecError, Split, SplitBy};
+use crate::spec::{Split, SplitBy};
 
 /// The inputs of a run.
 pub(crate) struct Inputs {
     /// What the sources hold.
     pub(crate) discovery: Discovery,
-    /// The spec with every choice made.
-    pub(crate) spec: Spec,
+    /// With every choice made.
+    pub(crate) recipe: Recipe,
     /// Of every record's file, where the split is decided by content.
     hashes: Vec<Sha256>,
     plan: Plan,
@@ -45,28 +42,32 @@ impl Inputs {
     /// `unchanged` rows.
     pub(crate) fn of(
         mut discovery: Discovery,
-        spec: Spec,
+        recipe: Recipe,
         options: &RunOptions,
         pool: &rayon::ThreadPool,
         (there, unchanged): (&Version, usize),
         tails: &Tails,
     ) -> Result<Inputs, Error> {
+        let spec = recipe.spec();
         let hashes = match spec.split_by {
-            Some(SplitBy::Content) => pipeline::hash_contents(&mut discovery, &spec, pool, &options.progress)?,
+            Some(SplitBy::Content) => pipeline::hash_contents(&mut discovery, spec, pool, &options.progress)?,
             _ => Vec::new(),
         };
         let all = discovery.inputs() + unchanged;
         options.check(&discovery.rejects, all)?;
-        split::assign(&mut discovery.records, &discovery.classes, &spec, &hashes, &there.splits)?;
-        let row_bytes = row_bytes(&discovery, &spec, pool)?;
-        let plan = Plan::of(&discovery.records, &spec, row_bytes, tails);
-        Ok(Inputs { discovery, spec, hashes, plan, all })
+        split::assign(&mut discovery.records, &discovery.classes, spec, &hashes, &there.splits)?;
+        let row_bytes = match recipe.row_bytes() {
+            Some(bytes) => RowBytes::Same(bytes),
+            None => RowBytes::OfFiles(pipeline::file_lengths(&discovery, spec, pool)),
+        };
+        let plan = Plan::new(&discovery.records, &recipe, row_bytes, tails);
+        Ok(Inputs { discovery, recipe, hashes, plan, all })
     }
 
     /// Stands for everything that decides what the run writes, but the bytes of the files.
     pub(crate) fn checksum(&self) -> Checksum {
         let mut hasher = Hasher::new();
-        let settings = serde_json::to_vec(&(&self.spec, &self.discovery.classes));
+        let settings = serde_json::to_vec(&(self.recipe.spec(), &self.discovery.classes));
         hasher.write(&settings.expect("a spec has no maps with odd keys"));
         for record in &self.discovery.records {
             hasher.write(record.key.as_bytes());
@@ -116,9 +117,8 @@ impl Inputs {
         draft: &mut Draft,
         rejects: Vec<Reject>,
     ) -> Result<Vec<Reject>, Error> {
-        let Inputs { discovery, plan, spec, hashes, all } = self;
-        let resized = spec.size.map(|_| Ok::<_, SpecError>((Elements::of(spec)?, Method::of(spec)?))).transpose()?;
-        let job = Job { discovery, plan, spec, resized, pages: draft.columns().pages(), options, hashes, inputs: *all };
+        let Inputs { discovery, plan, recipe, hashes, all } = self;
+        let job = Job { discovery, plan, recipe, pages: recipe.layout().pages(), options, hashes, inputs: *all };
         pipeline::write_shards(&job, pool, draft, rejects)
     }
 
@@ -141,13 +141,4 @@ impl Inputs {
         let summary = Summary::of(begin, &self.discovery, unchanged, rejects, splits);
         Summary { dry_run: true, committed: false, ..summary }
     }
-}
-
-fn row_bytes(discovery: &Discovery, spec: &Spec, pool: &rayon::ThreadPool) -> Result<RowBytes, SpecError> {
-    Ok(match TensorShape::of(spec)? {
-        Some(shape) => {
-            RowBytes::Same(Encoder::of(spec).map_or(shape.bytes(), |encoder| encoder.typical_bytes(shape.bytes())))
-        }
-        None => RowBytes::OfFiles(pipeline::file_lengths(discovery, spec, pool)),
-    })
 }

@@ -11,9 +11,8 @@ use crate::dataset::names::CARD;
 use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
 use crate::dataset::reject::{read_rejects, to_lines};
 use crate::error::Error;
-use crate::format::columns::Columns;
+use crate::format::row_layout::RowLayout;
 use crate::format::shard;
-use crate::format::tensor::TensorShape;
 
 /// Brings back the version of the dataset in `folder` before the last append. Returns the version
 /// before the rollback and after it.
@@ -23,7 +22,7 @@ use crate::format::tensor::TensorShape;
 pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
     let (mut output, there) = Output::of_dataset(folder)?;
     let Some(previous) = there.previous.clone() else { return Err(Error::NoHistory(folder.to_owned())) };
-    let pages = Columns::new(&there.spec, &previous.classes)?.pages();
+    let layout = RowLayout::new(&there.spec)?;
     let mut next = Manifest { version: previous, unfinished: None, previous: None, ..there.clone() };
     let mut staged = Vec::new();
     for info in next.version.splits.values_mut() {
@@ -36,7 +35,7 @@ pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
             }
             shard::copy_beginning(&path, earlier.bytes, &output.staging().join(&earlier.file))
                 .map_err(|error| error.or_disk_full(earlier.bytes))?;
-            read_back(output.staging(), earlier, there.spec.format, pages)
+            read_back(output.staging(), earlier, there.spec.format, layout.pages())
                 .map_err(|reason| Error::damaged(&path, reason))?;
             staged.push(earlier.file.clone());
         }
@@ -51,7 +50,7 @@ pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
         output.stage(REJECTS, &to_lines(&rejects))?;
         staged.push(REJECTS.to_owned());
     }
-    output.stage(CARD, &card(&next, TensorShape::of(&there.spec)?))?;
+    output.stage(CARD, &card(&next, layout.shape()))?;
     staged.push(CARD.to_owned());
     output.commit(&staged, next.clone())?;
     Ok((there.version, next.version))

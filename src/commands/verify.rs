@@ -17,8 +17,8 @@ use crate::dataset::names::REJECTS;
 use crate::dataset::names::is_committing;
 use crate::dataset::reject::read_rejects;
 use crate::error::Error;
-use crate::format::columns::Columns;
 use crate::format::page::PageLayout;
+use crate::format::row_layout::RowLayout;
 use crate::format::sha256::Sha256;
 use crate::format::shard::{Footer, ShardInfo};
 use crate::pipeline;
@@ -73,7 +73,7 @@ pub fn verify(folder: &Path, sources: &[PathBuf], options: &RunOptions) -> Resul
         return Err(Error::Committing(folder.to_owned()));
     }
     let manifest = Manifest::read(folder)?.ok_or_else(|| Error::NoDataset(folder.to_owned()))?;
-    let pages = Columns::new(&manifest.spec, &manifest.version.classes)?.pages();
+    let pages = RowLayout::new(&manifest.spec)?.pages();
     let pool = pipeline::threads(options)?;
     let shards: Vec<&ShardInfo> = manifest.version.shards().collect();
     let format = manifest.spec.format;

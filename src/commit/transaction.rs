@@ -11,6 +11,7 @@ use crate::dataset::reject::{Reject, read_rejects, to_lines};
 use crate::dataset::statistics::Statistics;
 use crate::error::Error;
 use crate::format::columns::Columns;
+use crate::format::row_layout::RowLayout;
 use crate::format::shard::{self, Checksum, Footer, ShardInfo, ShardWriter, shard_name, shard_number};
 use crate::format::tensor::TensorShape;
 use crate::spec::Split;
@@ -48,14 +49,15 @@ impl Draft {
         output: Output,
         manifest: Manifest,
         commits: Commits,
+        layout: &RowLayout,
         (run, shards): (Checksum, usize),
         kept_rejects: Vec<Reject>,
-    ) -> Result<Draft, Error> {
-        let (spec, classes) = (&manifest.spec, &manifest.version.classes);
-        let (columns, shape) = (Columns::new(spec, classes)?, TensorShape::of(spec)?);
+    ) -> Draft {
+        let columns = Columns::new(layout, &manifest.spec, &manifest.version.classes);
+        let shape = layout.shape();
         let done = manifest.unfinished.map_or(0, |unfinished| unfinished.shards);
         let (left, staged) = (shards - done, Vec::new());
-        Ok(Draft { output, manifest, columns, shape, commits, run, done, left, kept_rejects, staged })
+        Draft { output, manifest, columns, shape, commits, run, done, left, kept_rejects, staged }
     }
 
     /// The columns of its shards.

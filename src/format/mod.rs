@@ -6,6 +6,7 @@ pub(crate) mod disk;
 pub(crate) mod keys;
 pub mod page;
 pub mod row_counts;
+pub mod row_layout;
 pub(crate) mod sha256;
 pub mod shard;
 pub mod tensor;

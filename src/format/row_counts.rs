@@ -32,7 +32,7 @@ pub struct RowCounts {
 
 impl RowCounts {
     /// The row counts of a spec whose tensors have so many bytes.
-    pub fn of(spec: &Spec, row_bytes: usize) -> RowCounts {
+    pub fn new(spec: &Spec, row_bytes: usize) -> RowCounts {
         let page = (PAGE_BYTES / row_bytes).clamp(1, PAGE_ROWS);
         let elements = row_bytes / spec.dtype.bytes();
         let row_group = fit(spec.row_group_bytes, page, row_bytes, elements);

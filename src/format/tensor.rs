@@ -29,7 +29,7 @@ impl TensorShape {
     ///
     /// # Errors
     /// If a tensor has more than [`MAX_ELEMENTS`] elements, or a few less if they have four bytes.
-    pub fn of(spec: &Spec) -> Result<Option<TensorShape>, SpecError> {
+    pub fn new(spec: &Spec) -> Result<Option<TensorShape>, SpecError> {
         let Some(size) = spec.size else { return Ok(None) };
         let (height, width) = (size.height() as usize, size.width() as usize);
         let channels = spec.channels.count();

@@ -50,7 +50,7 @@ impl Elements {
     /// # Errors
     /// If integers are to be scaled or normalized, gray by numbers of three channels, or another scale than that of
     /// ImageNet's numbers by those.
-    pub(crate) fn of(spec: &Spec) -> Result<Elements, SpecError> {
+    pub(crate) fn new(spec: &Spec) -> Result<Elements, SpecError> {
         let (mean, std) = (spec.mean.as_ref().map(|mean| mean.numbers()), spec.std.as_ref().map(|std| std.numbers()));
         let settings =
             [("scale", spec.scale.is_some()), ("mean", mean.is_some()), ("standard deviation", std.is_some())];
@@ -264,11 +264,11 @@ mod tests {
     fn tensor(samples: &[u8], edit: impl FnOnce(&mut Spec)) -> Vec<u8> {
         let mut spec = Spec::new("1x2".parse().unwrap());
         edit(&mut spec);
-        let elements = Elements::of(&spec).unwrap();
+        let elements = Elements::new(&spec).unwrap();
         let mut slot = vec![0xAA; elements.elements * spec.dtype.bytes()];
         let samples = Samples::U8(samples);
         let pixels = Pixels { width: 2, height: 1, samples, source_width: 2, source_height: 1 };
-        Filler::new(&spec, elements, Method::of(&spec).unwrap()).fill(&pixels, &mut slot).unwrap();
+        Filler::new(&spec, elements, Method::new(&spec).unwrap()).fill(&pixels, &mut slot).unwrap();
         slot
     }
 
@@ -320,7 +320,7 @@ mod tests {
         let refused = |edit: fn(&mut Spec)| {
             let mut spec = Spec::new("1".parse().unwrap());
             edit(&mut spec);
-            Elements::of(&spec).unwrap_err().to_string()
+            Elements::new(&spec).unwrap_err().to_string()
         };
         assert_eq!(refused(|spec| spec.scale = Some(Scale::Unit)), "elements of type `u8` have no scale");
         let gray = |spec: &mut Spec| {

@@ -24,58 +24,20 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// Finds settings that have no meaning for encoded images, or only for them.
+    /// The encoder of the resized images of a spec; none if it stores something else.
     ///
     /// # Errors
-    /// If there are any.
-    pub(crate) fn check(spec: &Spec) -> Result<(), SpecError> {
-        if spec.storage != Storage::Encoded {
-            let settings = [("encoding", spec.encoding.is_some()), ("quality", spec.quality.is_some())];
-            let set = settings.into_iter().find(|(_, is_set)| *is_set);
-            return match (set, spec.size) {
-                (Some((what, _)), _) => Err(SpecError::NotEncoded(what)),
-                (None, None) => Err(SpecError::NoSize),
-                (None, Some(_)) => Ok(()),
-            };
-        }
-        let tensors = [
-            ("type but u8", spec.dtype != Dtype::U8),
-            ("layout but hwc", spec.layout != Layout::Hwc),
-            ("scale", spec.scale.is_some()),
-            ("mean", spec.mean.is_some()),
-            ("standard deviation", spec.std.is_some()),
-        ];
-        if let Some((what, _)) = tensors.into_iter().find(|(_, is_set)| *is_set) {
-            return Err(SpecError::NoTensors(what));
-        }
-        let Some(size) = spec.size else {
-            return match changes(spec) {
-                Some(what) => Err(SpecError::Untouched(what)),
-                None if spec.limits.file_bytes.0 > MOST_BYTES => Err(SpecError::StoredFileBytes { most: MOST_BYTES }),
-                None => Ok(()),
-            };
-        };
-        let encoding = spec.encoding.unwrap_or_default();
-        match (encoding, spec.channels, spec.quality) {
-            (Encoding::Jpeg, Channels::Rgba, _) => Err(SpecError::UnknownToEncoding { encoding, what: "alpha" }),
-            (Encoding::Png, _, Some(_)) => Err(SpecError::UnknownToEncoding { encoding, what: "quality" }),
-            (Encoding::Jpeg, ..) if size.height().max(size.width()) > JPEG_SIDE => {
-                Err(SpecError::JpegSide { most: JPEG_SIDE })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Of the resized images of a spec; none if it stores something else.
-    pub(crate) fn of(spec: &Spec) -> Option<Encoder> {
-        let size = spec.size.filter(|_| spec.storage == Storage::Encoded)?;
-        Some(Encoder {
+    /// If settings have no meaning for encoded images, or only for them.
+    pub(crate) fn new(spec: &Spec) -> Result<Option<Encoder>, SpecError> {
+        check(spec)?;
+        let size = spec.size.filter(|_| spec.storage == Storage::Encoded);
+        Ok(size.map(|size| Encoder {
             encoding: spec.encoding.unwrap_or_default(),
             quality: spec.quality.unwrap_or_default().into(),
             channels: spec.channels,
             height: size.height(),
             width: size.width(),
-        })
+        }))
     }
 
     /// About how many bytes a file takes of so many bytes of pixels, tables included: more of drawings, less of smooth
@@ -125,6 +87,48 @@ impl Encoder {
         });
         let write = || encoder.write_header()?.write_image_data(pixels);
         write().expect("an image of its size is written to memory");
+    }
+}
+
+/// Finds settings that have no meaning for encoded images, or only for them.
+///
+/// # Errors
+/// If there are any.
+fn check(spec: &Spec) -> Result<(), SpecError> {
+    if spec.storage != Storage::Encoded {
+        let settings = [("encoding", spec.encoding.is_some()), ("quality", spec.quality.is_some())];
+        let set = settings.into_iter().find(|(_, is_set)| *is_set);
+        return match (set, spec.size) {
+            (Some((what, _)), _) => Err(SpecError::NotEncoded(what)),
+            (None, None) => Err(SpecError::NoSize),
+            (None, Some(_)) => Ok(()),
+        };
+    }
+    let tensors = [
+        ("type but u8", spec.dtype != Dtype::U8),
+        ("layout but hwc", spec.layout != Layout::Hwc),
+        ("scale", spec.scale.is_some()),
+        ("mean", spec.mean.is_some()),
+        ("standard deviation", spec.std.is_some()),
+    ];
+    if let Some((what, _)) = tensors.into_iter().find(|(_, is_set)| *is_set) {
+        return Err(SpecError::NoTensors(what));
+    }
+    let Some(size) = spec.size else {
+        return match changes(spec) {
+            Some(what) => Err(SpecError::Untouched(what)),
+            None if spec.limits.file_bytes.0 > MOST_BYTES => Err(SpecError::StoredFileBytes { most: MOST_BYTES }),
+            None => Ok(()),
+        };
+    };
+    let encoding = spec.encoding.unwrap_or_default();
+    match (encoding, spec.channels, spec.quality) {
+        (Encoding::Jpeg, Channels::Rgba, _) => Err(SpecError::UnknownToEncoding { encoding, what: "alpha" }),
+        (Encoding::Png, _, Some(_)) => Err(SpecError::UnknownToEncoding { encoding, what: "quality" }),
+        (Encoding::Jpeg, ..) if size.height().max(size.width()) > JPEG_SIDE => {
+            Err(SpecError::JpegSide { most: JPEG_SIDE })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -5,5 +5,6 @@ pub(crate) mod deinterleave;
 pub(crate) mod elements;
 pub(crate) mod encode;
 pub(crate) mod moments;
+pub mod recipe;
 pub(crate) mod resize;
 pub(crate) mod simd;

@@ -20,8 +20,7 @@ use crate::dataset::reject::Reject;
 use crate::error::{Error, RecordError};
 use crate::format::page::PageLayout;
 use crate::format::sha256::Sha256;
-use crate::image::elements::Elements;
-use crate::image::resize::Method;
+use crate::image::recipe::Recipe;
 use crate::plan::Plan;
 use crate::run::{Progress, RunOptions};
 use crate::source::discover::Discovery;
@@ -52,9 +51,7 @@ pub(crate) struct Job<'a> {
     /// How many there are, those included that are rows already.
     pub(crate) inputs: usize,
     pub(crate) plan: &'a Plan,
-    pub(crate) spec: &'a Spec,
-    /// How images are resized, and tensors made of them; none if files are stored as they are.
-    pub(crate) resized: Option<(Elements, Method)>,
+    pub(crate) recipe: &'a Recipe,
     /// None if images are encoded.
     pub(crate) pages: Option<PageLayout>,
     pub(crate) options: &'a RunOptions,

@@ -81,7 +81,7 @@ impl<'a> Writer<'a> {
         for (row, moments) in rows.into_iter().zip(&moments) {
             self.statistics.add(moments, row.label, row.source_width, row.source_height);
             // A row group of tensors ends where the plan says.
-            if ends_row_group(self.encoded, row.image.len(), self.job.spec) {
+            if ends_row_group(self.encoded, row.image.len(), self.job.recipe.spec()) {
                 self.write_row_group(&plan)?;
             }
             self.encoded += row.image.len();

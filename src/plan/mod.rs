@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use crate::dataset::place::Place;
 use crate::format::row_counts::RowCounts;
 use crate::format::shard::ShardInfo;
+use crate::image::recipe::Recipe;
 use crate::plan::split::Ranks;
 use crate::source::record::Record;
 use crate::spec::{Order, Spec, Split, Storage};
@@ -127,12 +128,10 @@ impl Plan {
     /// Otherwise a new shard begins. So an append copies no more than that, no row ever moves to
     /// another file, and of the shards of a split that appends began only the last is both shorter
     /// than two row groups and made of fewer than [`TAIL_ROW_GROUPS`].
-    pub fn of(records: &[Record], spec: &Spec, row_bytes: RowBytes, tails: &Tails) -> Plan {
+    pub fn new(records: &[Record], recipe: &Recipe, row_bytes: RowBytes, tails: &Tails) -> Plan {
+        let spec = recipe.spec();
         let is_encoded = spec.storage == Storage::Encoded;
-        let counts = match row_bytes {
-            RowBytes::Same(bytes) if !is_encoded => RowCounts::of(spec, bytes),
-            _ => RowCounts::ENCODED,
-        };
+        let counts = recipe.layout().counts();
         let room = |rows, bytes: u64| Room {
             rows: counts.shard.saturating_sub(rows),
             bytes: if is_encoded { spec.shard_bytes.0.saturating_sub(bytes) } else { u64::MAX },

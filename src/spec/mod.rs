@@ -16,11 +16,6 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::tensor::TensorShape;
-use crate::image::elements::Elements;
-use crate::image::encode::Encoder;
-use crate::image::resize::Method;
-
 pub use byte_size::ByteSize;
 pub use color::Color;
 pub use crop_ratio::CropRatio;
@@ -188,27 +183,6 @@ impl Spec {
         let ratio = if self.crop_ratio.is_whole() { String::new() } else { format!(" {}", self.crop_ratio) };
         let enlarged = if self.only_shrink { ", never enlarged" } else { "" };
         format!("fit {}{ratio}{enlarged}", self.fit)
-    }
-}
-
-impl Spec {
-    /// Finds settings that don't go together, or that this program was not built for.
-    ///
-    /// # Errors
-    /// If there are any.
-    pub fn check(&self) -> Result<(), SpecError> {
-        Encoder::check(self)?;
-        if self.jpeg_shrink.is_some() && self.jpeg_decoder == JpegDecoder::Zune {
-            return Err(SpecError::ShrinkingDecoder(self.jpeg_decoder));
-        }
-        if !cfg!(feature = "turbojpeg") && self.jpeg_decoder == JpegDecoder::LibjpegTurbo {
-            return Err(SpecError::MissingDecoder(self.jpeg_decoder));
-        }
-        if TensorShape::of(self)?.is_some() {
-            Elements::of(self)?;
-            Method::of(self)?;
-        }
-        Ok(())
     }
 }
 

@@ -11,11 +11,10 @@ use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
 
-use crate::error::Error;
 use crate::format::columns::image_files as encoded;
 use crate::format::keys;
 use crate::format::page::PageLayout;
-use crate::format::row_counts::RowCounts;
+use crate::format::row_layout::RowLayout;
 use crate::format::tensor::TensorShape;
 use crate::spec::{Compression, Encoding, Format, Spec, Storage};
 
@@ -47,10 +46,9 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// # Errors
-    /// If the tensor is too large.
-    pub fn new(spec: &Spec, classes: &[String]) -> Result<Columns, Error> {
-        let shape = TensorShape::of(spec)?.filter(|_| spec.storage != Storage::Encoded);
+    /// The columns of a dataset of this spec, laid out so, with these classes.
+    pub fn new(layout: &RowLayout, spec: &Spec, classes: &[String]) -> Columns {
+        let shape = layout.shape().filter(|_| layout.storage != Storage::Encoded);
         let metadata = HashMap::from([
             (
                 keys::HUGGINGFACE.to_owned(),
@@ -72,24 +70,15 @@ impl Columns {
             Field::new("source_width", DataType::Int32, false),
             Field::new("sha256", DataType::Utf8, false),
         ];
-        // In Arrow files pages are only pieces of a record batch, which the IPC writer compresses.
-        let (page_storage, page_compression) = match spec.format {
-            Format::Parquet => (spec.storage, spec.compression),
-            Format::Arrow => (Storage::Binary, Compression::None),
-        };
-        let pages = |shape: TensorShape| {
-            let rows = RowCounts::of(spec, shape.bytes()).page;
-            PageLayout::new(&shape, page_storage, page_compression, rows)
-        };
-        Ok(Columns {
+        Columns {
             schema: Arc::new(Schema::new_with_metadata(fields, metadata)),
             origin: Origin::Images,
             images: 0,
-            pages: shape.map(pages),
-            encoding: spec.encoding,
-            format: spec.format,
-            compression: spec.compression,
-        })
+            pages: layout.pages(),
+            encoding: layout.encoding,
+            format: layout.format,
+            compression: layout.compression,
+        }
     }
 
     /// The columns of a table that others wrote, in Parquet: `schema`, in which the column of this index

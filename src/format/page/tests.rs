@@ -10,7 +10,7 @@ fn layout(size: &str, storage: Storage, max_rows: usize) -> PageLayout {
 fn layout_of(dtype: Dtype, size: &str, storage: Storage, max_rows: usize) -> PageLayout {
     let size = size.parse::<Size>().unwrap();
     let spec = Spec { channels: Channels::Gray, dtype, ..Spec::new(size) };
-    PageLayout::new(&TensorShape::of(&spec).unwrap().unwrap(), storage, Compression::None, max_rows)
+    PageLayout::new(&TensorShape::new(&spec).unwrap().unwrap(), storage, Compression::None, max_rows)
 }
 
 fn page(layout: PageLayout, rows: &[&[u8]]) -> Page {

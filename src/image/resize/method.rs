@@ -93,7 +93,7 @@ impl Method {
     ///
     /// # Errors
     /// If the named library has no such filter, or what the spec asks for contradicts itself.
-    pub(crate) fn of(spec: &Spec) -> Result<Method, SpecError> {
+    pub(crate) fn new(spec: &Spec) -> Result<Method, SpecError> {
         if !spec.crop_ratio.is_whole() && spec.fit != Fit::ShortestSide {
             return Err(SpecError::CropRatioFit(spec.fit));
         }
