@@ -35,24 +35,17 @@
 
 #[cfg(feature = "cli")]
 pub mod cli;
+mod commands;
+mod commit;
 mod error;
+mod image;
 mod pipeline;
 mod plan;
-pub mod read;
 mod run;
-mod spec;
-
-pub mod format;
-
-mod dataset;
-
-mod commit;
-
 mod source;
 
-mod image;
-
-mod commands;
+pub use inlaid_format::read;
+use inlaid_format::{dataset, format, spec};
 
 pub use commands::append::{append, append_dry_run};
 pub use commands::compact::compact;
@@ -61,17 +54,13 @@ pub use commands::repack::{RepackSummary, repack};
 pub use commands::rollback::rollback;
 pub use commands::summary::{SplitSummary, Summary};
 pub use commands::verify::{Problem, Verification, verify};
-pub use dataset::manifest::{FORMAT_VERSION, Manifest, SplitInfo, Unfinished, Version};
-pub use dataset::moments::Moments;
-pub use dataset::names::{CARD, MANIFEST, REJECTS};
-pub use dataset::reject::Reject;
-pub use dataset::statistics::{Bin, Statistics};
-pub use error::{Error, RecordError, RepackError, Stage};
-pub use format::catch_panic::is_contained;
-pub use format::sha256::Sha256;
-pub use format::shard::{Checksum, ShardInfo};
+pub use error::{Error, FormatError, RecordError, RepackError};
 pub use image::recipe::Recipe;
-pub use read::{Batches, Dataset, Table};
+pub use inlaid_format::format::catch_panic::is_contained;
+pub use inlaid_format::spec::*;
+pub use inlaid_format::{
+    Batches, Bin, CARD, Checksum, Dataset, FORMAT_VERSION, MANIFEST, Manifest, Moments, REJECTS, Reject, Sha256,
+    ShardInfo, SplitInfo, Stage, Statistics, Table, Unfinished, Version,
+};
 pub use run::{History, MaxErrors, OnChanged, OnError, Overwrite, Progress, RunOptions};
 pub use source::notice::{Ignored, Notice};
-pub use spec::*;

@@ -12,9 +12,9 @@ use crate::commit::transaction::{Commits, Draft};
 use crate::dataset::manifest::{Manifest, Unfinished, Version};
 use crate::dataset::names::REJECTS;
 use crate::dataset::reject::{Reject, read_rejects};
-use crate::error::{Error, RecordError};
+use crate::error::{Error, FormatError, RecordError};
 use crate::format::sha256::Sha256;
-use crate::format::shard::{self, Footer, StoredRow};
+use crate::format::shard::{Footer, StoredRow};
 use crate::image::recipe::Recipe;
 use crate::pipeline;
 use crate::plan::Tails;
@@ -36,7 +36,7 @@ pub fn append(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<S
     refuse_overlap(sources, out)?;
     let (output, there) = Output::of_dataset(out)?;
     let pool = pipeline::threads(options)?;
-    let share_blocks = shard::shares_blocks(output.staging());
+    let share_blocks = output.shares_blocks();
     let mut append = Append::of(sources, out, &there, share_blocks, options, &pool)?;
     let kept = append.kept_rejects(read_rejects(&out.join(REJECTS))?);
     // Of the whole plan: also that of a run that is interrupted and continued more than once.
@@ -64,7 +64,7 @@ pub fn append(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<S
 pub fn append_dry_run(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
     refuse_overlap(sources, out)?;
-    let there = Manifest::read(out)?.ok_or_else(|| Error::NoDataset(out.to_owned()))?;
+    let there = Manifest::read(out)?.ok_or_else(|| FormatError::NoDataset(out.to_owned()))?;
     let pool = pipeline::threads(options)?;
     let mut append = Append::of(sources, out, &there, false, options, &pool)?;
     let rejects = append.inputs.skip_finished(append.unfinished, out)?;
@@ -237,8 +237,8 @@ fn set_aside(
             Ok(_) if options.on_changed == OnChanged::Stop => {
                 return Err(Error::ContentChanged { path: record.key.into() });
             }
-            Ok(_) => discovery.rejects.push(Reject::new(record.key.into(), RecordError::ContentChanged)),
-            Err(error) => discovery.rejects.push(Reject::new(record.key.into(), error)),
+            Ok(_) => discovery.rejects.push(RecordError::ContentChanged.reject(record.key.into())),
+            Err(error) => discovery.rejects.push(error.reject(record.key.into())),
         }
     }
     Ok(unchanged)

@@ -133,7 +133,7 @@ impl<'a> Merge<'a> {
             }
         }
         self.write()?;
-        self.shard.finish()
+        Ok(self.shard.finish()?)
     }
 
     /// Adds the rows of a row group, the first of which has this number in the table of its shard.

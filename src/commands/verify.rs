@@ -16,7 +16,7 @@ use crate::dataset::names::MANIFEST;
 use crate::dataset::names::REJECTS;
 use crate::dataset::names::is_committing;
 use crate::dataset::reject::read_rejects;
-use crate::error::Error;
+use crate::error::{Error, FormatError};
 use crate::format::page::PageLayout;
 use crate::format::row_layout::RowLayout;
 use crate::format::sha256::Sha256;
@@ -70,9 +70,9 @@ impl fmt::Display for Problem {
 pub fn verify(folder: &Path, sources: &[PathBuf], options: &RunOptions) -> Result<Verification, Error> {
     let begin = Instant::now();
     if is_committing(folder) {
-        return Err(Error::Committing(folder.to_owned()));
+        return Err(FormatError::Committing(folder.to_owned()).into());
     }
-    let manifest = Manifest::read(folder)?.ok_or_else(|| Error::NoDataset(folder.to_owned()))?;
+    let manifest = Manifest::read(folder)?.ok_or_else(|| FormatError::NoDataset(folder.to_owned()))?;
     let pages = RowLayout::new(&manifest.spec)?.pages();
     let pool = pipeline::threads(options)?;
     let shards: Vec<&ShardInfo> = manifest.version.shards().collect();
@@ -137,10 +137,10 @@ pub(crate) fn read_back(
 }
 
 /// What is wrong with a file that is named beside it.
-fn without_path(error: Error) -> String {
+fn without_path(error: FormatError) -> String {
     match error {
-        Error::Damaged { reason, .. } => reason,
-        Error::Io { source, .. } => source.to_string(),
+        FormatError::Damaged { reason, .. } => reason,
+        FormatError::Io { source, .. } => source.to_string(),
         other => other.to_string(),
     }
 }

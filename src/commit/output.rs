@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::commit::created_folder::CreatedFolder;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::names::{CARD, JOURNAL, LOCK, MANIFEST, PRIVATE, REJECTS, REJECTS_BEFORE, is_committing};
-use crate::error::Error;
+use crate::error::{Error, FormatError};
 use crate::format::disk;
+use crate::format::shard::shares_blocks;
 use crate::spec::Split;
 
 const STAGING: &str = "staging-";
@@ -87,10 +88,10 @@ impl Output {
     pub fn of_dataset(folder: &Path) -> Result<(Output, Manifest), Error> {
         // In this order, since a commit in progress removes its journal when the manifest is there.
         if !is_committing(folder) && !folder.join(MANIFEST).exists() {
-            return Err(Error::NoDataset(folder.to_owned()));
+            return Err(FormatError::NoDataset(folder.to_owned()).into());
         }
         let output = Output::claim(folder)?;
-        let manifest = output.current.clone().ok_or_else(|| Error::NoDataset(folder.to_owned()))?;
+        let manifest = output.current.clone().ok_or_else(|| FormatError::NoDataset(folder.to_owned()))?;
         output.check_shards()?;
         Ok((output, manifest))
     }
@@ -120,6 +121,13 @@ impl Output {
         self.staging.path()
     }
 
+    /// Whether the file system lets files share blocks, so that a copy costs nothing.
+    pub fn shares_blocks(&self) -> bool {
+        let file = || tempfile::tempfile_in(self.staging());
+        let files = file().and_then(|from| Ok((from, file()?)));
+        files.is_ok_and(|(from, to)| shares_blocks(&from, &to))
+    }
+
     /// The version that is there.
     pub fn current(&self) -> Option<&Manifest> {
         self.current.as_ref()
@@ -131,7 +139,7 @@ impl Output {
     /// If it can't be written.
     pub fn stage(&self, name: &str, text: &str) -> Result<(), Error> {
         let written = disk::write_file(&self.staging.path().join(name), text.as_bytes());
-        written.map_err(|error| error.or_disk_full(text.len() as u64))
+        Ok(written.map_err(|error| error.or_disk_full(text.len() as u64))?)
     }
 
     /// Makes the `staged` files part of the dataset, with the manifest of the `next` version as the
@@ -323,7 +331,7 @@ fn recover(folder: &Path, private: &Path) -> Result<(), Error> {
     let path = private.join(JOURNAL);
     match fs::read(&path) {
         Ok(text) => {
-            let damaged = |error: serde_json::Error| Error::Damaged { path: path.clone(), reason: error.to_string() };
+            let damaged = |error: serde_json::Error| FormatError::damaged(&path, error.to_string());
             let journal: Journal = serde_json::from_slice(&text).map_err(damaged)?;
             if let Some(file) = journal.foreign_file() {
                 return Err(Error::damaged(&path, format!("it names `{file}`, which is not in this folder")));
@@ -367,11 +375,11 @@ fn carry_out(folder: &Path, journal: &Journal) -> Result<(), Error> {
         }
     }
     disk::sync_folder(&folder.join(PRIVATE))?;
-    disk::sync_folder(folder)
+    Ok(disk::sync_folder(folder)?)
 }
 
 fn sync_folders(staging: &Path) -> Result<(), Error> {
     let folders = Split::ALL.iter().map(|split| split.as_str()).chain([PRIVATE]);
     folders.into_iter().try_for_each(|folder| disk::sync_folder(&staging.join(folder)))?;
-    disk::sync_folder(staging)
+    Ok(disk::sync_folder(staging)?)
 }

@@ -67,7 +67,7 @@ impl NewFolder {
     /// If the operating system refuses.
     pub(crate) fn make_room(&self, name: &str) -> Result<(), Error> {
         match self.new.join(name).parent() {
-            Some(folder) if !folder.exists() => disk::create_folder(folder),
+            Some(folder) if !folder.exists() => Ok(disk::create_folder(folder)?),
             _ => Ok(()),
         }
     }
@@ -84,7 +84,7 @@ impl NewFolder {
         if let Some(above) = &mut self.above {
             above.keep = true;
         }
-        self.place.parent().map_or(Ok(()), disk::sync_folder)
+        Ok(self.place.parent().map_or(Ok(()), disk::sync_folder)?)
     }
 }
 
@@ -155,11 +155,12 @@ fn clear(staging: &Path) -> Result<(), Error> {
         if !entries(staging)?.is_empty() {
             return Err(Error::ForeignFile(staging.to_owned()));
         }
-        return disk::write_file(&mark, b"").inspect_err(|_| {
+        let marked = disk::write_file(&mark, b"").inspect_err(|_| {
             // Nothing else is in it.
             let _ = fs::remove_file(&mark);
             let _ = fs::remove_dir(staging);
         });
+        return Ok(marked?);
     }
     match fs::remove_dir_all(staging.join(NEW)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", staging)(error)),
@@ -174,5 +175,5 @@ fn sync_all_in(folder: &Path) -> Result<(), Error> {
             sync_all_in(&entry.path())?;
         }
     }
-    disk::sync_folder(folder)
+    Ok(disk::sync_folder(folder)?)
 }

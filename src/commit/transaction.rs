@@ -76,13 +76,13 @@ impl Draft {
         match (place, shards) {
             (Place::Tail, [.., tail]) => {
                 let footer = Footer::of_shard(&self.output.folder().join(&tail.file), tail, self.columns.format())?;
-                shard::extend(self.output.staging(), tail.file.clone(), &self.columns, &footer)
+                Ok(shard::extend(self.output.staging(), tail.file.clone(), &self.columns, &footer)?)
             }
             (_, shards) => {
                 // Merged shards leave gaps in the numbers.
                 let number = shards.last().map_or(0, |last| shard_number(&last.file) + 1);
                 let name = shard_name(split, number, self.manifest.spec.format);
-                shard::create(self.output.staging(), name, &self.columns)
+                Ok(shard::create(self.output.staging(), name, &self.columns)?)
             }
         }
     }

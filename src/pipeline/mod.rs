@@ -63,7 +63,7 @@ pub(crate) struct Job<'a> {
 pub(crate) fn threads(options: &RunOptions) -> Result<rayon::ThreadPool, Error> {
     let threads = options.thread_count()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|n| format!("inlaid-worker-{n}"));
-    pool.build().map_err(|source| Error::Threads { threads, source })
+    pool.build().map_err(|error| Error::Threads { threads, source: std::io::Error::other(error) })
 }
 
 /// Hashes the files of all records; a file that can't be read is rejected and its record removed.
@@ -82,7 +82,7 @@ pub(crate) fn hash_contents(
                 kept.push(hash);
                 discovery.records.push(record);
             }
-            Err(error) => discovery.rejects.push(Reject::new(record.key.into(), error)),
+            Err(error) => discovery.rejects.push(error.reject(record.key.into())),
         }
     }
     Ok(kept)

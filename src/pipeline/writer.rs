@@ -107,7 +107,7 @@ impl<'a> Writer<'a> {
     }
 
     fn reject(&mut self, path: String, error: RecordError) -> Result<(), Error> {
-        self.rejects.push(Reject::new(path, error));
+        self.rejects.push(error.reject(path));
         self.job.options.check(&self.rejects, self.job.inputs)
     }
 

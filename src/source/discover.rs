@@ -141,7 +141,7 @@ impl Discovery {
 
     fn reject(&mut self, path: &Path, root: &Path, error: RecordError) {
         let key = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
-        self.rejects.push(Reject::new(key, error));
+        self.rejects.push(error.reject(key));
     }
 
     fn reject_unwalkable(&mut self, error: walkdir::Error, root: &Path) {
@@ -207,7 +207,7 @@ impl Discovery {
                 _ => None,
             };
             match beside {
-                Some(error) => self.rejects.push(Reject::new(record.key.into(), error)),
+                Some(error) => self.rejects.push(error.reject(record.key.into())),
                 None => {
                     record.split = top.filter(|_| folders == Folders::Splits).and_then(Split::from_folder_name);
                     self.records.push(record);
@@ -248,7 +248,7 @@ impl Discovery {
             let same = later.key == earlier.key;
             if same {
                 let taken_by = roots[earlier.source as usize].clone();
-                rejects.push(Reject::new(later.key.clone().into(), RecordError::DuplicateKey(taken_by)));
+                rejects.push(RecordError::DuplicateKey(taken_by).reject(later.key.clone().into()));
             }
             same
         });

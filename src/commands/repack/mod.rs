@@ -87,8 +87,8 @@ fn look(files: &BTreeMap<String, PathBuf>, spec: &RepackSpec, progress: &Progres
         if progress.is_stopped() {
             return Err(Error::Abandoned);
         }
-        let file = SourceFile::open(path)?;
-        let unfit = Error::repack;
+        let file = SourceFile::open(path).map_err(Error::source_file(path))?;
+        let (unfit, unread) = (Error::repack, |error| Error::source_file(path)(error));
         let (index, column) = Column::find(file.schema(), spec).map_err(unfit(path))?;
         match &first {
             Some((other, first)) if !first.fits(&column, spec) => {
@@ -97,14 +97,15 @@ fn look(files: &BTreeMap<String, PathBuf>, spec: &RepackSpec, progress: &Progres
             _ => {}
         }
         if tensors.is_none() {
-            let batch = file.batches(1)?.find(|batch| !batch.as_ref().is_ok_and(|batch| batch.num_rows() == 0));
-            let array = batch.transpose()?.map(|batch| batch.column(index).clone());
+            let batch =
+                file.batches(1).map_err(unread)?.find(|batch| !batch.as_ref().is_ok_and(|batch| batch.num_rows() == 0));
+            let array = batch.transpose().map_err(unread)?.map(|batch| batch.column(index).clone());
             tensors = Tensors::of(&column, spec, array.as_ref()).map_err(unfit(path))?;
         }
         if let Some(tensors) = &tensors {
             schema::repacked(file.schema(), index, tensors).map_err(unfit(path))?;
         }
-        rows += file.rows()?;
+        rows += file.rows().map_err(unread)?;
         first.get_or_insert((path, column));
     }
     let (path, column) = first.expect("there is a file");
@@ -120,13 +121,13 @@ fn repack_file(
     (tensors, spec): (&Tensors, &RepackSpec),
     progress: &Progress,
 ) -> Result<ShardInfo, Error> {
-    let file = SourceFile::open(path)?;
+    let file = SourceFile::open(path).map_err(Error::source_file(path))?;
     let (index, _) = Column::find(file.schema(), spec).map_err(Error::repack(path))?;
     let schema = schema::repacked(file.schema(), index, tensors).map_err(Error::repack(path))?;
     let mut packer = Packer::begin(folder, name, (schema, index), tensors, spec)?;
     let rows = packer.rows_at_a_time();
-    for batch in file.batches(rows)? {
-        let batch = batch?;
+    for batch in file.batches(rows).map_err(Error::source_file(path))? {
+        let batch = batch.map_err(Error::source_file(path))?;
         for start in (0..batch.num_rows()).step_by(rows) {
             if progress.is_stopped() {
                 return Err(Error::Abandoned);

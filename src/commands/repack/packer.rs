@@ -8,7 +8,7 @@ use arrow_select::concat::concat;
 
 use super::tensors::Tensors;
 use super::times;
-use crate::error::Error;
+use crate::error::{Error, FormatError};
 use crate::format::columns::Columns;
 use crate::format::page::{Page, PageBuffer, PageLayout};
 use crate::format::row_counts::RowCounts;
@@ -99,7 +99,7 @@ impl<'a> Packer<'a> {
     /// Completes the file.
     pub(super) fn finish(mut self) -> Result<ShardInfo, Error> {
         self.write()?;
-        self.shard.finish()
+        Ok(self.shard.finish()?)
     }
 
     fn add_to_group(&mut self, batch: &RecordBatch, path: &Path) -> Result<(), Error> {
@@ -108,7 +108,7 @@ impl<'a> Packer<'a> {
         let others = batch.columns().iter().enumerate().filter(|(index, _)| *index != self.index);
         for (pieces, (_, column)) in self.others.iter_mut().zip(others) {
             self.other_bytes += column.to_data().get_slice_memory_size().unwrap_or(0);
-            pieces.push(times::as_written(column).map_err(Error::write(&self.path))?);
+            pieces.push(times::as_written(column).map_err(FormatError::write(&self.path))?);
         }
         self.rows += batch.num_rows();
         self.rows_in_group += batch.num_rows();
@@ -136,7 +136,7 @@ impl<'a> Packer<'a> {
             concat(&pieces)
         };
         let others = self.others.iter_mut().map(|pieces| whole(std::mem::take(pieces)));
-        self.group.others = others.collect::<Result<_, _>>().map_err(Error::write(&self.path))?;
+        self.group.others = others.collect::<Result<_, _>>().map_err(FormatError::write(&self.path))?;
         self.shard.write_row_group(&mut self.group)?;
         self.group.others.clear();
         self.buffers.extend(self.group.pages.drain(..).map(Page::into_buffer));

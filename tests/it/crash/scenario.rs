@@ -237,7 +237,7 @@ impl Scenario {
         if manifest.is_some() && (self.effect == Effect::Adds || journal.is_none()) {
             match inlaid::Dataset::open(&self.out()) {
                 Ok(dataset) => assert_eq!(dataset.into_splits().values().map(|table| table.len()).sum::<usize>(), now),
-                Err(error) => assert!(matches!(error, inlaid::Error::EncodedImages(_)), "{error}"),
+                Err(error) => assert!(matches!(error, inlaid::FormatError::EncodedImages(_)), "{error}"),
             }
         }
         match self.effect {
