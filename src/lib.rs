@@ -60,7 +60,7 @@ pub use inlaid_format::format::catch_panic::is_contained;
 pub use inlaid_format::spec::*;
 pub use inlaid_format::{
     Batches, Bin, CARD, Checksum, Dataset, FORMAT_VERSION, MANIFEST, Manifest, Moments, REJECTS, Reject, Sha256,
-    ShardInfo, SplitInfo, Stage, Statistics, Table, Unfinished, Version,
+    ShardInfo, Snapshot, SplitInfo, Stage, Statistics, Table, Unfinished,
 };
 pub use run::{History, MaxErrors, OnChanged, OnError, Overwrite, Progress, RunOptions};
 pub use source::notice::{Ignored, Notice};

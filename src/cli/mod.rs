@@ -19,7 +19,7 @@ use std::sync::Once;
 
 use clap::Parser;
 
-use crate::{Error, FormatError, Version};
+use crate::{Error, FormatError, Snapshot};
 use args::{Arguments, Command, Dataset, Verify};
 use terminal::Terminal;
 
@@ -79,7 +79,7 @@ fn run_info(dataset: &Dataset) -> u8 {
 }
 
 /// A command that makes another version of a dataset.
-fn run_change(dataset: &Dataset, change: impl FnOnce(&Path) -> Result<(Version, Version), Error>) -> u8 {
+fn run_change(dataset: &Dataset, change: impl FnOnce(&Path) -> Result<(Snapshot, Snapshot), Error>) -> u8 {
     report(change(&dataset.folder), |(before, after)| report::change(before, after, &dataset.folder, dataset.json))
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::Written;
 use crate::{
-    ByteSize, Error, Filter, FormatError, RepackError, RepackSummary, SpecError, Summary, Verification, Version,
+    ByteSize, Error, Filter, FormatError, RepackError, RepackSummary, Snapshot, SpecError, Summary, Verification,
 };
 
 /// The exit code of a run that stopped.
@@ -125,11 +125,11 @@ pub fn verification(verification: &Verification, folder: &Path, json: bool) -> u
 }
 
 /// Prints how a dataset was changed, and returns the exit code.
-pub fn change(before: &Version, after: &Version, folder: &Path, json: bool) -> u8 {
+pub fn change(before: &Snapshot, after: &Snapshot, folder: &Path, json: bool) -> u8 {
     let text = match json {
         true => serde_json::to_string_pretty(after).expect("a version has no maps with odd keys") + "\n",
         false => {
-            let held = |version: &Version| format!("{} rows in {}", version.rows(), files(version.shards().count()));
+            let held = |held: &Snapshot| format!("{} rows in {}", held.rows(), files(held.shards().count()));
             let (number, folder) = (after.dataset_version, folder.display());
             visible(&format!("version {number}: {}, before: {}: `{folder}`\n", held(after), held(before)))
         }

@@ -8,8 +8,8 @@ use std::time::Instant;
 use crate::commands::planned_run::Inputs;
 use crate::commands::summary::{SplitSummary, Summary};
 use crate::commit::output::{Output, refuse_overlap};
-use crate::commit::transaction::{Commits, Draft};
-use crate::dataset::manifest::{Manifest, Unfinished, Version};
+use crate::commit::transaction::{Commits, Transaction};
+use crate::dataset::manifest::{Manifest, Snapshot, Unfinished};
 use crate::dataset::names::REJECTS;
 use crate::dataset::reject::{Reject, read_rejects};
 use crate::error::{Error, FormatError, RecordError};
@@ -43,15 +43,15 @@ pub fn append(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<S
     let run = (append.inputs.checksum(), append.inputs.shards());
     let rejects = append.inputs.skip_finished(append.unfinished, out)?;
 
-    let mut draft =
-        Draft::new(output, append.manifest(&there), Commits::EachShard, append.inputs.recipe.layout(), run, kept);
-    let rejects = append.inputs.write(&pool, options, &mut draft, rejects)?;
+    let mut transaction =
+        Transaction::new(output, append.manifest(&there), Commits::EachShard, append.inputs.recipe.layout(), run, kept);
+    let rejects = append.inputs.write(&pool, options, &mut transaction, rejects)?;
     if options.history == History::Drop {
-        draft.drop_history();
+        transaction.drop_history();
     }
-    let committed = draft.is_changed(&rejects)?;
-    let after = if committed { draft.finish(&rejects)? } else { there.clone() };
-    let splits = SplitSummary::of(&there.version.splits, &after.version.splits);
+    let committed = transaction.is_changed(&rejects)?;
+    let after = if committed { transaction.finish(&rejects)? } else { there.clone() };
+    let splits = SplitSummary::of(&there.snapshot.splits, &after.snapshot.splits);
     let summary = Summary::of(begin, &append.inputs.discovery, append.unchanged_rows(), &rejects, splits);
     Ok(Summary { committed, ..summary })
 }
@@ -68,14 +68,14 @@ pub fn append_dry_run(sources: &[PathBuf], out: &Path, options: &RunOptions) -> 
     let pool = pipeline::threads(options)?;
     let mut append = Append::of(sources, out, &there, false, options, &pool)?;
     let rejects = append.inputs.skip_finished(append.unfinished, out)?;
-    Ok(append.inputs.dry_summary(begin, append.unchanged_rows(), &rejects, &there.version.splits))
+    Ok(append.inputs.dry_summary(begin, append.unchanged_rows(), &rejects, &there.snapshot.splits))
 }
 
 /// What an append adds to a dataset.
 struct Append {
     inputs: Inputs,
     /// The version that it adds to.
-    base: Version,
+    base: Snapshot,
     /// The run that it continues.
     unfinished: Option<Unfinished>,
     /// Whether another run was interrupted that nobody will continue.
@@ -96,7 +96,7 @@ impl Append {
         pool: &rayon::ThreadPool,
     ) -> Result<Append, Error> {
         let recipe = Recipe::new(&there.spec)?;
-        let to = |base: &Version| {
+        let to = |base: &Snapshot| {
             let spec = &there.spec;
             let mut discovery = discover(sources, spec, options)?;
             let stored = find_rows(folder, there, base, &discovery.records)?;
@@ -122,11 +122,11 @@ impl Append {
         if let (Some(unfinished), Some(previous)) = (there.unfinished, &there.previous) {
             let same = to(previous)?;
             if same.inputs.checksum() == unfinished.run {
-                let added = there.version.rows() - previous.rows();
+                let added = there.snapshot.rows() - previous.rows();
                 return Ok(Append { unfinished: Some(unfinished), added, ..same });
             }
         }
-        let mut append = to(&there.version)?;
+        let mut append = to(&there.snapshot)?;
         append.gives_up = there.unfinished.is_some();
         if append.gives_up {
             append.inputs.discovery.notices.push(Notice::GivenUp);
@@ -163,9 +163,9 @@ impl Append {
             }
             manifest.unfinished = None;
             manifest.previous = Some(self.base.clone());
-            manifest.version.dataset_version += 1;
+            manifest.snapshot.dataset_version += 1;
         }
-        manifest.version.classes.clone_from(&self.inputs.discovery.classes);
+        manifest.snapshot.classes.clone_from(&self.inputs.discovery.classes);
         manifest
     }
 }
@@ -184,7 +184,7 @@ fn discover(sources: &[PathBuf], spec: &Spec, options: &RunOptions) -> Result<Di
 }
 
 /// The last shard of every split.
-fn tails(base: &Version, share_blocks: bool) -> Tails {
+fn tails(base: &Snapshot, share_blocks: bool) -> Tails {
     let shards = base.splits.iter().filter_map(|(split, info)| Some((*split, info.shards.last()?.clone())));
     Tails { shards: shards.collect(), share_blocks }
 }
@@ -193,11 +193,11 @@ fn tails(base: &Version, share_blocks: bool) -> Tails {
 fn find_rows(
     folder: &Path,
     there: &Manifest,
-    base: &Version,
+    base: &Snapshot,
     records: &[Record],
 ) -> Result<BTreeMap<usize, Option<Sha256>>, Error> {
     let mut found = BTreeMap::new();
-    for (split, info) in &there.version.splits {
+    for (split, info) in &there.snapshot.splits {
         // Rows behind those of the base were added since.
         let mut left = base.splits.get(split).map_or(0, |base| base.rows);
         for shard in &info.shards {

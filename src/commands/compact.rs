@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::commit::output::Output;
 use crate::dataset::card::card;
-use crate::dataset::manifest::Version;
+use crate::dataset::manifest::Snapshot;
 use crate::dataset::names::CARD;
 use crate::error::Error;
 use crate::format::columns::{Columns, Row};
@@ -27,17 +27,17 @@ use crate::spec::{Spec, Storage};
 ///
 /// # Errors
 /// If there is no dataset, a run on it was interrupted, it is damaged or can't be written to.
-pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
+pub fn compact(folder: &Path) -> Result<(Snapshot, Snapshot), Error> {
     let (mut output, there) = Output::of_dataset(folder)?;
     if there.unfinished.is_some() {
         return Err(Error::Unfinished(folder.to_owned()));
     }
     let layout = RowLayout::new(&there.spec)?;
-    let columns = Columns::new(&layout, &there.spec, &there.version.classes);
+    let columns = Columns::new(&layout, &there.spec, &there.snapshot.classes);
     let counts = layout.counts();
 
     let (mut next, mut staged) = (there.clone(), Vec::new());
-    for info in next.version.splits.values_mut() {
+    for info in next.snapshot.splits.values_mut() {
         for group in groups(std::mem::take(&mut info.shards), &there.spec, counts) {
             let open = |shard: &ShardInfo| Footer::of_shard(&folder.join(&shard.file), shard, columns.format());
             let footers = group.iter().map(open).collect::<Result<Vec<_>, _>>()?;
@@ -67,14 +67,14 @@ pub fn compact(folder: &Path) -> Result<(Version, Version), Error> {
         info.count();
     }
     if staged.is_empty() && there.previous.is_none() {
-        return Ok((there.version.clone(), there.version));
+        return Ok((there.snapshot.clone(), there.snapshot));
     }
     next.previous = None;
-    next.version.dataset_version += 1;
+    next.snapshot.dataset_version += 1;
     output.stage(CARD, &card(&next, layout.shape()))?;
     staged.push(CARD.to_owned());
     output.commit(&staged, next.clone())?;
-    Ok((there.version, next.version))
+    Ok((there.snapshot, next.snapshot))
 }
 
 /// A shard that is made of others.

@@ -6,8 +6,8 @@ use std::time::Instant;
 use crate::commands::planned_run::Inputs;
 use crate::commands::summary::{SplitSummary, Summary};
 use crate::commit::output::{self, Output, refuse_overlap};
-use crate::commit::transaction::{Commits, Draft};
-use crate::dataset::manifest::{FORMAT_VERSION, Manifest, Version};
+use crate::commit::transaction::{Commits, Transaction};
+use crate::dataset::manifest::{FORMAT_VERSION, Manifest, Snapshot};
 use crate::dataset::names::REJECTS;
 use crate::dataset::reject::read_rejects;
 use crate::error::Error;
@@ -40,18 +40,19 @@ pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
 
     let (manifest, commits) = match Start::of(run, output.current(), out, options)? {
         Start::New => (first_manifest(&inputs, run, 1), Commits::EachShard),
-        Start::Replaces(old) => (first_manifest(&inputs, run, old.version.dataset_version + 1), Commits::AtEnd),
+        Start::Replaces(old) => (first_manifest(&inputs, run, old.snapshot.dataset_version + 1), Commits::AtEnd),
         Start::Continues(old) => (old.clone(), Commits::EachShard),
         Start::Complete(old) => return complete(begin, &inputs, old, out),
     };
-    let before = manifest.version.splits.clone();
+    let before = manifest.snapshot.splits.clone();
     let shards = inputs.shards();
     let earlier = inputs.skip_finished(manifest.unfinished, out)?;
     let unchanged = before.values().map(|info| info.rows).sum();
 
-    let mut draft = Draft::new(output, manifest, commits, inputs.recipe.layout(), (run, shards), Vec::new());
-    let rejects = inputs.write(&pool, options, &mut draft, earlier)?;
-    if draft.is_empty() {
+    let mut transaction =
+        Transaction::new(output, manifest, commits, inputs.recipe.layout(), (run, shards), Vec::new());
+    let rejects = inputs.write(&pool, options, &mut transaction, earlier)?;
+    if transaction.is_empty() {
         let first = rejects.first().expect("inputs without rows are rejects");
         return Err(Error::NothingUsable {
             inputs: inputs.discovery.inputs(),
@@ -59,8 +60,8 @@ pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
             detail: first.detail.clone(),
         });
     }
-    let manifest = draft.finish(&rejects)?;
-    let splits = SplitSummary::of(&before, &manifest.version.splits);
+    let manifest = transaction.finish(&rejects)?;
+    let splits = SplitSummary::of(&before, &manifest.snapshot.splits);
     Ok(Summary::of(begin, &inputs.discovery, unchanged, &rejects, splits))
 }
 
@@ -107,7 +108,7 @@ fn discover(
         return Err(Error::NoImages(sources.to_vec()));
     }
     let recipe = resolve(recipe, &discovery)?;
-    Inputs::of(discovery, recipe, options, pool, (&Version::default(), 0), &Tails::default())
+    Inputs::of(discovery, recipe, options, pool, (&Snapshot::default(), 0), &Tails::default())
 }
 
 /// The manifest that a conversion begins with.
@@ -118,7 +119,7 @@ fn first_manifest(inputs: &Inputs, run: Checksum, dataset_version: u64) -> Manif
         tool: format!("inlaid {}", env!("CARGO_PKG_VERSION")),
         spec: inputs.recipe.spec().clone(),
         conversion: Some(run),
-        version: Version { dataset_version, classes, ..Version::default() },
+        snapshot: Snapshot { dataset_version, classes, ..Snapshot::default() },
         unfinished: None,
         previous: None,
     }
@@ -127,8 +128,8 @@ fn first_manifest(inputs: &Inputs, run: Checksum, dataset_version: u64) -> Manif
 /// What a conversion says that has nothing to do.
 fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, out: &Path) -> Result<Summary, Error> {
     let rejects = read_rejects(&out.join(REJECTS))?;
-    let splits = SplitSummary::of(&there.version.splits, &there.version.splits);
-    let summary = Summary::of(begin, &inputs.discovery, there.version.rows(), &rejects, splits);
+    let splits = SplitSummary::of(&there.snapshot.splits, &there.snapshot.splits);
+    let summary = Summary::of(begin, &inputs.discovery, there.snapshot.rows(), &rejects, splits);
     Ok(Summary { committed: false, ..summary })
 }
 
@@ -144,8 +145,8 @@ pub fn dry_run(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
     let pool = pipeline::threads(options)?;
     let mut inputs = discover(sources, recipe, options, &pool)?;
     let (unfinished, version) = match Start::of(inputs.checksum(), there.as_ref(), out, options)? {
-        Start::New | Start::Replaces(_) => (None, &Version::default()),
-        Start::Continues(there) => (there.unfinished, &there.version),
+        Start::New | Start::Replaces(_) => (None, &Snapshot::default()),
+        Start::Continues(there) => (there.unfinished, &there.snapshot),
         Start::Complete(there) => return Ok(Summary { dry_run: true, ..complete(begin, &inputs, there, out)? }),
     };
     let rejects = inputs.skip_finished(unfinished, out)?;

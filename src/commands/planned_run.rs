@@ -8,8 +8,8 @@ use std::time::Instant;
 use twox_hash::xxhash3_128::Hasher;
 
 use crate::commands::summary::{SplitSummary, Summary};
-use crate::commit::transaction::Draft;
-use crate::dataset::manifest::{SplitInfo, Unfinished, Version};
+use crate::commit::transaction::Transaction;
+use crate::dataset::manifest::{Snapshot, SplitInfo, Unfinished};
 use crate::dataset::names::REJECTS;
 use crate::dataset::place::Place;
 use crate::dataset::reject::{Reject, read_rejects};
@@ -45,7 +45,7 @@ impl Inputs {
         recipe: Recipe,
         options: &RunOptions,
         pool: &rayon::ThreadPool,
-        (there, unchanged): (&Version, usize),
+        (there, unchanged): (&Snapshot, usize),
         tails: &Tails,
     ) -> Result<Inputs, Error> {
         let spec = recipe.spec();
@@ -114,12 +114,12 @@ impl Inputs {
         &self,
         pool: &rayon::ThreadPool,
         options: &RunOptions,
-        draft: &mut Draft,
+        transaction: &mut Transaction,
         rejects: Vec<Reject>,
     ) -> Result<Vec<Reject>, Error> {
         let Inputs { discovery, plan, recipe, hashes, all } = self;
         let job = Job { discovery, plan, recipe, pages: recipe.layout().pages(), options, hashes, inputs: *all };
-        pipeline::write_shards(&job, pool, draft, rejects)
+        pipeline::write_shards(&job, pool, transaction, rejects)
     }
 
     /// What would come of it, if every image could be used, with these rejects to begin with.

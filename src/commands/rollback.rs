@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::commands::verify::read_back;
 use crate::commit::output::Output;
 use crate::dataset::card::card;
-use crate::dataset::manifest::{Manifest, Version};
+use crate::dataset::manifest::{Manifest, Snapshot};
 use crate::dataset::names::CARD;
 use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
 use crate::dataset::reject::{read_rejects, to_lines};
@@ -19,16 +19,16 @@ use crate::format::shard;
 ///
 /// # Errors
 /// If there is no dataset, it keeps no earlier version, it is damaged or can't be written to.
-pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
+pub fn rollback(folder: &Path) -> Result<(Snapshot, Snapshot), Error> {
     let (mut output, there) = Output::of_dataset(folder)?;
     let Some(previous) = there.previous.clone() else { return Err(Error::NoHistory(folder.to_owned())) };
     let layout = RowLayout::new(&there.spec)?;
-    let mut next = Manifest { version: previous, unfinished: None, previous: None, ..there.clone() };
+    let mut next = Manifest { snapshot: previous, unfinished: None, previous: None, ..there.clone() };
     let mut staged = Vec::new();
-    for info in next.version.splits.values_mut() {
+    for info in next.snapshot.splits.values_mut() {
         for earlier in &mut info.shards {
             let path = folder.join(&earlier.file);
-            let now = there.version.shards().find(|now| now.file == earlier.file);
+            let now = there.snapshot.shards().find(|now| now.file == earlier.file);
             let now = now.ok_or_else(|| Error::damaged(&path, "the manifest has lost it since the last append"))?;
             if now == earlier {
                 continue;
@@ -41,8 +41,8 @@ pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
         }
         info.count();
     }
-    if next.version.rejects > 0 {
-        let (path, lines) = (folder.join(REJECTS_BEFORE), next.version.rejects);
+    if next.snapshot.rejects > 0 {
+        let (path, lines) = (folder.join(REJECTS_BEFORE), next.snapshot.rejects);
         let rejects = read_rejects(&path)?;
         if rejects.len() != lines {
             return Err(Error::damaged(&path, format!("it names {} inputs instead of {lines}", rejects.len())));
@@ -53,5 +53,5 @@ pub fn rollback(folder: &Path) -> Result<(Version, Version), Error> {
     output.stage(CARD, &card(&next, layout.shape()))?;
     staged.push(CARD.to_owned());
     output.commit(&staged, next.clone())?;
-    Ok((there.version, next.version))
+    Ok((there.snapshot, next.snapshot))
 }

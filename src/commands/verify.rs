@@ -75,7 +75,7 @@ pub fn verify(folder: &Path, sources: &[PathBuf], options: &RunOptions) -> Resul
     let manifest = Manifest::read(folder)?.ok_or_else(|| FormatError::NoDataset(folder.to_owned()))?;
     let pages = RowLayout::new(&manifest.spec)?.pages();
     let pool = pipeline::threads(options)?;
-    let shards: Vec<&ShardInfo> = manifest.version.shards().collect();
+    let shards: Vec<&ShardInfo> = manifest.snapshot.shards().collect();
     let format = manifest.spec.format;
     let read = |shard: &&ShardInfo| read_back(folder, shard, format, pages);
     let outcomes: Vec<Result<(), String>> = pool.install(|| shards.par_iter().map(read).collect());
@@ -93,7 +93,7 @@ pub fn verify(folder: &Path, sources: &[PathBuf], options: &RunOptions) -> Resul
         sources => Discovery::of(sources, &manifest.spec)?,
     };
     let mut rows = Rows { records: &discovery.records, ..Rows::default() };
-    for (&split, info) in &manifest.version.splits {
+    for (&split, info) in &manifest.snapshot.splits {
         found.check_split((folder, split, info), &manifest, &readable, &mut rows);
     }
     found.check_files(folder, &manifest)?;
@@ -190,7 +190,7 @@ impl Findings {
         readable: &BTreeSet<&str>,
         rows: &mut Rows<'_>,
     ) {
-        let mut labels = vec![0; manifest.version.classes.len()];
+        let mut labels = vec![0; manifest.snapshot.classes.len()];
         let mut whole = true;
         for shard in &info.shards {
             if !readable.contains(&*shard.file) {
@@ -207,7 +207,7 @@ impl Findings {
                 }
             };
             // It tells the classes of the time when it was written: later ones come after them.
-            if footer.classes().is_some_and(|names| !manifest.version.classes.starts_with(&names)) {
+            if footer.classes().is_some_and(|names| !manifest.snapshot.classes.starts_with(&names)) {
                 self.add(MANIFEST, format!("its classes are not those of `{}`", shard.file));
             }
             let (mut count, mut problems) = (0, Vec::new());
@@ -252,7 +252,7 @@ impl Findings {
         let own = dataset_files(manifest);
         for file in own.iter().filter(|file| !folder.join(file).exists()) {
             // A shard has been missed already.
-            if !manifest.version.shards().any(|shard| shard.file == **file) {
+            if !manifest.snapshot.shards().any(|shard| shard.file == **file) {
                 self.add(file, "it is missing");
             }
         }
@@ -267,14 +267,14 @@ impl Findings {
             }
         }
         match read_rejects(&folder.join(REJECTS)) {
-            Ok(rejects) if rejects.len() != manifest.version.rejects => {
-                let expected = manifest.version.rejects;
+            Ok(rejects) if rejects.len() != manifest.snapshot.rejects => {
+                let expected = manifest.snapshot.rejects;
                 self.add(REJECTS, format!("it names {} inputs instead of {expected}", rejects.len()));
             }
             Ok(_) => {}
             Err(error) => self.add(REJECTS, error.to_string()),
         }
-        if manifest.version.inputs != manifest.version.rows() + manifest.version.rejects {
+        if manifest.snapshot.inputs != manifest.snapshot.rows() + manifest.snapshot.rejects {
             self.add(MANIFEST, "its inputs are not the sum of rows and rejects");
         }
         Ok(())

@@ -101,7 +101,7 @@ impl Output {
     /// # Errors
     /// If one is not.
     pub fn check_shards(&self) -> Result<(), Error> {
-        for shard in self.current.iter().flat_map(|manifest| manifest.version.shards()) {
+        for shard in self.current.iter().flat_map(|manifest| manifest.snapshot.shards()) {
             let path = self.folder.join(&shard.file);
             let bytes = fs::metadata(&path).map_err(Error::io("read", &path))?.len();
             if bytes != shard.bytes {
@@ -171,10 +171,10 @@ impl Output {
 
         let private = self.folder.join(PRIVATE);
         let text = serde_json::to_vec_pretty(&journal).expect("a journal is made of strings");
-        let draft = self.staging.path().join(JOURNAL);
-        disk::write_file(&draft, &text).map_err(|error| error.or_disk_full(text.len() as u64))?;
+        let staged = self.staging.path().join(JOURNAL);
+        disk::write_file(&staged, &text).map_err(|error| error.or_disk_full(text.len() as u64))?;
         let place = private.join(JOURNAL);
-        disk::rename(&draft, &place).map_err(Error::io("create", &place))?;
+        disk::rename(&staged, &place).map_err(Error::io("create", &place))?;
         // From here on the commit is made, whatever happens.
         if let Some(created) = &mut self.created {
             created.keep = true;
@@ -191,8 +191,8 @@ impl Output {
 
 /// The files of a dataset, below its folder.
 pub(crate) fn dataset_files(manifest: &Manifest) -> Vec<String> {
-    let shards = manifest.version.shards().map(|shard| shard.file.clone());
-    let rejects = (manifest.version.rejects > 0).then(|| REJECTS.to_owned());
+    let shards = manifest.snapshot.shards().map(|shard| shard.file.clone());
+    let rejects = (manifest.snapshot.rejects > 0).then(|| REJECTS.to_owned());
     let before = manifest.previous.is_some().then(|| REJECTS_BEFORE.to_owned());
     shards.chain(rejects).chain(before).chain([CARD.to_owned(), MANIFEST.to_owned()]).collect()
 }

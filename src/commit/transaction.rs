@@ -26,7 +26,7 @@ pub(crate) enum Commits {
 }
 
 /// The version of a dataset that a run is making.
-pub(crate) struct Draft {
+pub(crate) struct Transaction {
     output: Output,
     /// What the next commit makes of the manifest.
     manifest: Manifest,
@@ -43,8 +43,8 @@ pub(crate) struct Draft {
     staged: Vec<String>,
 }
 
-impl Draft {
-    /// A draft that begins with what `manifest` says, for a run of `shards` shards.
+impl Transaction {
+    /// A transaction that begins with what `manifest` says, for a run of `shards` shards.
     pub(crate) fn new(
         output: Output,
         manifest: Manifest,
@@ -52,12 +52,12 @@ impl Draft {
         layout: &RowLayout,
         (run, shards): (Checksum, usize),
         kept_rejects: Vec<Reject>,
-    ) -> Draft {
-        let columns = Columns::new(layout, &manifest.spec, &manifest.version.classes);
+    ) -> Transaction {
+        let columns = Columns::new(layout, &manifest.spec, &manifest.snapshot.classes);
         let shape = layout.shape();
         let done = manifest.unfinished.map_or(0, |unfinished| unfinished.shards);
         let (left, staged) = (shards - done, Vec::new());
-        Draft { output, manifest, columns, shape, commits, run, done, left, kept_rejects, staged }
+        Transaction { output, manifest, columns, shape, commits, run, done, left, kept_rejects, staged }
     }
 
     /// The columns of its shards.
@@ -67,12 +67,12 @@ impl Draft {
 
     /// Whether it has no row.
     pub(crate) fn is_empty(&self) -> bool {
-        self.manifest.version.splits.is_empty()
+        self.manifest.snapshot.splits.is_empty()
     }
 
     /// Begins a shard.
     pub(crate) fn begin_shard(&self, split: Split, place: Place) -> Result<Box<dyn ShardWriter>, Error> {
-        let shards = self.manifest.version.splits.get(&split).map_or(&[][..], |info| &info.shards);
+        let shards = self.manifest.snapshot.splits.get(&split).map_or(&[][..], |info| &info.shards);
         match (place, shards) {
             (Place::Tail, [.., tail]) => {
                 let footer = Footer::of_shard(&self.output.folder().join(&tail.file), tail, self.columns.format())?;
@@ -98,8 +98,8 @@ impl Draft {
         self.done += 1;
         self.left -= 1;
         let Some((shard, statistics)) = shard else { return Ok(()) };
-        let info = self.manifest.version.splits.entry(split).or_default();
-        info.labels.resize(self.manifest.version.classes.len(), 0);
+        let info = self.manifest.snapshot.splits.entry(split).or_default();
+        info.labels.resize(self.manifest.snapshot.classes.len(), 0);
         info.labels.iter_mut().zip(&statistics.labels).for_each(|(rows, moments)| *rows += moments.rows);
         if info.shards.is_empty() {
             info.statistics = Some(Statistics::default());
@@ -126,8 +126,9 @@ impl Draft {
     /// Whether there is anything to commit: a row, another list of rejects, or the end of a run that
     /// was interrupted.
     pub(crate) fn is_changed(&self, rejects: &[Reject]) -> Result<bool, Error> {
-        let same =
-            |current: &Manifest| current.unfinished.is_none() && current.version.splits == self.manifest.version.splits;
+        let same = |current: &Manifest| {
+            current.unfinished.is_none() && current.snapshot.splits == self.manifest.snapshot.splits
+        };
         Ok(!self.output.current().is_some_and(same)
             || self.all_rejects(rejects) != read_rejects(&self.output.folder().join(REJECTS))?)
     }
@@ -148,8 +149,8 @@ impl Draft {
     fn commit(&mut self, unfinished: Option<Unfinished>, rejects: &[Reject]) -> Result<(), Error> {
         let all = self.all_rejects(rejects);
         self.manifest.unfinished = unfinished;
-        self.manifest.version.rejects = all.len();
-        self.manifest.version.inputs = self.manifest.version.rows() + all.len();
+        self.manifest.snapshot.rejects = all.len();
+        self.manifest.snapshot.inputs = self.manifest.snapshot.rows() + all.len();
         if !all.is_empty() {
             self.output.stage(REJECTS, &to_lines(&all))?;
             self.staged.push(REJECTS.to_owned());

@@ -15,7 +15,7 @@ use std::sync::mpsc::channel;
 
 use rayon::prelude::*;
 
-use crate::commit::transaction::Draft;
+use crate::commit::transaction::Transaction;
 use crate::dataset::reject::Reject;
 use crate::error::{Error, RecordError};
 use crate::format::page::PageLayout;
@@ -123,12 +123,12 @@ pub(crate) fn file_lengths(discovery: &Discovery, spec: &Spec, pool: &rayon::Thr
     pool.install(|| discovery.records.par_iter().map(|record| length(record).unwrap_or(0)).collect())
 }
 
-/// Decodes everything and adds the shards to the draft. The rejects of the run: those it begins with,
+/// Decodes everything and adds the shards to the transaction. The rejects of the run: those it begins with,
 /// and inputs that turned out unusable.
 pub(crate) fn write_shards(
     job: &Job<'_>,
     pool: &rayon::ThreadPool,
-    draft: &mut Draft,
+    transaction: &mut Transaction,
     rejects: Vec<Reject>,
 ) -> Result<Vec<Reject>, Error> {
     let counts = job.plan.counts;
@@ -145,6 +145,6 @@ pub(crate) fn write_shards(
             scope.spawn(|_| Worker::new(job).fill_pages(&window, sender));
         }
         let _closes = CloseOnDrop(&window);
-        Writer::new(job, draft, rejects).write_all(receiver, &window)
+        Writer::new(job, transaction, rejects).write_all(receiver, &window)
     })
 }

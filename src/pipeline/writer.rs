@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use super::Job;
 use super::window::Window;
 use super::worker::Filled;
-use crate::commit::transaction::Draft;
+use crate::commit::transaction::Transaction;
 use crate::dataset::reject::Reject;
 use crate::dataset::statistics::Statistics;
 use crate::error::{Error, RecordError};
@@ -19,7 +19,7 @@ use crate::plan::PagePlan;
 /// Writes pages in the order of the plan.
 pub(super) struct Writer<'a> {
     job: &'a Job<'a>,
-    draft: &'a mut Draft,
+    transaction: &'a mut Transaction,
     /// Pages that came before their turn.
     early: BTreeMap<usize, Filled<'a>>,
     next: usize,
@@ -38,10 +38,10 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(job: &'a Job<'a>, draft: &'a mut Draft, rejects: Vec<Reject>) -> Writer<'a> {
+    pub(super) fn new(job: &'a Job<'a>, transaction: &'a mut Transaction, rejects: Vec<Reject>) -> Writer<'a> {
         Writer {
             job,
-            draft,
+            transaction,
             early: BTreeMap::new(),
             next: 0,
             group: RowGroup::default(),
@@ -100,7 +100,7 @@ impl<'a> Writer<'a> {
         if plan.ends_shard {
             let shard = self.shard.take().map(|shard| shard.finish()).transpose()?;
             let statistics = std::mem::take(&mut self.statistics);
-            self.draft.add_shard(plan.split, shard.map(|shard| (shard, statistics)), &self.rejects)?;
+            self.transaction.add_shard(plan.split, shard.map(|shard| (shard, statistics)), &self.rejects)?;
         }
         self.left -= self.job.plan.row_bytes.sum(plan.rows);
         Ok(())
@@ -117,9 +117,9 @@ impl<'a> Writer<'a> {
         }
         let shard = match &mut self.shard {
             Some(shard) => shard,
-            none => none.insert(self.draft.begin_shard(plan.split, plan.place)?),
+            none => none.insert(self.transaction.begin_shard(plan.split, plan.place)?),
         };
-        self.group.others = self.draft.columns().other_arrays(&self.rows);
+        self.group.others = self.transaction.columns().other_arrays(&self.rows);
         shard.write_row_group(&mut self.group)?;
         self.rows.clear();
         self.encoded = 0;

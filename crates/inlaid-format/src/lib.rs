@@ -24,7 +24,7 @@ pub mod format;
 pub mod read;
 pub mod spec;
 
-pub use dataset::manifest::{FORMAT_VERSION, Manifest, SplitInfo, Unfinished, Version};
+pub use dataset::manifest::{FORMAT_VERSION, Manifest, Snapshot, SplitInfo, Unfinished};
 pub use dataset::moments::Moments;
 pub use dataset::names::{CARD, MANIFEST, REJECTS};
 pub use dataset::reject::{Reject, Stage};

@@ -28,11 +28,11 @@ fn yaml(out: &mut String, manifest: &Manifest, shape: Option<&TensorShape>) -> s
         (Storage::Binary, Some(shape)) => writeln!(out, "    dtype: fixed_size_binary[{}]", shape.bytes())?,
     }
     writeln!(out, "  - name: label")?;
-    if manifest.version.classes.is_empty() {
+    if manifest.snapshot.classes.is_empty() {
         writeln!(out, "    dtype: int64")?;
     } else {
         writeln!(out, "    dtype:\n      class_label:\n        names:")?;
-        for (id, name) in manifest.version.classes.iter().enumerate() {
+        for (id, name) in manifest.snapshot.classes.iter().enumerate() {
             writeln!(out, "          '{id}': {}", yaml_string(name))?;
         }
     }
@@ -42,13 +42,13 @@ fn yaml(out: &mut String, manifest: &Manifest, shape: Option<&TensorShape>) -> s
         writeln!(out, "  - name: {name}\n    dtype: {dtype}")?;
     }
     writeln!(out, "  splits:")?;
-    for (split, info) in &manifest.version.splits {
+    for (split, info) in &manifest.snapshot.splits {
         writeln!(out, "  - name: {split}\n    num_bytes: {}\n    num_examples: {}", info.bytes, info.rows)?;
     }
-    let bytes: u64 = manifest.version.splits.values().map(|split| split.bytes).sum();
+    let bytes: u64 = manifest.snapshot.splits.values().map(|split| split.bytes).sum();
     writeln!(out, "  download_size: {bytes}\n  dataset_size: {bytes}")?;
     writeln!(out, "configs:\n- config_name: default\n  data_files:")?;
-    for split in manifest.version.splits.keys() {
+    for split in manifest.snapshot.splits.keys() {
         writeln!(out, "  - split: {split}\n    path: {split}/*.{}", spec.format.extension())?;
     }
     Ok(())
@@ -72,7 +72,7 @@ fn prose(out: &mut String, manifest: &Manifest, shape: Option<&TensorShape>) -> 
         image_in_words(spec, shape)
     )?;
     writeln!(out, "| split | rows | files |\n|---|---:|---:|")?;
-    for (split, info) in &manifest.version.splits {
+    for (split, info) in &manifest.snapshot.splits {
         writeln!(out, "| {split} | {} | {} |", info.rows, info.shards.len())?;
     }
     match spec.size {

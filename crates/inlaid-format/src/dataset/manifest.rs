@@ -30,18 +30,18 @@ pub struct Manifest {
     pub conversion: Option<Checksum>,
     /// What it holds now.
     #[serde(flatten)]
-    pub version: Version,
+    pub snapshot: Snapshot,
     /// The run that is making this version, if it has not ended: its shards so far are in the version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<Unfinished>,
     /// What it held before the last append, if that can be brought back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<Version>,
+    pub previous: Option<Snapshot>,
 }
 
 /// What a dataset holds at a time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Version {
+pub struct Snapshot {
     /// Counts the runs that changed the dataset, from 1; a rollback counts back.
     pub dataset_version: u64,
     /// The names of the classes; a label is an index into them.
@@ -95,7 +95,7 @@ pub struct Unfinished {
     pub shards: usize,
 }
 
-impl Version {
+impl Snapshot {
     /// All shards, split by split.
     pub fn shards(&self) -> impl Iterator<Item = &ShardInfo> {
         self.splits.values().flat_map(|split| &split.shards)
@@ -138,7 +138,7 @@ impl Manifest {
     /// A file that it names as a shard, but that does not lie in the folder of the split: nobody may be
     /// made to replace or remove files elsewhere.
     fn foreign_file(&self) -> Option<&str> {
-        let splits = [Some(&self.version), self.previous.as_ref()].into_iter().flatten().flat_map(|held| &held.splits);
+        let splits = [Some(&self.snapshot), self.previous.as_ref()].into_iter().flatten().flat_map(|held| &held.splits);
         let mut files = splits.flat_map(|(split, info)| info.shards.iter().map(move |shard| (split, &*shard.file)));
         let is_in_split = |split: &Split, file: &str| {
             let parts: Vec<Component<'_>> = Path::new(file).components().collect();

@@ -87,13 +87,13 @@ fn open_splits(folder: &Path, manifest: &Manifest) -> Result<BTreeMap<Split, Tab
             }
         }
     };
-    manifest.version.splits.iter().map(open).collect()
+    manifest.snapshot.splits.iter().map(open).collect()
 }
 
 /// Whether no shard has been replaced. One that is longer now begins with the one that it was: it would
 /// not have been opened otherwise.
 fn are_of_their_version(folder: &Path, manifest: &Manifest) -> bool {
-    manifest.version.shards().all(|shard| {
+    manifest.snapshot.shards().all(|shard| {
         let path = folder.join(&shard.file);
         path.metadata().is_ok_and(|now| now.len() > shard.bytes)
             || Footer::of_shard(&path, shard, manifest.spec.format).is_ok()
