@@ -216,7 +216,8 @@ fn resize<P: PixelTrait>(
 
 /// The whole conversion.
 fn inlaid(source: &Path, out: &Path, threads: usize, spec: &Spec) -> Outcome<()> {
-    let options = RunOptions { threads: NonZeroUsize::new(threads), ..RunOptions::default() };
+    let mut options = RunOptions::default();
+    options.threads = NonZeroUsize::new(threads);
     convert(&[source.to_owned()], out, spec, &options)?;
     Ok(())
 }

@@ -88,7 +88,7 @@ impl Batches {
         worker: (usize, usize),
     ) -> PyResult<Batches> {
         let options = settings.options(epoch, skip, worker);
-        let batches = py.detach(|| inlaid::Batches::new(table.clone(), &options)).map_err(exception)?;
+        let batches = py.detach(|| table.batches(&options)).map_err(exception)?;
         let process = std::process::id();
         Ok(Batches { table: table.clone(), batches: Mutex::new(batches), columns: options.columns, process })
     }

@@ -84,7 +84,7 @@ impl Table {
 
     /// The tensors of a stretch of rows, read-only: a view where they lie together, else a copy.
     fn slice<'py>(&self, py: Python<'py>, start: usize, rows: usize) -> PyResult<Bound<'py, PyAny>> {
-        let read = || match self.table.tensors(start, rows)? {
+        let read = || match self.table.run(start, rows)? {
             (view, count) if count == rows => Ok(Buffer::from(view)),
             _ => self.table.copy(&(start..start + rows).collect::<Vec<_>>()).map(Buffer::from),
         };

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use crate::{
     ByteSize, Channels, Color, ColorProfile, Compression, CropRatio, Dtype, Encoding, Filter, Fit, Folders, Format,
-    History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, OnChanged, OnError, Order, Overwrite, Quality,
-    RepackSpec, ResizeLike, RunOptions, Scale, Shape, Shares, Size, Spec, SplitBy, Std, Storage,
+    History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, Mode, OnChanged, OnError, Order, Overwrite,
+    Quality, RepackSpec, ResizeLike, RunOptions, Scale, Shape, Shares, Size, Spec, SplitBy, Std, Storage,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -196,6 +196,7 @@ impl Run {
             threads: self.threads,
             on_error: if self.on_error == "stop" { OnError::Stop } else { OnError::Skip },
             max_errors: self.max_errors,
+            mode: if self.dry_run { Mode::DryRun } else { Mode::Write },
             ..RunOptions::default()
         }
     }
@@ -352,6 +353,8 @@ impl Convert {
             shard_bytes: self.shard_bytes,
             limits,
             size: self.size,
+            tensors: Vec::new(),
+            columns: Vec::new(),
         };
         let options = RunOptions {
             overwrite: if self.overwrite { Overwrite::Dataset } else { Overwrite::Refuse },

@@ -21,10 +21,8 @@ pub struct Write {
 
 enum Task {
     Convert(Box<Spec>),
-    ConvertDry(Box<Spec>),
     /// With the spec of the dataset.
     Append,
-    AppendDry,
     Repack(RepackSpec),
 }
 
@@ -74,14 +72,12 @@ impl Write {
     /// Runs it.
     ///
     /// # Errors
-    /// As [`crate::convert`], [`crate::append`] and their dry runs, and [`crate::repack`].
+    /// As [`crate::convert`], [`crate::append`] and [`crate::repack`].
     pub fn run(&self) -> Result<Written, Error> {
         let Write { sources, out, task, options } = self;
         match task {
             Task::Convert(spec) => crate::convert(sources, out, spec, options).map(Written::Rows),
-            Task::ConvertDry(spec) => crate::dry_run(sources, out, spec, options).map(Written::Rows),
             Task::Append => crate::append(sources, out, options).map(Written::Rows),
-            Task::AppendDry => crate::append_dry_run(sources, out, options).map(Written::Rows),
             Task::Repack(spec) => crate::repack(sources, out, spec, &options.progress).map(Written::Files),
         }
     }
@@ -90,18 +86,19 @@ impl Write {
 impl From<&Convert> for Write {
     fn from(convert: &Convert) -> Write {
         let (spec, options) = convert.resolve();
-        let task = match convert.run.dry_run {
-            false => Task::Convert(Box::new(spec)),
-            true => Task::ConvertDry(Box::new(spec)),
-        };
+        let task = Task::Convert(Box::new(spec));
         Write { sources: convert.sources.clone(), out: convert.out.clone(), task, options }
     }
 }
 
 impl From<&Append> for Write {
     fn from(append: &Append) -> Write {
-        let task = if append.run.dry_run { Task::AppendDry } else { Task::Append };
-        Write { sources: append.sources.clone(), out: append.out.clone(), task, options: append.resolve() }
+        Write {
+            sources: append.sources.clone(),
+            out: append.out.clone(),
+            task: Task::Append,
+            options: append.resolve(),
+        }
     }
 }
 

@@ -13,7 +13,6 @@ use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard::{self, Checksum, Footer, ShardInfo, ShardWriter, shard_name, shard_number};
-use crate::format::tensor::TensorShape;
 use crate::spec::Split;
 
 /// When finished shards become part of the dataset.
@@ -31,7 +30,7 @@ pub(crate) struct Transaction {
     /// What the next commit makes of the manifest.
     manifest: Manifest,
     columns: Columns,
-    shape: Option<TensorShape>,
+    layout: RowLayout,
     commits: Commits,
     run: Checksum,
     /// How many shards of the run's plan are done, and how many are not.
@@ -54,10 +53,20 @@ impl Transaction {
         kept_rejects: Vec<Reject>,
     ) -> Transaction {
         let columns = Columns::new(layout, &manifest.spec, &manifest.snapshot.classes);
-        let shape = layout.shape();
         let done = manifest.unfinished.map_or(0, |unfinished| unfinished.shards);
         let (left, staged) = (shards - done, Vec::new());
-        Transaction { output, manifest, columns, shape, commits, run, done, left, kept_rejects, staged }
+        Transaction {
+            output,
+            manifest,
+            columns,
+            layout: layout.clone(),
+            commits,
+            run,
+            done,
+            left,
+            kept_rejects,
+            staged,
+        }
     }
 
     /// The columns of its shards.
@@ -161,7 +170,7 @@ impl Transaction {
             self.output.stage(REJECTS_BEFORE, &to_lines(&before))?;
             self.staged.push(REJECTS_BEFORE.to_owned());
         }
-        self.output.stage(CARD, &card(&self.manifest, self.shape))?;
+        self.output.stage(CARD, &card(&self.manifest, &self.layout))?;
         self.staged.push(CARD.to_owned());
         self.output.commit(&self.staged, self.manifest.clone())?;
         self.staged.clear();

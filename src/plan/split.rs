@@ -13,7 +13,7 @@ use twox_hash::XxHash3_64;
 use crate::dataset::manifest::SplitInfo;
 use crate::error::Error;
 use crate::format::sha256::Sha256;
-use crate::source::record::Record;
+use crate::source::Record;
 use crate::spec::{Shares, Spec, Split, SplitBy};
 
 /// Ranks that are unrelated to one another, all drawn from one seed.

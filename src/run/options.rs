@@ -12,6 +12,7 @@ use crate::spec::Folders;
 
 /// How a run is carried out.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct RunOptions {
     /// Threads that decode; one more writes, and mostly waits. At most [`Self::MAX_THREADS`]. Default: one for
     /// every core.
@@ -29,6 +30,8 @@ pub struct RunOptions {
     /// Of an append: what the top folders of its sources mean, which must be what they meant when the
     /// dataset was made. Default: [`Folders::Auto`].
     pub folders: Option<Folders>,
+    /// Default: [`Mode::Write`].
+    pub mode: Mode,
     /// Counts while the run goes on, and can stop it.
     pub progress: Arc<Progress>,
 }
@@ -61,6 +64,16 @@ impl RunOptions {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a run writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It does.
+    #[default]
+    Write,
+    /// It lists and splits the sources, decodes nothing, writes nothing, and returns what it would do.
+    DryRun,
 }
 
 /// Whether a dataset that is there may be replaced.

@@ -28,13 +28,13 @@ pub enum Error {
         reason: String,
     },
     /// A dataset of another release.
-    #[error("`{}` has format version {found}, this release knows version {known}", path.display())]
+    #[error("`{}` has format version {found}, this release knows versions 1 to {known}", path.display())]
     FormatVersion {
         /// The manifest.
         path: PathBuf,
         /// The version in the manifest.
         found: u32,
-        /// The version this release writes.
+        /// The latest version that this release knows.
         known: u32,
     },
     /// A shard could not be encoded.

@@ -8,6 +8,15 @@ use crate::spec::{Dtype, Encoding, Filter, Fit, Folders, JpegDecoder, ResizeLike
 #[derive(Clone, Debug, PartialEq, ThisError)]
 #[non_exhaustive]
 pub enum SpecError {
+    /// A further column that a source of folders does not have.
+    #[error("folders of images have no column `{0}`")]
+    NotInFolders(String),
+    /// The name of a column that a dataset has already, or an empty one.
+    #[error("`{0}` can't be the name of a further column")]
+    ColumnName(String),
+    /// A further column of tensors beside images that are stored as files.
+    #[error("column `{0}` of tensors can't stand beside images that are stored as files")]
+    TensorsBesideFiles(String),
     /// A word that is none of a set.
     #[error("unknown {what} `{word}`, expected one of {known}")]
     UnknownWord {

@@ -5,6 +5,7 @@ mod byte_size;
 mod color;
 mod crop_ratio;
 mod error;
+mod extra;
 mod jpeg_shrink;
 mod normalize;
 mod quality;
@@ -20,6 +21,7 @@ pub use byte_size::ByteSize;
 pub use color::Color;
 pub use crop_ratio::CropRatio;
 pub use error::SpecError;
+pub use extra::{ColumnSpec, ColumnType, TensorSpec};
 pub use jpeg_shrink::JpegShrink;
 pub use normalize::{IMAGENET_MEAN, IMAGENET_STD};
 pub use normalize::{Mean, Std};
@@ -117,6 +119,12 @@ pub struct Spec {
     pub shard_bytes: ByteSize,
     /// What a source image may be at most.
     pub limits: Limits,
+    /// Further columns of tensors. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tensors: Vec<TensorSpec>,
+    /// Columns of values that come with the inputs. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<ColumnSpec>,
 }
 
 impl Spec {
@@ -160,6 +168,8 @@ impl Spec {
             row_group_bytes: ByteSize::mib(16),
             shard_bytes: ByteSize::mib(512),
             limits: Limits::default(),
+            tensors: Vec::new(),
+            columns: Vec::new(),
         }
     }
 
