@@ -3,10 +3,16 @@
 from pathlib import Path
 
 import drawing
-from drawing import arrow, box, labelled, line, text
+from drawing import arrow, box, labelled, line, lines, text
 
 PICTURE = Path(__file__).resolve().parents[1] / "pictures/append.svg"
 WIDTH, HEIGHT = 880, 286
+TITLE = "An append lengthens the last file of a split and leaves its bytes in place"
+BESIDE = ["A reader that still goes by the old", "length finds the old file, whole;", "inlaid rollback cuts it there."]
+BELOW = [
+    "No row moves, and only new images are decoded. A file that has grown long is left",
+    "alone, and the next append starts a new one.",
+]
 FOLDER = [
     ("dataset/", "mono bold ink"),
     ("  README.md", "mono ink"),
@@ -47,13 +53,9 @@ def svg():
     parts.append(labelled(x, after, 62, tall, "d", "footer", "ink small middle"))
     parts += [line((left, y + tall), (left, after), dashed=True), line((end, y + tall), (end, after), dashed=True)]
     parts.append(text((left + end) / 2, 139, "the same bytes, in the same place", "soft small middle"))
-    parts.append(text(end + 12, 92, "A reader that still goes by the old", "soft small"))
-    parts.append(text(end + 12, 108, "length finds the old file, whole;", "soft small"))
-    parts.append(text(end + 12, 124, "inlaid rollback cuts it there.", "soft small"))
-    parts.append(text(left, 244, "No row moves, and only new images are decoded. A file that has grown long is left", "soft small"))
-    parts.append(text(left, 260, "alone, and the next append starts a new one.", "soft small"))
+    parts += lines(end + 12, 92, 16, BESIDE, "soft small") + lines(left, 244, 16, BELOW, "soft small")
     parts.append(arrow((212, 185), (left - 6, 197)))
-    return drawing.figure(WIDTH, HEIGHT, "An append lengthens the last file of a split and leaves its bytes in place", parts)
+    return drawing.figure(WIDTH, HEIGHT, TITLE, parts)
 
 
 if __name__ == "__main__":

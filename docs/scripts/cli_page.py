@@ -1,7 +1,5 @@
-"""`docs/cli.md`: what `inlaid --help` and `inlaid COMMAND --help` print.
-
-    python docs/scripts/cli_page.py             # the binary is that of INLAID_BIN, else target/release/inlaid
-"""
+"""`docs/cli.md`: what `inlaid --help` and `inlaid COMMAND --help` print. The binary is the one that `INLAID_BIN` names,
+else the release build of this repository."""
 
 import os
 import re

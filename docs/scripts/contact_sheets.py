@@ -1,7 +1,5 @@
-"""`docs/pictures/fit.jpg` and `filter.png`: what `--fit`, `--filter` and antialiasing make of one photo, by converting it.
-
-    python docs/scripts/contact_sheets.py       # the binary is that of INLAID_BIN, else target/release/inlaid
-"""
+"""`docs/pictures/fit.jpg` and `filter.png`: what `--fit`, `--filter` and antialiasing make of one photo, by converting
+it. The binary is the one that `INLAID_BIN` names, else the release build of this repository."""
 
 import os
 import subprocess
@@ -23,6 +21,7 @@ FITS = [
     ("--fit stretch", []),
     ("--fit crop", ["--fit", "crop"]),
     ("--fit pad", ["--fit", "pad"]),
+    ("--fit pad --pad-color white", ["--fit", "pad", "--pad-color", "white"]),
     ("--fit shortest-side --crop-ratio 0.875", ["--fit", "shortest-side", "--crop-ratio", "0.875"]),
 ]
 FILTERS = [
@@ -50,13 +49,14 @@ def converted(size, options):
 def sheet(cells, columns):
     """Pictures with a label above each, in rows."""
     font = ImageFont.load_default(13)
-    width = max(picture.width for _, picture in cells)
-    height = max(picture.height for _, picture in cells) + LABEL
+    widths = [max(font.getlength(label) // 1, picture.width) for label, picture in cells]
+    widths = [int(max(widths[column::columns])) + GAP for column in range(columns)]
+    height = max(picture.height for _, picture in cells) + LABEL + GAP
     rows = -(-len(cells) // columns)
-    paper = Image.new("RGB", (columns * (width + GAP) + GAP, rows * (height + GAP) + GAP), PAPER)
+    paper = Image.new("RGB", (sum(widths) + GAP, rows * height + GAP), PAPER)
     draw = ImageDraw.Draw(paper)
     for number, (label, picture) in enumerate(cells):
-        x, y = GAP + number % columns * (width + GAP), GAP + number // columns * (height + GAP)
+        x, y = GAP + sum(widths[: number % columns]), GAP + number // columns * height
         draw.text((x, y + 2), label, INK, font)
         draw.rectangle((x - 1, y + LABEL - 1, x + picture.width, y + LABEL + picture.height), outline=EDGE)
         paper.paste(picture, (x, y + LABEL))
@@ -69,8 +69,8 @@ def make():
     cells = [(f"the photo, {photo.width}x{photo.height}", small)]
     cells += [(label, converted(200, options)) for label, options in FITS]
     sheet(cells, 3).save(PICTURES / "fit.jpg", quality=82, optimize=True)
-    enlarge = lambda picture: picture.resize((224, 224), Image.Resampling.NEAREST)
-    cells = [(label, enlarge(converted(56, ["--fit", "crop", *options]))) for label, options in FILTERS]
+    small = [(label, converted(56, ["--fit", "crop", *options])) for label, options in FILTERS]
+    cells = [(label, picture.resize((224, 224), Image.Resampling.NEAREST)) for label, picture in small]
     sheet(cells, 3).quantize(160, dither=Image.Dither.NONE).save(PICTURES / "filter.png", optimize=True)
 
 

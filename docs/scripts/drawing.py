@@ -1,7 +1,7 @@
 """SVG by string templates: the few shapes that the figures need, with colors for light and for dark pages.
 
 A figure lies on a card of its own color, so it can be read on any page. Classes name colors: `ink` and `soft` for text,
-`line` for edges, `card` for the background, and for fills `a` (inlaid), `b` (others), `c` and `d` for parts of a file.
+`line` for edges, `card` for the background; `a` to `e` fill bars and parts of files.
 """
 
 from html import escape
@@ -9,12 +9,19 @@ from html import escape
 SANS = "-apple-system, 'Segoe UI', Roboto, Helvetica, Arial, 'DejaVu Sans', sans-serif"
 MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
-LIGHT = dict(
-    card="#ffffff", ink="#1f2328", soft="#59636e", line="#c4ccd4", a="#1f77d0", b="#b9c2cc", c="#d9e9f8", d="#fbe3c2", e="#e2f1df"
-)
-DARK = dict(
-    card="#161b22", ink="#e6edf3", soft="#9aa5b1", line="#3d4650", a="#4c9be8", b="#59636e", c="#1c3a57", d="#553f1c", e="#24432a"
-)
+# By class: for light pages, for dark ones.
+COLORS = {
+    "card": ("#ffffff", "#161b22"),
+    "ink": ("#1f2328", "#e6edf3"),
+    "soft": ("#59636e", "#9aa5b1"),
+    "line": ("#c4ccd4", "#3d4650"),
+    "a": ("#1f77d0", "#4c9be8"),
+    "b": ("#b9c2cc", "#59636e"),
+    "c": ("#d9e9f8", "#1c3a57"),
+    "d": ("#fbe3c2", "#553f1c"),
+    "e": ("#e2f1df", "#24432a"),
+}
+LIGHT, DARK = ({name: pair[page] for name, pair in COLORS.items()} for page in (0, 1))
 
 
 def style():
@@ -29,20 +36,30 @@ def style():
     return f"<style>{fonts}{rules(LIGHT)}@media (prefers-color-scheme:dark){{{rules(DARK)}}}</style>"
 
 
+def head(width, height, title):
+    """How a file begins. `title` is what screen readers say."""
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">\n<title>{escape(title)}</title>'
+
+
 def figure(width, height, title, parts):
-    """The whole file. `title` is read out to those who can't see it."""
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">'
+    """The whole file."""
     arrow = (
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path class="soft" d="M0,0L8,4L0,8z"/></marker></defs>'
     )
     card = f'<rect class="card edge" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="8"/>'
-    lines = [head, f"<title>{escape(title)}</title>", style(), arrow, card, *parts, "</svg>"]
+    lines = [head(width, height, title), style(), arrow, card, *parts, "</svg>"]
     return "\n".join(lines) + "\n"
 
 
 def text(x, y, words, classes="ink"):
     return f'<text x="{x:g}" y="{y:g}" class="{classes}">{escape(words)}</text>'
+
+
+def lines(x, y, step, words, classes="ink"):
+    """Texts below each other."""
+    return [text(x, y + step * row, line, classes) for row, line in enumerate(words)]
 
 
 def box(x, y, width, height, classes, radius=3):

@@ -3,11 +3,15 @@
 from pathlib import Path
 
 import drawing
-from drawing import box, labelled, line, text
+from drawing import box, labelled, line, lines, text
 
 PICTURE = Path(__file__).resolve().parents[1] / "pictures/page.svg"
 WIDTH, HEIGHT, LEFT = 880, 470, 20
 INNER = WIDTH - 2 * LEFT
+PIXELS = [
+    "1,204,224 bytes of pixels: one bit-packed run of dictionary",
+    "indices. Index i has value i, so the run is the tensors, verbatim.",
+]
 
 
 def strip(y, height, cells):
@@ -79,14 +83,13 @@ def svg():
         (1, LEFT + 80, 385, ["52 + 9 bytes: where lists begin,", "and that nothing is null"]),
         (2, LEFT + 158, 345, ["1 + 3 bytes: 8 bits wide,", "150,528 groups of 8"]),
     ]
-    for cell, x, y, lines in notes:
+    for cell, x, y, words in notes:
         middle = sum(edges[cell]) / 2
         parts.append(line((middle, 300), (middle, y - 14)))
-        parts += [text(x, y + 15 * row, words, "soft small") for row, words in enumerate(lines)]
+        parts += lines(x, y, 15, words, "soft small")
     first, last = edges[3][0], edges[-1][1]
     parts.append(line((first, 306), (first, 314), (last, 314), (last, 306)))
-    parts.append(text((first + last) / 2 + 40, 345, "1,204,224 bytes of pixels: one bit-packed run of dictionary", "ink small middle"))
-    parts.append(text((first + last) / 2 + 40, 361, "indices. Index i has value i, so the run is the tensors, verbatim.", "ink small middle"))
+    parts += lines((first + last) / 2 + 40, 345, 16, PIXELS, "ink small middle")
     parts += [
         box(LEFT, 418, 14, 14, "c edge"),
         text(LEFT + 22, 429.5, "pixels, which inlaid memory-maps", "ink small"),

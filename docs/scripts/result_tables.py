@@ -3,6 +3,7 @@ from `benches/results/NAME.json`, with where, when and how it was measured."""
 
 import json
 import re
+import textwrap
 from decimal import Decimal
 from pathlib import Path
 
@@ -31,15 +32,15 @@ def table(name):
     is_text = [any(isinstance(row[n], str) for row in rows) for n in range(len(columns))]
     lines = [f"| {' | '.join(columns)} |", "|" + "|".join("---" if text else "---:" for text in is_text) + "|"]
     lines += [f"| {' | '.join(map(cell, row))} |" for row in rows]
-    lines += ["", *(f"- {note}" for note in results.get("notes", []))]
-    measured = f"`{results['commit']}`, {results['date']}, {results['machine']}"
-    repetitions = results.get("repetitions")
-    if repetitions:
-        measured += f"; {repetitions}" if isinstance(repetitions, str) else f"; repetitions: {repetitions}"
-    lines += [f"- Measured: {measured}.", f"- Command: `{results['command']}`"]
-    if "input" in results:
-        lines.append(f"- Input: {results['input']}.")
-    return "\n".join(lines)
+    notes = " ".join(results.get("notes", []))
+    lines += ["", wrapped(notes)] if notes else []
+    where = [f"Measured at `{results['commit']}` on {results['date']}, on {results['machine']}"]
+    where += [results[key] for key in ("input", "repetitions") if key in results]
+    return "\n".join([*lines, "", wrapped(f"{'; '.join(where)}:"), "", f"    {results['command']}"])
+
+
+def wrapped(words):
+    return textwrap.fill(words, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def filled(page):

@@ -1,10 +1,11 @@
 """`docs/pictures/terminal.svg`: a real run in a terminal, recorded and drawn as an animated SVG.
 
-    python docs/scripts/terminal.py             # needs the Python package, which brings the command along
-
 A shell and Python run behind a pseudo-terminal; what is typed is in `SESSION`. pyte keeps the screen. Frames are the
 screen every now and then, one below the other on a strip that moves behind the window; without animation, and for those
 who prefer less motion, the strip shows the last frame. The photos are cut out of `docs/pictures/photo.jpg`.
+
+Needs the Python package in the Python that runs this. The command is the one that `INLAID_BIN` names, else that of the
+package.
 """
 
 import os
@@ -26,10 +27,10 @@ import pyte
 from PIL import Image
 
 PICTURES = Path(__file__).resolve().parents[1] / "pictures"
-COLUMNS, ROWS = 80, 18
+COLUMNS, ROWS = 80, 17
 # Where the parts of the photo are that become its classes: x and y of their middle.
 CLASSES = {"ear": (365, 40), "eye": (170, 115), "nose": (265, 205)}
-PHOTOS, COPIES, SIZE = 80, 20, (500, 375)
+PHOTOS, COPIES, SIZE = 80, 15, (500, 375)
 SESSION = [
     ("$ ", "inlaid convert photos --out dataset --size 224"),
     ("$ ", "python -q"),
@@ -71,10 +72,13 @@ class Recording:
         self.stream = pyte.ByteStream(self.screen)
         self.frames = []
         self.begin = time.monotonic()
-        pid, self.terminal = pty.fork()
-        if pid == 0:
+        (folder / "bin").mkdir()
+        if binary := os.environ.get("INLAID_BIN"):
+            (folder / "bin/inlaid").symlink_to(Path(binary).resolve())
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
             os.chdir(folder)
-            path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+            path = f"{folder}/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
             environment = {"PATH": path, "PS1": "$ ", "TERM": "xterm-256color", "LANG": "C.UTF-8", "HOME": str(folder)}
             environment |= {"PYTHON_BASIC_REPL": "1", "INPUTRC": "/dev/null", "BASH_SILENCE_DEPRECATION_WARNING": "1"}
             os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], environment)
@@ -119,6 +123,14 @@ class Recording:
         self.watch(PAUSE / 2)
         os.write(self.terminal, b"\r")
 
+    def end(self):
+        """Leaves Python and the shell."""
+        os.write(self.terminal, b"\x04")
+        self.wait_for("$ ")
+        os.write(self.terminal, b"\x04")
+        os.waitpid(self.pid, 0)
+        os.close(self.terminal)
+
 
 def record():
     with tempfile.TemporaryDirectory() as folder:
@@ -129,8 +141,9 @@ def record():
             recording.watch(PAUSE)
             recording.type(words)
         recording.wait_for(SESSION[-1][0])
-        os.close(recording.terminal)
-        return recording.frames
+        frames = list(recording.frames)
+        recording.end()
+        return frames
 
 
 def drawn_row(runs):
@@ -151,8 +164,9 @@ def drawn_row(runs):
             x, stripped = x + (len(stripped) - len(stripped.lstrip())) * CELL_WIDTH, stripped.lstrip()
             fill = f' fill="{COLORS.get(color, COLORS["default"])}"' if color != "default" else ""
             weight = ' font-weight="600"' if bold else ""
-            length = f'textLength="{len(stripped) * CELL_WIDTH:.1f}" lengthAdjust="spacingAndGlyphs"'
-            parts.append(f'<text x="{x:.1f}" y="15" {length}{fill}{weight}>{escape(stripped)}</text>')
+            length = f' textLength="{len(stripped) * CELL_WIDTH:.1f}" lengthAdjust="spacingAndGlyphs"'
+            attributes = f'x="{x:.1f}" y="15" xml:space="preserve"{length}{fill}{weight}'
+            parts.append(f"<text {attributes}>{escape(stripped)}</text>")
     return "".join(parts)
 
 
@@ -178,16 +192,19 @@ def svg(frames):
         f"@keyframes play{{{''.join(keys)}100%{{transform:translateY({shown}px)}}}}"
         "@media (prefers-reduced-motion:reduce){#strip{animation:none}}"
     )
-    dots = "".join(
-        f'<circle cx="{20 + 18 * n}" cy="16" r="5.5" fill="{color}"/>' for n, color in enumerate(["#ff5f57", "#febc2e", "#28c840"])
-    )
-    defined = "".join(f'<g id="{name}">{drawn_row(runs)}</g>' for runs, name in rows.items())
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">\n'
-        f"<title>A terminal: inlaid converts a folder of photos, and Python opens the dataset</title>\n<style>{css}</style>\n"
-        f'<rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>{dots}\n<defs>{defined}</defs>\n'
-        f'<svg y="{BAR}" width="{width}" height="{step}" viewBox="0 0 {width} {step}"><g id="strip">{"".join(strip)}</g></svg>\n</svg>\n'
-    )
+    colors = enumerate(["#ff5f57", "#febc2e", "#28c840"])
+    dots = [f'<circle cx="{20 + 18 * n}" cy="16" r="5.5" fill="{color}"/>' for n, color in colors]
+    defined = [f'<g id="{name}">{drawn_row(runs)}</g>' for runs, name in rows.items()]
+    window = f'y="{BAR}" width="{width}" height="{step}" viewBox="0 0 {width} {step}"'
+    parts = [
+        drawing.head(width, height, "A terminal: inlaid converts a folder of photos, and Python opens the dataset"),
+        f"<style>{css}</style>",
+        f'<rect width="{width}" height="{height}" rx="8" fill="#0d1117" stroke="#30363d"/>{"".join(dots)}',
+        f"<defs>{''.join(defined)}</defs>",
+        f'<svg {window}><g id="strip">{"".join(strip)}</g></svg>',
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""The documentation holds together: links lead somewhere, what is generated is as it would be generated now, and the site
-builds. `bash docs/make` writes all that is generated."""
+"""The documentation holds together: links lead somewhere, what is generated is what would be generated now, and the
+site builds. `bash docs/make` writes all that is generated."""
 
 import json
 import re

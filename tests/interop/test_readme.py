@@ -1,8 +1,9 @@
 """The Python and shell examples of the README and of the documentation run as they stand.
 
-An example is a fenced block of `python` or `sh`. It finds the sample in `photos`, other images in `more-photos`, the sample
-converted in `dataset`, and with other options in `dataset-binary`, `dataset-arrow` and `dataset-encoded`, but for those
-that it makes itself. A comment line before it may say `<!-- not run: WHY -->`, or `<!-- continues the example before -->`.
+An example is a fenced block of `python` or `sh`. It finds the sample in `photos`, other images in `more-photos`, the
+sample converted in `dataset`, and with other options in `dataset-binary`, `dataset-arrow` and `dataset-encoded`, except
+the one that it makes itself. A comment line before it may say `<!-- not run: WHY -->`, or
+`<!-- continues the example before -->`.
 """
 
 import os
@@ -63,7 +64,7 @@ def test_pages_have_examples():
     assert {"README.md", "docs/python.md", "docs/readers.md", "docs/storage.md", "docs/format.md"} <= set(names)
 
 
-@pytest.mark.parametrize(("language", "code"), examples())
+@pytest.mark.parametrize(("language", "code"), list(examples()))
 def test_example_runs(folder, language, code):
     (folder / "example").write_text(code)
     program = [sys.executable] if language == "python" else ["bash", "-euo", "pipefail"]
