@@ -46,8 +46,7 @@ pub fn append(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<S
     let committed = draft.is_changed(&rejects)?;
     let after = if committed { draft.finish(&rejects)? } else { there.clone() };
     let splits = SplitSummary::of(&there.version.splits, &after.version.splits);
-    let summary = Summary::of(begin, &append.inputs.discovery, append.unchanged_rows(), &rejects, splits);
-    Ok(Summary { committed, ..summary })
+    Ok(Summary { committed, ..append.inputs.summary(begin, append.unchanged_rows(), &rejects, splits) })
 }
 
 /// Says what [`append`] would do: lists the sources and compares them with the dataset, decodes

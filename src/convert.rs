@@ -59,7 +59,7 @@ pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
     }
     let manifest = draft.finish(&rejects)?;
     let splits = SplitSummary::of(&before, &manifest.version.splits);
-    Ok(Summary::of(begin, &inputs.discovery, unchanged, &rejects, splits))
+    Ok(inputs.summary(begin, unchanged, &rejects, splits))
 }
 
 /// What a conversion finds in the output folder.
@@ -121,8 +121,7 @@ fn first_manifest(inputs: &Inputs, run: Checksum, dataset_version: u64) -> Manif
 fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, out: &Path) -> Result<Summary, Error> {
     let rejects = read_rejects(&out.join(REJECTS))?;
     let splits = SplitSummary::of(&there.version.splits, &there.version.splits);
-    let summary = Summary::of(begin, &inputs.discovery, there.version.rows(), &rejects, splits);
-    Ok(Summary { committed: false, ..summary })
+    Ok(Summary { committed: false, ..inputs.summary(begin, there.version.rows(), &rejects, splits) })
 }
 
 /// Says what [`convert`] would do: lists and splits the sources, decodes nothing, writes nothing.

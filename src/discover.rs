@@ -89,6 +89,22 @@ pub enum Notice {
     Hidden(usize),
     /// Files are stored as they are that who reads them with Pillow can't decode.
     UnknownToPillow(usize),
+    /// Classes are too small for exact shares.
+    SmallClasses {
+        /// Names of the first few.
+        names: Vec<String>,
+        /// How many there are.
+        count: usize,
+        /// The splits in the order in which they are filled.
+        order: Vec<Split>,
+    },
+    /// All images together are too few for exact shares.
+    FewImages {
+        /// How many there are.
+        count: usize,
+        /// The splits in the order in which they are filled.
+        order: Vec<Split>,
+    },
     /// A run that was interrupted is not continued.
     GivenUp,
 }
@@ -110,11 +126,34 @@ impl fmt::Display for Notice {
                 "stored as they are, files named {} can't be decoded by Pillow: {n}",
                 UNKNOWN_TO_PILLOW.join(", ")
             ),
+            Notice::SmallClasses { names, count, order } => {
+                let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+                let (names, order) = (quoted.join(", "), in_order(order));
+                match (count, count - quoted.len()) {
+                    (1, _) => write!(f, "class {names} is too small for exact shares, so it fills {order}"),
+                    (n, 0) => write!(f, "{n} classes are too small for exact shares, so they fill {order}: {names}"),
+                    (n, more) => write!(
+                        f,
+                        "{n} classes are too small for exact shares, so they fill {order}: {names} and {more} more"
+                    ),
+                }
+            }
+            Notice::FewImages { count: 1, order } => {
+                write!(f, "1 image is too few for exact shares, so it goes to {}", order[0])
+            }
+            Notice::FewImages { count, order } => {
+                write!(f, "{count} images are too few for exact shares, so they fill {}", in_order(order))
+            }
             Notice::GivenUp => {
                 write!(f, "an earlier run was interrupted and had other sources; what it committed stays")
             }
         }
     }
+}
+
+/// `train, then test, then validation`.
+fn in_order(splits: &[Split]) -> String {
+    splits.iter().map(|split| split.as_str()).collect::<Vec<_>>().join(", then ")
 }
 
 impl Discovery {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use twox_hash::xxhash3_128::Hasher;
 
-use crate::discover::Discovery;
+use crate::discover::{Discovery, Notice};
 use crate::draft::Draft;
 use crate::element::Elements;
 use crate::encoded::Encoder;
@@ -20,8 +20,8 @@ use crate::resize::Method;
 use crate::run::{RunOptions, SplitSummary, Summary};
 use crate::sha256::Sha256;
 use crate::shard::Checksum;
-use crate::spec::{Spec, Split, SplitBy};
-use crate::split;
+use crate::spec::{Shares, Spec, Split, SplitBy};
+use crate::split::{self, SmallClass};
 use crate::tensor::TensorShape;
 
 /// The inputs of a run.
@@ -30,6 +30,8 @@ pub(crate) struct Inputs {
     pub(crate) discovery: Discovery,
     /// The spec with every choice made.
     pub(crate) spec: Spec,
+    /// Classes that are too small for exact shares.
+    small_classes: Vec<SmallClass>,
     /// Of every record's file, where the split is decided by content.
     hashes: Vec<Sha256>,
     plan: Plan,
@@ -54,10 +56,12 @@ impl Inputs {
         };
         let all = discovery.inputs() + unchanged;
         options.check(&discovery.rejects, all)?;
-        split::assign(&mut discovery.records, &discovery.classes, &spec, &hashes, &there.splits)?;
+        let small_classes = split::assign(&mut discovery.records, &discovery.classes, &spec, &hashes, &there.splits);
+        options.check_classes(&small_classes, &spec.shares)?;
+        discovery.notices.extend(notice_of(&small_classes, &spec.shares));
         let row_bytes = row_bytes(&discovery, &spec, pool)?;
         let plan = Plan::of(&discovery.records, &spec, row_bytes, tails);
-        Ok(Inputs { discovery, spec, hashes, plan, all })
+        Ok(Inputs { discovery, spec, small_classes, hashes, plan, all })
     }
 
     /// Stands for everything that decides what the run writes, but the bytes of the files.
@@ -113,7 +117,7 @@ impl Inputs {
         draft: &mut Draft,
         rejects: Vec<Reject>,
     ) -> Result<Vec<Reject>, Error> {
-        let Inputs { discovery, plan, spec, hashes, all } = self;
+        let Inputs { discovery, plan, spec, hashes, all, .. } = self;
         let resized = spec.size.map(|_| Ok::<_, SpecError>((Elements::of(spec)?, Method::of(spec)?))).transpose()?;
         let job = Job { discovery, plan, spec, resized, pages: draft.columns().pages(), options, hashes, inputs: *all };
         pipeline::write_shards(&job, pool, draft, rejects)
@@ -135,9 +139,34 @@ impl Inputs {
             split.bytes += self.plan.row_bytes.sum(&shard.rows);
             split.shards += usize::from(shard.place == Place::New);
         }
-        let summary = Summary::of(begin, &self.discovery, unchanged, rejects, splits);
-        Summary { dry_run: true, committed: false, ..summary }
+        Summary { dry_run: true, committed: false, ..self.summary(begin, unchanged, rejects, splits) }
     }
+
+    /// What became of the inputs and of `unchanged` others.
+    pub(crate) fn summary(
+        &self,
+        begin: Instant,
+        unchanged: usize,
+        rejects: &[Reject],
+        splits: BTreeMap<Split, SplitSummary>,
+    ) -> Summary {
+        let small_classes = self.small_classes.clone();
+        Summary { small_classes, ..Summary::of(begin, &self.discovery, unchanged, rejects, splits) }
+    }
+}
+
+/// Names the first few of the classes that are too small for exact shares.
+fn notice_of(small: &[SmallClass], shares: &Shares) -> Option<Notice> {
+    const NAMED: usize = 5;
+    let order = shares.filling().collect();
+    let first = small.first()?;
+    Some(match first.class {
+        None => Notice::FewImages { count: first.images, order },
+        Some(_) => {
+            let names = small.iter().filter_map(|small| small.class.clone()).take(NAMED).collect();
+            Notice::SmallClasses { names, count: small.len(), order }
+        }
+    })
 }
 
 fn row_bytes(discovery: &Discovery, spec: &Spec, pool: &rayon::ThreadPool) -> Result<RowBytes, SpecError> {

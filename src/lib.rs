@@ -34,6 +34,7 @@
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
 mod append;
+mod apportion;
 mod card;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -86,9 +87,12 @@ pub use read::{Batches, Dataset, Table};
 pub use reject::{REJECTS, Reject};
 pub use repack::{RepackSummary, repack};
 pub use rollback::rollback;
-pub use run::{History, MaxErrors, OnChanged, OnError, Overwrite, Progress, RunOptions, SplitSummary, Summary};
+pub use run::{
+    History, MaxErrors, OnChanged, OnError, Overwrite, Progress, RunOptions, SmallClasses, SplitSummary, Summary,
+};
 pub use sha256::Sha256;
 pub use shard::{Checksum, ShardInfo};
 pub use spec::*;
+pub use split::SmallClass;
 pub use statistics::{Bin, Statistics};
 pub use verify::{Problem, Verification, verify};

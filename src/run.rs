@@ -13,11 +13,13 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::apportion::rows_enough;
 use crate::discover::{Discovery, Ignored, Notice};
 use crate::error::Error;
 use crate::manifest::SplitInfo;
 use crate::reject::Reject;
-use crate::spec::{Folders, Split};
+use crate::spec::{Folders, Shares, Split};
+use crate::split::SmallClass;
 
 /// How a run is carried out.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +31,8 @@ pub struct RunOptions {
     pub on_error: OnError,
     /// How many inputs may be rejected before the run stops. Default: all but the last.
     pub max_errors: Option<MaxErrors>,
+    /// Default: [`SmallClasses::Fill`].
+    pub small_classes: SmallClasses,
     /// Of a conversion. Default: [`Overwrite::Refuse`].
     pub overwrite: Overwrite,
     /// Of an append. Default: [`OnChanged::Skip`].
@@ -68,6 +72,30 @@ impl RunOptions {
             _ => Ok(()),
         }
     }
+
+    /// Whether a run may go on with these classes, which are too small for exact shares.
+    pub(crate) fn check_classes(&self, small: &[SmallClass], shares: &Shares) -> Result<(), Error> {
+        let (Some(first), SmallClasses::Stop) = (small.first(), self.small_classes) else { return Ok(()) };
+        let (text, enough) = (shares.to_string(), rows_enough(shares));
+        Err(match first.class {
+            None => Error::TooFewImages { count: first.images, shares: text, enough },
+            Some(_) => {
+                let named = small.iter().filter_map(|small| Some((small.class.clone()?, small.images)));
+                Error::SmallClasses { classes: named.collect(), shares: text, enough }
+            }
+        })
+    }
+}
+
+/// What happens when a class has too few images to give each split its exact share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SmallClasses {
+    /// Its images fill train, then test, then validation; large classes even out, so that every split has its share of
+    /// all images.
+    #[default]
+    Fill,
+    /// The run stops and changes nothing.
+    Stop,
 }
 
 /// Whether a dataset that is there may be replaced.
@@ -211,6 +239,8 @@ pub struct Summary {
     pub rejects_by_reason: BTreeMap<Cow<'static, str>, usize>,
     /// How many classes the dataset has.
     pub classes: usize,
+    /// The classes of the new images that are too small for exact shares.
+    pub small_classes: Vec<SmallClass>,
     /// What each split holds now.
     pub splits: BTreeMap<Split, SplitSummary>,
     /// Files that are no inputs.
@@ -257,6 +287,7 @@ impl Summary {
             rejects: rejects.len(),
             rejects_by_reason: count_reasons(rejects),
             classes: discovery.classes.len(),
+            small_classes: Vec::new(),
             splits,
             ignored: discovery.ignored.clone(),
             notices: discovery.notices.clone(),

@@ -56,6 +56,7 @@ def convert(
     threads: int | None = None,
     on_error: Literal["skip", "stop"] | None = None,
     max_errors: int | str | None = None,
+    small_classes: Literal["fill", "stop"] | None = None,
     dry_run: bool = False,
     progress: Progress = True,
 ) -> dict[str, Any]:
@@ -99,6 +100,7 @@ def append(
     threads: int | None = None,
     on_error: Literal["skip", "stop"] | None = None,
     max_errors: int | str | None = None,
+    small_classes: Literal["fill", "stop"] | None = None,
     dry_run: bool = False,
     progress: Progress = True,
 ) -> dict[str, Any]:

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::{
     ByteSize, Channels, Color, ColorProfile, Compression, CropRatio, Dtype, Encoding, Filter, Fit, Folders, Format,
     History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, OnChanged, OnError, Order, Overwrite, Quality,
-    RepackSpec, ResizeLike, RunOptions, Scale, Shape, Shares, Size, Spec, SplitBy, Std, Storage,
+    RepackSpec, ResizeLike, RunOptions, Scale, Shape, Shares, Size, SmallClasses, Spec, SplitBy, Std, Storage,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -179,6 +179,10 @@ pub struct Run {
     /// Stop if more images than this are unusable: 100 or 0.5%
     #[arg(long, value_name = "N|P%")]
     max_errors: Option<MaxErrors>,
+    /// What a class with too few images for exact shares does: it fills train, then test, then validation, or it stops
+    /// the run
+    #[arg(long, default_value = "fill", value_parser = ["fill", "stop"])]
+    small_classes: String,
     /// Say what would be written, and write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -196,6 +200,7 @@ impl Run {
             threads: self.threads,
             on_error: if self.on_error == "stop" { OnError::Stop } else { OnError::Skip },
             max_errors: self.max_errors,
+            small_classes: if self.small_classes == "stop" { SmallClasses::Stop } else { SmallClasses::Fill },
             ..RunOptions::default()
         }
     }

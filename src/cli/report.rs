@@ -6,7 +6,9 @@ use std::io::{ErrorKind, Write, stdout};
 use std::path::Path;
 
 use super::Written;
-use crate::{ByteSize, Error, Filter, RepackError, RepackSummary, SpecError, Summary, Verification, Version};
+use crate::{
+    ByteSize, Error, Filter, RepackError, RepackSummary, SmallClass, SpecError, Summary, Verification, Version,
+};
 
 /// The exit code of a run that stopped.
 pub fn exit_code(error: &Error) -> u8 {
@@ -65,6 +67,9 @@ fn in_words(summary: &Summary, out: &Path) -> String {
         }
         (false, false) => format!("nothing to do, `{out}` is complete\n"),
     };
+    if summary.dry_run {
+        text += &small_classes(&summary.small_classes);
+    }
     if *unchanged > 0 {
         text += &format!("{unchanged} images were rows already\n");
     }
@@ -76,6 +81,16 @@ fn in_words(summary: &Summary, out: &Path) -> String {
         }
     }
     text
+}
+
+/// A line for each class that is too small for exact shares.
+fn small_classes(small: &[SmallClass]) -> String {
+    let line = |SmallClass { class, images, splits }: &SmallClass| {
+        let name = class.as_ref().map_or_else(|| "all images".to_owned(), |class| format!("class `{class}`"));
+        let held: Vec<_> = splits.iter().map(|(split, images)| format!("{images} {split}")).collect();
+        format!("too small for exact shares: {name}, {images} in all: {}\n", held.join(", "))
+    };
+    small.iter().map(line).collect()
 }
 
 fn files_in_words(summary: &RepackSummary, out: &Path) -> String {
@@ -236,8 +251,8 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::NotASplitFolder { .. } => "split folders are named train, validation (valid, val, dev) or test (eval); \
              a new dataset may take them as classes with `--folders classes`"
             .into(),
-        Error::ClassTooSmall { .. } | Error::TooFewImages { .. } => {
-            "use `--split-by path`, which draws for each image, or fewer splits, as in `--split train=1`".into()
+        Error::SmallClasses { .. } | Error::TooFewImages { .. } => {
+            "leave out `--small-classes stop`, or let a new dataset draw for each image with `--split-by path`".into()
         }
         Error::Repack { source, .. } => return repack_hint(source),
         Error::MountPoint(_) => "name a new folder below it".into(),

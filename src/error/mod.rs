@@ -76,20 +76,18 @@ pub enum Error {
         /// The source it lies in.
         source_folder: PathBuf,
     },
-    /// A class can't give every split a row.
-    #[error("class `{class}` has {count} images, too few to give each of {shares} its share; {enough} are enough")]
-    ClassTooSmall {
-        /// The name of the class.
-        class: String,
-        /// How many images it has.
-        count: usize,
+    /// Classes can't give every split its exact share, and the run was told to stop at that.
+    #[error("{} too few images to give each of {shares} its share; {enough} are enough", having(.classes))]
+    SmallClasses {
+        /// Name of each class, and how many images it has.
+        classes: Vec<(String, usize)>,
         /// The shares that were asked for.
         shares: String,
         /// How many images give each its share, whatever the other shares are.
         enough: usize,
     },
-    /// The whole source can't give every split a row.
-    #[error("{count} images are too few to give each of {shares} its share; {enough} are enough")]
+    /// All images together can't give every split its exact share, and the run was told to stop at that.
+    #[error("{} too few to give each of {shares} its share; {enough} are enough", counted(*.count))]
     TooFewImages {
         /// How many images there are.
         count: usize,
@@ -333,6 +331,24 @@ impl Error {
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { action, path: path.as_ref().to_owned(), source }
     }
+}
+
+/// `1 image is`, `2 images are`.
+fn counted(images: usize) -> String {
+    match images {
+        1 => "1 image is".to_owned(),
+        n => format!("{n} images are"),
+    }
+}
+
+/// ``class `ant` (2 images) has``, ``classes `ant` (2 images), `bee` (1 image) have``.
+fn having(classes: &[(String, usize)]) -> String {
+    let named = classes.iter().map(|(name, images)| match images {
+        1 => format!("`{name}` (1 image)"),
+        n => format!("`{name}` ({n} images)"),
+    });
+    let (names, one) = (named.collect::<Vec<_>>().join(", "), classes.len() == 1);
+    if one { format!("class {names} has") } else { format!("classes {names} have") }
 }
 
 fn quoted(paths: &[PathBuf]) -> String {

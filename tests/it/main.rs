@@ -23,6 +23,7 @@ mod repack;
 mod resize;
 mod resume;
 mod rollback;
+mod small_classes;
 mod split;
 mod tail;
 mod verify;
