@@ -26,7 +26,7 @@ use crate::spec::{Encoding, Folders, Shares, Spec, SplitBy};
 /// then holds what it held, and the shards that were finished.
 pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
-    spec.check()?;
+    spec.check_new()?;
     refuse_overlap(sources, out)?;
     let output = Output::claim(out)?;
     if options.overwrite == Overwrite::Refuse {
@@ -130,7 +130,7 @@ fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, out: &Path) -> Re
 /// As [`convert`], as far as it can be told without decoding.
 pub fn dry_run(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
-    spec.check()?;
+    spec.check_new()?;
     refuse_overlap(sources, out)?;
     let there = output::check(out)?;
     let pool = pipeline::threads(options)?;

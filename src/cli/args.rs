@@ -152,12 +152,12 @@ pub struct Convert {
     /// Of the column of images; pixels hardly shrink, and only uncompressed ones can be mapped
     #[arg(long, help_heading = "Files", default_value = "none", value_parser = words(Compression::ALL))]
     compression: Compression,
-    /// Pixels (or encoded images) of a row group at most
-    #[arg(long, help_heading = "Files", value_name = "BYTES", default_value = "16MiB")]
-    row_group_bytes: ByteSize,
-    /// Pixels of a file at most; encoded images are about as many
-    #[arg(long, help_heading = "Files", value_name = "BYTES", default_value = "512MiB")]
-    shard_bytes: ByteSize,
+    /// Pixels (or encoded images) of a row group at most [default: 16MiB, or --shard-bytes if that is less]
+    #[arg(long, help_heading = "Files", value_name = "BYTES")]
+    row_group_bytes: Option<ByteSize>,
+    /// Pixels of a file at most; encoded images are about as many [default: 512MiB, or --row-group-bytes if that is more]
+    #[arg(long, help_heading = "Files", value_name = "BYTES")]
+    shard_bytes: Option<ByteSize>,
     /// Replace the dataset that is in DIR
     #[arg(long, help_heading = "Files")]
     overwrite: bool,
@@ -324,6 +324,7 @@ impl Convert {
     /// What decides bytes, and how the run is carried out.
     pub fn resolve(&self) -> (Spec, RunOptions) {
         let limits = Limits { file_bytes: self.max_file_bytes, pixels: self.max_pixels, ..Limits::default() };
+        let defaults = Spec::originals();
         let spec = Spec {
             channels: self.channels,
             dtype: self.dtype,
@@ -353,11 +354,12 @@ impl Convert {
             quality: self.quality,
             format: self.format,
             compression: self.compression,
-            row_group_bytes: self.row_group_bytes,
-            shard_bytes: self.shard_bytes,
+            row_group_bytes: defaults.row_group_bytes,
+            shard_bytes: defaults.shard_bytes,
             limits,
             size: self.size,
         };
+        let spec = spec.with_bytes(self.row_group_bytes, self.shard_bytes);
         let options = RunOptions {
             overwrite: if self.overwrite { Overwrite::Dataset } else { Overwrite::Refuse },
             ..self.run.resolve()

@@ -200,6 +200,9 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Spec(SpecError::NotEncoded(_)) => "add `--storage encoded`, or leave that out".into(),
         Error::Spec(SpecError::NoTensors(_)) => "use `--storage tensor` and a `--size`, or leave that out".into(),
         Error::Spec(SpecError::JpegSide { .. }) => "choose a smaller `--size`, or `--encoding png`".into(),
+        Error::Spec(SpecError::RowGroupBytes { shard, .. }) => {
+            format!("use `--row-group-bytes {shard}`, or leave it out")
+        }
         Error::Spec(SpecError::StoredFileBytes { .. }) => "choose a smaller `--max-file-bytes`".into(),
         Error::Spec(SpecError::UnknownToEncoding { .. }) => "choose another `--encoding`, or leave that out".into(),
         Error::TooManyThreads(_) => "without `--threads` there is one for every core, which is fastest".into(),

@@ -115,7 +115,8 @@ pub struct Spec {
     pub format: Format,
     /// Of the column of images; the others always use Zstandard in Parquet. Default: [`Compression::None`].
     pub compression: Compression,
-    /// Pixels, or encoded images, of a row group at most, but at least one row. Default: 16 MiB.
+    /// Pixels, or encoded images, of a row group at most, but at least one row; at most as many as of a shard. Default:
+    /// 16 MiB.
     pub row_group_bytes: ByteSize,
     /// Pixels of a shard at most, but at least one row group; of encoded images about so many bytes. Default: 512 MiB.
     pub shard_bytes: ByteSize,
@@ -167,6 +168,13 @@ impl Spec {
         }
     }
 
+    /// Sets the bytes of row groups and shards. One that is not given makes way for the other, as a row group is never
+    /// longer than its shard.
+    pub fn with_bytes(self, row_group: Option<ByteSize>, shard: Option<ByteSize>) -> Spec {
+        let row_group_bytes = row_group.unwrap_or(self.row_group_bytes.min(shard.unwrap_or(self.shard_bytes)));
+        Spec { row_group_bytes, shard_bytes: shard.unwrap_or(self.shard_bytes.max(row_group_bytes)), ..self }
+    }
+
     /// Height and width of what images are resized to. Nobody asks for that of images that are not.
     pub(crate) fn target(&self) -> Size {
         self.size.expect("images without a size are not resized")
@@ -208,6 +216,22 @@ impl Spec {
             Method::of(self)?;
         }
         Ok(())
+    }
+}
+
+impl Spec {
+    /// Finds settings that a new dataset can't have, including some that datasets of earlier releases have.
+    ///
+    /// # Errors
+    /// If there are any.
+    pub fn check_new(&self) -> Result<(), SpecError> {
+        self.check()?;
+        match (self.row_group_bytes, self.shard_bytes) {
+            (ByteSize(row_group), ByteSize(shard)) if row_group > shard => {
+                Err(SpecError::RowGroupBytes { row_group, shard })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -290,6 +290,20 @@ fn dry_run_says_what_an_append_would_do() {
     assert_eq!(splits(&s.run("append", "src --out out").exits(3).stdout), splits(&ran.stdout));
 }
 
+#[test]
+fn row_groups_larger_than_their_shards_stay_so() {
+    let s = dataset("");
+    // As earlier releases stored it.
+    s.edit_manifest("out", |manifest| manifest["spec"]["shard_bytes"] = 64.into());
+    s.more_images(&["src/cat"], 10..30);
+    s.run("append", "src --out out --dry-run").exits(0);
+    s.run("append", "src --out out").exits(0);
+    assert_eq!(s.rows("out").len(), 40);
+    assert_eq!(s.run("info", "out").exits(0).stderr, "");
+    let spec = &s.manifest("out")["spec"];
+    assert_eq!((&spec["row_group_bytes"], &spec["shard_bytes"]), (&128.into(), &64.into()));
+}
+
 // What folders mean
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the command line says, word for word.
 
+use inlaid::{ByteSize, Spec, SpecError};
+
 use crate::harness::Scratch;
 
 fn source() -> Scratch {
@@ -140,6 +142,40 @@ fn tensor_too_large_for_readers_is_refused() {
         2,
         "error: a tensor of 12884508675 elements is too large, the most is 536870911\nhint: choose a smaller `--size`",
     );
+}
+
+#[test]
+fn row_group_larger_than_its_shard_is_refused() {
+    let s = source();
+    for words in ["--row-group-bytes 8MiB --shard-bytes 4MiB", "--shard-bytes 4MiB --row-group-bytes 8MiB --dry-run"] {
+        s.convert(&format!("src --out out --size 4 {words}")).fails(
+            2,
+            "error: a row group of 8388608 bytes is larger than a shard of 4194304 bytes\n\
+             hint: use `--row-group-bytes 4194304`, or leave it out",
+        );
+    }
+    s.convert("src --out out --size 4 --row-group-bytes 4MiB --shard-bytes 4MiB").exits(0);
+    let spec = Spec { shard_bytes: ByteSize::mib(1), ..Spec::originals() };
+    let refused = SpecError::RowGroupBytes { row_group: 16 << 20, shard: 1 << 20 };
+    assert_eq!((spec.check(), spec.check_new()), (Ok(()), Err(refused)));
+}
+
+#[test]
+fn bytes_of_row_groups_and_shards_make_way_for_one_another() {
+    let s = source();
+    for (words, row_group, shard) in [
+        ("", 16 << 20, 512 << 20),
+        ("--shard-bytes 96", 96, 96),
+        ("--shard-bytes 32MiB", 16 << 20, 32 << 20),
+        ("--row-group-bytes 1GiB", 1 << 30, 1 << 30),
+    ] {
+        s.convert(&format!("src --out out --size 4 --overwrite {words}")).exits(0);
+        let spec = &s.manifest("out")["spec"];
+        assert_eq!((&spec["row_group_bytes"], &spec["shard_bytes"]), (&row_group.into(), &shard.into()), "{words}");
+    }
+    // A page of 8 rows is the least that a shard holds.
+    s.convert("src --out out --size 4 --overwrite --shard-bytes 384 --split train=1").exits(0);
+    assert_eq!(s.shards("out", "train").len(), 3);
 }
 
 #[test]
