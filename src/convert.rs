@@ -97,7 +97,8 @@ impl Start<'_> {
 fn discover(sources: &[PathBuf], spec: &Spec, options: &RunOptions, pool: &rayon::ThreadPool) -> Result<Inputs, Error> {
     let discovery = Discovery::of(sources, spec)?;
     if discovery.inputs() == 0 {
-        return Err(Error::NoImages(sources.to_vec()));
+        let no_extension = discovery.ignored.other.get("").copied().unwrap_or(0);
+        return Err(Error::NoImages { sources: sources.to_vec(), no_extension });
     }
     let spec = resolve(spec, &discovery)?;
     Inputs::of(discovery, spec, options, pool, (&Version::default(), 0), &Tails::default())

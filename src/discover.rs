@@ -1,5 +1,5 @@
 //! Finds the inputs of a run: walks the source folders, decides what their top folders mean, and
-//! turns every image file into a [`Record`] or a [`Reject`]. Opens no file. Nothing is dropped in
+//! turns every image file, known by its name unless names don't count, into a [`Record`] or a [`Reject`]. Opens no file. Nothing is dropped in
 //! silence: what is not an input is counted in [`Ignored`] or told by a [`Notice`].
 //!
 //! A record takes 32 bytes and the bytes of its key (see `record_is_small`).
@@ -65,7 +65,7 @@ pub struct Discovery {
 pub struct Ignored {
     /// Files and folders whose names begin with `.` or `__`.
     pub hidden: usize,
-    /// Files with the extension of something else, by extension in lower case (empty: none).
+    /// Files that are not named as images, by extension in lower case (empty: none).
     pub other: BTreeMap<String, usize>,
     /// Symbolic links to folders, not followed.
     pub linked_folders: usize,
@@ -83,8 +83,8 @@ pub enum Notice {
     EmptyFolder(PathBuf),
     /// Links to folders were not followed.
     LinkedFolders(usize),
-    /// Files were passed over because of their names.
-    OtherFiles(String),
+    /// Files were passed over because of their names: how many of each extension ([`Ignored::other`]).
+    OtherFiles(BTreeMap<String, usize>),
     /// Hidden files or folders were passed over.
     Hidden(usize),
     /// Files are stored as they are that who reads them with Pillow can't decode.
@@ -119,7 +119,11 @@ impl fmt::Display for Notice {
             Notice::EmptyFolder(path) => write!(f, "folder `{}` holds no image and is no class", path.display()),
             Notice::LinkedFolders(1) => write!(f, "1 symbolic link to a folder is not followed"),
             Notice::LinkedFolders(n) => write!(f, "{n} symbolic links to folders are not followed"),
-            Notice::OtherFiles(counts) => write!(f, "ignored files that are not named as images: {counts}"),
+            Notice::OtherFiles(counts) => {
+                let name = |ext: &str| if ext.is_empty() { "no extension".to_owned() } else { format!(".{ext}") };
+                let counts: Vec<_> = counts.iter().map(|(ext, n)| format!("{n} {}", name(ext))).collect();
+                write!(f, "ignored files that are not named as images: {}", counts.join(", "))
+            }
             Notice::Hidden(n) => write!(f, "ignored {n} hidden files or folders (names that begin with `.` or `__`)"),
             Notice::UnknownToPillow(n) => write!(
                 f,
@@ -213,21 +217,21 @@ impl Discovery {
                         top_folders.insert(entry.file_name().to_string_lossy().into_owned());
                     }
                 }
-                Ok(entry) => self.look_at(&entry, root, source),
+                Ok(entry) => self.look_at(&entry, root, source, spec),
                 Err(error) if error.depth() == 0 => {
                     return Err(Error::io("read source folder", root)(error.into()));
                 }
-                Err(error) => self.reject_unwalkable(error, root),
+                Err(error) => self.reject_unwalkable(error, root, spec),
             }
         }
         self.read_folders(root, first, &top_folders, spec)
     }
 
     /// Makes a record of a file, or says why not.
-    fn look_at(&mut self, entry: &DirEntry, root: &Path, source: u32) {
+    fn look_at(&mut self, entry: &DirEntry, root: &Path, source: u32, spec: &Spec) {
         let path = entry.path();
         let extension = extension_of(path);
-        let named_as_image = EXTENSIONS.contains(&extension.as_str());
+        let named_as_image = is_named_as_image(&extension, spec);
         let kind = match entry.file_type() {
             kind if kind.is_symlink() => match fs::metadata(path) {
                 Ok(meta) => meta.file_type(),
@@ -255,7 +259,7 @@ impl Discovery {
         self.rejects.push(Reject::new(key, error));
     }
 
-    fn reject_unwalkable(&mut self, error: walkdir::Error, root: &Path) {
+    fn reject_unwalkable(&mut self, error: walkdir::Error, root: &Path, spec: &Spec) {
         let path = error.path().unwrap_or(root).to_owned();
         let is_link = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink());
         let reason = match error.loop_ancestor() {
@@ -265,7 +269,7 @@ impl Discovery {
                 return self.ignored.hidden += 1;
             }
             None if is_link => match extension_of(&path) {
-                extension if EXTENSIONS.contains(&extension.as_str()) => RecordError::BrokenLink,
+                extension if is_named_as_image(&extension, spec) => RecordError::BrokenLink,
                 extension => return *self.ignored.other.entry(extension).or_default() += 1,
             },
             None => RecordError::Unreadable(error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into())),
@@ -396,9 +400,7 @@ impl Discovery {
             self.notices.push(Notice::LinkedFolders(self.ignored.linked_folders));
         }
         if !self.ignored.other.is_empty() {
-            let name = |ext: &String| if ext.is_empty() { "no extension".to_owned() } else { format!(".{ext}") };
-            let counts: Vec<_> = self.ignored.other.iter().map(|(ext, n)| format!("{n} {}", name(ext))).collect();
-            self.notices.push(Notice::OtherFiles(counts.join(", ")));
+            self.notices.push(Notice::OtherFiles(self.ignored.other.clone()));
         }
     }
 }
@@ -408,6 +410,11 @@ fn class_of(key: &str, depth: usize) -> Option<&str> {
     let mut folders = key.split('/');
     let class = folders.nth(depth)?;
     folders.next().map(|_| class)
+}
+
+/// Whether a file with this extension, in lower case, is an input.
+fn is_named_as_image(extension: &str, spec: &Spec) -> bool {
+    spec.any_name || EXTENSIONS.contains(&extension)
 }
 
 fn is_hidden(name: &OsStr) -> bool {

@@ -22,6 +22,7 @@ def convert(
     *,
     folders: Literal["auto", "classes", "splits", "none"] | None = None,
     follow_links: bool = False,
+    any_name: bool = False,
     max_file_bytes: int | str | None = None,
     max_pixels: int | None = None,
     split: Mapping[str, float] | str | None = None,

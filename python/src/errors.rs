@@ -30,7 +30,7 @@ fn class(error: &Error) -> &'static str {
     match error {
         Error::Spec(_) | Error::NoSource | Error::TooManyThreads(_) => "SettingError",
         Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) => "SettingError",
-        Error::NoDataset(_) | Error::SourceNotFolder(_) | Error::NoImages(_) => "NotFoundError",
+        Error::NoDataset(_) | Error::SourceNotFolder(_) | Error::NoImages { .. } => "NotFoundError",
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "NotFoundError",
         Error::Damaged { .. } | Error::NoTensors(_) => "DamagedError",
         Error::NoColumn { .. } | Error::SeveralColumns { .. } | Error::EncodedImages(_) => "ColumnError",

@@ -65,6 +65,9 @@ pub struct Convert {
     /// Follow symbolic links to folders
     #[arg(long, help_heading = "Source")]
     follow_links: bool,
+    /// Take files of any name, and let their content decide; hidden files stay out
+    #[arg(long, help_heading = "Source")]
+    any_name: bool,
     /// Largest file that is read
     #[arg(long, help_heading = "Source", value_name = "BYTES", default_value = "1GiB")]
     max_file_bytes: ByteSize,
@@ -349,6 +352,7 @@ impl Convert {
             order: self.order,
             folders: self.folders,
             follow_links: self.follow_links,
+            any_name: self.any_name,
             storage: self.storage.unwrap_or(Storage::Tensor),
             encoding: self.encoding,
             quality: self.quality,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::Written;
 use crate::{
-    ByteSize, Error, Filter, RepackError, RepackSummary, SmallClass, SpecError, Summary, Verification, Version,
+    ByteSize, Error, Filter, Notice, RepackError, RepackSummary, SmallClass, SpecError, Summary, Verification, Version,
 };
 
 /// The exit code of a run that stopped.
@@ -187,6 +187,17 @@ pub fn message(error: &Error) -> String {
     line
 }
 
+const ANY_NAME: &str = "`inlaid convert --any-name` takes files of any name, and lets their content decide";
+
+/// What to do about a notice, with the exact option.
+pub fn notice_hint(notice: &Notice) -> Option<&'static str> {
+    match notice {
+        // Hashes, most likely.
+        Notice::OtherFiles(counts) if counts.keys().all(String::is_empty) => Some(ANY_NAME),
+        _ => None,
+    }
+}
+
 /// The way out of an error, with the exact option.
 pub fn hint(error: &Error) -> Option<String> {
     Some(match error {
@@ -241,7 +252,8 @@ pub fn hint(error: &Error) -> Option<String> {
             "leave out `--split`, or add `--split-by label` to split all images anew".into()
         }
         Error::Spec(SpecError::FolderRule(_)) => "leave out `--folders`, or use `--split-by label`".into(),
-        Error::NoImages(_) => {
+        Error::NoImages { no_extension: 1.., .. } => ANY_NAME.into(),
+        Error::NoImages { .. } => {
             "a source holds class folders, split folders, or images; see `inlaid convert --help`".into()
         }
         Error::NothingUsable { .. } => {

@@ -41,8 +41,13 @@ pub enum Error {
     #[error("no source folder is given")]
     NoSource,
     /// The sources hold no image at all.
-    #[error("no images in {}", quoted(.0))]
-    NoImages(Vec<PathBuf>),
+    #[error("no images in {}{}", quoted(.sources), unnamed(*.no_extension))]
+    NoImages {
+        /// The sources.
+        sources: Vec<PathBuf>,
+        /// How many files without an extension were passed over.
+        no_extension: usize,
+    },
     /// Every input was rejected.
     #[error("none of the {inputs} inputs can be used; the first one is `{path}`: {detail}")]
     NothingUsable {
@@ -349,6 +354,15 @@ fn having(classes: &[(String, usize)]) -> String {
     });
     let (names, one) = (named.collect::<Vec<_>>().join(", "), classes.len() == 1);
     if one { format!("class {names} has") } else { format!("classes {names} have") }
+}
+
+/// Nothing, or `, but 2 files without an extension`.
+fn unnamed(files: usize) -> String {
+    match files {
+        0 => String::new(),
+        1 => ", but 1 file without an extension".to_owned(),
+        n => format!(", but {n} files without an extension"),
+    }
 }
 
 fn quoted(paths: &[PathBuf]) -> String {

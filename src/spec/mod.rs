@@ -103,6 +103,10 @@ pub struct Spec {
     pub folders: Folders,
     /// Whether symbolic links to folders are followed (those to files always are). Default: false.
     pub follow_links: bool,
+    /// Whether files of any name are inputs, so that only their content decides; else their extension has to be that of
+    /// an image. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_name: bool,
     /// Default: [`Storage::Tensor`].
     pub storage: Storage,
     /// Of encoded images that have a size. Default: [`Encoding::Jpeg`]; always set in a manifest of such images.
@@ -157,6 +161,7 @@ impl Spec {
             order: Order::Shuffled,
             folders: Folders::Auto,
             follow_links: false,
+            any_name: false,
             storage: Storage::Tensor,
             encoding: None,
             quality: None,
