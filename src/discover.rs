@@ -1,6 +1,7 @@
 //! Finds the inputs of a run: walks the source folders, decides what their top folders mean, and
-//! turns every image file, known by its name unless names don't count, into a [`Record`] or a [`Reject`]. Opens no file. Nothing is dropped in
-//! silence: what is not an input is counted in [`Ignored`] or told by a [`Notice`].
+//! turns every file that is named as an image, or every file if any name will do, into a [`Record`]
+//! or a [`Reject`]. Opens no file. Nothing is dropped in silence: what is not an input is counted in
+//! [`Ignored`] or named by a [`Notice`].
 //!
 //! A record takes 32 bytes and the bytes of its key (see `record_is_small`).
 

@@ -65,7 +65,7 @@ pub struct Convert {
     /// Follow symbolic links to folders
     #[arg(long, help_heading = "Source")]
     follow_links: bool,
-    /// Take files of any name, and let their content decide; hidden files stay out
+    /// Take files of any name and let their content decide; hidden files are still ignored
     #[arg(long, help_heading = "Source")]
     any_name: bool,
     /// Largest file that is read
@@ -182,8 +182,7 @@ pub struct Run {
     /// Stop if more images than this are unusable: 100 or 0.5%
     #[arg(long, value_name = "N|P%")]
     max_errors: Option<MaxErrors>,
-    /// What a class with too few images for exact shares does: it fills train, then test, then validation, or it stops
-    /// the run
+    /// What to do with classes too small for exact shares: fill train, then test, then validation, or stop the run
     #[arg(long, default_value = "fill", value_parser = ["fill", "stop"])]
     small_classes: String,
     /// Say what would be written, and write nothing

@@ -187,7 +187,7 @@ pub fn message(error: &Error) -> String {
     line
 }
 
-const ANY_NAME: &str = "`inlaid convert --any-name` takes files of any name, and lets their content decide";
+const ANY_NAME: &str = "`inlaid convert --any-name` takes files of any name and lets their content decide";
 
 /// What to do about a notice, with the exact option.
 pub fn notice_hint(notice: &Notice) -> Option<&'static str> {

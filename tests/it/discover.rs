@@ -184,7 +184,7 @@ fn append_takes_names_as_the_dataset_does() {
 fn option_for_files_without_an_extension_is_told() {
     let s = Scratch::new();
     hashed(&s, "src/cat/3f2a9c");
-    let hint = "hint: `inlaid convert --any-name` takes files of any name, and lets their content decide";
+    let hint = "hint: `inlaid convert --any-name` takes files of any name and lets their content decide";
     let refused = format!("error: no images in `src`, but 1 file without an extension\n{hint}");
     s.convert(&format!("src {ALL_TRAIN}")).fails(1, &refused);
     hashed(&s, "src/cat/9c1b");
