@@ -62,5 +62,6 @@ pub use inlaid_format::{
     Batches, Bin, CARD, Checksum, Dataset, FORMAT_VERSION, MANIFEST, Manifest, Moments, REJECTS, Reject, Sha256,
     ShardInfo, Snapshot, SplitInfo, Stage, Statistics, Table, Unfinished,
 };
-pub use run::{History, MaxErrors, Mode, OnChanged, OnError, Overwrite, Progress, RunOptions};
+pub use plan::split::SmallClass;
+pub use run::{History, MaxErrors, Mode, OnChanged, OnError, Overwrite, Progress, RunOptions, SmallClasses};
 pub use source::{Files, FolderSource, Ignored, ImageRef, Listing, Notice, Record, Source};

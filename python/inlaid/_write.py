@@ -22,6 +22,7 @@ def convert(
     *,
     folders: Literal["auto", "classes", "splits", "none"] | None = None,
     follow_links: bool = False,
+    any_name: bool = False,
     max_file_bytes: int | str | None = None,
     max_pixels: int | None = None,
     split: Mapping[str, float] | str | None = None,
@@ -56,6 +57,7 @@ def convert(
     threads: int | None = None,
     on_error: Literal["skip", "stop"] | None = None,
     max_errors: int | str | None = None,
+    small_classes: Literal["fill", "stop"] | None = None,
     dry_run: bool = False,
     progress: Progress = True,
 ) -> dict[str, Any]:
@@ -99,6 +101,7 @@ def append(
     threads: int | None = None,
     on_error: Literal["skip", "stop"] | None = None,
     max_errors: int | str | None = None,
+    small_classes: Literal["fill", "stop"] | None = None,
     dry_run: bool = False,
     progress: Progress = True,
 ) -> dict[str, Any]:

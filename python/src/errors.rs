@@ -31,7 +31,9 @@ fn class(error: &Error) -> &'static str {
     match error {
         Error::Spec(_) | Error::NoSource | Error::TooManyThreads { .. } => "SettingError",
         Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) => "SettingError",
-        Error::Format(FormatError::NoDataset(_)) | Error::SourceNotFolder(_) | Error::NoImages(_) => "NotFoundError",
+        Error::Format(FormatError::NoDataset(_)) | Error::SourceNotFolder(_) | Error::NoImages { .. } => {
+            "NotFoundError"
+        }
         Error::Format(FormatError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => "NotFoundError",
         Error::Format(FormatError::Damaged { .. }) | Error::Format(FormatError::NoTensors(_)) => "DamagedError",
         Error::Format(FormatError::NoColumn { .. })

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::Write;
-use super::report::visible;
+use super::report::{notice_hint, visible};
 use crate::{Notice, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -51,8 +51,11 @@ impl Terminal {
     }
 
     pub fn notes(&self, notices: &[Notice]) {
-        if !self.quiet {
-            notices.iter().for_each(|notice| eprintln!("note: {}", visible(&notice.to_string())));
+        for notice in notices.iter().filter(|_| !self.quiet) {
+            eprintln!("note: {}", visible(&notice.to_string()));
+            if let Some(hint) = notice_hint(notice) {
+                eprintln!("hint: {hint}");
+            }
         }
     }
 }

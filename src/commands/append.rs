@@ -19,7 +19,7 @@ use crate::image::recipe::Recipe;
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::run::{History, Mode, OnChanged, RunOptions};
-use crate::source::{FolderSource, Listing, Notice, Record, Source};
+use crate::source::{FolderSource, Listing, Notice, Record, Source, reject};
 use crate::spec::{Folders, Spec};
 
 /// Adds the images in the folders `sources` whose keys are not yet in the dataset in the folder `out`, made as its other
@@ -66,8 +66,7 @@ fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) 
     let committed = transaction.is_changed(&rejects)?;
     let after = if committed { transaction.finish(&rejects)? } else { there.clone() };
     let splits = SplitSummary::of(&there.snapshot.splits, &after.snapshot.splits);
-    let summary = Summary::of(begin, &append.inputs.listing, append.unchanged_rows(), &rejects, splits);
-    Ok(Summary { committed, ..summary })
+    Ok(Summary { committed, ..append.inputs.summary(begin, append.unchanged_rows(), &rejects, splits) })
 }
 
 /// What an append would do: lists the source and compares it with the dataset, decodes nothing, writes nothing.
@@ -182,7 +181,9 @@ impl Append {
 /// The inputs of an append: their folders must mean what those of the dataset did.
 fn list(source: &dyn Source, spec: &Spec, options: &RunOptions) -> Result<Listing, Error> {
     let folders = options.folders.unwrap_or(Folders::Auto);
-    let listing = source.list(&Spec { folders, ..spec.clone() })?;
+    let mut as_asked = spec.clone();
+    as_asked.folders = folders;
+    let listing = source.list(&as_asked)?;
     match listing.folders {
         Some(found_folders) if listing.inputs() > 0 && found_folders != spec.folders => {
             let source_folder = Listing::first_path(source.paths());
@@ -247,8 +248,8 @@ fn set_aside(
             Ok(_) if options.on_changed == OnChanged::Stop => {
                 return Err(Error::ContentChanged { path: record.key.into() });
             }
-            Ok(_) => listing.rejects.push(RecordError::ContentChanged.reject(record.key.into())),
-            Err(error) => listing.rejects.push(error.reject(record.key.into())),
+            Ok(_) => listing.rejects.push(reject(record.key, &RecordError::ContentChanged)),
+            Err(error) => listing.rejects.push(reject(record.key, &error)),
         }
     }
     Ok(unchanged)

@@ -47,6 +47,7 @@ pub fn convert_from(
 ) -> Result<Summary, Error> {
     let (begin, out) = (Instant::now(), out.as_ref());
     let recipe = Recipe::new(spec)?;
+    spec.check_new()?;
     refuse_overlap(source.paths(), out)?;
     match options.mode {
         Mode::Write => write(begin, source, out, recipe, options),
@@ -93,7 +94,7 @@ fn write(
     }
     let manifest = transaction.finish(&rejects)?;
     let splits = SplitSummary::of(&before, &manifest.snapshot.splits);
-    Ok(Summary::of(begin, &inputs.listing, unchanged, &rejects, splits))
+    Ok(inputs.summary(begin, unchanged, &rejects, splits))
 }
 
 /// What a conversion would do: lists and splits the source, decodes nothing, writes nothing.
@@ -151,7 +152,8 @@ impl Start<'_> {
 fn plan(source: &dyn Source, recipe: Recipe, options: &RunOptions, pool: &rayon::ThreadPool) -> Result<Inputs, Error> {
     let listing = source.list(recipe.spec())?;
     if listing.inputs() == 0 {
-        return Err(Error::NoImages(source.paths().to_vec()));
+        let no_extension = listing.ignored.other.get("").copied().unwrap_or(0);
+        return Err(Error::NoImages { sources: source.paths().to_vec(), no_extension });
     }
     let recipe = resolve(source, recipe, &listing)?;
     Inputs::new(source, listing, recipe, options, pool, (&Snapshot::default(), 0), &Tails::default())
@@ -175,8 +177,7 @@ fn first_manifest(inputs: &Inputs, run: Checksum, dataset_version: u64) -> Manif
 fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, out: &Path) -> Result<Summary, Error> {
     let rejects = read_rejects(&out.join(REJECTS))?;
     let splits = SplitSummary::of(&there.snapshot.splits, &there.snapshot.splits);
-    let summary = Summary::of(begin, &inputs.listing, there.snapshot.rows(), &rejects, splits);
-    Ok(Summary { committed: false, ..summary })
+    Ok(Summary { committed: false, ..inputs.summary(begin, there.snapshot.rows(), &rejects, splits) })
 }
 
 /// Makes the choices that depend on the sources, and those that a dataset has to tell.

@@ -18,11 +18,11 @@ use crate::format::sha256::Sha256;
 use crate::format::shard::Checksum;
 use crate::image::recipe::Recipe;
 use crate::pipeline::{self, Job};
-use crate::plan::split;
+use crate::plan::split::{self, SmallClass};
 use crate::plan::{Plan, RowBytes, Tails};
 use crate::run::RunOptions;
-use crate::source::{Listing, Source};
-use crate::spec::{Split, SplitBy};
+use crate::source::{Listing, Notice, Source};
+use crate::spec::{Shares, Split, SplitBy};
 
 /// The inputs of a run.
 pub(crate) struct Inputs {
@@ -30,6 +30,8 @@ pub(crate) struct Inputs {
     pub(crate) listing: Listing,
     /// With every choice made.
     pub(crate) recipe: Recipe,
+    /// Classes that are too small for exact shares.
+    small_classes: Vec<SmallClass>,
     /// Of every record's file, where the split is decided by content.
     hashes: Vec<Sha256>,
     plan: Plan,
@@ -56,13 +58,15 @@ impl Inputs {
         };
         let all = listing.inputs() + unchanged;
         options.check(&listing.rejects, all)?;
-        split::assign(&mut listing.records, &listing.classes, spec, &hashes, &there.splits)?;
+        let small_classes = split::assign(&mut listing.records, &listing.classes, spec, &hashes, &there.splits);
+        split::check(&small_classes, options.small_classes, &spec.shares)?;
+        listing.notices.extend(notice_of(&small_classes, &spec.shares));
         let row_bytes = match recipe.row_bytes() {
             Some(bytes) => RowBytes::Same(bytes),
             None => RowBytes::OfFiles(pipeline::file_lengths(source, &listing.records, spec, pool)),
         };
         let plan = Plan::new(&listing.records, &recipe, row_bytes, tails);
-        Ok(Inputs { listing, recipe, hashes, plan, all })
+        Ok(Inputs { listing, recipe, small_classes, hashes, plan, all })
     }
 
     /// Stands for everything that decides what the run writes, but the bytes of the files.
@@ -119,7 +123,7 @@ impl Inputs {
         transaction: &mut Transaction,
         rejects: Vec<Reject>,
     ) -> Result<Vec<Reject>, Error> {
-        let Inputs { listing, plan, recipe, hashes, all } = self;
+        let Inputs { listing, plan, recipe, hashes, all, .. } = self;
         let columns = &transaction.columns().clone();
         let job = Job { source, listing, plan, recipe, columns, options, hashes, inputs: *all };
         pipeline::write_shards(&job, pool, transaction, rejects)
@@ -141,7 +145,32 @@ impl Inputs {
             split.bytes += self.plan.row_bytes.sum(&shard.rows);
             split.shards += usize::from(shard.place == Place::New);
         }
-        let summary = Summary::of(begin, &self.listing, unchanged, rejects, splits);
-        Summary { dry_run: true, committed: false, ..summary }
+        Summary { dry_run: true, committed: false, ..self.summary(begin, unchanged, rejects, splits) }
     }
+
+    /// What became of the inputs and of `unchanged` others.
+    pub(crate) fn summary(
+        &self,
+        begin: Instant,
+        unchanged: usize,
+        rejects: &[Reject],
+        splits: BTreeMap<Split, SplitSummary>,
+    ) -> Summary {
+        let small_classes = self.small_classes.clone();
+        Summary { small_classes, ..Summary::of(begin, &self.listing, unchanged, rejects, splits) }
+    }
+}
+
+/// Names the first few of the classes that are too small for exact shares.
+fn notice_of(small: &[SmallClass], shares: &Shares) -> Option<Notice> {
+    const NAMED: usize = 5;
+    let order = shares.filling().collect();
+    let first = small.first()?;
+    Some(match first.class {
+        None => Notice::FewImages { count: first.images, order },
+        Some(_) => {
+            let names = small.iter().filter_map(|small| small.class.clone()).take(NAMED).collect();
+            Notice::SmallClasses { names, count: small.len(), order }
+        }
+    })
 }

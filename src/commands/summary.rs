@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::dataset::manifest::SplitInfo;
 use crate::dataset::reject::Reject;
+use crate::plan::split::SmallClass;
 use crate::source::Listing;
 use crate::source::{Ignored, Notice};
 use crate::spec::Split;
@@ -32,6 +33,8 @@ pub struct Summary {
     pub rejects_by_reason: BTreeMap<Cow<'static, str>, usize>,
     /// How many classes the dataset has.
     pub classes: usize,
+    /// The classes of the new images that are too small for exact shares.
+    pub small_classes: Vec<SmallClass>,
     /// What each split holds now.
     pub splits: BTreeMap<Split, SplitSummary>,
     /// Files that are no inputs.
@@ -78,6 +81,7 @@ impl Summary {
             rejects: rejects.len(),
             rejects_by_reason: count_reasons(rejects),
             classes: listing.classes.len(),
+            small_classes: Vec::new(),
             splits,
             ignored: listing.ignored.clone(),
             notices: listing.notices.clone(),

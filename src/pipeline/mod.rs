@@ -22,7 +22,7 @@ use crate::image::recipe::Recipe;
 use crate::plan::Plan;
 use crate::run::{Progress, RunOptions};
 use crate::source::Files;
-use crate::source::{ImageRef, Listing, Record, Source};
+use crate::source::{ImageRef, Listing, Record, Source, reject};
 use crate::spec::Spec;
 use window::{CloseOnDrop, Window};
 use worker::Worker;
@@ -81,7 +81,7 @@ pub(crate) fn hash_contents(
                 kept.push(hash);
                 listing.records.push(record);
             }
-            Err(error) => listing.rejects.push(error.reject(record.key.into())),
+            Err(error) => listing.rejects.push(reject(record.key, &error)),
         }
     }
     Ok(kept)

@@ -12,6 +12,7 @@ use crate::dataset::statistics::Statistics;
 use crate::error::{Error, RecordError};
 use crate::format::shard::{RowGroup, RowGroupBuilder, ShardWriter};
 use crate::plan::PagePlan;
+use crate::source::reject;
 
 /// Writes pages in the order of the plan.
 pub(super) struct Writer<'a> {
@@ -98,7 +99,7 @@ impl<'a> Writer<'a> {
     }
 
     fn reject(&mut self, path: String, error: RecordError) -> Result<(), Error> {
-        self.rejects.push(error.reject(path));
+        self.rejects.push(reject(path, &error));
         self.job.options.check(&self.rejects, self.job.inputs)
     }
 }

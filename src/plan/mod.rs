@@ -4,6 +4,7 @@
 //! A record takes 4 bytes of a plan. Rows that turn out unusable leave their page, row group and
 //! shard shorter; no other row moves for that.
 
+mod apportion;
 pub(crate) mod split;
 
 use std::collections::BTreeMap;

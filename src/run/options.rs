@@ -21,6 +21,8 @@ pub struct RunOptions {
     pub on_error: OnError,
     /// How many inputs may be rejected before the run stops. Default: all but the last.
     pub max_errors: Option<MaxErrors>,
+    /// Default: [`SmallClasses::Fill`].
+    pub small_classes: SmallClasses,
     /// Of a conversion. Default: [`Overwrite::Refuse`].
     pub overwrite: Overwrite,
     /// Of an append. Default: [`OnChanged::Skip`].
@@ -64,6 +66,17 @@ impl RunOptions {
             _ => Ok(()),
         }
     }
+}
+
+/// What happens when a class has too few images to give each split its exact share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SmallClasses {
+    /// Its images fill train, then test, then validation; large classes even out, so that every split has its share of
+    /// all images.
+    #[default]
+    Fill,
+    /// The run stops and changes nothing.
+    Stop,
 }
 
 /// Whether a run writes.

@@ -14,7 +14,7 @@ use super::files::{Files, read_file};
 use super::listing::Listing;
 use super::notice::{Notice, UNKNOWN_TO_PILLOW};
 use super::record::Record;
-use super::{ImageRef, Source};
+use super::{ImageRef, Source, reject};
 use crate::error::{Error, RecordError};
 use crate::spec::{Folders, Limits, Spec, SpecError, Split};
 
@@ -121,21 +121,21 @@ impl Walk<'_> {
                         top_folders.insert(entry.file_name().to_string_lossy().into_owned());
                     }
                 }
-                Ok(entry) => self.look_at(&entry, root, place),
+                Ok(entry) => self.look_at(&entry, root, place, spec),
                 Err(error) if error.depth() == 0 => {
                     return Err(Error::io("read source folder", root)(error.into()));
                 }
-                Err(error) => self.reject_unwalkable(error, root),
+                Err(error) => self.reject_unwalkable(error, root, spec),
             }
         }
         self.read_folders(root, first, &top_folders, spec)
     }
 
     /// Makes a record of a file, or says why not.
-    fn look_at(&mut self, entry: &DirEntry, root: &Path, place: u32) {
+    fn look_at(&mut self, entry: &DirEntry, root: &Path, place: u32, spec: &Spec) {
         let path = entry.path();
         let extension = extension_of(path);
-        let named_as_image = EXTENSIONS.contains(&extension.as_str());
+        let named_as_image = is_named_as_image(&extension, spec);
         let kind = match entry.file_type() {
             kind if kind.is_symlink() => match fs::metadata(path) {
                 Ok(meta) => meta.file_type(),
@@ -160,10 +160,10 @@ impl Walk<'_> {
 
     fn reject(&mut self, path: &Path, root: &Path, error: RecordError) {
         let key = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
-        self.listing.rejects.push(error.reject(key));
+        self.listing.rejects.push(reject(key, &error));
     }
 
-    fn reject_unwalkable(&mut self, error: walkdir::Error, root: &Path) {
+    fn reject_unwalkable(&mut self, error: walkdir::Error, root: &Path, spec: &Spec) {
         let path = error.path().unwrap_or(root).to_owned();
         let is_link = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink());
         let reason = match error.loop_ancestor() {
@@ -173,7 +173,7 @@ impl Walk<'_> {
                 return self.listing.ignored.hidden += 1;
             }
             None if is_link => match extension_of(&path) {
-                extension if EXTENSIONS.contains(&extension.as_str()) => RecordError::BrokenLink,
+                extension if is_named_as_image(&extension, spec) => RecordError::BrokenLink,
                 extension => return *self.listing.ignored.other.entry(extension).or_default() += 1,
             },
             None => RecordError::Unreadable(error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into())),
@@ -227,7 +227,7 @@ impl Walk<'_> {
                 _ => None,
             };
             match beside {
-                Some(error) => self.listing.rejects.push(error.reject(record.key.into())),
+                Some(error) => self.listing.rejects.push(reject(record.key, &error)),
                 None => {
                     record.split = top.filter(|_| folders == Folders::Splits).and_then(Split::from_folder_name);
                     self.listing.records.push(record);
@@ -269,7 +269,7 @@ impl Walk<'_> {
             let same = later.key == earlier.key;
             if same {
                 let taken_by = roots[earlier.place as usize].clone();
-                rejects.push(RecordError::DuplicateKey(taken_by).reject(later.key.clone().into()));
+                rejects.push(reject(later.key.clone(), &RecordError::DuplicateKey(taken_by)));
             }
             same
         });
@@ -307,10 +307,7 @@ impl Walk<'_> {
             self.listing.notices.push(Notice::LinkedFolders(self.listing.ignored.linked_folders));
         }
         if !self.listing.ignored.other.is_empty() {
-            let name = |ext: &String| if ext.is_empty() { "no extension".to_owned() } else { format!(".{ext}") };
-            let counts: Vec<_> =
-                self.listing.ignored.other.iter().map(|(ext, n)| format!("{n} {}", name(ext))).collect();
-            self.listing.notices.push(Notice::OtherFiles(counts.join(", ")));
+            self.listing.notices.push(Notice::OtherFiles(self.listing.ignored.other.clone()));
         }
     }
 }
@@ -320,6 +317,11 @@ fn class_of(key: &str, depth: usize) -> Option<&str> {
     let mut folders = key.split('/');
     let class = folders.nth(depth)?;
     folders.next().map(|_| class)
+}
+
+/// Whether a file with this extension, in lower case, is an input.
+fn is_named_as_image(extension: &str, spec: &Spec) -> bool {
+    spec.any_name || EXTENSIONS.contains(&extension)
 }
 
 fn is_hidden(name: &OsStr) -> bool {

@@ -6,6 +6,7 @@ mod hash_lanes;
 mod listing;
 mod notice;
 mod record;
+mod reject;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub use folders::FolderSource;
 pub use listing::Listing;
 pub use notice::{Ignored, Notice};
 pub use record::Record;
+pub(crate) use reject::reject;
 
 /// Where the inputs of a run come from: it lists them, and reads the bytes of the images that are asked for.
 ///

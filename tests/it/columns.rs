@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, UInt8Type};
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 use inlaid::read::BatchOptions;
 use inlaid::{
@@ -177,7 +177,8 @@ fn two_columns_of_tensors_live_the_life_of_one() {
         assert_eq!((summary.rows, summary.rejects), (130, 0));
         let manifest = Manifest::read(&out).unwrap().unwrap();
         assert_eq!(manifest.format_version, 2);
-        let row_groups: Vec<usize> = manifest.snapshot.splits[&Split::Train].shards.iter().map(|s| s.row_groups).collect();
+        let row_groups: Vec<usize> =
+            manifest.snapshot.splits[&Split::Train].shards.iter().map(|s| s.row_groups).collect();
         assert_eq!(row_groups, [3, 3, 1], "104 rows, 16 in a row group, 48 in a shard");
         assert_eq!(numbers(&scratch), Vec::from_iter(0..130));
 
@@ -223,7 +224,8 @@ fn arrow_rs_reads_both_columns() {
     inlaid::convert_from(&Shelf::new(0..40), scratch.path().join("out"), &spec(), &RunOptions::default()).unwrap();
     let file = File::open(scratch.path().join("out/train/train-00000.parquet")).unwrap();
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
-    let names = ["image", "mask", "label", "path", "source_height", "source_width", "sha256", "age", "weight", "note: #1"];
+    let names =
+        ["image", "mask", "label", "path", "source_height", "source_width", "sha256", "age", "weight", "note: #1"];
     for batch in reader.map(Result::unwrap) {
         let schema = batch.schema();
         assert_eq!(schema.fields().iter().map(|field| &**field.name()).collect::<Vec<_>>(), names);
@@ -335,7 +337,8 @@ fn columns_have_names_of_their_own() {
     assert_eq!(message(&files), "column `mask` of tensors can't stand beside images that are stored as files");
 
     scratch.images(&["src/a"], 3);
-    let folders = inlaid::convert(&[scratch.path().join("src")], scratch.path().join("out"), &spec(), &RunOptions::default());
+    let folders =
+        inlaid::convert(&[scratch.path().join("src")], scratch.path().join("out"), &spec(), &RunOptions::default());
     assert_eq!(folders.unwrap_err().to_string(), "folders of images have no column `mask`");
 }
 

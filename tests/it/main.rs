@@ -25,6 +25,7 @@ mod resize;
 mod resume;
 mod rollback;
 mod rooms;
+mod small_classes;
 mod split;
 mod tail;
 mod verify;

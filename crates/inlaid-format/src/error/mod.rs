@@ -1,9 +1,13 @@
 //! What can go wrong with the files of a dataset, or with those of others.
 
+mod stage;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error as ThisError;
+
+pub use stage::Stage;
 
 /// A file can't be read or written, or is not what it should be.
 #[derive(Debug, ThisError)]

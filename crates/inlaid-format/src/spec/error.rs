@@ -71,6 +71,14 @@ pub enum SpecError {
     /// A number of bytes in no known notation.
     #[error("`{0}` is not a number of bytes such as 16MiB")]
     ByteSize(String),
+    /// A row group that no shard has room for.
+    #[error("a row group of {row_group} bytes is larger than a shard of {shard} bytes")]
+    RowGroupBytes {
+        /// Bytes of a row group.
+        row_group: u64,
+        /// Bytes of a shard.
+        shard: u64,
+    },
     /// A share that is not `SPLIT=FRACTION`.
     #[error("share `{0}` is not SPLIT=FRACTION")]
     ShareSyntax(String),
