@@ -87,7 +87,10 @@ impl Source for Shelf {
         for ImageRef { record, image } in images {
             let row = &self.rows[record.place as usize];
             let bytes = if *image == 0 { &row.photo } else { &row.mask };
-            if !files.add(|buffer| Ok(buffer.extend_from_slice(bytes))) {
+            if !files.add(|buffer| {
+                buffer.extend_from_slice(bytes);
+                Ok(())
+            }) {
                 return;
             }
         }

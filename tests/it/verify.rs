@@ -99,7 +99,7 @@ fn finds_every_damaged_byte(options: &str, extension: &str) {
     let whole = fs::read(s.path().join("out").join(&name)).unwrap();
     let mut options = RunOptions::default();
     options.threads = NonZeroUsize::new(1);
-    let problems = || verify(&s.path().join("out"), None, &options).unwrap().problems;
+    let problems = || verify(s.path().join("out"), None, &options).unwrap().problems;
     assert_eq!(problems(), []);
     let is_long = std::env::var_os("INLAID_LONG_TESTS").is_some();
     let near_an_end = |at: usize| at < 200 || at >= whole.len() - 200;

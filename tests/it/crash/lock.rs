@@ -48,7 +48,7 @@ fn processes_that_append_at_once_wait_their_turn() {
         lost += losers.len();
         left = losers;
     }
-    let verification = inlaid::verify(&folder.path().join("out"), None, &inlaid::RunOptions::default()).unwrap();
+    let verification = inlaid::verify(folder.path().join("out"), None, &inlaid::RunOptions::default()).unwrap();
     assert_eq!((verification.problems, verification.rows), (vec![], 90));
     println!("{rounds} rounds, {lost} refused");
 }
