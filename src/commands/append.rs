@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use crate::commands::planned_run::Inputs;
 use crate::commands::summary::{SplitSummary, Summary};
-use crate::commit::output::{Output, refuse_overlap};
+use crate::commit::output::Output;
+use crate::commit::overlap::refuse_overlap;
 use crate::commit::transaction::{Commits, Transaction};
 use crate::dataset::manifest::{Manifest, Snapshot, Unfinished};
 use crate::dataset::names::REJECTS;

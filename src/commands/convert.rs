@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use crate::commands::planned_run::Inputs;
 use crate::commands::summary::{SplitSummary, Summary};
-use crate::commit::output::{self, Output, refuse_overlap};
+use crate::commit::output::Output;
+use crate::commit::overlap::refuse_overlap;
+use crate::commit::ownership;
 use crate::commit::transaction::{Commits, Transaction};
 use crate::dataset::manifest::{FORMAT_VERSION, Manifest, Snapshot};
 use crate::dataset::names::REJECTS;
@@ -141,7 +143,7 @@ pub fn dry_run(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
     let begin = Instant::now();
     let recipe = Recipe::new(spec)?;
     refuse_overlap(sources, out)?;
-    let there = output::check(out)?;
+    let there = ownership::check(out)?;
     let pool = pipeline::threads(options)?;
     let mut inputs = discover(sources, recipe, options, &pool)?;
     let (unfinished, version) = match Start::of(inputs.checksum(), there.as_ref(), out, options)? {

@@ -6,21 +6,21 @@
 //! journal that a crash left behind; staged files without a journal are dropped.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Write};
-use std::path::{Component, Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
 use crate::commit::created_folder::CreatedFolder;
+use crate::commit::journal::{Journal, carry_out, recover};
+use crate::commit::lock::lock;
+use crate::commit::ownership::{check, dataset_files};
 use crate::dataset::manifest::Manifest;
-use crate::dataset::names::{CARD, JOURNAL, LOCK, MANIFEST, PRIVATE, REJECTS, REJECTS_BEFORE, is_committing};
+use crate::dataset::names::{JOURNAL, MANIFEST, PRIVATE, is_committing};
 use crate::error::{Error, FormatError};
 use crate::format::disk;
 use crate::format::shard::shares_blocks;
 use crate::spec::Split;
 
-const STAGING: &str = "staging-";
+pub(super) const STAGING: &str = "staging-";
 
 /// A folder that this process alone writes to. Dropped without a commit, it leaves nothing behind.
 #[derive(Debug)]
@@ -32,24 +32,6 @@ pub struct Output {
     created: Option<CreatedFolder>,
     /// Released by the operating system when the process ends, however it ends.
     _lock: File,
-}
-
-/// What a commit does, in this order.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Journal {
-    /// From the staging area to the dataset, both below its folder; the manifest last.
-    renames: Vec<(String, String)>,
-    /// Files of the version before that are not replaced.
-    removals: Vec<String>,
-}
-
-impl Journal {
-    /// A file that does not lie below the dataset's folder: nobody may be made to replace or remove it.
-    fn foreign_file(&self) -> Option<&str> {
-        let mut files = self.renames.iter().flat_map(|(from, to)| [from, to]).chain(&self.removals);
-        let is_below = |file: &str| Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
-        files.find(|file| !is_below(file)).map(|file| &**file)
-    }
 }
 
 impl Output {
@@ -187,195 +169,6 @@ impl Output {
         self.current = Some(next);
         Ok(())
     }
-}
-
-/// The files of a dataset, below its folder.
-pub(crate) fn dataset_files(manifest: &Manifest) -> Vec<String> {
-    let shards = manifest.snapshot.shards().map(|shard| shard.file.clone());
-    let rejects = (manifest.snapshot.rejects > 0).then(|| REJECTS.to_owned());
-    let before = manifest.previous.is_some().then(|| REJECTS_BEFORE.to_owned());
-    shards.chain(rejects).chain(before).chain([CARD.to_owned(), MANIFEST.to_owned()]).collect()
-}
-
-/// Whether the folder may be written to: the dataset that is there, if any, and no other files.
-pub(crate) fn check(folder: &Path) -> Result<Option<Manifest>, Error> {
-    loop {
-        let manifest = refuse_non_dataset(folder)?;
-        let Some(there) = &manifest else { return Ok(None) };
-        // In the middle of a commit, be it a crash's, there are shards that the manifest does not name yet.
-        if is_committing(folder) {
-            return Ok(manifest);
-        }
-        match refuse_foreign_files(folder, there) {
-            // They are those of a commit of another process since then.
-            Err(Error::ForeignFile(_)) if is_committing(folder) || Manifest::read(folder)? != manifest => {}
-            outcome => return outcome.map(|()| manifest),
-        }
-    }
-}
-
-/// The output must not be found as a source, nor a source be written to; nor may it be part of another
-/// dataset.
-pub(crate) fn refuse_overlap(sources: &[PathBuf], out: &Path) -> Result<(), Error> {
-    let absolute = |path: &Path| {
-        // The part that exists is made canonical; the rest, to be created, is appended.
-        let path = Path::new(".").join(path);
-        let existing = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
-        match existing {
-            Some((part, full)) => Ok(full.join(path.strip_prefix(part).expect("an ancestor is a prefix"))),
-            None => path.canonicalize(),
-        }
-    };
-    let output = absolute(out).map_err(Error::io("find output folder", out))?;
-    if let Some(dataset) = output.ancestors().skip(1).find(|above| above.join(MANIFEST).is_file()) {
-        return Err(Error::OutputInDataset { output: out.to_owned(), dataset: dataset.to_owned() });
-    }
-    for source in sources {
-        let folder = absolute(source).map_err(Error::io("read source folder", source))?;
-        if output.starts_with(&folder) || folder.starts_with(&output) {
-            return Err(Error::OutputInSource { output: out.to_owned(), source_folder: source.clone() });
-        }
-    }
-    Ok(())
-}
-
-/// Whether the folder is empty or a dataset: the one that is there, if any.
-fn refuse_non_dataset(folder: &Path) -> Result<Option<Manifest>, Error> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("read output folder", folder)(error)),
-    };
-    let names = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>();
-    let names = names.map_err(Error::io("read output folder", folder))?;
-    if names.iter().all(|name| name == PRIVATE) {
-        return Ok(None);
-    }
-    let interrupted = is_committing(folder);
-    match Manifest::read(folder)? {
-        // A crash in the middle of the first commit leaves shards without a manifest.
-        None if !interrupted => Err(Error::OutputNotEmpty(folder.to_owned())),
-        manifest => Ok(manifest),
-    }
-}
-
-/// Readers take every file in a split's folder for a shard, so there must be no others.
-fn refuse_foreign_files(folder: &Path, manifest: &Manifest) -> Result<(), Error> {
-    let own = dataset_files(manifest);
-    for split in Split::ALL {
-        let place = folder.join(split.as_str());
-        let entries = match fs::read_dir(&place) {
-            Ok(entries) => entries,
-            Err(_) if place.symlink_metadata().is_ok_and(|found| !found.is_dir()) => {
-                return Err(Error::ForeignFile(place));
-            }
-            Err(_) => continue,
-        };
-        for entry in entries {
-            let entry = entry.map_err(Error::io("read output folder", folder))?;
-            if !own.iter().any(|file| *file == format!("{split}/{}", entry.file_name().to_string_lossy())) {
-                return Err(Error::ForeignFile(entry.path()));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Makes inlaid's own folder if it is missing, and takes the lock in it.
-fn lock(folder: &Path, private: &Path) -> Result<File, Error> {
-    let path = private.join(LOCK);
-    loop {
-        disk::create_folder(private)?;
-        let file = match File::options().read(true).write(true).create(true).truncate(false).open(&path) {
-            // A process that made the folder and failed has removed it again.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => continue,
-            file => file.map_err(Error::io("open", &path))?,
-        };
-        let file = try_lock(file, folder, &path)?;
-        // The same process may have removed the lock file that was opened here: it locks nothing.
-        if !is_removed(&file) {
-            return Ok(file);
-        }
-    }
-}
-
-/// Whether the file was removed after it was opened.
-fn is_removed(file: &File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
-}
-
-/// Locks the file and writes into it who has locked it.
-fn try_lock(mut file: File, folder: &Path, path: &Path) -> Result<File, Error> {
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let named = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
-            let holder = if named { holder.trim().to_owned() } else { "another process".to_owned() };
-            return Err(Error::Locked { path: folder.to_owned(), holder });
-        }
-        Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
-    }
-    let holder = format!("process {} on host {}\n", std::process::id(), host_name());
-    file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).map_err(Error::io("write", path))?;
-    Ok(file)
-}
-
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-/// Completes a commit that a crash interrupted, and drops what was staged without one.
-fn recover(folder: &Path, private: &Path) -> Result<(), Error> {
-    let path = private.join(JOURNAL);
-    match fs::read(&path) {
-        Ok(text) => {
-            let damaged = |error: serde_json::Error| FormatError::damaged(&path, error.to_string());
-            let journal: Journal = serde_json::from_slice(&text).map_err(damaged)?;
-            if let Some(file) = journal.foreign_file() {
-                return Err(Error::damaged(&path, format!("it names `{file}`, which is not in this folder")));
-            }
-            carry_out(folder, &journal)?;
-            disk::remove_file(&path)?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Error::io("read", path)(error)),
-    }
-    for entry in fs::read_dir(private).map_err(Error::io("read", private))? {
-        let entry = entry.map_err(Error::io("read", private))?;
-        if entry.file_name().to_string_lossy().starts_with(STAGING) {
-            fs::remove_dir_all(entry.path()).map_err(Error::io("remove", entry.path()))?;
-        }
-    }
-    Ok(())
-}
-
-/// Does what a journal says; what is done already is passed over.
-fn carry_out(folder: &Path, journal: &Journal) -> Result<(), Error> {
-    for (from, to) in &journal.renames {
-        let (from, to) = (folder.join(from), folder.join(to));
-        if let Some(parent) = to.parent().filter(|parent| !parent.exists()) {
-            disk::create_folder(parent)?;
-        }
-        match disk::rename(&from, &to) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && to.exists() => {}
-            done => done.map_err(Error::io("create", &to))?,
-        }
-    }
-    for file in &journal.removals {
-        disk::remove_file(&folder.join(file))?;
-    }
-    for split in Split::ALL {
-        let path = folder.join(split.as_str());
-        if path.exists() {
-            disk::sync_folder(&path)?;
-            // Only an empty folder can be removed, and a split without rows has no folder.
-            let _ = fs::remove_dir(&path);
-        }
-    }
-    disk::sync_folder(&folder.join(PRIVATE))?;
-    Ok(disk::sync_folder(folder)?)
 }
 
 fn sync_folders(staging: &Path) -> Result<(), Error> {

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::commit::output::refuse_overlap;
+use crate::commit::overlap::refuse_overlap;
 use crate::commit::publish::NewFolder;
 use crate::error::{Error, RepackError};
 use crate::format::shard::ShardInfo;
