@@ -9,7 +9,7 @@ use crate::commands::planned_run::Inputs;
 use crate::commands::summary::{SplitSummary, Summary};
 use crate::commit::output::Output;
 use crate::commit::overlap::refuse_overlap;
-use crate::commit::transaction::{Commits, Transaction};
+use crate::commit::transaction::{Commits, Run, Transaction};
 use crate::dataset::manifest::{Manifest, Snapshot, Unfinished};
 use crate::dataset::names::REJECTS;
 use crate::dataset::reject::{Reject, read_rejects};
@@ -35,13 +35,13 @@ use crate::spec::{Folders, Spec};
 pub fn append(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<Summary, Error> {
     let begin = Instant::now();
     refuse_overlap(sources, out)?;
-    let (output, there) = Output::of_dataset(out)?;
+    let (output, there) = Output::open(out)?;
     let pool = pipeline::threads(options)?;
     let share_blocks = output.shares_blocks();
     let mut append = Append::of(sources, out, &there, share_blocks, options, &pool)?;
     let kept = append.kept_rejects(read_rejects(&out.join(REJECTS))?);
     // Of the whole plan: also that of a run that is interrupted and continued more than once.
-    let run = (append.inputs.checksum(), append.inputs.shards());
+    let run = Run { checksum: append.inputs.checksum(), shards: append.inputs.shards() };
     let rejects = append.inputs.skip_finished(append.unfinished, out)?;
 
     let mut transaction =

@@ -28,7 +28,7 @@ use crate::spec::{Spec, Storage};
 /// # Errors
 /// If there is no dataset, a run on it was interrupted, it is damaged or can't be written to.
 pub fn compact(folder: &Path) -> Result<(Snapshot, Snapshot), Error> {
-    let (mut output, there) = Output::of_dataset(folder)?;
+    let (mut output, there) = Output::open(folder)?;
     if there.unfinished.is_some() {
         return Err(Error::Unfinished(folder.to_owned()));
     }

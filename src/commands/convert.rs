@@ -8,7 +8,7 @@ use crate::commands::summary::{SplitSummary, Summary};
 use crate::commit::output::Output;
 use crate::commit::overlap::refuse_overlap;
 use crate::commit::ownership;
-use crate::commit::transaction::{Commits, Transaction};
+use crate::commit::transaction::{Commits, Run, Transaction};
 use crate::dataset::manifest::{FORMAT_VERSION, Manifest, Snapshot};
 use crate::dataset::names::REJECTS;
 use crate::dataset::reject::read_rejects;
@@ -47,12 +47,11 @@ pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOption
         Start::Complete(old) => return complete(begin, &inputs, old, out),
     };
     let before = manifest.snapshot.splits.clone();
-    let shards = inputs.shards();
+    let run = Run { checksum: run, shards: inputs.shards() };
     let earlier = inputs.skip_finished(manifest.unfinished, out)?;
     let unchanged = before.values().map(|info| info.rows).sum();
 
-    let mut transaction =
-        Transaction::new(output, manifest, commits, inputs.recipe.layout(), (run, shards), Vec::new());
+    let mut transaction = Transaction::new(output, manifest, commits, inputs.recipe.layout(), run, Vec::new());
     let rejects = inputs.write(&pool, options, &mut transaction, earlier)?;
     if transaction.is_empty() {
         let first = rejects.first().expect("inputs without rows are rejects");

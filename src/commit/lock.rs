@@ -1,54 +1,98 @@
-//! The lock on an output folder.
+//! The lock that makes this process the only writer of an output, with the folders that were created
+//! for it. The operating system releases it when the process ends, however it ends.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::dataset::names::LOCK;
+use crate::commit::created_folder::CreatedFolder;
 use crate::error::Error;
 use crate::format::disk;
 
-/// Makes inlaid's own folder if it is missing, and takes the lock in it.
-pub(super) fn lock(folder: &Path, private: &Path) -> Result<File, Error> {
-    let path = private.join(LOCK);
+/// A lock that this process holds. Dropped, it first removes the folders that were created for it,
+/// unless they are kept: nobody else can hold the lock at that moment.
+#[derive(Debug)]
+pub(super) struct Lock {
+    created: Option<CreatedFolder>,
+    locked: File,
+}
+
+impl Lock {
+    /// Locks the file at `path` and writes the holder's name into it. The file and the folders above it
+    /// are created if they are missing.
+    ///
+    /// # Errors
+    /// If another process is writing to `output`, or the operating system refuses.
+    pub(super) fn on_file(path: &Path, output: &Path) -> Result<Lock, Error> {
+        let folder = path.parent().expect("a lock file is in a folder");
+        let created = CreatedFolder::ensure_parent(folder)?;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let locked = acquire(path, folder, &options, output)?;
+        let mut lock = Lock { created, locked: locked };
+        if let Some(created) = &mut lock.created {
+            created.lock_file = Some(path.to_owned());
+        }
+        lock.write_holder().map_err(Error::io("write", path))?;
+        Ok(lock)
+    }
+
+    /// Locks the folder itself. It and the folders above it are created if they are missing.
+    ///
+    /// # Errors
+    /// If another process is writing to `output`, or the operating system refuses.
+    pub(super) fn on_folder(folder: &Path, output: &Path) -> Result<Lock, Error> {
+        let created = folder.parent().map_or(Ok(None), CreatedFolder::ensure)?;
+        let locked = acquire(folder, folder, File::options().read(true), output)?;
+        Ok(Lock { created, locked: locked })
+    }
+
+    /// Leaves the folders that were created for it where they are.
+    pub(super) fn keep_created(&mut self) {
+        if let Some(created) = &mut self.created {
+            created.keep = true;
+        }
+    }
+
+    fn write_holder(&mut self) -> io::Result<()> {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        self.locked.set_len(0)?;
+        self.locked.write_all(format!("process {} on host {host}\n", std::process::id()).as_bytes())
+    }
+}
+
+/// Opens and locks what is at `path`: a file in `folder`, or `folder` itself, which is created if it is missing.
+fn acquire(path: &Path, folder: &Path, options: &OpenOptions, output: &Path) -> Result<File, Error> {
     loop {
-        disk::create_folder(private)?;
-        let file = match File::options().read(true).write(true).create(true).truncate(false).open(&path) {
-            // A process that made the folder and failed has removed it again.
+        disk::create_folder(folder)?;
+        let file = match options.open(path) {
+            // A process that created the folder has failed and removed it again.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => continue,
-            file => file.map_err(Error::io("open", &path))?,
+            file => file.map_err(Error::io("open", path))?,
         };
-        let file = try_lock(file, folder, &path)?;
-        // The same process may have removed the lock file that was opened here: it locks nothing.
-        if !is_removed(&file) {
-            return Ok(file);
+        match file.try_lock() {
+            Ok(()) if is_at(&file, path) => return Ok(file),
+            // Its holder removed it after it was opened here: locking it keeps nobody out.
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Locked { path: output.to_owned(), holder: read_holder(file) });
+            }
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
         }
     }
 }
 
-/// Whether the file was removed after it was opened.
-fn is_removed(file: &File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+/// Whether `path` still names the open file or folder.
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let open = file.metadata().map(identity);
+    open.is_ok_and(|open| path.metadata().is_ok_and(|named| identity(named) == open))
 }
 
-/// Locks the file and writes into it who has locked it.
-fn try_lock(mut file: File, folder: &Path, path: &Path) -> Result<File, Error> {
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let named = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
-            let holder = if named { holder.trim().to_owned() } else { "another process".to_owned() };
-            return Err(Error::Locked { path: folder.to_owned(), holder });
-        }
-        Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
-    }
-    let holder = format!("process {} on host {}\n", std::process::id(), host_name());
-    file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).map_err(Error::io("write", path))?;
-    Ok(file)
-}
-
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+/// Name of the process that holds the lock. A folder has none, nor has a file that was locked just now.
+fn read_holder(mut file: File) -> String {
+    let mut holder = String::new();
+    let is_named = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
+    if is_named { holder.trim().to_owned() } else { "another process".to_owned() }
 }

@@ -1,5 +1,7 @@
-//! Which files of an output folder are inlaid's.
+//! Whose files an output folder holds: inlaid writes to a folder that is empty or a dataset, and only
+//! replaces or removes files of that dataset.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -9,7 +11,7 @@ use crate::dataset::names::{CARD, MANIFEST, PRIVATE, REJECTS, REJECTS_BEFORE, is
 use crate::error::Error;
 use crate::spec::Split;
 
-/// The files of a dataset, below its folder.
+/// Files of a dataset, relative to its folder.
 pub(crate) fn dataset_files(manifest: &Manifest) -> Vec<String> {
     let shards = manifest.snapshot.shards().map(|shard| shard.file.clone());
     let rejects = (manifest.snapshot.rejects > 0).then(|| REJECTS.to_owned());
@@ -17,44 +19,45 @@ pub(crate) fn dataset_files(manifest: &Manifest) -> Vec<String> {
     shards.chain(rejects).chain(before).chain([CARD.to_owned(), MANIFEST.to_owned()]).collect()
 }
 
-/// Whether the folder may be written to: the dataset that is there, if any, and no other files.
+/// Checks that the folder may be written to. Returns the manifest of the dataset in it; none if the
+/// folder is missing or empty, or its first commit was interrupted.
+///
+/// # Errors
+/// If it holds anything but a dataset, or a file of somebody else where shards are, or can't be read.
 pub(crate) fn check(folder: &Path) -> Result<Option<Manifest>, Error> {
     loop {
         let manifest = refuse_non_dataset(folder)?;
-        let Some(there) = &manifest else { return Ok(None) };
-        // In the middle of a commit, be it a crash's, there are shards that the manifest does not name yet.
+        let Some(current) = &manifest else { return Ok(None) };
+        // During a commit, or after one that crashed, there are shards that the manifest does not name yet.
         if is_committing(folder) {
             return Ok(manifest);
         }
-        match refuse_foreign_files(folder, there) {
-            // They are those of a commit of another process since then.
+        match refuse_foreign_files(folder, current) {
+            // They belong to a commit that another process has made in the meantime.
             Err(Error::ForeignFile(_)) if is_committing(folder) || Manifest::read(folder)? != manifest => {}
-            outcome => return outcome.map(|()| manifest),
+            checked => return checked.map(|()| manifest),
         }
     }
 }
 
-/// Whether the folder is empty or a dataset: the one that is there, if any.
 fn refuse_non_dataset(folder: &Path) -> Result<Option<Manifest>, Error> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
+    let names = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("read output folder", folder)(error)),
+        entries => entries.and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect()),
     };
-    let names = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>();
-    let names = names.map_err(Error::io("read output folder", folder))?;
+    let names: Vec<OsString> = names.map_err(Error::io("read output folder", folder))?;
     if names.iter().all(|name| name == PRIVATE) {
         return Ok(None);
     }
-    let interrupted = is_committing(folder);
+    let is_interrupted = is_committing(folder);
     match Manifest::read(folder)? {
-        // A crash in the middle of the first commit leaves shards without a manifest.
-        None if !interrupted => Err(Error::OutputNotEmpty(folder.to_owned())),
+        // A crash during the first commit leaves shards without a manifest.
+        None if !is_interrupted => Err(Error::OutputNotEmpty(folder.to_owned())),
         manifest => Ok(manifest),
     }
 }
 
-/// Readers take every file in a split's folder for a shard, so there must be no others.
+/// Readers take every file in a split's folder for a shard, so no other file may be there.
 fn refuse_foreign_files(folder: &Path, manifest: &Manifest) -> Result<(), Error> {
     let own = dataset_files(manifest);
     for split in Split::ALL {
