@@ -30,7 +30,7 @@ impl Lock {
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
         let locked = acquire(path, folder, &options, output)?;
-        let mut lock = Lock { created, locked: locked };
+        let mut lock = Lock { created, locked };
         if let Some(created) = &mut lock.created {
             created.lock_file = Some(path.to_owned());
         }
@@ -45,7 +45,7 @@ impl Lock {
     pub(super) fn on_folder(folder: &Path, output: &Path) -> Result<Lock, Error> {
         let created = folder.parent().map_or(Ok(None), CreatedFolder::ensure)?;
         let locked = acquire(folder, folder, File::options().read(true), output)?;
-        Ok(Lock { created, locked: locked })
+        Ok(Lock { created, locked })
     }
 
     /// Leaves the folders that were created for it where they are.

@@ -24,10 +24,10 @@ pub(crate) enum Commits {
     AtEnd,
 }
 
-/// The run that a transaction is made by.
+/// The run that makes a transaction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run {
-    /// Checksum of everything that decides what it writes.
+    /// Checksum of everything that decides what the run writes.
     pub(crate) checksum: Checksum,
     /// Number of shards in its plan, including those that are finished.
     pub(crate) shards: usize,
