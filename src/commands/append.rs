@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use crate::commands::planned_run::Inputs;
 use crate::commands::summary::{SplitSummary, Summary};
-use crate::commit::output::{Output, refuse_overlap};
-use crate::commit::transaction::{Commits, Transaction};
+use crate::commit::output::Output;
+use crate::commit::overlap::refuse_overlap;
+use crate::commit::transaction::{Commits, Run, Transaction};
 use crate::dataset::manifest::{Manifest, Snapshot, Unfinished};
 use crate::dataset::names::REJECTS;
 use crate::dataset::reject::{Reject, read_rejects};
@@ -47,13 +48,13 @@ pub fn append_from(source: &dyn Source, out: impl AsRef<Path>, options: &RunOpti
 }
 
 fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) -> Result<Summary, Error> {
-    let (output, there) = Output::of_dataset(out)?;
+    let (output, there) = Output::open(out)?;
     let pool = pipeline::threads(options)?;
     let share_blocks = output.shares_blocks();
     let mut append = Append::new(source, out, &there, share_blocks, options, &pool)?;
     let kept = append.kept_rejects(read_rejects(&out.join(REJECTS))?);
     // Of the whole plan: also that of a run that is interrupted and continued more than once.
-    let run = (append.inputs.checksum(), append.inputs.shards());
+    let run = Run { checksum: append.inputs.checksum(), shards: append.inputs.shards() };
     let rejects = append.inputs.skip_finished(append.unfinished, out)?;
 
     let manifest = append.manifest(&there);

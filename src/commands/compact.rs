@@ -29,7 +29,7 @@ use crate::spec::{Spec, Storage};
 /// If there is no dataset, a run on it was interrupted, it is damaged or can't be written to.
 pub fn compact(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error> {
     let folder = folder.as_ref();
-    let (mut output, there) = Output::of_dataset(folder)?;
+    let (mut output, there) = Output::open(folder)?;
     if there.unfinished.is_some() {
         return Err(Error::Unfinished(folder.to_owned()));
     }

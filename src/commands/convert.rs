@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use crate::commands::planned_run::Inputs;
 use crate::commands::summary::{SplitSummary, Summary};
-use crate::commit::output::{self, Output, refuse_overlap};
-use crate::commit::transaction::{Commits, Transaction};
+use crate::commit::output::Output;
+use crate::commit::overlap::refuse_overlap;
+use crate::commit::ownership;
+use crate::commit::transaction::{Commits, Run, Transaction};
 use crate::dataset::manifest::{Manifest, Snapshot, format_version};
 use crate::dataset::names::REJECTS;
 use crate::dataset::reject::read_rejects;
@@ -77,12 +79,11 @@ fn write(
         Start::Complete(old) => return complete(begin, &inputs, old, out),
     };
     let before = manifest.snapshot.splits.clone();
-    let shards = inputs.shards();
+    let run = Run { checksum: run, shards: inputs.shards() };
     let earlier = inputs.skip_finished(manifest.unfinished, out)?;
     let unchanged = before.values().map(|info| info.rows).sum();
 
-    let mut transaction =
-        Transaction::new(output, manifest, commits, inputs.recipe.layout(), (run, shards), Vec::new());
+    let mut transaction = Transaction::new(output, manifest, commits, inputs.recipe.layout(), run, Vec::new());
     let rejects = inputs.write(source, &pool, options, &mut transaction, earlier)?;
     if transaction.is_empty() {
         let first = rejects.first().expect("inputs without rows are rejects");
@@ -105,7 +106,7 @@ fn foresee(
     recipe: Recipe,
     options: &RunOptions,
 ) -> Result<Summary, Error> {
-    let there = output::check(out)?;
+    let there = ownership::check(out)?;
     let pool = pipeline::threads(options)?;
     let mut inputs = plan(source, recipe, options, &pool)?;
     let (unfinished, snapshot) = match Start::new(inputs.checksum(), there.as_ref(), out, options)? {

@@ -21,7 +21,7 @@ use crate::format::shard;
 /// If there is no dataset, it keeps no earlier version, it is damaged or can't be written to.
 pub fn rollback(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error> {
     let folder = folder.as_ref();
-    let (mut output, there) = Output::of_dataset(folder)?;
+    let (mut output, there) = Output::open(folder)?;
     let Some(previous) = there.previous.clone() else { return Err(Error::NoHistory(folder.to_owned())) };
     let layout = RowLayout::new(&there.spec)?;
     let mut next = Manifest { snapshot: previous, unfinished: None, previous: None, ..there.clone() };

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use twox_hash::xxhash3_128;
 
-use crate::commit::output::dataset_files;
+use crate::commit::ownership::dataset_files;
 use crate::dataset::manifest::{Manifest, SplitInfo};
 use crate::dataset::names::MANIFEST;
 use crate::dataset::names::REJECTS;

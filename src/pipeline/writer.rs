@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use super::Job;
 use super::window::Window;
 use super::worker::{Facts, Filled};
-use crate::commit::transaction::Transaction;
+use crate::commit::transaction::{FinishedShard, Transaction};
 use crate::dataset::reject::Reject;
 use crate::dataset::statistics::Statistics;
 use crate::error::{Error, RecordError};
@@ -90,9 +90,10 @@ impl<'a> Writer<'a> {
             window.written(std::mem::take(&mut self.pages_in_group));
         }
         if plan.ends_shard {
-            let shard = self.shard.take().map(|shard| shard.finish()).transpose()?;
+            let info = self.shard.take().map(|shard| shard.finish()).transpose()?;
             let statistics = std::mem::take(&mut self.statistics);
-            self.transaction.add_shard(plan.split, shard.map(|shard| (shard, statistics)), &self.rejects)?;
+            let shard = info.map(|info| FinishedShard { info, statistics });
+            self.transaction.add_shard(plan.split, shard, &self.rejects)?;
         }
         self.left -= self.job.plan.row_bytes.sum(plan.rows);
         Ok(())

@@ -15,7 +15,7 @@ use std::time::Instant;
 use arrow_schema::Schema;
 use serde::Serialize;
 
-use crate::commit::output::refuse_overlap;
+use crate::commit::overlap::refuse_overlap;
 use crate::commit::publish::NewFolder;
 use crate::error::{Error, RepackError};
 use crate::format::shard::ShardInfo;
