@@ -7,16 +7,18 @@ use inlaid::{Error, RepackError};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 
+use crate::wording::in_python;
+
 /// The exception that a caller in Python expects, with the way out in its text.
 pub fn exception(error: Error) -> PyErr {
     if let Error::Interrupted | Error::Abandoned = error {
         return PyKeyboardInterrupt::new_err(());
     }
-    let hint = hint(&error).map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+    let hint = hint(&error).map_or_else(String::new, |hint| format!("\nhint: {}", in_python(&hint)));
     raise(class(&error), message(&error) + &hint)
 }
 
-/// Something that can't be done here.
+/// A call that can't be carried out.
 pub fn misuse(text: String) -> PyErr {
     raise("InlaidError", text)
 }

@@ -18,6 +18,7 @@ pub use batches::{Batch, BatchOptions, Batches};
 pub use column::{Element, TensorColumn};
 pub(crate) use column::{TENSORS, is_permuted};
 pub use dataset::Dataset;
+pub use folder::Found;
 pub(crate) use folder::tables_below;
 pub use order::{Epoch, RowOrder, Share, Uneven};
 pub use record_batches::RecordBatches;
