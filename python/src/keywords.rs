@@ -6,7 +6,7 @@ use std::str::FromStr;
 use inlaid::{
     ByteSize, Color, CropRatio, Dtype, JpegShrink, MaxErrors, Mean, Quality, Shape, Shares, Size, SpecError, Std,
 };
-use pyo3::FromPyObjectOwned;
+use pyo3::conversion::FromPyObjectOwned;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyMapping, PyString};
 
@@ -51,7 +51,7 @@ pub struct Keyword<'py> {
     value: Bound<'py, PyAny>,
 }
 
-impl Keyword<'_> {
+impl<'py> Keyword<'py> {
     /// `True` or `False`.
     pub fn switch(&self) -> PyResult<bool> {
         self.value.extract().map_err(|_| self.not("True or False"))
@@ -189,7 +189,7 @@ impl Keyword<'_> {
     }
 
     /// A number, which is not a truth value.
-    fn number<T: FromPyObjectOwned<'_>>(&self) -> Option<T> {
+    fn number<T: FromPyObjectOwned<'py>>(&self) -> Option<T> {
         if self.value.is_instance_of::<PyBool>() { None } else { self.value.extract().ok() }
     }
 
@@ -202,7 +202,7 @@ impl Keyword<'_> {
     /// Several numbers; a text is not several.
     fn several<T>(&self) -> Option<Vec<T>>
     where
-        Vec<T>: for<'a> FromPyObjectOwned<'a>,
+        Vec<T>: FromPyObjectOwned<'py>,
     {
         if self.value.is_instance_of::<PyString>() { None } else { self.value.extract().ok() }
     }
