@@ -110,8 +110,7 @@ impl<'py> Keyword<'py> {
     pub fn size(&self) -> PyResult<Size> {
         let sides = self.number::<u32>().map(|side| (side, side)).or_else(|| self.value.extract().ok());
         let size = sides.and_then(|(height, width)| Size::new(height, width).ok());
-        let expected =
-            format!("the height and width in pixels, 1 to {} each, as in 224 or (240, 320)", Size::MAX_SIDE);
+        let expected = format!("the height and width in pixels, 1 to {} each, as in 224 or (240, 320)", Size::MAX_SIDE);
         size.ok_or_else(|| self.not(&expected))
     }
 
@@ -162,9 +161,12 @@ impl<'py> Keyword<'py> {
         let one = || self.value.extract().ok().map(|number| vec![number]);
         match one().or_else(|| self.several()) {
             Some(numbers) => new(numbers).map_err(|error| exception(error.into())),
-            None => self.parsed(&self.value.extract::<String>().map_err(|_| {
-                self.not("a number, (red, green, blue) or \"imagenet\"")
-            })?),
+            None => self.parsed(
+                &self
+                    .value
+                    .extract::<String>()
+                    .map_err(|_| self.not("a number, (red, green, blue) or \"imagenet\""))?,
+            ),
         }
     }
 
