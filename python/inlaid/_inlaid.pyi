@@ -9,6 +9,19 @@ from numpy.typing import NDArray
 
 from ._settings import BatchSettings
 
+__all__ = [
+    "Batches",
+    "Schema",
+    "Table",
+    "__version__",
+    "append",
+    "convert",
+    "find",
+    "main",
+    "open_dataset",
+    "repack",
+]
+
 __version__: str
 
 def main(arguments: Sequence[str]) -> int:
