@@ -103,7 +103,7 @@ impl<'py> Keyword<'py> {
         let dtype = Dtype::ALL.iter().find(|dtype| [dtype.numpy_name(), dtype.as_str()].contains(&&*word));
         let known = Dtype::ALL.iter().map(|dtype| dtype.numpy_name()).collect::<Vec<_>>().join(", ");
         let unknown = || SpecError::UnknownWord { what: "element type", word, known };
-        dtype.copied().ok_or_else(|| exception(unknown().into()))
+        dtype.copied().ok_or_else(|| exception(unknown()))
     }
 
     /// The side of a square, or height and width.
@@ -117,7 +117,7 @@ impl<'py> Keyword<'py> {
     /// The lengths of the dimensions of a tensor.
     pub fn shape(&self) -> PyResult<Shape> {
         let dims: Vec<usize> = self.several().ok_or_else(|| self.not("lengths of dimensions, as in (224, 224, 3)"))?;
-        Shape::new(dims).map_err(|error| exception(error.into()))
+        Shape::new(dims).map_err(exception)
     }
 
     /// Fractions by the names of splits.
@@ -160,7 +160,7 @@ impl<'py> Keyword<'py> {
     {
         let one = || self.value.extract().ok().map(|number| vec![number]);
         match one().or_else(|| self.several()) {
-            Some(numbers) => new(numbers).map_err(|error| exception(error.into())),
+            Some(numbers) => new(numbers).map_err(exception),
             None => self.parsed(
                 &self
                     .value
@@ -173,7 +173,7 @@ impl<'py> Keyword<'py> {
     /// A share of a side.
     pub fn crop_ratio(&self) -> PyResult<CropRatio> {
         let ratio: f64 = self.value.extract().map_err(|_| self.not("a number, as in 0.875"))?;
-        CropRatio::try_from(ratio).map_err(|error| exception(error.into()))
+        CropRatio::try_from(ratio).map_err(exception)
     }
 
     /// A whole number from 1 to 100.
@@ -210,7 +210,7 @@ impl<'py> Keyword<'py> {
     }
 
     fn parsed<T: FromStr<Err = SpecError>>(&self, text: &str) -> PyResult<T> {
-        text.parse().map_err(|error: SpecError| exception(error.into()))
+        text.parse().map_err(exception)
     }
 
     /// What is wrong with a value that is not what it should be.
