@@ -107,7 +107,7 @@ class Table:
             return self._take(self._checked(chosen))
         counted = row + len(self) if row < 0 else row
         if not 0 <= counted < len(self):
-            raise RowError(f"there is no row {row}, the table has {len(self)}")
+            raise RowError(f"row {row} is out of range for a table of length {len(self)}")
         tensor: NDArray[Any] = self._native.slice(counted, 1)[0]
         return tensor
 
@@ -292,7 +292,7 @@ class Table:
             )
         wrong = (rows < -len(self)) | (rows >= len(self))
         if wrong.any():
-            raise RowError(f"there is no row {rows[wrong][0]}, the table has {len(self)}")
+            raise RowError(f"row {rows[wrong][0]} is out of range for a table of length {len(self)}")
         rows = rows.astype(np.int64)
         return np.where(rows < 0, rows + len(self), rows)
 

@@ -9,14 +9,18 @@ use pyo3::prelude::*;
 
 use crate::wording::in_python;
 
-/// The exception that a caller in Python expects, with the way out in its text.
+/// The exception that a caller in Python expects, with a hint in its text.
 pub fn exception(error: impl Into<Error>) -> PyErr {
     let error = error.into();
     if let Error::Interrupted | Error::Abandoned = error {
         return PyKeyboardInterrupt::new_err(());
     }
     let hint = hint(&error).map_or_else(String::new, |hint| format!("\nhint: {}", in_python(&hint)));
-    raise(class(&error), message(&error) + &hint)
+    let message = match &error {
+        Error::Spec(_) => in_python(&message(&error)),
+        _ => message(&error),
+    };
+    raise(class(&error), message + &hint)
 }
 
 /// A call that can't be carried out.

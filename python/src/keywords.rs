@@ -116,7 +116,7 @@ impl<'py> Keyword<'py> {
 
     /// The lengths of the dimensions of a tensor.
     pub fn shape(&self) -> PyResult<Shape> {
-        let dims: Vec<usize> = self.several().ok_or_else(|| self.not("lengths of dimensions, as in (224, 224, 3)"))?;
+        let dims: Vec<usize> = self.several().ok_or_else(|| self.not("a tuple of dimensions, as in (224, 224, 3)"))?;
         Shape::new(dims).map_err(exception)
     }
 
@@ -128,7 +128,8 @@ impl<'py> Keyword<'py> {
         };
         let shares = self.value.cast::<PyMapping>().map_err(PyErr::from);
         let shares = shares.and_then(|shares| shares.items()?.iter().map(read).collect::<PyResult<Vec<_>>>());
-        let shares = shares.map_err(|_| self.not("fractions by split, as in {\"train\": 0.9, \"test\": 0.1}"))?;
+        let shares =
+            shares.map_err(|_| self.not("a mapping of splits to fractions, as in {\"train\": 0.9, \"test\": 0.1}"))?;
         self.parsed(&shares.join(","))
     }
 

@@ -1,19 +1,19 @@
-//! Hints of the command line in the words of Python: the option `--size 224` is the keyword `size=224` here,
-//! `inlaid append` the function `inlaid.append`. So every hint is written once, in `inlaid::cli::hint`.
+//! Messages and hints of the command line in the words of Python: the option `--size 224` is the keyword `size=224` here,
+//! and `inlaid append` is the function `inlaid.append`. So each is written once, for both.
 
 use std::iter;
 
 use inlaid::Dtype;
 
-/// The keywords that are true or false, as far as an option of the same name sets them.
+/// The keywords that an option without a value makes true.
 const SWITCHES: [&str; 4] = ["dry_run", "follow_links", "only_shrink", "overwrite"];
 
 /// The commands that are functions of the package.
 const FUNCTIONS: [&str; 3] = ["append", "convert", "repack"];
 
-/// A hint, whose options and commands are in backticks.
-pub fn in_python(hint: &str) -> String {
-    let spans = hint.split('`').zip(iter::repeat([false, true]).flatten());
+/// A text whose options and commands are in backticks.
+pub fn in_python(text: &str) -> String {
+    let spans = text.split('`').zip(iter::repeat([false, true]).flatten());
     spans.map(|(span, code)| if code { format!("`{}`", code_in_python(span)) } else { span.to_owned() }).collect()
 }
 

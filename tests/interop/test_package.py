@@ -301,7 +301,7 @@ def test_missing_folders_are_named(tmp_path, dataset):
         with pytest.raises(inlaid.NotFoundError, match="nowhere") as error:
             opening(tmp_path / "nowhere")
         assert isinstance(error.value, FileNotFoundError)
-    with pytest.raises(inlaid.NotFoundError, match="holds no dataset\nhint: make it with `inlaid.convert`"):
+    with pytest.raises(inlaid.NotFoundError, match="holds no dataset\nhint: .*`inlaid.convert`"):
         inlaid.Dataset(tmp_path)
     with pytest.raises(inlaid.DamagedError, match="holds no tensors"):
         inlaid.open(tmp_path)
@@ -361,7 +361,7 @@ def test_missing_tensors_are_no_rows(tmp_path):
 @pytest.mark.parametrize("rows", [99, -99, [0, 99], [-99], np.uint64(2**63), np.array([2**64 - 1], np.uint64)])
 def test_rows_that_are_not_there_are_named(train, rows):
     wrong = rows[-1] if isinstance(rows, (list, np.ndarray)) else rows
-    with pytest.raises(IndexError, match=f"there is no row {wrong}, the table has {len(train)}"):
+    with pytest.raises(IndexError, match=f"row {wrong} is out of range for a table of length {len(train)}"):
         train[rows]
 
 

@@ -183,7 +183,7 @@ def test_tensors_alone_if_there_are_no_columns(train, expected):
 def test_errors_of_workers_name_the_thing(train):
     with pytest.raises(inlaid.ColumnError, match="no column `nothing`"):
         train.to_torch(4, columns=["nothing"])
-    with pytest.raises(IndexError, match="there is no row 99"):
+    with pytest.raises(IndexError, match="row 99 is out of range"):
         train.to_torch()[99]
     with pytest.raises(TypeError, match="unexpected keyword argument 'shuffle'"):
         train.to_torch(shuffle=True)
