@@ -42,7 +42,7 @@ impl Schema {
     }
 }
 
-/// The rows of a table as a stream, its name that of the protocol.
+/// The rows of a table as a stream, in a capsule of the name that the protocol demands.
 pub fn stream<'py>(
     py: Python<'py>,
     table: &Arc<inlaid::Table>,

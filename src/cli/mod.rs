@@ -22,10 +22,10 @@ use clap::Parser;
 use crate::{Error, FormatError, Snapshot};
 use args::{Arguments, Command, Dataset, Verify};
 use terminal::Terminal;
+use write::{Write, Written};
 
 pub use report::{hint, message};
 pub use terminal::{Shown, bar};
-pub use write::{Write, Written};
 
 /// Runs the command line; the first argument is the program's name. Returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {

@@ -1,14 +1,11 @@
-//! The commands that write rows, `convert`, `append` and `repack`, as they were asked for: by arguments, or
-//! by Python.
+//! The commands that write rows, `convert`, `append` and `repack`, as the arguments ask for them.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Parser;
 use serde::Serialize;
 
-use super::args::{Append, Arguments, Command, Convert, Repack};
+use super::args::{Append, Convert, Repack};
 use crate::{Error, Progress, RepackSpec, RepackSummary, RunOptions, Spec, Summary};
 
 /// A command that is ready to run.
@@ -37,20 +34,6 @@ pub enum Written {
 }
 
 impl Write {
-    /// Takes the arguments of `inlaid convert`, `append` or `repack`, the program's name first.
-    ///
-    /// # Errors
-    /// What is wrong with them, in a line.
-    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Write, String> {
-        let arguments = Arguments::try_parse_from(arguments).map_err(|error| in_a_line(&error.to_string()))?;
-        match arguments.command {
-            Command::Convert(convert) => Ok(Write::from(&*convert)),
-            Command::Append(append) => Ok(Write::from(&append)),
-            Command::Repack(repack) => Ok(Write::from(&repack)),
-            _ => Err("only `convert`, `append` and `repack` write rows".to_owned()),
-        }
-    }
-
     /// The output folder.
     pub fn out(&self) -> &Path {
         &self.out
@@ -107,11 +90,4 @@ impl From<&Repack> for Write {
         let (sources, out) = (repack.sources.clone(), repack.out.clone());
         Write { sources, out, task: Task::Repack(repack.resolve()), options: RunOptions::default() }
     }
-}
-
-/// The first paragraph of what clap says, without `error:`.
-fn in_a_line(text: &str) -> String {
-    let first = text.split("\n\n").next().unwrap_or(text);
-    let first = first.strip_prefix("error: ").unwrap_or(first);
-    first.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -17,7 +17,7 @@ mod tensors;
 pub use crate::format::tensor_column::{Element, TensorColumn, is_permuted};
 pub use batches::{Batch, BatchOptions, Batches};
 pub use dataset::Dataset;
-pub use folder::tables_below;
+pub use folder::{Found, tables_below};
 pub use order::{Epoch, RowOrder, Share, Uneven};
 pub use record_batches::RecordBatches;
 #[doc(hidden)]
