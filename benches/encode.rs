@@ -10,9 +10,9 @@ use std::sync::Arc;
 use arrow_array::{FixedSizeListArray, RecordBatch, UInt8Array};
 use arrow_schema::{DataType, Field, Schema};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use inlaid::page::{Page, PageLayout};
-use inlaid::tensor::TensorShape;
 use inlaid::{Compression, Spec, Storage};
+use inlaid_format::format::page::{Page, PageLayout};
+use inlaid_format::format::tensor::TensorShape;
 use parquet::arrow::ArrowWriter;
 use parquet::basic;
 use parquet::file::properties::WriterProperties;
@@ -24,7 +24,7 @@ const ROWS_OF_A_PAGE: usize = 8;
 
 fn encode(c: &mut Criterion) {
     let spec = Spec::new("224".parse().expect("it is a size"));
-    let shape = TensorShape::of(&spec).expect("it is small").expect("tensors have a size");
+    let shape = TensorShape::new(&spec).expect("it is small").expect("tensors have a size");
     let mut pixels = vec![0; ROWS * shape.bytes()];
     ChaCha8Rng::seed_from_u64(0).fill_bytes(&mut pixels);
 

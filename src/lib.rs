@@ -33,62 +33,34 @@
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
-mod append;
-mod card;
 #[cfg(feature = "cli")]
 pub mod cli;
-pub mod columns;
-mod compact;
-mod contain;
-mod convert;
-mod created_folder;
-mod decode;
-mod discover;
-mod disk;
-mod draft;
-mod element;
-mod encoded;
+mod commands;
+mod commit;
 mod error;
-mod files;
-mod inputs;
-mod manifest;
-mod moments;
-mod new_folder;
-mod output;
-pub mod page;
+mod image;
 mod pipeline;
 mod plan;
-mod planes;
-pub mod read;
-mod reject;
-mod repack;
-mod resize;
-mod rollback;
 mod run;
-mod sha256;
-pub mod shard;
-mod spec;
-mod split;
-mod statistics;
-pub mod tensor;
-mod verify;
-mod wide;
+mod source;
 
-pub use append::{append, append_dry_run};
-pub use compact::compact;
-pub use contain::is_contained;
-pub use convert::{convert, dry_run};
-pub use discover::{Ignored, Notice};
-pub use error::{Error, RecordError, RepackError, SpecError, Stage};
-pub use manifest::{FORMAT_VERSION, MANIFEST, Manifest, SplitInfo, Unfinished, Version};
-pub use moments::Moments;
-pub use read::{Batches, Dataset, Table};
-pub use reject::{REJECTS, Reject};
-pub use repack::{RepackSummary, repack};
-pub use rollback::rollback;
-pub use run::{History, MaxErrors, OnChanged, OnError, Overwrite, Progress, RunOptions, SplitSummary, Summary};
-pub use sha256::Sha256;
-pub use shard::{Checksum, ShardInfo};
-pub use spec::*;
-pub use statistics::{Bin, Statistics};
-pub use verify::{Problem, Verification, verify};
+pub use inlaid_format::read;
+use inlaid_format::{dataset, format, spec};
+
+pub use commands::append::{append, append_dry_run};
+pub use commands::compact::compact;
+pub use commands::convert::{convert, dry_run};
+pub use commands::repack::{RepackSummary, repack};
+pub use commands::rollback::rollback;
+pub use commands::summary::{SplitSummary, Summary};
+pub use commands::verify::{Problem, Verification, verify};
+pub use error::{Error, FormatError, RecordError, RepackError};
+pub use image::recipe::Recipe;
+pub use inlaid_format::format::catch_panic::is_contained;
+pub use inlaid_format::spec::*;
+pub use inlaid_format::{
+    Batches, Bin, CARD, Checksum, Dataset, FORMAT_VERSION, MANIFEST, Manifest, Moments, REJECTS, Reject, Sha256,
+    ShardInfo, Snapshot, SplitInfo, Stage, Statistics, Table, Unfinished,
+};
+pub use run::{History, MaxErrors, OnChanged, OnError, Overwrite, Progress, RunOptions};
+pub use source::notice::{Ignored, Notice};

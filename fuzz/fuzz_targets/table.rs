@@ -11,7 +11,7 @@ use std::path::Path;
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt8Type;
-use inlaid::Table;
+use inlaid_format::Table;
 use libfuzzer_sys::fuzz_target;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::NamedTempFile;
@@ -47,7 +47,7 @@ fuzz_target!(init: let_contained_panics_pass(), |bytes: &[u8]| FILE.with_borrow(
 fn let_contained_panics_pass() {
     let fail = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if !inlaid::is_contained() && !ALONE.get() {
+        if !inlaid_format::format::catch_panic::is_contained() && !ALONE.get() {
             fail(info);
         }
     }));

@@ -3,12 +3,13 @@
 use std::io::ErrorKind;
 
 use inlaid::cli::{hint, message};
-use inlaid::{Error, RepackError};
+use inlaid::{Error, FormatError, RepackError};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 
 /// The exception that a caller in Python expects, with the way out in its text.
-pub fn exception(error: Error) -> PyErr {
+pub fn exception(error: impl Into<Error>) -> PyErr {
+    let error = error.into();
     if let Error::Interrupted | Error::Abandoned = error {
         return PyKeyboardInterrupt::new_err(());
     }
@@ -28,14 +29,16 @@ pub fn setting(text: String) -> PyErr {
 
 fn class(error: &Error) -> &'static str {
     match error {
-        Error::Spec(_) | Error::NoSource | Error::TooManyThreads(_) => "SettingError",
+        Error::Spec(_) | Error::NoSource | Error::TooManyThreads { .. } => "SettingError",
         Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) => "SettingError",
-        Error::NoDataset(_) | Error::SourceNotFolder(_) | Error::NoImages(_) => "NotFoundError",
-        Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "NotFoundError",
-        Error::Damaged { .. } | Error::NoTensors(_) => "DamagedError",
-        Error::NoColumn { .. } | Error::SeveralColumns { .. } | Error::EncodedImages(_) => "ColumnError",
-        Error::Permuted { .. } => "ColumnError",
-        Error::NoRow { .. } => "RowError",
+        Error::Format(FormatError::NoDataset(_)) | Error::SourceNotFolder(_) | Error::NoImages(_) => "NotFoundError",
+        Error::Format(FormatError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => "NotFoundError",
+        Error::Format(FormatError::Damaged { .. }) | Error::Format(FormatError::NoTensors(_)) => "DamagedError",
+        Error::Format(FormatError::NoColumn { .. })
+        | Error::Format(FormatError::SeveralColumns { .. })
+        | Error::Format(FormatError::EncodedImages(_)) => "ColumnError",
+        Error::Format(FormatError::Permuted { .. }) => "ColumnError",
+        Error::Format(FormatError::NoRow { .. }) => "RowError",
         Error::Repack { source, .. } => repack_class(source),
         Error::OutputTaken(_)
         | Error::MountPoint(_)
@@ -46,7 +49,7 @@ fn class(error: &Error) -> &'static str {
         Error::Locked { .. } => "LockedError",
         Error::Rejected { .. } | Error::TooManyRejects { .. } | Error::NothingUsable { .. } => "RejectedError",
         Error::ContentChanged { .. } => "RejectedError",
-        Error::DiskFull { .. } => "DiskFullError",
+        Error::Format(FormatError::DiskFull { .. }) => "DiskFullError",
         _ => "InlaidError",
     }
 }

@@ -16,8 +16,8 @@ pub fn print(manifest: &Manifest, folder: &Path, json: bool) -> u8 {
 }
 
 fn in_words(manifest: &Manifest, folder: &Path) -> String {
-    let Manifest { format_version, tool, spec, version, unfinished, previous, .. } = manifest;
-    let number = version.dataset_version;
+    let Manifest { format_version, tool, spec, snapshot, unfinished, previous, .. } = manifest;
+    let number = snapshot.dataset_version;
     let mut text = format!("`{}`: version {number}, format {format_version}, written by {tool}\n", folder.display());
     let (storage, format, compression) = (spec.storage, spec.format, spec.compression);
     text += &format!("{}, storage {storage}, format {format}, compression {compression}\n", images(spec));
@@ -27,14 +27,14 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
     };
     text += &format!("splits: {splits}, order {}, seed {}\n\n", spec.order, spec.seed);
     text += &format!("{:<11}{:>9} {:>11} {:>7} {:>11}\n", "split", "rows", "bytes", "files", "row groups");
-    for (split, info) in &version.splits {
+    for (split, info) in &snapshot.splits {
         let (bytes, row_groups) = (ByteSize(info.bytes).to_string(), info.shards.iter().map(|s| s.row_groups));
         let (files, row_groups) = (info.shards.len(), row_groups.sum::<usize>());
         text += &format!("{:<11}{:>9} {bytes:>11} {files:>7} {row_groups:>11}\n", split.as_str(), info.rows);
     }
-    text += &classes(&version.classes, &version.splits);
-    text += &statistics(&version.classes, &version.splits);
-    match version.rejects {
+    text += &classes(&snapshot.classes, &snapshot.splits);
+    text += &statistics(&snapshot.classes, &snapshot.splits);
+    match snapshot.rejects {
         0 => {}
         1 => text += &format!("\n1 input is no row, a line of `{}`\n", crate::REJECTS),
         n => text += &format!("\n{n} inputs are no rows, each a line of `{}`\n", crate::REJECTS),

@@ -19,7 +19,7 @@ use std::sync::Once;
 
 use clap::Parser;
 
-use crate::{Error, Version};
+use crate::{Error, FormatError, Snapshot};
 use args::{Arguments, Command, Dataset, Verify};
 use terminal::Terminal;
 
@@ -74,12 +74,12 @@ fn run_verify(verify: &Verify) -> u8 {
 
 fn run_info(dataset: &Dataset) -> u8 {
     let manifest = crate::Manifest::read(&dataset.folder);
-    let manifest = manifest.and_then(|found| found.ok_or_else(|| Error::NoDataset(dataset.folder.clone())));
-    report(manifest, |manifest| info::print(manifest, &dataset.folder, dataset.json))
+    let manifest = manifest.and_then(|found| found.ok_or_else(|| FormatError::NoDataset(dataset.folder.clone())));
+    report(manifest.map_err(Error::from), |manifest| info::print(manifest, &dataset.folder, dataset.json))
 }
 
 /// A command that makes another version of a dataset.
-fn run_change(dataset: &Dataset, change: impl FnOnce(&Path) -> Result<(Version, Version), Error>) -> u8 {
+fn run_change(dataset: &Dataset, change: impl FnOnce(&Path) -> Result<(Snapshot, Snapshot), Error>) -> u8 {
     report(change(&dataset.folder), |(before, after)| report::change(before, after, &dataset.folder, dataset.json))
 }
 

@@ -6,12 +6,14 @@ use std::io::{ErrorKind, Write, stdout};
 use std::path::Path;
 
 use super::Written;
-use crate::{ByteSize, Error, Filter, RepackError, RepackSummary, SpecError, Summary, Verification, Version};
+use crate::{
+    ByteSize, Error, Filter, FormatError, RepackError, RepackSummary, Snapshot, SpecError, Summary, Verification,
+};
 
 /// The exit code of a run that stopped.
 pub fn exit_code(error: &Error) -> u8 {
     match error {
-        Error::Spec(_) | Error::NoSource | Error::TooManyThreads(_) => 2,
+        Error::Spec(_) | Error::NoSource | Error::TooManyThreads { .. } => 2,
         _ => 1,
     }
 }
@@ -123,11 +125,11 @@ pub fn verification(verification: &Verification, folder: &Path, json: bool) -> u
 }
 
 /// Prints how a dataset was changed, and returns the exit code.
-pub fn change(before: &Version, after: &Version, folder: &Path, json: bool) -> u8 {
+pub fn change(before: &Snapshot, after: &Snapshot, folder: &Path, json: bool) -> u8 {
     let text = match json {
         true => serde_json::to_string_pretty(after).expect("a version has no maps with odd keys") + "\n",
         false => {
-            let held = |version: &Version| format!("{} rows in {}", version.rows(), files(version.shards().count()));
+            let held = |held: &Snapshot| format!("{} rows in {}", held.rows(), files(held.shards().count()));
             let (number, folder) = (after.dataset_version, folder.display());
             visible(&format!("version {number}: {}, before: {}: `{folder}`\n", held(after), held(before)))
         }
@@ -187,7 +189,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Spec(SpecError::JpegSide { .. }) => "choose a smaller `--size`, or `--encoding png`".into(),
         Error::Spec(SpecError::StoredFileBytes { .. }) => "choose a smaller `--max-file-bytes`".into(),
         Error::Spec(SpecError::UnknownToEncoding { .. }) => "choose another `--encoding`, or leave that out".into(),
-        Error::TooManyThreads(_) => "without `--threads` there is one for every core, which is fastest".into(),
+        Error::TooManyThreads { .. } => "without `--threads` there is one for every core, which is fastest".into(),
         Error::Spec(SpecError::TensorTooLarge { .. }) => "choose a smaller `--size`".into(),
         Error::Spec(SpecError::FloatsOnly { .. }) => {
             "`--scale`, `--mean` and `--std` are for `--dtype f32` and `--dtype f16`".into()
@@ -248,35 +250,39 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::OtherConversion(_) => {
             "`inlaid append` keeps its rows and adds what is missing; `--overwrite` begins anew".into()
         }
-        Error::NoDataset(_) => "make it with `inlaid convert`".into(),
+        Error::Format(FormatError::NoDataset(_)) => "make it with `inlaid convert`".into(),
         Error::OtherFolders { folders, .. } => format!(
             "give the folder that holds the {}, or say what its folders mean with `--folders {folders}`",
             folders.described()
         ),
         Error::ContentChanged { .. } => "leave out `--on-changed stop` to keep the row and list such images".into(),
         Error::ChangedMeanwhile(_) => "run it again".into(),
-        Error::Committing(_) => "wait for it to end; if it was killed, run the same command again".into(),
+        Error::Format(FormatError::Committing(_)) => {
+            "wait for it to end; if it was killed, run the same command again".into()
+        }
         Error::Unfinished(_) => {
             "run the same command again to finish it, or `inlaid append` with other sources to give it up".into()
         }
         Error::NoHistory(_) => {
             "only the last append can be taken back, not after `inlaid compact` or `--no-history`".into()
         }
-        Error::DiskFull { .. } => "free some room and run the same command again".into(),
+        Error::Format(FormatError::DiskFull { .. }) => "free some room and run the same command again".into(),
         Error::Interrupted => "the same command goes on from the last file that was finished".into(),
         Error::ForeignFile(_) => "move that file elsewhere".into(),
         Error::OutputInSource { .. } => "choose a folder for `--out` beside the source".into(),
         Error::OutputInDataset { .. } => "choose a folder for `--out` beside the dataset".into(),
         Error::SourceNotFolder(_) => "give the folder that holds it".into(),
         Error::Locked { .. } => "wait for it to end".into(),
-        Error::Damaged { .. } => "restore the file, or convert into a new folder".into(),
-        Error::NoTensors(_) => {
+        Error::Format(FormatError::Damaged { .. }) => "restore the file, or convert into a new folder".into(),
+        Error::Format(FormatError::NoTensors(_)) => {
             "`inlaid repack` makes tensors of lists of equal length, and of bytes with `--shape`".into()
         }
-        Error::Permuted { .. } => "let the tool that wrote it store the tensors contiguously".into(),
-        Error::SeveralColumns { .. } => "let the tool that wrote it name them apart".into(),
-        Error::EncodedImages(_) => "read them with Hugging Face `datasets`".into(),
-        Error::FormatVersion { .. } => "use the release of inlaid that wrote the dataset".into(),
+        Error::Format(FormatError::Permuted { .. }) => {
+            "let the tool that wrote it store the tensors contiguously".into()
+        }
+        Error::Format(FormatError::SeveralColumns { .. }) => "let the tool that wrote it name them apart".into(),
+        Error::Format(FormatError::EncodedImages(_)) => "read them with Hugging Face `datasets`".into(),
+        Error::Format(FormatError::FormatVersion { .. }) => "use the release of inlaid that wrote the dataset".into(),
         Error::Rejected { .. } => "leave out `--on-error stop` to list such inputs and go on".into(),
         Error::TooManyRejects { .. } => "raise `--max-errors` to go on".into(),
         _ => return None,

@@ -1,39 +1,32 @@
 //! The two kinds of failure: [`Error`] (the run stopped, what is committed is whole) and
-//! [`RecordError`] (one input can't become a row); what is wrong with a setting, [`SpecError`], and with
-//! a file to be repacked, [`RepackError`].
+//! [`RecordError`] (one input can't become a row); and what is wrong with a file to be repacked,
+//! [`RepackError`].
 
 mod record;
 mod repack;
-mod spec;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error as ThisError;
 
-use crate::spec::Folders;
+use crate::read::SourceFileError;
+use crate::spec::{Folders, SpecError};
 
-pub use record::{RecordError, Stage};
+pub use inlaid_format::Error as FormatError;
+pub use record::RecordError;
 pub use repack::RepackError;
-pub use spec::SpecError;
 
 /// The run stopped; the dataset is as it was last committed.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {
+    /// A file can't be read or written, or is not what it should be.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// A setting is wrong.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// The operating system refused something.
-    #[error("can't {action} `{}`", path.display())]
-    Io {
-        /// What was tried, as a verb.
-        action: &'static str,
-        /// On which file or folder.
-        path: PathBuf,
-        /// Why it failed.
-        source: io::Error,
-    },
     /// A source is not a folder.
     #[error("source `{}` is not a folder", .0.display())]
     SourceNotFolder(PathBuf),
@@ -137,24 +130,6 @@ pub enum Error {
         /// `process N on host H`, as it wrote into the lock file.
         holder: String,
     },
-    /// A file of the dataset does not hold what it should.
-    #[error("`{}` is damaged: {reason}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A dataset of another release.
-    #[error("`{}` has format version {found}, this release knows version {known}", path.display())]
-    FormatVersion {
-        /// The manifest.
-        path: PathBuf,
-        /// The version in the manifest.
-        found: u32,
-        /// The version this release writes.
-        known: u32,
-    },
     /// An input is unusable and the run was told to stop at that.
     #[error("`{path}` can't be used: {detail}")]
     Rejected {
@@ -179,32 +154,21 @@ pub enum Error {
         /// Why that one can't be used.
         detail: String,
     },
-    /// A shard could not be encoded.
-    #[error("can't write `{}`", path.display())]
-    Shard {
-        /// The shard.
-        path: PathBuf,
-        /// Why it failed.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The disk is full.
-    #[error("the disk is full: `{}` could not be written, {} more are needed", path.display(), crate::spec::ByteSize(*needed))]
-    DiskFull {
-        /// The file that could not be written.
-        path: PathBuf,
-        /// Bytes of everything that was still to be written.
-        needed: u64,
-    },
     /// More threads than [`RunOptions::MAX_THREADS`](crate::RunOptions::MAX_THREADS).
-    #[error("{0} threads are too many, the most is {max}", max = crate::RunOptions::MAX_THREADS)]
-    TooManyThreads(usize),
+    #[error("{threads} threads are too many, the most is {most}")]
+    TooManyThreads {
+        /// How many were asked for.
+        threads: usize,
+        /// The most there may be.
+        most: usize,
+    },
     /// The worker threads could not be started.
     #[error("can't start {threads} threads")]
     Threads {
         /// How many were asked for.
         threads: usize,
         /// Why.
-        source: rayon::ThreadPoolBuildError,
+        source: io::Error,
     },
     /// The run was interrupted.
     #[error("interrupted")]
@@ -220,9 +184,6 @@ pub enum Error {
         /// Why.
         source: RepackError,
     },
-    /// There is nothing to append to.
-    #[error("`{}` holds no dataset", .0.display())]
-    NoDataset(PathBuf),
     /// A source's folders mean something else than those of the dataset.
     #[error("`{}` holds {}, but the dataset was made of {}", source_folder.display(), found_folders.described(), folders.described())]
     OtherFolders {
@@ -242,50 +203,9 @@ pub enum Error {
     /// The dataset holds part of a conversion that this one does not continue.
     #[error("output folder `{}` holds a conversion that was interrupted, with other settings, sources or files", .0.display())]
     OtherConversion(PathBuf),
-    /// A file without tensors.
-    #[error("`{}` holds no tensors", .0.display())]
-    NoTensors(PathBuf),
-    /// Tensors whose dimensions are stored in another order than they are meant to be seen in.
-    #[error("the dimensions of column `{column}` of `{}` are permuted, which inlaid does not read", path.display())]
-    Permuted {
-        /// The file.
-        path: PathBuf,
-        /// The column.
-        column: String,
-    },
-    /// A file of encoded images where tensors are wanted.
-    #[error("`{}` holds encoded images, no tensors", .0.display())]
-    EncodedImages(PathBuf),
-    /// A row that a table does not have.
-    #[error("there is no row {row}, the table has {rows}")]
-    NoRow {
-        /// Which was asked for, from 0.
-        row: usize,
-        /// How many there are.
-        rows: usize,
-    },
-    /// A column that a file does not have.
-    #[error("`{}` has no column `{columns}`", path.display())]
-    NoColumn {
-        /// The file.
-        path: PathBuf,
-        /// Which was asked for.
-        columns: String,
-    },
-    /// A column that a file has several times.
-    #[error("`{}` has several columns `{column}`", path.display())]
-    SeveralColumns {
-        /// The file.
-        path: PathBuf,
-        /// Their name.
-        column: String,
-    },
     /// A reader saw two versions of a dataset.
     #[error("`{}` was changed while it was read", .0.display())]
     ChangedMeanwhile(PathBuf),
-    /// A commit is not done yet.
-    #[error("`{}` is in the middle of a commit", .0.display())]
-    Committing(PathBuf),
     /// A run on the dataset was interrupted.
     #[error("`{}` holds a run that was interrupted", .0.display())]
     Unfinished(PathBuf),
@@ -296,7 +216,7 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Error {
-        Error::Damaged { path: path.to_owned(), reason: reason.into() }
+        FormatError::damaged(path, reason).into()
     }
 
     /// For `map_err`: a file that can't be repacked.
@@ -304,34 +224,28 @@ impl Error {
         move |source| Error::Repack { path: path.to_owned(), source }
     }
 
-    /// For `map_err`: a shard that could not be written.
-    pub(crate) fn write<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl FnOnce(E) -> Error {
-        let path = path.to_owned();
-        move |error| Error::Shard { path, source: Box::new(error) }
-    }
-
-    /// If the disk is full, says how much room was still `needed`; whoever has still more to write adds
-    /// to that.
-    pub(crate) fn or_disk_full(self, needed: u64) -> Error {
-        if let Error::DiskFull { path, needed: before } = self {
-            return Error::DiskFull { path, needed: before + needed };
-        }
-        let is_full = |error: &(dyn std::error::Error + 'static)| {
-            error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull)
-        };
-        let full = std::iter::successors(Some(&self as &(dyn std::error::Error + 'static)), |error| error.source());
-        match full.into_iter().any(is_full) {
-            true => match self {
-                Error::Io { path, .. } | Error::Shard { path, .. } => Error::DiskFull { path, needed },
-                other => other,
-            },
-            false => self,
+    /// For `map_err`: a file that can't be read to be repacked.
+    pub(crate) fn source_file(path: &Path) -> impl FnOnce(SourceFileError) -> Error {
+        move |error| match error {
+            SourceFileError::Io(error) => error.into(),
+            SourceFileError::UnknownFormat => Error::repack(path)(RepackError::UnknownFormat),
+            SourceFileError::Codec(codec) => Error::repack(path)(RepackError::Codec(codec)),
+            SourceFileError::Damaged(reason) => Error::repack(path)(RepackError::Damaged(reason)),
+            other => Error::repack(path)(RepackError::Damaged(other.to_string())),
         }
     }
 
     /// For `map_err`: names the action and the path of an I/O error.
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
-        move |source| Error::Io { action, path: path.as_ref().to_owned(), source }
+        move |error| FormatError::io(action, path)(error).into()
+    }
+
+    /// As [`FormatError::or_disk_full`].
+    pub(crate) fn or_disk_full(self, needed: u64) -> Error {
+        match self {
+            Error::Format(error) => error.or_disk_full(needed).into(),
+            other => other,
+        }
     }
 }
 

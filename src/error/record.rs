@@ -5,17 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error as ThisError;
 
-/// The step that an input failed at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// Listing the source.
-    Discover,
-    /// Reading the file and turning it into pixels.
-    Decode,
-    /// Scaling the pixels.
-    Resize,
-}
+use crate::dataset::reject::{Reject, Stage};
 
 /// One input can't become a row.
 #[derive(Debug, ThisError)]
@@ -114,6 +104,11 @@ pub enum RecordError {
 }
 
 impl RecordError {
+    /// The line of `rejects.jsonl` for the input that `path` stands for.
+    pub(crate) fn reject(self, path: String) -> Reject {
+        Reject { path, stage: self.stage(), reason: self.code().into(), detail: self.to_string() }
+    }
+
     /// The step that failed.
     pub fn stage(&self) -> Stage {
         use RecordError::*;

@@ -15,17 +15,17 @@ use std::sync::mpsc::channel;
 
 use rayon::prelude::*;
 
-use crate::discover::{Discovery, Record};
-use crate::draft::Draft;
-use crate::element::Elements;
+use crate::commit::transaction::Transaction;
+use crate::dataset::reject::Reject;
 use crate::error::{Error, RecordError};
-use crate::files::Files;
-use crate::page::PageLayout;
+use crate::format::page::PageLayout;
+use crate::format::sha256::Sha256;
+use crate::image::recipe::Recipe;
 use crate::plan::Plan;
-use crate::reject::Reject;
-use crate::resize::Method;
 use crate::run::{Progress, RunOptions};
-use crate::sha256::Sha256;
+use crate::source::discover::Discovery;
+use crate::source::files::Files;
+use crate::source::record::Record;
 use crate::spec::Spec;
 use window::{CloseOnDrop, Window};
 use worker::Worker;
@@ -51,9 +51,7 @@ pub(crate) struct Job<'a> {
     /// How many there are, those included that are rows already.
     pub(crate) inputs: usize,
     pub(crate) plan: &'a Plan,
-    pub(crate) spec: &'a Spec,
-    /// How images are resized, and tensors made of them; none if files are stored as they are.
-    pub(crate) resized: Option<(Elements, Method)>,
+    pub(crate) recipe: &'a Recipe,
     /// None if images are encoded.
     pub(crate) pages: Option<PageLayout>,
     pub(crate) options: &'a RunOptions,
@@ -65,7 +63,7 @@ pub(crate) struct Job<'a> {
 pub(crate) fn threads(options: &RunOptions) -> Result<rayon::ThreadPool, Error> {
     let threads = options.thread_count()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|n| format!("inlaid-worker-{n}"));
-    pool.build().map_err(|source| Error::Threads { threads, source })
+    pool.build().map_err(|error| Error::Threads { threads, source: std::io::Error::other(error) })
 }
 
 /// Hashes the files of all records; a file that can't be read is rejected and its record removed.
@@ -84,7 +82,7 @@ pub(crate) fn hash_contents(
                 kept.push(hash);
                 discovery.records.push(record);
             }
-            Err(error) => discovery.rejects.push(Reject::new(record.key.into(), error)),
+            Err(error) => discovery.rejects.push(error.reject(record.key.into())),
         }
     }
     Ok(kept)
@@ -125,12 +123,12 @@ pub(crate) fn file_lengths(discovery: &Discovery, spec: &Spec, pool: &rayon::Thr
     pool.install(|| discovery.records.par_iter().map(|record| length(record).unwrap_or(0)).collect())
 }
 
-/// Decodes everything and adds the shards to the draft. The rejects of the run: those it begins with,
+/// Decodes everything and adds the shards to the transaction. The rejects of the run: those it begins with,
 /// and inputs that turned out unusable.
 pub(crate) fn write_shards(
     job: &Job<'_>,
     pool: &rayon::ThreadPool,
-    draft: &mut Draft,
+    transaction: &mut Transaction,
     rejects: Vec<Reject>,
 ) -> Result<Vec<Reject>, Error> {
     let counts = job.plan.counts;
@@ -147,6 +145,6 @@ pub(crate) fn write_shards(
             scope.spawn(|_| Worker::new(job).fill_pages(&window, sender));
         }
         let _closes = CloseOnDrop(&window);
-        Writer::new(job, draft, rejects).write_all(receiver, &window)
+        Writer::new(job, transaction, rejects).write_all(receiver, &window)
     })
 }

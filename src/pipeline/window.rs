@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{PAGES_PER_THREAD, ROWS_TOGETHER};
-use crate::page::PageLayout;
+use crate::format::page::PageLayout;
 use crate::plan::{PagePlan, Plan};
 
 /// The pages that may be filled now: those less than `width` beyond the first unwritten one.

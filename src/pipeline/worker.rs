@@ -6,16 +6,18 @@ use std::sync::mpsc::Sender;
 
 use super::Job;
 use super::window::{Taken, Window};
-use crate::decode::Decoder;
-use crate::element::Filler;
-use crate::encoded::Encoder;
+use crate::dataset::moments::Moments;
 use crate::error::RecordError;
-use crate::files::Files;
-use crate::moments::Moments;
-use crate::page::{Page, PageBuffer};
+use crate::format::columns::Row;
+use crate::format::page::{Page, PageBuffer};
+use crate::format::sha256::Sha256;
+use crate::image::decode::Decoder;
+use crate::image::elements::Filler;
+use crate::image::encode::Encoder;
+use crate::image::moments::moments_of;
+use crate::image::recipe::Product;
 use crate::plan::PagePlan;
-use crate::sha256::Sha256;
-use crate::shard::Row;
+use crate::source::files::Files;
 
 /// A page that was filled, or lost its rows.
 pub(super) struct Filled<'a> {
@@ -129,18 +131,18 @@ impl<'a> Worker<'a> {
         if self.job.hashes.get(index).is_some_and(|earlier| *earlier != sha256) {
             return Err(RecordError::Changed);
         }
-        let (file, spec) = (self.files.bytes(number), self.job.spec);
+        let (file, spec) = (self.files.bytes(number), self.job.recipe.spec());
         let pixels = self.decoder.decode(file, &path, spec)?;
         let (image, moments) = match (&mut self.images, page) {
             (Images::Tensors(filler), Some(page)) => {
                 filler.fill(&pixels, page.slot())?;
-                let moments = Moments::of_tensor(page.slot(), spec);
+                let moments = moments_of(page.slot(), spec);
                 page.keep();
                 (Vec::new(), moments)
             }
             (Images::Encoded(filler, encoder, buffer), _) => {
                 filler.fill(&pixels, buffer)?;
-                (encoder.encode(buffer), Moments::of_tensor(buffer, spec))
+                (encoder.encode(buffer), moments_of(buffer, spec))
             }
             (Images::Originals, _) => (file.to_vec(), Moments::of_unknown()),
             (Images::Tensors(_), None) => unreachable!("tensors have pages"),
@@ -163,7 +165,7 @@ impl<'a> Worker<'a> {
             let discovery = self.job.discovery;
             let path = |&index: &u32| discovery.path(&discovery.records[index as usize]);
             let paths: Vec<PathBuf> = self.unread.iter().map(path).collect();
-            let read = self.files.read(&paths, &self.job.spec.limits);
+            let read = self.files.read(&paths, &self.job.recipe.spec().limits);
             self.unread.drain(..read.len());
             let read = read.into_iter().zip(paths).enumerate();
             self.read.extend(read.map(|(number, (sha256, path))| ReadFile { path, number, sha256 }));
@@ -174,11 +176,12 @@ impl<'a> Worker<'a> {
 
 impl Images {
     fn of(job: &Job<'_>) -> Images {
-        let Some((elements, method)) = job.resized else { return Images::Originals };
-        let filler = Filler::new(job.spec, elements, method);
-        match Encoder::of(job.spec) {
-            Some(encoder) => Images::Encoded(filler, encoder, vec![0; elements.tensor_bytes()]),
-            None => Images::Tensors(filler),
+        match (job.recipe.product, job.recipe.filler()) {
+            (Product::Tensor(..), Some(filler)) => Images::Tensors(filler),
+            (Product::File(elements, _, encoder), Some(filler)) => {
+                Images::Encoded(filler, encoder, vec![0; elements.tensor_bytes()])
+            }
+            (Product::Original, _) | (_, None) => Images::Originals,
         }
     }
 }

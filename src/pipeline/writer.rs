@@ -6,19 +6,20 @@ use std::sync::mpsc::Receiver;
 use super::Job;
 use super::window::Window;
 use super::worker::Filled;
-use crate::draft::Draft;
-use crate::encoded::ends_row_group;
+use crate::commit::transaction::Transaction;
+use crate::dataset::reject::Reject;
+use crate::dataset::statistics::Statistics;
 use crate::error::{Error, RecordError};
-use crate::page::Page;
+use crate::format::columns::Row;
+use crate::format::page::Page;
+use crate::format::row_counts::ends_row_group;
+use crate::format::shard::{RowGroup, ShardWriter};
 use crate::plan::PagePlan;
-use crate::reject::Reject;
-use crate::shard::{Row, RowGroup, ShardWriter};
-use crate::statistics::Statistics;
 
 /// Writes pages in the order of the plan.
 pub(super) struct Writer<'a> {
     job: &'a Job<'a>,
-    draft: &'a mut Draft,
+    transaction: &'a mut Transaction,
     /// Pages that came before their turn.
     early: BTreeMap<usize, Filled<'a>>,
     next: usize,
@@ -37,10 +38,10 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(job: &'a Job<'a>, draft: &'a mut Draft, rejects: Vec<Reject>) -> Writer<'a> {
+    pub(super) fn new(job: &'a Job<'a>, transaction: &'a mut Transaction, rejects: Vec<Reject>) -> Writer<'a> {
         Writer {
             job,
-            draft,
+            transaction,
             early: BTreeMap::new(),
             next: 0,
             group: RowGroup::default(),
@@ -80,7 +81,7 @@ impl<'a> Writer<'a> {
         for (row, moments) in rows.into_iter().zip(&moments) {
             self.statistics.add(moments, row.label, row.source_width, row.source_height);
             // A row group of tensors ends where the plan says.
-            if ends_row_group(self.encoded, row.image.len(), self.job.spec) {
+            if ends_row_group(self.encoded, row.image.len(), self.job.recipe.spec()) {
                 self.write_row_group(&plan)?;
             }
             self.encoded += row.image.len();
@@ -99,14 +100,14 @@ impl<'a> Writer<'a> {
         if plan.ends_shard {
             let shard = self.shard.take().map(|shard| shard.finish()).transpose()?;
             let statistics = std::mem::take(&mut self.statistics);
-            self.draft.add_shard(plan.split, shard.map(|shard| (shard, statistics)), &self.rejects)?;
+            self.transaction.add_shard(plan.split, shard.map(|shard| (shard, statistics)), &self.rejects)?;
         }
         self.left -= self.job.plan.row_bytes.sum(plan.rows);
         Ok(())
     }
 
     fn reject(&mut self, path: String, error: RecordError) -> Result<(), Error> {
-        self.rejects.push(Reject::new(path, error));
+        self.rejects.push(error.reject(path));
         self.job.options.check(&self.rejects, self.job.inputs)
     }
 
@@ -116,9 +117,9 @@ impl<'a> Writer<'a> {
         }
         let shard = match &mut self.shard {
             Some(shard) => shard,
-            none => none.insert(self.draft.begin_shard(plan.split, plan.place)?),
+            none => none.insert(self.transaction.begin_shard(plan.split, plan.place)?),
         };
-        self.group.others = self.draft.columns().other_arrays(&self.rows);
+        self.group.others = self.transaction.columns().other_arrays(&self.rows);
         shard.write_row_group(&mut self.group)?;
         self.rows.clear();
         self.encoded = 0;

@@ -273,7 +273,7 @@ fn an_open_dataset_stays_what_it_was() {
 fn what_is_not_there_is_named() {
     let scratch = dataset("");
     let table = Table::open(&scratch.path().join("d/train")).unwrap();
-    let message = |outcome: Result<_, inlaid::Error>| outcome.map(|_: ()| ()).unwrap_err().to_string();
+    let message = |outcome: Result<_, inlaid::FormatError>| outcome.map(|_: ()| ()).unwrap_err().to_string();
     assert_eq!(message(table.tensor(36).map(drop)), "there is no row 36, the table has 36");
     assert!(message(table.column("colour").map(drop)).ends_with("train-00000.parquet` has no column `colour`"));
     assert!(message(Table::open(&scratch.path().join("src")).map(drop)).ends_with("src` holds no tensors"));

@@ -1,6 +1,6 @@
 //! What the library reads in the middle of a commit that replaces files: a whole version, or nothing.
 
-use inlaid::{Dataset, Error};
+use inlaid::{Dataset, FormatError};
 
 use super::scenario::Scenario;
 
@@ -34,7 +34,7 @@ fn dataset_that_is_half_replaced_is_not_read() {
             assert!(scenario.run(&format!("kill:{step}")).killed);
             match open() {
                 Ok(read) => assert!(read == before || read == after, "step {step}: a mixture"),
-                Err(Error::Committing(_)) => refused += 1,
+                Err(FormatError::Committing(_)) => refused += 1,
                 Err(error) => panic!("step {step}: {error}"),
             }
         }

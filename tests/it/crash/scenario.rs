@@ -96,7 +96,7 @@ impl Scenario {
             scenario.restore();
             assert!(scenario.run(&format!("kill:{step}")).killed, "no step leaves it unfinished");
             let manifest = Manifest::read(&scenario.out()).unwrap();
-            if manifest.is_some_and(|manifest| manifest.version.shards().count() == 2) && !scenario.has(JOURNAL) {
+            if manifest.is_some_and(|manifest| manifest.snapshot.shards().count() == 2) && !scenario.has(JOURNAL) {
                 return Scenario::of(scenario.folder, "append few --out out --quiet", Effect::Adds);
             }
         }
@@ -208,7 +208,7 @@ impl Scenario {
         }
         let journal = tree.get(JOURNAL).map(|text| serde_json::from_slice::<serde_json::Value>(text).unwrap());
         let manifest = tree.get(MANIFEST).map(|text| serde_json::from_slice::<Manifest>(text).unwrap());
-        let now = manifest.as_ref().map_or(0, |manifest| manifest.version.rows());
+        let now = manifest.as_ref().map_or(0, |manifest| manifest.snapshot.rows());
         let mut found = Found { rows: 0, in_commit: journal.is_some(), done: false };
         let mut last = tree.get(MANIFEST);
         let mut next = now;
@@ -219,7 +219,7 @@ impl Scenario {
                 let bytes = bytes.unwrap_or_else(|| panic!("the journal names `{from}`, which is not there"));
                 if to == MANIFEST {
                     last = Some(bytes);
-                    next = serde_json::from_slice::<Manifest>(bytes).unwrap().version.rows();
+                    next = serde_json::from_slice::<Manifest>(bytes).unwrap().snapshot.rows();
                 }
             }
         } else if manifest.is_some() {
@@ -237,7 +237,7 @@ impl Scenario {
         if manifest.is_some() && (self.effect == Effect::Adds || journal.is_none()) {
             match inlaid::Dataset::open(&self.out()) {
                 Ok(dataset) => assert_eq!(dataset.into_splits().values().map(|table| table.len()).sum::<usize>(), now),
-                Err(error) => assert!(matches!(error, inlaid::Error::EncodedImages(_)), "{error}"),
+                Err(error) => assert!(matches!(error, inlaid::FormatError::EncodedImages(_)), "{error}"),
             }
         }
         match self.effect {

@@ -1,0 +1,170 @@
+//! The dataset card: a `README.md` whose YAML tells Hugging Face `datasets` the features and splits,
+//! and whose text tells people how to read the data.
+
+use std::fmt::Write;
+
+use crate::dataset::manifest::Manifest;
+use crate::format::columns::TENSOR_COLUMN;
+use crate::format::tensor::TensorShape;
+use crate::spec::{Dtype, Format, Scale, Spec, Storage};
+
+/// The text of a dataset's card.
+pub fn card(manifest: &Manifest, shape: Option<TensorShape>) -> String {
+    let mut text = String::from("---\n");
+    yaml(&mut text, manifest, shape.as_ref()).expect("a string takes all that is written to it");
+    text.push_str("---\n\n");
+    prose(&mut text, manifest, shape.as_ref()).expect("a string takes all that is written to it");
+    text
+}
+
+fn yaml(out: &mut String, manifest: &Manifest, shape: Option<&TensorShape>) -> std::fmt::Result {
+    let spec = &manifest.spec;
+    writeln!(out, "dataset_info:\n  features:\n  - name: {TENSOR_COLUMN}")?;
+    match (spec.storage, shape) {
+        (Storage::Encoded, _) | (_, None) => writeln!(out, "    dtype: image")?,
+        (Storage::Tensor, Some(shape)) => {
+            writeln!(out, "    list: {}\n    length: {}", shape.dtype().numpy_name(), shape.elements())?;
+        }
+        (Storage::Binary, Some(shape)) => writeln!(out, "    dtype: fixed_size_binary[{}]", shape.bytes())?,
+    }
+    writeln!(out, "  - name: label")?;
+    if manifest.snapshot.classes.is_empty() {
+        writeln!(out, "    dtype: int64")?;
+    } else {
+        writeln!(out, "    dtype:\n      class_label:\n        names:")?;
+        for (id, name) in manifest.snapshot.classes.iter().enumerate() {
+            writeln!(out, "          '{id}': {}", yaml_string(name))?;
+        }
+    }
+    for (name, dtype) in
+        [("path", "string"), ("source_height", "int32"), ("source_width", "int32"), ("sha256", "string")]
+    {
+        writeln!(out, "  - name: {name}\n    dtype: {dtype}")?;
+    }
+    writeln!(out, "  splits:")?;
+    for (split, info) in &manifest.snapshot.splits {
+        writeln!(out, "  - name: {split}\n    num_bytes: {}\n    num_examples: {}", info.bytes, info.rows)?;
+    }
+    let bytes: u64 = manifest.snapshot.splits.values().map(|split| split.bytes).sum();
+    writeln!(out, "  download_size: {bytes}\n  dataset_size: {bytes}")?;
+    writeln!(out, "configs:\n- config_name: default\n  data_files:")?;
+    for split in manifest.snapshot.splits.keys() {
+        writeln!(out, "  - split: {split}\n    path: {split}/*.{}", spec.format.extension())?;
+    }
+    Ok(())
+}
+
+/// A name in single quotes, or in double quotes where it holds control characters (YAML 1.2, 7.3).
+fn yaml_string(name: &str) -> String {
+    if name.chars().any(char::is_control) {
+        serde_json::to_string(name).expect("a string is always JSON")
+    } else {
+        format!("'{}'", name.replace('\'', "''"))
+    }
+}
+
+fn prose(out: &mut String, manifest: &Manifest, shape: Option<&TensorShape>) -> std::fmt::Result {
+    let spec = &manifest.spec;
+    writeln!(out, "# Images as {}\n", if spec.storage == Storage::Encoded { "files" } else { "tensors" })?;
+    writeln!(
+        out,
+        "Every row is {}, its class, the path and size of the file it was made from, and that file's SHA-256.\n",
+        image_in_words(spec, shape)
+    )?;
+    writeln!(out, "| split | rows | files |\n|---|---:|---:|")?;
+    for (split, info) in &manifest.snapshot.splits {
+        writeln!(out, "| {split} | {} | {} |", info.rows, info.shards.len())?;
+    }
+    match spec.size {
+        Some(_) => {
+            let (filter, fit) = (spec.filter_in_words(), spec.fit_in_words());
+            writeln!(out, "\nResized with {filter}, {fit}, channels {}.", spec.channels)?;
+        }
+        None => writeln!(out, "\nThe images are as they were found, byte for byte.")?,
+    }
+    writeln!(out, "`inlaid.json` says exactly how the rows were made and which files belong to the dataset.\n")?;
+    writeln!(out, "```python")?;
+    reading(out, spec, shape)?;
+    writeln!(out, "```")
+}
+
+/// How the images are read.
+fn reading(out: &mut String, spec: &Spec, shape: Option<&TensorShape>) -> std::fmt::Result {
+    let Some(shape) = shape.filter(|_| spec.storage != Storage::Encoded) else {
+        return writeln!(
+            out,
+            "from datasets import load_dataset\n\
+             image = load_dataset(\".\", split=\"train\")[0][\"image\"]  # PIL.Image"
+        );
+    };
+    let [a, b, c] = shape.dims();
+    let dtype = shape.dtype().numpy_name();
+    match (spec.format, spec.storage) {
+        (Format::Parquet, Storage::Tensor) => writeln!(
+            out,
+            "import pyarrow.parquet as pq\n\
+             table = pq.read_table(\"train\")\n\
+             images = table[\"image\"].chunk(0).to_numpy_ndarray()  # (rows, {a}, {b}, {c}) {dtype}"
+        )?,
+        (Format::Parquet, _) => writeln!(
+            out,
+            "import numpy as np, pyarrow.parquet as pq\n\
+             column = pq.read_table(\"train\")[\"image\"].chunk(0)\n\
+             images = np.frombuffer(column.buffers()[1], np.{dtype}).reshape(-1, {a}, {b}, {c})"
+        )?,
+        (Format::Arrow, Storage::Tensor) => writeln!(
+            out,
+            "import pyarrow as pa\n\
+             batches = pa.ipc.open_file(pa.memory_map(\"train/train-00000.arrow\"))\n\
+             images = batches.get_batch(0)[\"image\"].to_numpy_ndarray()  # (rows, {a}, {b}, {c}) {dtype}, no copy"
+        )?,
+        (Format::Arrow, _) => writeln!(
+            out,
+            "import numpy as np, pyarrow as pa\n\
+             batches = pa.ipc.open_file(pa.memory_map(\"train/train-00000.arrow\"))\n\
+             column = batches.get_batch(0)[\"image\"]\n\
+             images = np.frombuffer(column.buffers()[1], np.{dtype}).reshape(-1, {a}, {b}, {c})"
+        )?,
+    }
+    Ok(())
+}
+
+/// Such as `an image of 224x224x3 (height, width, channels; uint8, 0 to 255)`.
+fn image_in_words(spec: &Spec, shape: Option<&TensorShape>) -> String {
+    match (spec.storage, spec.size, shape) {
+        (Storage::Encoded, Some(size), _) => {
+            let quality = spec.quality.map(|quality| format!(" of quality {quality}")).unwrap_or_default();
+            let encoding = spec.encoding.unwrap_or_default().name();
+            format!("an image of {size} (height, width) as {encoding}{quality}")
+        }
+        (_, _, None) | (Storage::Encoded, ..) => "an image in the format of its file".to_owned(),
+        (_, _, Some(shape)) => {
+            let [a, b, c] = shape.dims();
+            let (names, dtype) = (shape.names().map(in_words).join(", "), shape.dtype().numpy_name());
+            format!("an image of {a}x{b}x{c} ({names}; {dtype}, {})", values(spec))
+        }
+    }
+}
+
+fn in_words(dimension: &str) -> &str {
+    match dimension {
+        "H" => "height",
+        "W" => "width",
+        _ => "channels",
+    }
+}
+
+/// What the elements are between.
+fn values(spec: &Spec) -> String {
+    let scale = match (spec.dtype, spec.scale.unwrap_or_default()) {
+        (Dtype::U8, _) => "0 to 255",
+        (Dtype::U16, _) => "0 to 65535",
+        (_, Scale::Unit) => "scale 0 to 1",
+        (_, Scale::Signed) => "scale -1 to 1",
+        (_, Scale::Bytes) => "scale 0 to 255",
+    };
+    let list = |numbers: &[f32]| numbers.iter().map(f32::to_string).collect::<Vec<_>>().join(", ");
+    let mean = spec.mean.as_ref().map(|mean| format!(", less mean {}", list(mean.numbers())));
+    let std = spec.std.as_ref().map(|std| format!(", divided by standard deviation {}", list(std.numbers())));
+    format!("{scale}{}{}", mean.unwrap_or_default(), std.unwrap_or_default())
+}

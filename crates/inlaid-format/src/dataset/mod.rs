@@ -1,0 +1,9 @@
+//! What a dataset's folder holds beside its shards: the manifest, the card, the list of rejects.
+
+pub mod card;
+pub mod manifest;
+pub mod moments;
+pub mod names;
+pub mod place;
+pub mod reject;
+pub mod statistics;

@@ -1,0 +1,12 @@
+//! The bytes of the files of a dataset: columns, pages, shards. Nothing here knows where images come from.
+
+pub mod catch_panic;
+pub mod columns;
+pub mod disk;
+pub mod keys;
+pub mod page;
+pub mod row_counts;
+pub mod row_layout;
+pub mod sha256;
+pub mod shard;
+pub mod tensor;

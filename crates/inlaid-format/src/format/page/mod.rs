@@ -1,0 +1,396 @@
+//! Pages whose bytes are the tensors: rows lie in the buffer that becomes the page, contiguous and
+//! verbatim, so encoding them costs a checksum and no copy.
+//!
+//! A tensor column is a Parquet list. Its pages hold repetition levels (each row: one 0, then 1s),
+//! definition levels (all 2), and the elements, little-endian:
+//!
+//! - u8 and u16 are INT32 to Parquet. Their pages hold dictionary indices of 8 or 16 bits as one
+//!   bit-packed run; the dictionary is 0..=255 or 0..=65535 in order, so an index is its value;
+//! - f32 is FLOAT and f16 is FIXED_LEN_BYTE_ARRAY(2) with the logical type FLOAT16, both PLAIN.
+//!
+//! A binary column is a required FIXED_LEN_BYTE_ARRAY: its pages hold the values and nothing else.
+//!
+//! In an uncompressed data page of a tensor column the pixels begin at a multiple of the size of an element
+//! from the page's first byte, and the page is as long as such a multiple. So all pixels of a chunk are
+//! aligned if its first data page is (see [`PageLayout::alignment`]). Pages of few elements, whose levels
+//! can't be cut, may be an exception.
+//!
+//! Source: the Parquet format, `Encodings.md` (RLE / bit-packing hybrid) and `parquet.thrift`. Page
+//! headers are written here because the parquet crate can't put a checksum into them.
+
+mod header;
+mod levels;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::format::tensor::TensorShape;
+use crate::spec::{Compression, Dtype, Storage};
+
+pub use header::PageHeader;
+use header::{PageKind, header, usual_len};
+use levels::{MAX_EXTRA, levels, push_varint};
+
+/// Values of a group of a bit-packed run.
+const GROUP: usize = 8;
+
+/// How the rows of a page are laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct PageLayout {
+    /// Whether tensors are lists to Parquet, and not binary.
+    lists: bool,
+    compression: Compression,
+    dtype: Dtype,
+    elements: usize,
+    row_bytes: usize,
+    max_rows: usize,
+}
+
+/// A page being filled: one slot a row.
+#[derive(Debug)]
+pub struct PageBuffer {
+    layout: PageLayout,
+    bytes: Vec<u8>,
+    rows: usize,
+}
+
+/// A finished page, as it will lie in the file.
+#[derive(Debug)]
+pub struct Page {
+    /// The Thrift header.
+    pub header: Vec<u8>,
+    /// What follows the header: `body[range]`.
+    body: Vec<u8>,
+    range: Range<usize>,
+    /// Where the pixels are in an uncompressed body.
+    pixels: Range<usize>,
+    /// How many rows it has.
+    pub rows: usize,
+    /// How many values Parquet counts in it: elements of lists, or rows.
+    pub values: usize,
+    /// Length of the body before compression.
+    pub uncompressed_len: usize,
+}
+
+impl PageLayout {
+    /// The layout of pages of at most `max_rows` rows.
+    pub fn new(shape: &TensorShape, storage: Storage, compression: Compression, max_rows: usize) -> PageLayout {
+        PageLayout { max_rows, ..PageLayout::of_elements(shape.elements(), shape.dtype(), storage, compression) }
+    }
+
+    /// Bytes of the tensor of a row.
+    pub fn row_bytes(&self) -> usize {
+        self.row_bytes
+    }
+
+    /// The layout of pages that are read, of tensors of so many elements.
+    pub fn of_elements(elements: usize, dtype: Dtype, storage: Storage, compression: Compression) -> PageLayout {
+        PageLayout {
+            lists: storage == Storage::Tensor,
+            compression,
+            dtype,
+            elements,
+            row_bytes: elements * dtype.bytes(),
+            max_rows: 0,
+        }
+    }
+
+    /// What the place of the first data page in the file has to be a multiple of, so that pixels are
+    /// aligned to their elements. 1 where there is nothing to align: a compressed page is not mapped, and
+    /// a page of binary storage has nothing but its pixels behind a header of any length.
+    pub fn alignment(&self) -> usize {
+        match (self.lists, self.compression) {
+            (true, Compression::None) => self.dtype.bytes(),
+            _ => 1,
+        }
+    }
+
+    /// Bits of a dictionary index; none if elements are no indices.
+    fn index_bits(&self) -> Option<u8> {
+        match (self.lists, self.dtype) {
+            (true, Dtype::U8) => Some(8),
+            (true, Dtype::U16) => Some(16),
+            _ => None,
+        }
+    }
+
+    /// The same layout, of pages of at most so many rows.
+    pub fn with_max_rows(self, max_rows: usize) -> PageLayout {
+        PageLayout { max_rows, ..self }
+    }
+
+    /// The memory of a page, not used before.
+    pub fn zeroed(&self) -> Vec<u8> {
+        vec![0; self.buffer_bytes()]
+    }
+
+    /// An empty page in `bytes`, a buffer that may have been used before.
+    pub fn buffer(self, mut bytes: Vec<u8>) -> PageBuffer {
+        bytes.resize(self.buffer_bytes(), 0);
+        PageBuffer { layout: self, bytes, rows: 0 }
+    }
+
+    fn buffer_bytes(&self) -> usize {
+        self.first_pixel() + self.max_rows * self.row_bytes + GROUP * self.dtype.bytes()
+    }
+
+    /// Where the pixels begin: room for the longest levels comes before them.
+    fn first_pixel(&self) -> usize {
+        self.levels(self.max_rows).len() + if self.alignment() > 1 { MAX_EXTRA } else { 0 }
+    }
+
+    /// The fewest bytes before the pixels of a page of `rows` rows.
+    fn levels(&self, rows: usize) -> Vec<u8> {
+        self.longer_levels(rows, 0).expect("no run is cut for nothing")
+    }
+
+    /// The bytes before the pixels, so many more than they need; none if that can't be.
+    fn longer_levels(&self, rows: usize, extra: usize) -> Option<Vec<u8>> {
+        if !self.lists {
+            return (extra == 0).then(Vec::new);
+        }
+        let mut levels = levels(rows, self.elements, extra)?;
+        if let Some(bits) = self.index_bits() {
+            let groups = (rows * self.elements).div_ceil(GROUP);
+            levels.push(bits);
+            push_varint(&mut levels, (groups as u64) << 1 | 1);
+        }
+        Some(levels)
+    }
+
+    /// The bytes before the pixels of a page whose body has this length; none if there is no such page.
+    fn levels_in(&self, rows: usize, length: usize) -> Option<Vec<u8>> {
+        let others = self.levels(rows).len() + rows * self.row_bytes + self.padding(rows);
+        let most = if self.alignment() > 1 { MAX_EXTRA } else { 0 };
+        let extra = length.checked_sub(others).filter(|extra| *extra <= most)?;
+        self.longer_levels(rows, extra)
+    }
+
+    /// Zeros after the pixels: a bit-packed run holds a multiple of 8 values.
+    fn padding(&self, rows: usize) -> usize {
+        let values = rows * self.elements;
+        match self.index_bits() {
+            Some(_) => (values.next_multiple_of(GROUP) - values) * self.dtype.bytes(),
+            None => 0,
+        }
+    }
+
+    /// Says what is wrong with the bytes of a page of `rows` rows, its header included: it must be what
+    /// [`PageBuffer::finish`] makes of its pixels.
+    pub fn check(&self, page: &[u8], rows: usize) -> Result<(), &'static str> {
+        if !(1..=self.max_rows).contains(&rows) {
+            return Err("it has no rows, or too many");
+        }
+        let (parsed, header_len) = PageHeader::parse(page).ok_or("its header is damaged")?;
+        let uncompressed_len = usize::try_from(parsed.uncompressed_len).unwrap_or(0);
+        let levels = self.levels_in(rows, uncompressed_len).ok_or("its length is not that of its rows")?;
+        let (found, stored) = page.split_at(header_len);
+        let (kind, values) = self.kind(rows);
+        if found != header(kind, values, uncompressed_len, stored) {
+            return Err("its header or checksum does not match");
+        }
+        let body = decompress(self.compression, stored, uncompressed_len).ok_or("it can't be decompressed")?;
+        match body.starts_with(&levels) && body[levels.len() + rows * self.row_bytes..].iter().all(|byte| *byte == 0) {
+            true => Ok(()),
+            false => Err("its levels are not those of whole rows"),
+        }
+    }
+
+    /// Where the pixels lie in the body of a stored page, and of how many rows, at most `most`: none if
+    /// they do not lie there row after row, verbatim. Bytes that are not pixels are compared with what
+    /// [`PageBuffer::finish`] would write, and a compressed page with its checksum, as one wrong bit in it
+    /// may change any row. Takes no more memory than such a page.
+    pub fn find_pixels<'b>(
+        &self,
+        header: &PageHeader,
+        stored: &'b [u8],
+        most: usize,
+    ) -> Option<(usize, Cow<'b, [u8]>, Range<usize>)> {
+        let values = usize::try_from(header.values).ok()?;
+        let rows = match self.lists {
+            true if values % self.elements == 0 => values / self.elements,
+            true => return None,
+            false => values,
+        };
+        let length = usize::try_from(header.uncompressed_len).ok()?;
+        let has_room = (1..=most).contains(&rows) && rows.checked_mul(self.row_bytes)? <= length;
+        if !has_room || !header.is(self.kind(rows).0) {
+            return None;
+        }
+        let is_whole = if self.is_uncompressed() { stored.len() == length } else { header.fits(stored) };
+        if !is_whole {
+            return None;
+        }
+        let levels = self.levels_in(rows, length)?;
+        let pixels = levels.len()..levels.len() + rows * self.row_bytes;
+        let body = decompress(self.compression, stored, length)?;
+        body.starts_with(&levels).then_some((rows, body, pixels))
+    }
+
+    /// Whether the pages are stored as they are.
+    pub fn is_uncompressed(&self) -> bool {
+        self.compression == Compression::None
+    }
+
+    /// Whether the stored page is the dictionary in which every index is its value.
+    pub fn is_identity(&self, header: &PageHeader, stored: &[u8]) -> bool {
+        let Some(values) = self.index_values() else { return false };
+        header.is(PageKind::Dictionary)
+            && header.values as usize == values.len() / size_of::<i32>()
+            && decompress(self.compression, stored, values.len()).is_some_and(|body| *body == values)
+    }
+
+    /// Whether every chunk of these pages begins with a dictionary.
+    pub fn has_dictionary(&self) -> bool {
+        self.index_bits().is_some()
+    }
+
+    /// The values that the dictionary gives to indices: themselves.
+    fn index_values(&self) -> Option<Vec<u8>> {
+        let count = 1 << self.index_bits()?;
+        Some((0..count).flat_map(i32::to_le_bytes).collect())
+    }
+
+    /// The kind of a data page, and how many values Parquet counts in so many rows.
+    fn kind(&self, rows: usize) -> (PageKind, usize) {
+        match self.lists {
+            true if self.has_dictionary() => (PageKind::DictionaryIndices, rows * self.elements),
+            true => (PageKind::Plain, rows * self.elements),
+            false => (PageKind::Plain, rows),
+        }
+    }
+
+    /// The dictionary page that every chunk of these pages begins with; none if elements are no indices.
+    pub fn dictionary(&self) -> Option<Page> {
+        let bytes = self.index_values()?;
+        let (uncompressed_len, values) = (bytes.len(), bytes.len() / size_of::<i32>());
+        let body = compress(self.compression, &bytes).unwrap_or(bytes);
+        let header = header(PageKind::Dictionary, values, uncompressed_len, &body);
+        Some(Page { header, range: 0..body.len(), pixels: 0..0, body, rows: 0, values, uncompressed_len })
+    }
+}
+
+impl PageBuffer {
+    /// The place of the next row; it counts once [`PageBuffer::keep`] is called.
+    pub fn slot(&mut self) -> &mut [u8] {
+        let start = self.layout.first_pixel() + self.rows * self.layout.row_bytes;
+        &mut self.bytes[start..start + self.layout.row_bytes]
+    }
+
+    /// Keeps the row that was written to [`PageBuffer::slot`].
+    pub fn keep(&mut self) {
+        assert!(self.rows < self.layout.max_rows, "a page is never asked to hold more rows than planned");
+        self.rows += 1;
+    }
+
+    /// How many rows it has.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Completes the page. A page that lost rows begins later in its buffer, as its levels are shorter.
+    pub fn finish(mut self) -> Page {
+        let first = self.layout.first_pixel();
+        let pixels = first..first + self.rows * self.layout.row_bytes;
+        let end = pixels.end + self.layout.padding(self.rows);
+        self.bytes[pixels.end..end].fill(0);
+        let (start, header) = match self.layout.alignment() {
+            1 => (self.put_levels(0).expect("no run is cut for nothing"), None),
+            alignment => self.put_aligned_levels(end, alignment),
+        };
+
+        let uncompressed_len = end - start;
+        let (kind, values) = self.layout.kind(self.rows);
+        let (body, range) = match compress(self.layout.compression, &self.bytes[start..end]) {
+            Some(compressed) => {
+                let range = 0..compressed.len();
+                (compressed, range)
+            }
+            None => (self.bytes, start..end),
+        };
+        let header = header.unwrap_or_else(|| header::header(kind, values, uncompressed_len, &body[range.clone()]));
+        Page { header, body, range, pixels, rows: self.rows, values, uncompressed_len }
+    }
+
+    /// Writes levels of so many bytes more than they need before the pixels, and says where they begin.
+    fn put_levels(&mut self, extra: usize) -> Option<usize> {
+        let levels = self.layout.longer_levels(self.rows, extra)?;
+        let first = self.layout.first_pixel();
+        let start = first - levels.len();
+        self.bytes[start..first].copy_from_slice(&levels);
+        Some(start)
+    }
+
+    /// Writes levels that make the pixels begin at a multiple of `alignment` from the beginning of the
+    /// page, if there are such, and says where they begin, and the header. How long that is depends on
+    /// the checksum of the levels: one of sixteen is shorter than the others, and then the next levels
+    /// are tried.
+    fn put_aligned_levels(&mut self, end: usize, alignment: usize) -> (usize, Option<Vec<u8>>) {
+        let (kind, values) = self.layout.kind(self.rows);
+        let first = self.layout.first_pixel();
+        for extra in 0..=MAX_EXTRA {
+            let Some(start) = self.put_levels(extra) else { continue };
+            if !(usual_len(kind, values, end - start) + first - start).is_multiple_of(alignment) {
+                continue;
+            }
+            let header = header(kind, values, end - start, &self.bytes[start..end]);
+            if (header.len() + first - start).is_multiple_of(alignment) {
+                return (start, Some(header));
+            }
+        }
+        (self.put_levels(0).expect("no run is cut for nothing"), None)
+    }
+}
+
+impl Page {
+    /// What follows the header in the file.
+    pub fn body(&self) -> &[u8] {
+        &self.body[self.range.clone()]
+    }
+
+    /// The tensors of an uncompressed page, row after row.
+    pub fn pixels(&self) -> &[u8] {
+        &self.body[self.pixels.clone()]
+    }
+
+    /// Length in the file.
+    pub fn len(&self) -> usize {
+        self.header.len() + self.range.len()
+    }
+
+    /// Whether the page takes no room, which no page does.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The buffer, to be used again.
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.body
+    }
+}
+
+/// The body of a page in another coding; none if it stays as it is.
+fn compress(compression: Compression, body: &[u8]) -> Option<Vec<u8>> {
+    /// The default of the reference implementation.
+    const ZSTD_LEVEL: i32 = 3;
+    match compression {
+        Compression::None => None,
+        Compression::Lz4 => Some(lz4_flex::block::compress(body)),
+        Compression::Zstd => Some(
+            zstd::bulk::compress(body, ZSTD_LEVEL).expect("memory is the only thing compressing in memory can lack"),
+        ),
+    }
+}
+
+/// The body of a page in its first coding; none if that fails or has another length.
+fn decompress(compression: Compression, stored: &[u8], length: usize) -> Option<Cow<'_, [u8]>> {
+    let body = match compression {
+        Compression::None => Cow::Borrowed(stored),
+        Compression::Lz4 => Cow::Owned(lz4_flex::block::decompress(stored, length).ok()?),
+        Compression::Zstd => Cow::Owned(zstd::bulk::decompress(stored, length).ok()?),
+    };
+    (body.len() == length).then_some(body)
+}
+
+#[cfg(test)]
+mod tests;

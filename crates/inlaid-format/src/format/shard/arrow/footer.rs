@@ -1,0 +1,175 @@
+//! The end of an Arrow shard, read back: where its record batches are, and their checksums.
+
+use std::fs::File;
+use std::ops::Range;
+
+use arrow_buffer::Buffer;
+use arrow_ipc::convert::try_fb_to_schema;
+use arrow_ipc::reader::{FileDecoder, read_footer_length};
+use arrow_ipc::{Block, MetadataVersion, root_as_footer, root_as_message};
+use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
+
+use crate::format::columns::TENSOR_COLUMN;
+use crate::format::keys::ROW_GROUPS;
+use crate::format::shard::checksum::RowGroupChecksums;
+use crate::format::shard::footer::read_at;
+use crate::format::shard::row_group::StoredRowGroup;
+use crate::format::shard::stored_row::{StoredRow, Visit};
+
+/// The end of an Arrow shard.
+pub(in crate::format::shard) struct ArrowFooter {
+    schema: SchemaRef,
+    version: MetadataVersion,
+    pub(super) blocks: Vec<Block>,
+}
+
+impl ArrowFooter {
+    /// Reads it, and the record batches that it tells of. In words, what is wrong with it.
+    pub(in crate::format::shard) fn read(file: &File) -> Result<(ArrowFooter, Vec<StoredRowGroup>), String> {
+        let bytes = footer_bytes(file).map_err(|error| error.to_string())?;
+        let footer = root_as_footer(&bytes).map_err(|error| error.to_string())?;
+        let schema = footer.schema().ok_or("its footer has no schema")?;
+        let schema = try_fb_to_schema(schema).map_err(|error| error.to_string())?;
+        let text = footer.custom_metadata().and_then(|all| all.iter().find(|entry| entry.key() == Some(ROW_GROUPS)));
+        let text = text.and_then(|entry| entry.value()).ok_or_else(|| format!("its footer has no `{ROW_GROUPS}`"))?;
+        let checksums: Vec<RowGroupChecksums> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let blocks: Vec<Block> = footer.recordBatches().map_or_else(Vec::new, |all| all.iter().copied().collect());
+        if checksums.len() != blocks.len() {
+            let (batches, checksums) = (blocks.len(), checksums.len());
+            return Err(format!("its footer has {batches} record batches and {checksums} checksums"));
+        }
+        let row_group = |(number, (block, checksums)): (usize, (&Block, RowGroupChecksums))| {
+            let message =
+                Message::read(file, block, &schema).map_err(|error| format!("row group {number}: {error}"))?;
+            let (rows, range) = (message.rows, message.range());
+            Ok(StoredRowGroup { rows, range, without_tensors: message.without_tensors(), checksums })
+        };
+        let row_groups = blocks.iter().zip(checksums).enumerate().map(row_group);
+        let row_groups = row_groups.collect::<Result<_, String>>()?;
+        Ok((ArrowFooter { schema: schema.into(), version: footer.version(), blocks }, row_groups))
+    }
+
+    pub(in crate::format::shard) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Calls `visit` with every row of a record batch whose bytes without tensors these are, or all its bytes if images
+    /// are visited.
+    pub(in crate::format::shard) fn visit_rows(
+        &self,
+        number: usize,
+        row_group: &StoredRowGroup,
+        bytes: Vec<u8>,
+        what: Visit,
+        visit: &mut dyn FnMut(StoredRow<'_>),
+    ) -> Result<(), ArrowError> {
+        let image = (what == Visit::WithImages).then_some(TENSOR_COLUMN);
+        let columns = StoredRow::COLUMNS.into_iter().chain(image).map(|name| self.schema.index_of(name));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let decoder = FileDecoder::new(self.schema.clone(), self.version).with_projection(columns);
+        if what == Visit::WithImages {
+            return self.visit_batch(&decoder, number, bytes, visit);
+        }
+        // In the place of the tensors are zeros, which take no memory as nobody looks at them.
+        let mut whole = vec![0; (row_group.range.end - row_group.range.start) as usize];
+        let mut rest = &bytes[..];
+        for part in &row_group.without_tensors {
+            let at = |offset: u64| (offset - row_group.range.start) as usize;
+            let (here, later) = rest.split_at((part.end - part.start) as usize);
+            whole[at(part.start)..at(part.end)].copy_from_slice(here);
+            rest = later;
+        }
+        self.visit_batch(&decoder, number, whole, visit)
+    }
+
+    fn visit_batch(
+        &self,
+        decoder: &FileDecoder,
+        number: usize,
+        bytes: Vec<u8>,
+        visit: &mut dyn FnMut(StoredRow<'_>),
+    ) -> Result<(), ArrowError> {
+        match decoder.read_record_batch(&self.blocks[number], &Buffer::from(bytes))? {
+            Some(batch) => StoredRow::visit(&batch, visit),
+            None => Err(ArrowError::ParseError("it is none".to_owned())),
+        }
+    }
+}
+
+/// What the metadata of a record batch says about its place in the file.
+pub(super) struct Message {
+    pub(super) block: Block,
+    rows: usize,
+    /// Where the buffers behind those of the tensors begin, from the beginning of the body.
+    tensors_end: u64,
+}
+
+impl Message {
+    /// Reads the metadata of the record batch that begins here, and takes up so many bytes.
+    pub(super) fn find(file: &File, start: u64, length: u64, schema: &Schema) -> Result<Message, ArrowError> {
+        /// What goes before the metadata: a mark, and its length.
+        const PREFIX: u64 = 8;
+        let mut prefix = [0; PREFIX as usize];
+        read_at(file, start, &mut prefix)?;
+        let metadata = PREFIX + u64::from(u32::from_le_bytes(prefix[4..].try_into().expect("it has four bytes")));
+        let body = length.checked_sub(metadata).ok_or_else(damaged)?;
+        Message::read(file, &Block::new(start as i64, metadata as i32, body as i64), schema)
+    }
+
+    /// Reads the metadata of a record batch.
+    fn read(file: &File, block: &Block, schema: &Schema) -> Result<Message, ArrowError> {
+        let (start, length) = (u64::try_from(block.offset()), usize::try_from(block.metaDataLength()));
+        let (start, length) = start.ok().zip(length.ok()).ok_or_else(damaged)?;
+        let body = u64::try_from(block.bodyLength()).map_err(|_| damaged())?;
+        let bytes = file.metadata()?.len();
+        let end = start.checked_add(length as u64).and_then(|end| end.checked_add(body));
+        end.filter(|end| *end <= bytes).ok_or_else(damaged)?;
+        let mut metadata = vec![0; length];
+        read_at(file, start, &mut metadata)?;
+        let message = metadata.get(8..).and_then(|message| root_as_message(message).ok());
+        let batch = message.and_then(|message| message.header_as_record_batch()).ok_or_else(damaged)?;
+        // Everything has a bitmap, and what its values have; bytes of any length have offsets too.
+        let buffers = match schema.fields().first().map(|field| field.data_type()) {
+            Some(DataType::FixedSizeList(..)) => 3,
+            Some(DataType::Struct(..)) => 4,
+            _ => 2,
+        };
+        let next = batch.buffers().filter(|all| all.len() > buffers).map(|all| all.get(buffers).offset());
+        let tensors_end = next.and_then(|offset| u64::try_from(offset).ok()).filter(|end| *end <= body);
+        let rows = usize::try_from(batch.length()).map_err(|_| damaged())?;
+        Ok(Message { block: *block, rows, tensors_end: tensors_end.ok_or_else(damaged)? })
+    }
+
+    fn body(&self) -> u64 {
+        self.block.offset() as u64 + self.block.metaDataLength() as u64
+    }
+
+    /// Where the record batch lies in the file.
+    fn range(&self) -> Range<u64> {
+        self.block.offset() as u64..self.body() + self.block.bodyLength() as u64
+    }
+
+    /// Where its metadata lies, and the buffers behind those of the tensors, the first column.
+    pub(super) fn without_tensors(&self) -> Vec<Range<u64>> {
+        let Range { start, end } = self.range();
+        vec![start..self.body(), self.body() + self.tensors_end..end]
+    }
+}
+
+fn damaged() -> ArrowError {
+    ArrowError::ParseError("its metadata is damaged".to_owned())
+}
+
+/// The footer itself, as a file ends with: footer, its length in four bytes, and the magic word.
+fn footer_bytes(file: &File) -> Result<Vec<u8>, ArrowError> {
+    const TRAILER: u64 = 10;
+    let short = || ArrowError::ParseError("the file is too short".to_owned());
+    let end = file.metadata()?.len().checked_sub(TRAILER).ok_or_else(short)?;
+    let mut trailer = [0; TRAILER as usize];
+    read_at(file, end, &mut trailer)?;
+    let length = read_footer_length(trailer)?;
+    let start = end.checked_sub(length as u64).ok_or_else(short)?;
+    let mut bytes = vec![0; length];
+    read_at(file, start, &mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,100 @@
+//! Shards: whole, self-describing files, written row group by row group in the order of the rows.
+
+mod arrow;
+mod checksum;
+mod file;
+mod footer;
+mod info;
+mod parquet;
+mod row_group;
+mod stored_row;
+
+use std::path::Path;
+
+use self::arrow::ArrowShard;
+use self::file::ShardFile;
+use self::parquet::ParquetShard;
+use crate::error::Error;
+use crate::format::columns::Columns;
+use crate::spec::{Format, Split};
+
+pub use checksum::{Checksum, RowGroupChecksums};
+pub use file::shares_blocks;
+pub use footer::Footer;
+pub use info::ShardInfo;
+pub use parquet::{is_writable, lies_in_a_file};
+pub use row_group::RowGroup;
+pub use row_group::StoredRowGroup;
+pub use stored_row::{StoredRow, Visit};
+
+/// A shard being written.
+pub trait ShardWriter {
+    /// Adds the rows; the group's pages are left in place for their buffers.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    fn write_row_group(&mut self, group: &mut RowGroup) -> Result<(), Error>;
+
+    /// Adds a row group of another shard of the same columns as it is.
+    ///
+    /// # Errors
+    /// If it does not match its checksum, or a file can't be read or written.
+    fn copy_row_group(&mut self, from: &Footer, number: usize) -> Result<(), Error>;
+
+    /// Completes the file, brings it to disk and reads its end back.
+    ///
+    /// # Errors
+    /// If the file can't be written, or does not read as written.
+    fn finish(self: Box<Self>) -> Result<ShardInfo, Error>;
+}
+
+/// The name of a shard below the dataset's folder: `train/train-00000.parquet`.
+pub fn shard_name(split: Split, number: usize, format: Format) -> String {
+    format!("{split}/{split}-{number:05}.{}", format.extension())
+}
+
+/// The number in a shard's name.
+pub fn shard_number(name: &str) -> usize {
+    let digits = name.rsplit_once('-').and_then(|(_, rest)| rest.split_once('.')).map(|(digits, _)| digits);
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+/// Begins the file `folder/name`, which must not exist.
+///
+/// # Errors
+/// If the file can't be written.
+pub fn create(folder: &Path, name: String, columns: &Columns) -> Result<Box<dyn ShardWriter>, Error> {
+    begin(ShardFile::create(&folder.join(&name))?, name, columns, None)
+}
+
+/// Begins the file `folder/name` with all bytes of another shard, so that it has the same row groups at
+/// the same places; whoever takes the file for the other one, by its length, reads that one.
+///
+/// # Errors
+/// If the other shard is damaged, or a file can't be read or written.
+pub fn extend(folder: &Path, name: String, columns: &Columns, shard: &Footer) -> Result<Box<dyn ShardWriter>, Error> {
+    let mut file = ShardFile::create(&folder.join(&name))?;
+    file.begin_with(shard)?;
+    begin(file, name, columns, Some(shard))
+}
+
+fn begin(
+    file: ShardFile,
+    name: String,
+    columns: &Columns,
+    from: Option<&Footer>,
+) -> Result<Box<dyn ShardWriter>, Error> {
+    let path = file.path().to_owned();
+    Ok(match columns.format() {
+        Format::Parquet => Box::new(ParquetShard::begin(file, name, columns, from).map_err(Error::write(&path))?),
+        Format::Arrow => Box::new(ArrowShard::begin(file, name, columns, from).map_err(Error::write(&path))?),
+    })
+}
+
+/// Makes a file of the first `bytes` of a shard, which is what that shard was before appends.
+///
+/// # Errors
+/// If a file can't be read or written.
+pub fn copy_beginning(shard: &Path, bytes: u64, to: &Path) -> Result<(), Error> {
+    file::copy_beginning(shard, bytes, to)
+}

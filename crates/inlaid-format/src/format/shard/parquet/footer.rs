@@ -1,0 +1,179 @@
+//! The end of a Parquet shard, read back: where its row groups are, and their checksums.
+
+use std::fs::File;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use bytes::buf::Reader;
+use bytes::{Buf, Bytes};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
+    RowGroupMetaData,
+};
+use parquet::file::reader::{ChunkReader, Length};
+
+use crate::format::columns::TENSOR_COLUMN;
+use crate::format::keys::ROW_GROUPS;
+use crate::format::page::PageLayout;
+use crate::format::shard::checksum::RowGroupChecksums;
+use crate::format::shard::row_group::StoredRowGroup;
+use crate::format::shard::stored_row::{ROWS_AT_A_TIME, StoredRow, Visit};
+
+/// The end of a Parquet shard.
+pub(in crate::format::shard) struct ParquetFooter {
+    metadata: ArrowReaderMetadata,
+}
+
+impl ParquetFooter {
+    /// Reads it, and the row groups that it tells of. In words, what is wrong with it.
+    pub(in crate::format::shard) fn read(file: &File) -> Result<(ParquetFooter, Vec<StoredRowGroup>), String> {
+        // Whole, so that a row group's part of the footer can go on into another file.
+        let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
+        let reader = ParquetMetaDataReader::new().with_metadata_options(Some(options));
+        let reader = reader.with_page_index_policy(PageIndexPolicy::Optional);
+        let metadata = reader.parse_and_finish(file).map_err(|error| error.to_string())?;
+        let mut columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
+        if !columns.all(lies_in_a_file) {
+            return Err("its footer has a column at no place in a file".to_owned());
+        }
+        let key_values = metadata.file_metadata().key_value_metadata();
+        let text = key_values.and_then(|all| all.iter().find(|entry| entry.key == ROW_GROUPS)?.value.as_deref());
+        let text = text.ok_or_else(|| format!("its footer has no `{ROW_GROUPS}`"))?;
+        let checksums: Vec<RowGroupChecksums> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if checksums.len() != metadata.num_row_groups() {
+            let (row_groups, checksums) = (metadata.num_row_groups(), checksums.len());
+            return Err(format!("its footer has {row_groups} row groups and {checksums} checksums"));
+        }
+        let row_groups = metadata.row_groups().iter().zip(checksums).map(|(row_group, checksums)| StoredRowGroup {
+            rows: usize::try_from(row_group.num_rows()).unwrap_or(0),
+            range: range_of(row_group.columns()),
+            without_tensors: without_tensors(row_group, 0),
+            checksums,
+        });
+        let row_groups = row_groups.collect();
+        let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new());
+        Ok((ParquetFooter { metadata: metadata.map_err(|error| error.to_string())? }, row_groups))
+    }
+
+    pub(in crate::format::shard) fn schema(&self) -> &SchemaRef {
+        self.metadata.schema()
+    }
+
+    /// All of it.
+    pub(super) fn metadata(&self) -> &ParquetMetaData {
+        self.metadata.metadata()
+    }
+
+    /// Says what is wrong with the pages of the tensor column in the `bytes` of a row group.
+    pub(in crate::format::shard) fn check_pages(
+        &self,
+        row_group: usize,
+        bytes: &[u8],
+        pages: PageLayout,
+    ) -> Result<(), String> {
+        let metadata = self.metadata().row_group(row_group);
+        let page_index = self.metadata().page_index_for_row_group(row_group);
+        let locations = page_index.offset_index(0).map_or(&[][..], |index| &index.page_locations);
+        let begin = range_of(metadata.columns()).start;
+        let (start, length) = metadata.column(0).byte_range();
+        let column = bytes.get((start - begin) as usize..(start - begin + length) as usize);
+        let column = column.ok_or("the tensor column lies outside of its row group")?;
+        let mut end = 0;
+        if let Some(dictionary) = pages.dictionary() {
+            end = dictionary.len();
+            if column.get(..end) != Some(&[&dictionary.header, dictionary.body()].concat()) {
+                let last = dictionary.values - 1;
+                return Err(format!("the dictionary of the tensor column is not 0..={last}"));
+            }
+        }
+        let ends = locations.iter().skip(1).map(|page| page.first_row_index).chain([metadata.num_rows()]);
+        for (number, (page, end_row)) in locations.iter().zip(ends).enumerate() {
+            let at = (page.offset as u64).checked_sub(start).filter(|&at| at == end as u64);
+            end += usize::try_from(page.compressed_page_size).unwrap_or(0);
+            let page_bytes = at.and_then(|at| column.get(at as usize..end));
+            let page_bytes = page_bytes.ok_or_else(|| format!("page {number} is not where the offset index says"))?;
+            pages
+                .check(page_bytes, end_row.wrapping_sub(page.first_row_index) as usize)
+                .map_err(|why| format!("page {number}: {why}"))?;
+        }
+        match end == column.len() {
+            true => Ok(()),
+            false => Err("the offset index does not name all pages of the tensor column".to_owned()),
+        }
+    }
+
+    /// Calls `visit` with every row of a row group. Its bytes without tensors lie from `start` on in the file, or all
+    /// of them if images are visited.
+    pub(in crate::format::shard) fn visit_rows(
+        &self,
+        number: usize,
+        (start, bytes): (u64, Vec<u8>),
+        what: Visit,
+        visit: &mut dyn FnMut(StoredRow<'_>),
+    ) -> Result<(), ParquetError> {
+        let part = FilePart { start, bytes: bytes.into() };
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(part, self.metadata.clone());
+        let image = (what == Visit::WithImages).then_some(TENSOR_COLUMN);
+        let columns = ProjectionMask::columns(builder.parquet_schema(), StoredRow::COLUMNS.into_iter().chain(image));
+        let builder = builder.with_projection(columns).with_row_groups(vec![number]);
+        for batch in builder.with_batch_size(ROWS_AT_A_TIME).build()? {
+            StoredRow::visit(&batch?, visit)?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of a file, at the places that they have in it.
+struct FilePart {
+    start: u64,
+    bytes: Bytes,
+}
+
+impl Length for FilePart {
+    fn len(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+}
+
+impl ChunkReader for FilePart {
+    type T = Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        self.get_bytes(start, (self.len().saturating_sub(start)) as usize).map(Buf::reader)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let at = start.checked_sub(self.start).map(|at| at as usize);
+        let range = at.and_then(|at| Some(at..at.checked_add(length)?)).filter(|range| range.end <= self.bytes.len());
+        let range = range.ok_or_else(|| ParquetError::EOF("a column lies outside of its row group".to_owned()))?;
+        Ok(self.bytes.slice(range))
+    }
+}
+
+/// Where the columns beside the tensors, those of this number, lie: behind them, and before them if they
+/// are not the first.
+pub(super) fn without_tensors(row_group: &RowGroupMetaData, tensors: usize) -> Vec<Range<u64>> {
+    let columns = row_group.columns();
+    let behind = range_of(&columns[columns.len().min(tensors + 1)..]);
+    match tensors {
+        0 => vec![behind],
+        _ => vec![range_of(&columns[..tensors]), behind],
+    }
+}
+
+/// Where these columns lie in the file.
+fn range_of(columns: &[ColumnChunkMetaData]) -> Range<u64> {
+    let ranges = columns.iter().map(ColumnChunkMetaData::byte_range);
+    let ends = ranges.clone().map(|(start, length)| start + length);
+    ranges.map(|(start, _)| start).min().unwrap_or(0)..ends.max().unwrap_or(0)
+}
+
+/// Whether the crate can say where a column chunk lies: it panics at negative numbers.
+pub fn lies_in_a_file(column: &ColumnChunkMetaData) -> bool {
+    let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+    start >= 0 && column.compressed_size() >= 0
+}

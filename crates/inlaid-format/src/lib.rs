@@ -1,0 +1,41 @@
+//! The files of [inlaid](https://crates.io/crates/inlaid): image tensors that lie verbatim in the pages of Parquet
+//! files which any tool reads, and a reader that maps them.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use inlaid_format::{BatchOptions, Dataset, Epoch, RowOrder, Split};
+//!
+//! let dataset = Dataset::open("dataset")?;
+//! let train = Arc::new(dataset.into_splits().remove(&Split::Train).expect("it has training rows"));
+//! for epoch in 0..3 {
+//!     let options = BatchOptions::new(64).epoch(Epoch::new(RowOrder::Shuffled { seed: 0 }, epoch));
+//!     for batch in train.batches(&options)? {
+//!         let tensors = batch?.tensors; // 64 tensors, one after the other
+//!     }
+//! }
+//! # Ok::<(), inlaid_format::Error>(())
+//! ```
+
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
+
+pub mod dataset;
+mod error;
+pub mod format;
+pub mod read;
+pub mod spec;
+
+pub use dataset::manifest::{FORMAT_VERSION, Manifest, Snapshot, SplitInfo, Unfinished};
+pub use dataset::moments::Moments;
+pub use dataset::names::{CARD, MANIFEST, REJECTS};
+pub use dataset::reject::{Reject, Stage};
+pub use dataset::statistics::{Bin, Statistics};
+pub use error::Error;
+pub use format::sha256::Sha256;
+pub use format::shard::{Checksum, ShardInfo};
+pub use read::{
+    Batch, BatchOptions, Batches, Dataset, Element, Epoch, RecordBatches, RowOrder, Share, Table, TensorColumn, Uneven,
+};
+pub use spec::*;
+
+/// The crates whose types are in signatures here.
+pub use {arrow_array, arrow_buffer, arrow_schema, bytes};

@@ -1,0 +1,176 @@
+//! Which column of a file holds tensors, and what they are.
+
+use arrow_schema::{DataType, Field, Schema};
+use serde::Deserialize;
+
+use crate::format::keys;
+use crate::spec::{Dtype, Storage};
+
+/// Whether a column of tensors says that its dimensions are in another order than they are stored in.
+pub fn is_permuted(field: &Field) -> bool {
+    #[derive(Deserialize)]
+    struct Metadata {
+        permutation: Vec<usize>,
+    }
+    let text = field.metadata().get(keys::EXTENSION_METADATA);
+    let metadata = text.and_then(|text| serde_json::from_str::<Metadata>(text).ok());
+    metadata.is_some_and(|metadata| !metadata.permutation.iter().copied().eq(0..metadata.permutation.len()))
+}
+
+/// The type of the elements of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Element {
+    /// Unsigned, 8 bits.
+    U8,
+    /// Signed, 8 bits.
+    I8,
+    /// Unsigned, 16 bits.
+    U16,
+    /// Signed, 16 bits.
+    I16,
+    /// Unsigned, 32 bits.
+    U32,
+    /// Signed, 32 bits.
+    I32,
+    /// Unsigned, 64 bits.
+    U64,
+    /// Signed, 64 bits.
+    I64,
+    /// Floating point, 16 bits.
+    F16,
+    /// Floating point, 32 bits.
+    F32,
+    /// Floating point, 64 bits.
+    F64,
+}
+
+impl Element {
+    /// In bytes.
+    pub fn size(self) -> usize {
+        match self {
+            Element::U8 | Element::I8 => 1,
+            Element::U16 | Element::I16 | Element::F16 => 2,
+            Element::U32 | Element::I32 | Element::F32 => 4,
+            Element::U64 | Element::I64 | Element::F64 => 8,
+        }
+    }
+
+    /// The name of NumPy: `uint8`.
+    pub fn numpy_name(self) -> &'static str {
+        match self {
+            Element::U8 => "uint8",
+            Element::I8 => "int8",
+            Element::U16 => "uint16",
+            Element::I16 => "int16",
+            Element::U32 => "uint32",
+            Element::I32 => "int32",
+            Element::U64 => "uint64",
+            Element::I64 => "int64",
+            Element::F16 => "float16",
+            Element::F32 => "float32",
+            Element::F64 => "float64",
+        }
+    }
+
+    /// What inlaid writes such elements as; none if it does not.
+    pub fn dtype(self) -> Option<Dtype> {
+        Dtype::ALL.iter().copied().find(|dtype| Element::from(*dtype) == self)
+    }
+
+    /// The type of elements of an Arrow type; none if it is not a number of one of these types.
+    pub fn of(data_type: &DataType) -> Option<Element> {
+        Some(match data_type {
+            DataType::UInt8 => Element::U8,
+            DataType::Int8 => Element::I8,
+            DataType::UInt16 => Element::U16,
+            DataType::Int16 => Element::I16,
+            DataType::UInt32 => Element::U32,
+            DataType::Int32 => Element::I32,
+            DataType::UInt64 => Element::U64,
+            DataType::Int64 => Element::I64,
+            DataType::Float16 => Element::F16,
+            DataType::Float32 => Element::F32,
+            DataType::Float64 => Element::F64,
+            _ => return None,
+        })
+    }
+}
+
+impl From<Dtype> for Element {
+    fn from(dtype: Dtype) -> Element {
+        match dtype {
+            Dtype::U8 => Element::U8,
+            Dtype::U16 => Element::U16,
+            Dtype::F16 => Element::F16,
+            Dtype::F32 => Element::F32,
+        }
+    }
+}
+
+/// A column of tensors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorColumn {
+    /// Its name.
+    pub name: String,
+    /// The lengths of the dimensions of every tensor; one dimension if the file does not say.
+    pub shape: Vec<usize>,
+    /// The type of the elements.
+    pub element: Element,
+    /// How it is stored.
+    pub storage: Storage,
+}
+
+impl TensorColumn {
+    /// The column of tensors: the one that the metadata of the schema names (key `inlaid.tensors`), else
+    /// the first one of fixed-size lists of numbers, or of fixed-size binary with a shape in its metadata
+    /// (key `inlaid:shape`).
+    pub fn find(schema: &Schema) -> Option<TensorColumn> {
+        if let Some(name) = schema.metadata().get(keys::TENSORS) {
+            return TensorColumn::of(schema.field_with_name(name).ok()?);
+        }
+        schema.fields().iter().find_map(|field| TensorColumn::of(field))
+    }
+
+    fn of(field: &Field) -> Option<TensorColumn> {
+        let shape = |key: &str| {
+            #[derive(Deserialize)]
+            struct Metadata {
+                shape: Vec<usize>,
+            }
+            let metadata: Metadata = serde_json::from_str(field.metadata().get(key)?).ok()?;
+            Some(metadata.shape)
+        };
+        let (shape, bytes, element, storage) = match field.data_type() {
+            DataType::FixedSizeList(item, length) => {
+                let length = usize::try_from(*length).ok()?;
+                let shape = shape(keys::EXTENSION_METADATA).or_else(|| shape(keys::SHAPE));
+                let shape = shape.unwrap_or_else(|| vec![length]);
+                let element = Element::of(item.data_type())?;
+                (shape, length.checked_mul(element.size())?, element, Storage::Tensor)
+            }
+            DataType::FixedSizeBinary(length) => {
+                // Bytes, unless the file says otherwise.
+                let element = match field.metadata().get(keys::DTYPE) {
+                    Some(name) => (*Dtype::ALL.iter().find(|dtype| dtype.numpy_name() == name)?).into(),
+                    None => Element::U8,
+                };
+                (shape(keys::SHAPE)?, usize::try_from(*length).ok()?, element, Storage::Binary)
+            }
+            _ => return None,
+        };
+        let expected = shape.iter().try_fold(element.size(), |product, &dim| product.checked_mul(dim))?;
+        let name = field.name().clone();
+        (bytes == expected && bytes > 0).then_some(TensorColumn { name, shape, element, storage })
+    }
+
+    /// Elements of one tensor.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Bytes of one tensor.
+    pub fn row_bytes(&self) -> usize {
+        self.elements() * self.element.size()
+    }
+}

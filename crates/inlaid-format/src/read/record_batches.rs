@@ -1,0 +1,86 @@
+//! A table as record batches of Arrow. Their tensors are slices of the mapped files where pages are
+//! verbatim.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader};
+use arrow_buffer::Buffer;
+use arrow_schema::{ArrowError, FieldRef, Schema, SchemaRef};
+
+use super::table::Table;
+use crate::error::Error;
+use crate::format::tensor::tensor_array;
+
+/// The rows of a table in order. Each batch has as many rows as lie together: those of a page, or of a
+/// row group that is decoded as a whole.
+pub struct RecordBatches {
+    table: Arc<Table>,
+    schema: SchemaRef,
+    /// All rows of each column; none stands for the tensors.
+    columns: Vec<Option<ArrayRef>>,
+    row: usize,
+}
+
+impl RecordBatches {
+    /// All columns, or those of these names in this order. Columns beside the tensors are read whole, now.
+    ///
+    /// # Errors
+    /// If there is no such column, or a row group is damaged.
+    pub fn new(table: Arc<Table>, names: Option<&[String]>) -> Result<RecordBatches, Error> {
+        let all = table.schema();
+        let fields: Vec<FieldRef> = match names {
+            None => all.fields().iter().cloned().collect(),
+            Some(names) => {
+                let field = |name: &String| match all.fields().find(name) {
+                    Some((_, field)) => Ok(field.clone()),
+                    None => Err(table.no_column(name)),
+                };
+                names.iter().map(field).collect::<Result<_, _>>()?
+            }
+        };
+        let column = |field: &FieldRef| match *field.name() == table.tensor_column().name {
+            true => Ok(None),
+            false => table.column(field.name()).map(Some),
+        };
+        let columns: Vec<Option<ArrayRef>> = fields.iter().map(column).collect::<Result<_, _>>()?;
+        // They are no dictionaries any more.
+        let of_column = |(field, column): (&FieldRef, &Option<ArrayRef>)| match column {
+            Some(column) if column.data_type() != field.data_type() => {
+                Arc::new(field.as_ref().clone().with_data_type(column.data_type().clone()))
+            }
+            _ => field.clone(),
+        };
+        let fields: Vec<FieldRef> = fields.iter().zip(&columns).map(of_column).collect();
+        let schema = Arc::new(Schema::new_with_metadata(fields, all.metadata().clone()));
+        Ok(RecordBatches { table, schema, columns, row: 0 })
+    }
+
+    fn batch(&self, tensors: Buffer, rows: usize) -> Result<RecordBatch, ArrowError> {
+        let columns = self.schema.fields().iter().zip(&self.columns).map(|(field, column)| match column {
+            Some(column) => Ok(column.slice(self.row, rows)),
+            None => tensor_array(field, tensors.clone()),
+        });
+        RecordBatch::try_new(self.schema.clone(), columns.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Iterator for RecordBatches {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Result<RecordBatch, ArrowError>> {
+        let left = self.table.len().checked_sub(self.row).filter(|left| *left > 0)?;
+        let batch = match self.table.tensors(self.row, left) {
+            Ok((tensors, rows)) => self.batch(tensors.into(), rows),
+            Err(error) => Err(ArrowError::ExternalError(Box::new(error))),
+        };
+        // After an error there is no going on.
+        self.row = batch.as_ref().map_or(self.table.len(), |batch| self.row + batch.num_rows());
+        Some(batch)
+    }
+}
+
+impl RecordBatchReader for RecordBatches {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+}

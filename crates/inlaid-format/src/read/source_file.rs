@@ -1,0 +1,156 @@
+//! A file that others wrote, read once from its beginning to its end.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, SchemaRef};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::basic::Compression;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
+use thiserror::Error as ThisError;
+
+use super::blocks::Blocks;
+use super::map::map;
+use crate::error::Error;
+use crate::format::catch_panic::contain;
+use crate::format::shard::lies_in_a_file;
+
+/// A file can't be read as a table.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum SourceFileError {
+    /// The operating system refused to read it.
+    #[error(transparent)]
+    Io(Error),
+    /// A file of another format.
+    #[error("it is neither a Parquet nor an Arrow file")]
+    UnknownFormat,
+    /// The file is damaged.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// A compression that this program was built without.
+    #[error("it is compressed with {0}")]
+    Codec(String),
+}
+
+/// A Parquet or Arrow file.
+pub struct SourceFile {
+    content: Content,
+}
+
+enum Content {
+    /// Read page by page, so that memory does not grow with the file.
+    Parquet(File, ArrowReaderMetadata),
+    /// Mapped.
+    Arrow(Blocks),
+}
+
+/// The rows of a file, batch by batch.
+type Batches<'a> = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + 'a>;
+
+impl SourceFile {
+    /// Opens a file; what it begins with tells its format.
+    ///
+    /// # Errors
+    /// If it can't be read, is of another format or damaged.
+    pub fn open(path: &Path) -> Result<SourceFile, SourceFileError> {
+        let io = |action: &'static str| move |error| SourceFileError::Io(Error::io(action, path)(error));
+        let file = File::open(path).map_err(io("open"))?;
+        let mut begin = Vec::new();
+        (&file).take(6).read_to_end(&mut begin).map_err(io("read"))?;
+        let content = if begin.starts_with(b"PAR1") {
+            contain(|| open_parquet(&file).map_err(|error| error.to_string()))
+                .flatten()
+                .map(|metadata| Content::Parquet(file, metadata))
+        } else if Blocks::may_be(&begin) {
+            let bytes = map(path).map_err(SourceFileError::Io)?;
+            contain(|| Blocks::open(&bytes).map_err(|error| error.to_string())).flatten().map(Content::Arrow)
+        } else {
+            return Err(SourceFileError::UnknownFormat);
+        };
+        let content = content.map_err(SourceFileError::Damaged)?;
+        if let Content::Parquet(_, metadata) = &content
+            && let Some(codec) = unknown_codec(metadata)
+        {
+            return Err(SourceFileError::Codec(codec));
+        }
+        Ok(SourceFile { content })
+    }
+
+    /// The columns, and what is known of them.
+    pub fn schema(&self) -> &SchemaRef {
+        match &self.content {
+            Content::Parquet(_, metadata) => metadata.schema(),
+            Content::Arrow(blocks) => &blocks.schema,
+        }
+    }
+
+    /// How many rows it has.
+    ///
+    /// # Errors
+    /// If an Arrow file is damaged.
+    pub fn rows(&self) -> Result<usize, SourceFileError> {
+        match &self.content {
+            Content::Parquet(_, metadata) => Ok(metadata.metadata().file_metadata().num_rows().max(0) as usize),
+            Content::Arrow(_) => self.batches(usize::MAX)?.map(|batch| batch.map(|batch| batch.num_rows())).sum(),
+        }
+    }
+
+    /// Its rows in order, in batches; of a Parquet file they have at most `rows`.
+    ///
+    /// # Errors
+    /// If it is damaged; so does every batch.
+    pub fn batches(
+        &self,
+        rows: usize,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, SourceFileError>>, SourceFileError> {
+        let damaged = SourceFileError::Damaged;
+        let begin = || -> Result<Batches<'_>, String> {
+            Ok(match &self.content {
+                Content::Parquet(file, metadata) => {
+                    let file = file.try_clone().map_err(|error| error.to_string())?;
+                    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
+                    Box::new(builder.with_batch_size(rows).build().map_err(|error| error.to_string())?)
+                }
+                Content::Arrow(blocks) => {
+                    let columns = blocks.schema.fields().len();
+                    Box::new((0..blocks.len()).map(move |number| blocks.read(number, (0..columns).collect())))
+                }
+            })
+        };
+        let mut batches = contain(begin).flatten().map_err(damaged)?;
+        let mut ended = false;
+        Ok(std::iter::from_fn(move || {
+            if ended {
+                return None;
+            }
+            let next = contain(|| batches.next()).transpose()?;
+            let next = next.and_then(|batch| batch.map_err(|error| error.to_string()));
+            // What has panicked must not be used again.
+            ended = next.is_err();
+            Some(next.map_err(damaged))
+        }))
+    }
+}
+
+/// The compression that the crate is built without, if a column uses one.
+fn unknown_codec(metadata: &ArrowReaderMetadata) -> Option<String> {
+    let mut columns = metadata.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+    columns.find_map(|column| match column.compression() {
+        Compression::BROTLI(_) => Some("Brotli".to_owned()),
+        Compression::LZO => Some("LZO".to_owned()),
+        _ => None,
+    })
+}
+
+fn open_parquet(file: &File) -> Result<ArrowReaderMetadata, ParquetError> {
+    let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())?;
+    let mut columns = metadata.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+    match columns.all(lies_in_a_file) {
+        true => Ok(metadata),
+        false => Err(ParquetError::General("a column is at no place in a file".to_owned())),
+    }
+}

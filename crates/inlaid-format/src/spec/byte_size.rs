@@ -1,0 +1,53 @@
+//! A number of bytes, and how people write and read one.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::SpecError;
+
+/// A number of bytes, 1 or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ByteSize(pub u64);
+
+impl ByteSize {
+    /// `n` mebibytes.
+    pub const fn mib(n: u64) -> ByteSize {
+        ByteSize(n << 20)
+    }
+}
+
+impl FromStr for ByteSize {
+    type Err = SpecError;
+
+    /// A whole number with an optional unit: `B`, `KB`/`KiB`, `MB`/`MiB`, `GB`/`GiB` (the short ones are decimal).
+    fn from_str(text: &str) -> Result<ByteSize, SpecError> {
+        let digits = text.trim().trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = match text.trim()[digits.len()..].to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "kb" => 1000,
+            "k" | "kib" => 1 << 10,
+            "mb" => 1_000_000,
+            "m" | "mib" => 1 << 20,
+            "gb" => 1_000_000_000,
+            "g" | "gib" => 1 << 30,
+            _ => 0,
+        };
+        let count: Option<u64> = digits.trim().parse().ok();
+        let bytes = count.and_then(|count| count.checked_mul(unit)).filter(|bytes| *bytes > 0);
+        bytes.map(ByteSize).ok_or_else(|| SpecError::ByteSize(text.to_owned()))
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bytes, mib, gib) = (self.0, 1 << 20, 1 << 30);
+        match bytes {
+            _ if bytes >= gib => write!(f, "{:.1} GiB", bytes as f64 / gib as f64),
+            _ if bytes >= mib => write!(f, "{:.1} MiB", bytes as f64 / mib as f64),
+            _ if bytes >= 1024 => write!(f, "{:.1} KiB", bytes as f64 / 1024.0),
+            _ => write!(f, "{bytes} B"),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Merges the small shards and row groups that appends leave. Row groups of some size are copied as
+//! they are; the rows of small ones are written once more, as if they had come together.
+
+use std::path::Path;
+
+use crate::commit::output::Output;
+use crate::dataset::card::card;
+use crate::dataset::manifest::Snapshot;
+use crate::dataset::names::CARD;
+use crate::error::Error;
+use crate::format::columns::{Columns, Row};
+use crate::format::disk;
+use crate::format::page::{Page, PageBuffer, PageLayout};
+use crate::format::row_counts::RowCounts;
+use crate::format::row_counts::ends_row_group;
+use crate::format::row_layout::RowLayout;
+use crate::format::shard::{self, Footer, RowGroup, ShardInfo, ShardWriter, StoredRowGroup, Visit};
+use crate::read::Table;
+use crate::spec::{Spec, Storage};
+
+/// Merges neighbouring small shards of every split of the dataset in `folder`, as far as they fit into
+/// one, and neighbouring small row groups in them, and drops what a rollback needs. Small is what has
+/// less than half of the rows that it may have, or of the bytes if images are encoded. Rows keep their order. Returns the version before and
+/// after.
+///
+/// Readers that have listed a split's files before must list them again.
+///
+/// # Errors
+/// If there is no dataset, a run on it was interrupted, it is damaged or can't be written to.
+pub fn compact(folder: &Path) -> Result<(Snapshot, Snapshot), Error> {
+    let (mut output, there) = Output::of_dataset(folder)?;
+    if there.unfinished.is_some() {
+        return Err(Error::Unfinished(folder.to_owned()));
+    }
+    let layout = RowLayout::new(&there.spec)?;
+    let columns = Columns::new(&layout, &there.spec, &there.snapshot.classes);
+    let counts = layout.counts();
+
+    let (mut next, mut staged) = (there.clone(), Vec::new());
+    for info in next.snapshot.splits.values_mut() {
+        for group in groups(std::mem::take(&mut info.shards), &there.spec, counts) {
+            let open = |shard: &ShardInfo| Footer::of_shard(&folder.join(&shard.file), shard, columns.format());
+            let footers = group.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+            if let ([footer], [alone]) = (&footers[..], &group[..])
+                && !has_small_neighbours(footer, &there.spec, counts)
+            {
+                info.shards.push(alone.clone());
+                continue;
+            }
+            let name = group[0].file.clone();
+            let shard = shard::create(output.staging(), name.clone(), &columns)?;
+            let merged = Merge::new(&columns, &there.spec, counts, shard).finish(&footers);
+            let bytes = group.iter().map(|shard| shard.bytes).sum();
+            let merged = merged.map_err(|error| error.or_disk_full(bytes))?;
+            match &group[..] {
+                // Its row groups only look small: they are compressed.
+                [alone] if merged.row_groups >= alone.row_groups => {
+                    disk::remove_file(&output.staging().join(&name))?;
+                    info.shards.push(alone.clone());
+                }
+                _ => {
+                    info.shards.push(merged);
+                    staged.push(name);
+                }
+            }
+        }
+        info.count();
+    }
+    if staged.is_empty() && there.previous.is_none() {
+        return Ok((there.snapshot.clone(), there.snapshot));
+    }
+    next.previous = None;
+    next.snapshot.dataset_version += 1;
+    output.stage(CARD, &card(&next, layout.shape()))?;
+    staged.push(CARD.to_owned());
+    output.commit(&staged, next.clone())?;
+    Ok((there.snapshot, next.snapshot))
+}
+
+/// A shard that is made of others.
+struct Merge<'a> {
+    columns: &'a Columns,
+    spec: &'a Spec,
+    counts: RowCounts,
+    shard: Box<dyn ShardWriter>,
+    /// Rows that are not written yet: full pages, and one that is not.
+    group: RowGroup,
+    rows: Vec<Row>,
+    /// Bytes of their encoded images.
+    encoded: usize,
+    page: Option<PageBuffer>,
+    /// Memory of pages that were written.
+    buffers: Vec<Vec<u8>>,
+}
+
+impl<'a> Merge<'a> {
+    fn new(columns: &'a Columns, spec: &'a Spec, counts: RowCounts, shard: Box<dyn ShardWriter>) -> Merge<'a> {
+        Merge {
+            columns,
+            spec,
+            counts,
+            shard,
+            group: RowGroup::default(),
+            rows: Vec::new(),
+            encoded: 0,
+            page: None,
+            buffers: Vec::new(),
+        }
+    }
+
+    /// Adds the rows of these shards.
+    fn finish(mut self, footers: &[Footer]) -> Result<ShardInfo, Error> {
+        for footer in footers {
+            // Opened when there is a row group to write once more.
+            let mut table = None;
+            let mut first = 0;
+            for (number, row_group) in footer.row_groups().iter().enumerate() {
+                match (is_small_group(row_group, self.spec, self.counts), self.columns.pages()) {
+                    (false, _) => {
+                        self.write()?;
+                        self.shard.copy_row_group(footer, number)?;
+                    }
+                    (true, None) => self.add_encoded_rows(footer, number)?,
+                    (true, Some(layout)) => {
+                        let table = match &table {
+                            Some(table) => table,
+                            None => table.insert(Table::open(footer.path())?),
+                        };
+                        self.add_rows(footer, number, table, first, layout)?;
+                    }
+                }
+                first += row_group.rows;
+            }
+        }
+        self.write()?;
+        Ok(self.shard.finish()?)
+    }
+
+    /// Adds the rows of a row group, the first of which has this number in the table of its shard.
+    fn add_rows(
+        &mut self,
+        footer: &Footer,
+        number: usize,
+        table: &Table,
+        first: usize,
+        layout: PageLayout,
+    ) -> Result<(), Error> {
+        footer.read_row_group(number, &mut Vec::new())?;
+        for (row, at) in rows_of(footer, number, Visit::WithoutImages)?.into_iter().zip(first..) {
+            self.add(row, &table.tensor(at)?, layout)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the rows of a row group of encoded images.
+    fn add_encoded_rows(&mut self, footer: &Footer, number: usize) -> Result<(), Error> {
+        for row in rows_of(footer, number, Visit::WithImages)? {
+            if ends_row_group(self.encoded, row.image.len(), self.spec) {
+                self.write()?;
+            }
+            self.encoded += row.image.len();
+            self.rows.push(row);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, row: Row, tensor: &[u8], layout: PageLayout) -> Result<(), Error> {
+        let buffers = &mut self.buffers;
+        let page = self.page.get_or_insert_with(|| layout.buffer(buffers.pop().unwrap_or_default()));
+        page.slot().copy_from_slice(tensor);
+        page.keep();
+        self.rows.push(row);
+        if self.rows.len().is_multiple_of(self.counts.page) {
+            self.group.pages.extend(self.page.take().map(PageBuffer::finish));
+        }
+        match self.rows.len() == self.counts.row_group {
+            true => self.write(),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes the rows that wait.
+    fn write(&mut self) -> Result<(), Error> {
+        self.group.pages.extend(self.page.take().map(PageBuffer::finish));
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        self.group.others = self.columns.other_arrays(&self.rows);
+        self.shard.write_row_group(&mut self.group)?;
+        self.rows.clear();
+        self.encoded = 0;
+        self.buffers.extend(self.group.pages.drain(..).map(Page::into_buffer));
+        Ok(())
+    }
+}
+
+/// Whether this is less than half of what there may be.
+fn is_small(size: u64, most: u64) -> bool {
+    size < most.div_ceil(2)
+}
+
+/// Whether a row group has less than half of the rows that it may have, or of the bytes if images are encoded.
+fn is_small_group(row_group: &StoredRowGroup, spec: &Spec, counts: RowCounts) -> bool {
+    match spec.storage {
+        Storage::Encoded => is_small(row_group.range.end - row_group.range.start, spec.row_group_bytes.0),
+        Storage::Tensor | Storage::Binary => is_small(row_group.rows as u64, counts.row_group as u64),
+    }
+}
+
+/// The rows of a row group.
+fn rows_of(footer: &Footer, number: usize, what: Visit) -> Result<Vec<Row>, Error> {
+    let (mut rows, mut strange) = (Vec::new(), false);
+    footer.visit_rows_of(number, what, &mut |row| match row.to_row() {
+        Some(row) => rows.push(row),
+        None => strange = true,
+    })?;
+    match strange {
+        true => Err(Error::damaged(footer.path(), format!("row group {number} has rows that inlaid does not write"))),
+        false => Ok(rows),
+    }
+}
+
+/// Whether two small row groups of a shard lie side by side.
+fn has_small_neighbours(footer: &Footer, spec: &Spec, counts: RowCounts) -> bool {
+    let is_small = |row_group: &StoredRowGroup| is_small_group(row_group, spec, counts);
+    footer.row_groups().windows(2).any(|pair| pair.iter().all(is_small))
+}
+
+/// Cuts the shards of a split into groups that become one shard each.
+fn groups(shards: Vec<ShardInfo>, spec: &Spec, counts: RowCounts) -> Vec<Vec<ShardInfo>> {
+    let (size, most): (fn(&ShardInfo) -> u64, u64) = match spec.storage {
+        Storage::Encoded => (|shard| shard.bytes, spec.shard_bytes.0),
+        Storage::Tensor | Storage::Binary => (|shard| shard.rows as u64, counts.shard as u64),
+    };
+    let is_small = |shard: &ShardInfo| is_small(size(shard), most);
+    let mut groups: Vec<Vec<ShardInfo>> = Vec::new();
+    for shard in shards {
+        match groups.last_mut() {
+            Some(group)
+                if is_small(&shard)
+                    && group.iter().all(is_small)
+                    && group.iter().map(size).sum::<u64>() + size(&shard) <= most =>
+            {
+                group.push(shard);
+            }
+            _ => groups.push(vec![shard]),
+        }
+    }
+    groups
+}

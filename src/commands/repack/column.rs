@@ -1,0 +1,158 @@
+//! Which column of a file holds tensors, as far as its schema tells.
+
+use arrow_schema::{DataType, Field, Schema};
+use serde::Deserialize;
+
+use crate::error::RepackError;
+use crate::format::columns::told_features;
+use crate::format::keys;
+use crate::read::{Element, is_permuted};
+use crate::spec::{Dtype, RepackSpec, Shape};
+
+/// A column that may hold tensors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) element: Element,
+    /// The length of its lists, the outermost first; none where rows tell. Bytes count as a list.
+    pub(super) lengths: Vec<Option<usize>>,
+    /// The shape that the file tells.
+    pub(super) shape: Option<Vec<usize>>,
+    kind: Kind,
+}
+
+/// How sure it is that a column holds tensors, from the surest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// The file says so.
+    Told,
+    /// Lists of one length.
+    Fixed,
+    /// Lists of any length.
+    List,
+    /// Bytes.
+    Binary,
+}
+
+impl Column {
+    /// The column of tensors, and its index: the one that was asked for, or the only one that is as
+    /// likely. A binary column is likely only if a shape tells what it holds.
+    pub(super) fn find(schema: &Schema, spec: &RepackSpec) -> Result<(usize, Column), RepackError> {
+        let (index, column) = Column::likeliest(schema, spec)?;
+        if schema.fields().iter().filter(|field| *field.name() == column.name).count() > 1 {
+            return Err(RepackError::SameColumns(column.name));
+        }
+        if column.lengths.contains(&Some(0)) {
+            return Err(RepackError::EmptyTensor(column.name));
+        }
+        if is_permuted(schema.field(index)) {
+            return Err(RepackError::Permuted(column.name));
+        }
+        Ok((index, column))
+    }
+
+    fn likeliest(schema: &Schema, spec: &RepackSpec) -> Result<(usize, Column), RepackError> {
+        let names = || schema.fields().iter().map(|field| field.name().clone()).collect();
+        if let Some(name) = &spec.column {
+            let no_column = || RepackError::NoColumn { column: name.clone(), columns: names() };
+            let (index, field) = schema.fields().find(name).ok_or_else(no_column)?;
+            let not_tensors = || RepackError::NotTensors { column: name.clone(), found: field.data_type().clone() };
+            return Ok((index, Column::of(field, schema).ok_or_else(not_tensors)?));
+        }
+        let all = schema.fields().iter().enumerate().filter_map(|(at, field)| Some((at, Column::of(field, schema)?)));
+        let is_likely = |column: &Column| column.kind != Kind::Binary || spec.shape.is_some();
+        let all: Vec<(usize, Column)> = all.filter(|(_, column)| is_likely(column)).collect();
+        let surest = all.iter().map(|(_, column)| column.kind).min();
+        let mut best = all.into_iter().filter(|(_, column)| Some(column.kind) == surest);
+        match (best.next(), best.next()) {
+            (Some(found), None) => Ok(found),
+            (None, _) => Err(RepackError::NoTensors(names())),
+            (Some(first), Some(second)) => {
+                let several = [first, second].into_iter().chain(best).map(|(_, column)| column.name);
+                Err(RepackError::SeveralColumns(several.collect()))
+            }
+        }
+    }
+
+    /// The column, if it may hold tensors.
+    fn of(field: &Field, schema: &Schema) -> Option<Column> {
+        let (kind, mut lengths, mut element) = nesting(field.data_type())?;
+        // Binary storage of inlaid says what its bytes are.
+        let dtype = field.metadata().get(keys::DTYPE).filter(|_| kind == Kind::Binary);
+        if let Some(dtype) = dtype.and_then(|name| Dtype::ALL.iter().find(|dtype| dtype.numpy_name() == name)) {
+            element = (*dtype).into();
+            lengths = lengths.into_iter().map(|bytes| Some(bytes? / dtype.bytes())).collect();
+        }
+        let shape = told_shape(field, schema);
+        let kind = if shape.is_some() { Kind::Told } else { kind };
+        Some(Column { name: field.name().clone(), element, lengths, shape, kind })
+    }
+
+    /// Whether the tensors of another file are the same, as far as is known. `spec` may tell their shape.
+    pub(super) fn fits(&self, other: &Column, spec: &RepackSpec) -> bool {
+        let fit = |pair: (&Option<usize>, &Option<usize>)| !matches!(pair, (Some(one), Some(other)) if one != other);
+        (self.name == other.name && self.element == other.element)
+            && self.lengths.len() == other.lengths.len()
+            && self.lengths.iter().zip(&other.lengths).all(fit)
+            && (spec.shape.is_some() || self.shape == other.shape)
+    }
+}
+
+/// How lists are nested around numbers.
+fn nesting(data_type: &DataType) -> Option<(Kind, Vec<Option<usize>>, Element)> {
+    let (outer, item) = match data_type {
+        DataType::FixedSizeBinary(length) => {
+            return Some((Kind::Binary, vec![Some(usize::try_from(*length).ok()?)], Element::U8));
+        }
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
+            return Some((Kind::Binary, vec![None], Element::U8));
+        }
+        DataType::FixedSizeList(item, length) => (Some(usize::try_from(*length).ok()?), item),
+        DataType::List(item) | DataType::LargeList(item) => (None, item),
+        _ => return None,
+    };
+    let kind = if outer.is_some() { Kind::Fixed } else { Kind::List };
+    if let Some(element) = Element::of(item.data_type()) {
+        return Some((kind, vec![outer], element));
+    }
+    let (inner, mut lengths, element) = nesting(item.data_type()).filter(|(kind, ..)| *kind != Kind::Binary)?;
+    lengths.insert(0, outer);
+    Some((kind.max(inner), lengths, element))
+}
+
+/// The shape of a column of tensors in the metadata of its field or of the schema.
+fn told_shape(field: &Field, schema: &Schema) -> Option<Vec<usize>> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        shape: Vec<usize>,
+    }
+    let key = match is_extension(field) {
+        true => keys::EXTENSION_METADATA,
+        false => keys::SHAPE,
+    };
+    let metadata = field.metadata().get(key).and_then(|text| serde_json::from_str::<Metadata>(text).ok());
+    metadata.map(|metadata| metadata.shape).or_else(|| {
+        // Array2D to Array5D; a first dimension that may vary is null.
+        let feature = told_features(schema)?.get(field.name())?.get("shape")?.clone();
+        serde_json::from_value(feature).ok()
+    })
+}
+
+/// Whether the column is what Arrow calls one of tensors.
+pub(super) fn is_extension(field: &Field) -> bool {
+    field.metadata().get(keys::EXTENSION_NAME).is_some_and(|name| name == keys::FIXED_SHAPE_TENSOR)
+}
+
+/// The shape that tensors get, of which the lists have these lengths.
+pub(super) fn shape(column: &Column, lengths: &[usize], spec: &RepackSpec) -> Result<Shape, RepackError> {
+    let size = |source| RepackError::Size { column: column.name.clone(), source };
+    let lists = Shape::new(lengths.to_vec()).map_err(size)?;
+    let told = column.shape.clone().map(Shape::new).transpose().map_err(size)?;
+    let shape = spec.shape.clone().or(told);
+    match shape {
+        Some(shape) if shape.elements() != lists.elements() => {
+            Err(RepackError::Shape { column: column.name.clone(), shape, elements: lists.elements() })
+        }
+        shape => Ok(shape.unwrap_or(lists)),
+    }
+}

@@ -1,0 +1,157 @@
+//! Writes the tables of others once more, with verbatim pages in the column of tensors: the steps, one
+//! after the other. Every file becomes a file, every row a row in the same place.
+
+mod column;
+mod files;
+mod packer;
+mod schema;
+mod tensors;
+mod times;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::commit::output::refuse_overlap;
+use crate::commit::publish::NewFolder;
+use crate::error::{Error, RepackError};
+use crate::format::shard::ShardInfo;
+use crate::read::SourceFile;
+use crate::run::Progress;
+use crate::spec::{RepackSpec, Shape};
+use column::Column;
+use packer::Packer;
+use tensors::Tensors;
+
+/// What a repacking wrote.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RepackSummary {
+    /// How many files.
+    pub files: usize,
+    /// How many rows they have.
+    pub rows: usize,
+    /// How many row groups they have.
+    pub row_groups: usize,
+    /// Their length.
+    pub bytes: u64,
+    /// The name of the column of tensors.
+    pub column: String,
+    /// The shape of every tensor.
+    pub shape: Shape,
+    /// The type of their elements, as NumPy names it.
+    pub dtype: &'static str,
+    /// From the first look at the sources to the end of the commit.
+    pub seconds: f64,
+    /// Bytes of tensors, by seconds.
+    pub tensor_bytes_per_second: f64,
+}
+
+/// Writes Parquet and Arrow files with a column of tensors once more, below the folder `out`, as Parquet
+/// files with verbatim pages: [`Table`](crate::Table) reads them at the speed of memory, and any reader
+/// of Parquet reads them.
+///
+/// Sources are files, or folders with files below them, which keep their names below the folder with the
+/// extension `parquet`. Rows, their order and all other columns stay as they are. Tensors are lists of
+/// fixed or of equal length, nested or not, or bytes; none may be null, nor any element.
+///
+/// The folder appears when everything is written, whole.
+///
+/// # Errors
+/// If a setting, a source or the output folder is unfit, or the run is stopped: then nothing is written.
+pub fn repack(sources: &[PathBuf], out: &Path, spec: &RepackSpec, progress: &Progress) -> Result<RepackSummary, Error> {
+    let begin = Instant::now();
+    let files = files::find(sources)?;
+    refuse_overlap(sources, out)?;
+    let folder = NewFolder::claim(out)?;
+    let (tensors, rows) = look(&files, spec, progress)?;
+    progress.begin(rows, 0);
+    let (mut written, mut left) = (Vec::new(), (rows * tensors.row_bytes()) as u64);
+    for (name, path) in &files {
+        folder.make_room(name)?;
+        let file = repack_file(path, name, folder.path(), (&tensors, spec), progress);
+        let file = file.map_err(|error| error.or_disk_full(left))?;
+        left = left.saturating_sub((file.rows * tensors.row_bytes()) as u64);
+        written.push(file);
+    }
+    folder.commit()?;
+    Ok(summary(&written, &tensors, begin))
+}
+
+/// Looks into all files before anything is written: what their tensors are, and how many rows there are.
+fn look(files: &BTreeMap<String, PathBuf>, spec: &RepackSpec, progress: &Progress) -> Result<(Tensors, usize), Error> {
+    let mut first: Option<(&PathBuf, Column)> = None;
+    let (mut tensors, mut rows) = (None, 0);
+    for path in files.values() {
+        if progress.is_stopped() {
+            return Err(Error::Abandoned);
+        }
+        let file = SourceFile::open(path).map_err(Error::source_file(path))?;
+        let (unfit, unread) = (Error::repack, |error| Error::source_file(path)(error));
+        let (index, column) = Column::find(file.schema(), spec).map_err(unfit(path))?;
+        match &first {
+            Some((other, first)) if !first.fits(&column, spec) => {
+                return Err(unfit(path)(RepackError::OtherTensors((*other).clone())));
+            }
+            _ => {}
+        }
+        if tensors.is_none() {
+            let batch =
+                file.batches(1).map_err(unread)?.find(|batch| !batch.as_ref().is_ok_and(|batch| batch.num_rows() == 0));
+            let array = batch.transpose().map_err(unread)?.map(|batch| batch.column(index).clone());
+            tensors = Tensors::of(&column, spec, array.as_ref()).map_err(unfit(path))?;
+        }
+        if let Some(tensors) = &tensors {
+            schema::repacked(file.schema(), index, tensors).map_err(unfit(path))?;
+        }
+        rows += file.rows().map_err(unread)?;
+        first.get_or_insert((path, column));
+    }
+    let (path, column) = first.expect("there is a file");
+    let unknown = || Error::repack(path)(RepackError::NoRows(column.name));
+    tensors.map(|tensors| (tensors, rows)).ok_or_else(unknown)
+}
+
+/// Writes a file below `folder`.
+fn repack_file(
+    path: &Path,
+    name: &str,
+    folder: &Path,
+    (tensors, spec): (&Tensors, &RepackSpec),
+    progress: &Progress,
+) -> Result<ShardInfo, Error> {
+    let file = SourceFile::open(path).map_err(Error::source_file(path))?;
+    let (index, _) = Column::find(file.schema(), spec).map_err(Error::repack(path))?;
+    let schema = schema::repacked(file.schema(), index, tensors).map_err(Error::repack(path))?;
+    let mut packer = Packer::begin(folder, name, (schema, index), tensors, spec)?;
+    let rows = packer.rows_at_a_time();
+    for batch in file.batches(rows).map_err(Error::source_file(path))? {
+        let batch = batch.map_err(Error::source_file(path))?;
+        for start in (0..batch.num_rows()).step_by(rows) {
+            if progress.is_stopped() {
+                return Err(Error::Abandoned);
+            }
+            let piece = batch.slice(start, rows.min(batch.num_rows() - start));
+            packer.add(&piece, path)?;
+            progress.add(piece.num_rows());
+        }
+    }
+    packer.finish()
+}
+
+fn summary(written: &[ShardInfo], tensors: &Tensors, begin: Instant) -> RepackSummary {
+    let rows = written.iter().map(|file| file.rows).sum();
+    let seconds = begin.elapsed().as_secs_f64();
+    RepackSummary {
+        files: written.len(),
+        rows,
+        row_groups: written.iter().map(|file| file.row_groups).sum(),
+        bytes: written.iter().map(|file| file.bytes).sum(),
+        column: tensors.column.clone(),
+        shape: tensors.shape.clone(),
+        dtype: tensors.dtype.numpy_name(),
+        seconds,
+        tensor_bytes_per_second: (rows * tensors.row_bytes()) as f64 / seconds,
+    }
+}

@@ -1,0 +1,93 @@
+//! The schema of a repacked file: that of its source, but for the column of tensors.
+
+use std::sync::Arc;
+
+use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
+use serde_json::{Value, json};
+
+use super::column::is_extension;
+use super::tensors::Tensors;
+use super::times;
+use crate::error::RepackError;
+use crate::format::columns::told_features;
+use crate::format::keys::{
+    DTYPE, EXTENSION_METADATA, EXTENSION_NAME, FIXED_SHAPE_TENSOR, HUGGINGFACE, ROW_GROUPS, SHAPE, TENSORS,
+};
+use crate::format::shard;
+use crate::format::tensor::list_type;
+use crate::read::TensorColumn;
+
+/// The schema of the file that is made of one with this schema, of which the column `index` holds the
+/// tensors.
+pub(super) fn repacked(source: &Schema, index: usize, tensors: &Tensors) -> Result<SchemaRef, RepackError> {
+    let mut fields: Vec<FieldRef> = source.fields().iter().map(written_as).collect();
+    let others = fields.iter().enumerate().filter(|(at, _)| *at != index);
+    others.map(|(_, field)| field).try_for_each(|field| match shard::is_writable(field) {
+        true => Ok(()),
+        false => Err(RepackError::Unwritable { column: field.name().clone(), found: field.data_type().clone() }),
+    })?;
+    let told = told_features(source).filter(|features| features.get(source.field(index).name()).is_some());
+    let field = field(source.field(index), tensors, told.is_some());
+    let mut metadata = source.metadata().clone();
+    // Those of the row groups that the source has.
+    metadata.remove(ROW_GROUPS);
+    if told.is_some() {
+        metadata.insert(HUGGINGFACE.to_owned(), with_feature(source, field.name(), tensors));
+    }
+    let name = field.name().clone();
+    fields[index] = Arc::new(field);
+    metadata.remove(TENSORS);
+    let mut schema = Schema::new_with_metadata(fields, metadata);
+    // A reader takes the first column that may be the one of tensors, unless it is told.
+    if TensorColumn::find(&schema).is_none_or(|found| found.name != name) {
+        schema.metadata.insert(TENSORS.to_owned(), name);
+    }
+    Ok(Arc::new(schema))
+}
+
+/// The field of a column that holds no tensors. Parquet keeps the values of a dictionary, not their order, so
+/// nobody may compare by it.
+fn written_as(field: &FieldRef) -> FieldRef {
+    let mut written = field.as_ref().clone();
+    if written.dict_is_ordered() == Some(true) {
+        written = written.with_dict_is_ordered(false);
+    }
+    Arc::new(written.with_data_type(times::written_as(field.data_type())))
+}
+
+/// The field of the column of tensors. It is Arrow's extension if it was that, or if it has more than one
+/// dimension; but not in files of Hugging Face `datasets`, which refuses the extension.
+fn field(source: &Field, tensors: &Tensors, is_feature: bool) -> Field {
+    let dims = tensors.shape.dims();
+    let mut metadata = source.metadata().clone();
+    let name = metadata.remove(EXTENSION_NAME);
+    let told = metadata.remove(EXTENSION_METADATA).filter(|_| name.is_some_and(|name| name == FIXED_SHAPE_TENSOR));
+    metadata.remove(SHAPE);
+    metadata.remove(DTYPE);
+    let shape = json!({ "shape": dims }).to_string();
+    if is_extension(source) || (dims.len() > 1 && !is_feature) {
+        // What is told beside the shape, such as names of dimensions, stays.
+        let told = told.filter(|told| shape_of(told).is_some_and(|told| told == dims));
+        metadata.insert(EXTENSION_NAME.to_owned(), FIXED_SHAPE_TENSOR.to_owned());
+        metadata.insert(EXTENSION_METADATA.to_owned(), told.unwrap_or(shape));
+    } else if dims.len() > 1 {
+        metadata.insert(SHAPE.to_owned(), shape);
+    }
+    let list = list_type(tensors.dtype, tensors.shape.elements());
+    Field::new(source.name(), list, false).with_metadata(metadata)
+}
+
+fn shape_of(metadata: &str) -> Option<Vec<usize>> {
+    let metadata: Value = serde_json::from_str(metadata).ok()?;
+    serde_json::from_value(metadata.get("shape")?.clone()).ok()
+}
+
+/// What Hugging Face `datasets` is told, with a list in the place of what the column was.
+fn with_feature(source: &Schema, column: &str, tensors: &Tensors) -> String {
+    let item = json!({ "dtype": tensors.dtype.numpy_name(), "_type": "Value" });
+    let feature = json!({ "feature": item, "length": tensors.shape.elements(), "_type": "List" });
+    let text = source.metadata().get(HUGGINGFACE).map_or("{}", String::as_str);
+    let mut told: Value = serde_json::from_str(text).unwrap_or_default();
+    told["info"]["features"][column] = feature;
+    told.to_string()
+}

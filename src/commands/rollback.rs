@@ -1,0 +1,57 @@
+//! Takes the last append back. Appends only ever add shards, and bytes to a shard, so what was there
+//! before is still there: shards that were added go, and others are cut to what they were.
+
+use std::path::Path;
+
+use crate::commands::verify::read_back;
+use crate::commit::output::Output;
+use crate::dataset::card::card;
+use crate::dataset::manifest::{Manifest, Snapshot};
+use crate::dataset::names::CARD;
+use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
+use crate::dataset::reject::{read_rejects, to_lines};
+use crate::error::Error;
+use crate::format::row_layout::RowLayout;
+use crate::format::shard;
+
+/// Brings back the version of the dataset in `folder` before the last append. Returns the version
+/// before the rollback and after it.
+///
+/// # Errors
+/// If there is no dataset, it keeps no earlier version, it is damaged or can't be written to.
+pub fn rollback(folder: &Path) -> Result<(Snapshot, Snapshot), Error> {
+    let (mut output, there) = Output::of_dataset(folder)?;
+    let Some(previous) = there.previous.clone() else { return Err(Error::NoHistory(folder.to_owned())) };
+    let layout = RowLayout::new(&there.spec)?;
+    let mut next = Manifest { snapshot: previous, unfinished: None, previous: None, ..there.clone() };
+    let mut staged = Vec::new();
+    for info in next.snapshot.splits.values_mut() {
+        for earlier in &mut info.shards {
+            let path = folder.join(&earlier.file);
+            let now = there.snapshot.shards().find(|now| now.file == earlier.file);
+            let now = now.ok_or_else(|| Error::damaged(&path, "the manifest has lost it since the last append"))?;
+            if now == earlier {
+                continue;
+            }
+            shard::copy_beginning(&path, earlier.bytes, &output.staging().join(&earlier.file))
+                .map_err(|error| error.or_disk_full(earlier.bytes))?;
+            read_back(output.staging(), earlier, there.spec.format, layout.pages())
+                .map_err(|reason| Error::damaged(&path, reason))?;
+            staged.push(earlier.file.clone());
+        }
+        info.count();
+    }
+    if next.snapshot.rejects > 0 {
+        let (path, lines) = (folder.join(REJECTS_BEFORE), next.snapshot.rejects);
+        let rejects = read_rejects(&path)?;
+        if rejects.len() != lines {
+            return Err(Error::damaged(&path, format!("it names {} inputs instead of {lines}", rejects.len())));
+        }
+        output.stage(REJECTS, &to_lines(&rejects))?;
+        staged.push(REJECTS.to_owned());
+    }
+    output.stage(CARD, &card(&next, layout.shape()))?;
+    staged.push(CARD.to_owned());
+    output.commit(&staged, next.clone())?;
+    Ok((there.snapshot, next.snapshot))
+}

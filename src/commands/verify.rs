@@ -1,0 +1,313 @@
+//! Reads a dataset back, every byte of it, and says what is wrong.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rayon::prelude::*;
+use serde::Serialize;
+use twox_hash::xxhash3_128;
+
+use crate::commit::output::dataset_files;
+use crate::dataset::manifest::{Manifest, SplitInfo};
+use crate::dataset::names::MANIFEST;
+use crate::dataset::names::REJECTS;
+use crate::dataset::names::is_committing;
+use crate::dataset::reject::read_rejects;
+use crate::error::{Error, FormatError};
+use crate::format::page::PageLayout;
+use crate::format::row_layout::RowLayout;
+use crate::format::sha256::Sha256;
+use crate::format::shard::{Footer, ShardInfo};
+use crate::pipeline;
+use crate::run::RunOptions;
+use crate::source::discover::Discovery;
+use crate::source::record::Record;
+use crate::spec::{Format, Split};
+
+/// What came of reading a dataset back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verification {
+    /// What is wrong; nothing if the dataset is whole.
+    pub problems: Vec<Problem>,
+    /// Rows that were read.
+    pub rows: usize,
+    /// Files of shards that were read.
+    pub shards: usize,
+    /// Their length.
+    pub bytes: u64,
+    /// Source files that were compared with their rows.
+    pub sources: usize,
+    /// How long it took.
+    pub seconds: f64,
+    /// Whether the run that writes the dataset has not ended: more rows are to come.
+    pub unfinished: bool,
+}
+
+/// Something that is wrong with a dataset.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Problem {
+    /// A file, below the dataset's folder or a source.
+    pub file: String,
+    /// What is wrong with it, in words.
+    pub problem: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.file, self.problem)
+    }
+}
+
+/// Reads every byte of the dataset in `folder` and compares it with the checksums; checks every page;
+/// checks that keys are unique, labels are classes, and counts are those of the manifest. Where
+/// `sources` are given, compares the files in them with what the rows were made of.
+///
+/// # Errors
+/// If there is no dataset, its manifest can't be read, or the dataset is changed meanwhile.
+pub fn verify(folder: &Path, sources: &[PathBuf], options: &RunOptions) -> Result<Verification, Error> {
+    let begin = Instant::now();
+    if is_committing(folder) {
+        return Err(FormatError::Committing(folder.to_owned()).into());
+    }
+    let manifest = Manifest::read(folder)?.ok_or_else(|| FormatError::NoDataset(folder.to_owned()))?;
+    let pages = RowLayout::new(&manifest.spec)?.pages();
+    let pool = pipeline::threads(options)?;
+    let shards: Vec<&ShardInfo> = manifest.snapshot.shards().collect();
+    let format = manifest.spec.format;
+    let read = |shard: &&ShardInfo| read_back(folder, shard, format, pages);
+    let outcomes: Vec<Result<(), String>> = pool.install(|| shards.par_iter().map(read).collect());
+    let mut found = Findings::default();
+    let mut readable = BTreeSet::new();
+    for (shard, outcome) in shards.iter().zip(outcomes) {
+        match outcome {
+            Ok(()) => drop(readable.insert(&*shard.file)),
+            Err(problem) => found.add(&shard.file, problem),
+        }
+    }
+
+    let discovery = match sources {
+        [] => Discovery::default(),
+        sources => Discovery::of(sources, &manifest.spec)?,
+    };
+    let mut rows = Rows { records: &discovery.records, ..Rows::default() };
+    for (&split, info) in &manifest.snapshot.splits {
+        found.check_split((folder, split, info), &manifest, &readable, &mut rows);
+    }
+    found.check_files(folder, &manifest)?;
+    let Rows { keys, sources: made_of, missing, first_missing, .. } = rows;
+    let compared = made_of.len();
+    if !sources.is_empty() {
+        found.tell_missing(&first_missing, missing);
+        found.check_sources(&discovery, made_of, &manifest, &pool, options)?;
+    }
+    if is_committing(folder) || Manifest::read(folder)?.as_ref() != Some(&manifest) {
+        return Err(Error::ChangedMeanwhile(folder.to_owned()));
+    }
+    found.0.sort();
+    Ok(Verification {
+        problems: found.0,
+        rows: keys.values().sum(),
+        shards: shards.len(),
+        bytes: shards.iter().map(|shard| shard.bytes).sum(),
+        sources: compared,
+        seconds: begin.elapsed().as_secs_f64(),
+        unfinished: manifest.unfinished.is_some(),
+    })
+}
+
+/// Reads every byte of a shard; says what is wrong with it.
+pub(crate) fn read_back(
+    folder: &Path,
+    shard: &ShardInfo,
+    format: Format,
+    pages: Option<PageLayout>,
+) -> Result<(), String> {
+    let path = folder.join(&shard.file);
+    let footer = Footer::of_shard(&path, shard, format).map_err(without_path)?;
+    let mut buffer = Vec::new();
+    for number in 0..footer.row_groups().len() {
+        let row_group = footer.read_row_group(number, &mut buffer).map_err(without_path)?;
+        let checked = pages.map_or(Ok(()), |pages| footer.check_pages(number, row_group, pages));
+        checked.map_err(|why| format!("row group {number}: {why}"))?;
+    }
+    Ok(())
+}
+
+/// What is wrong with a file that is named beside it.
+fn without_path(error: FormatError) -> String {
+    match error {
+        FormatError::Damaged { reason, .. } => reason,
+        FormatError::Io { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// So many of the rows without a source file are named.
+const NAMED: usize = 20;
+
+/// What the rows of all splits have in common.
+#[derive(Default)]
+struct Rows<'a> {
+    /// XXH3-128 of every key: two keys share one with a chance of 2^-88 among a million.
+    keys: HashMap<u128, usize>,
+    /// The source files, sorted by key.
+    records: &'a [Record],
+    /// By the index of its record, the hash of the file that a row was made of.
+    sources: BTreeMap<usize, Option<Sha256>>,
+    /// Rows without a source file.
+    missing: usize,
+    /// The first of their keys.
+    first_missing: BTreeSet<String>,
+}
+
+impl Rows<'_> {
+    fn miss(&mut self, key: &str) {
+        self.missing += 1;
+        self.first_missing.insert(key.to_owned());
+        if self.first_missing.len() > NAMED {
+            self.first_missing.pop_last();
+        }
+    }
+}
+
+/// What is wrong.
+#[derive(Default)]
+struct Findings(Vec<Problem>);
+
+impl Findings {
+    fn add(&mut self, file: impl Into<String>, problem: impl Into<String>) {
+        self.0.push(Problem { file: file.into(), problem: problem.into() });
+    }
+
+    /// Reads the rows of a split without their tensors.
+    fn check_split(
+        &mut self,
+        (folder, split, info): (&Path, Split, &SplitInfo),
+        manifest: &Manifest,
+        readable: &BTreeSet<&str>,
+        rows: &mut Rows<'_>,
+    ) {
+        let mut labels = vec![0; manifest.snapshot.classes.len()];
+        let mut whole = true;
+        for shard in &info.shards {
+            if !readable.contains(&*shard.file) {
+                whole = false;
+                continue;
+            }
+            // One at a time: there may be more shards than files that may be open.
+            let footer = match Footer::of_shard(&folder.join(&shard.file), shard, manifest.spec.format) {
+                Ok(footer) => footer,
+                Err(error) => {
+                    whole = false;
+                    self.add(&shard.file, without_path(error));
+                    continue;
+                }
+            };
+            // It tells the classes of the time when it was written: later ones come after them.
+            if footer.classes().is_some_and(|names| !manifest.snapshot.classes.starts_with(&names)) {
+                self.add(MANIFEST, format!("its classes are not those of `{}`", shard.file));
+            }
+            let (mut count, mut problems) = (0, Vec::new());
+            let outcome = footer.visit_rows(&mut |row| {
+                count += 1;
+                let seen = rows.keys.entry(xxhash3_128::Hasher::oneshot(row.path.as_bytes())).or_default();
+                *seen += 1;
+                if *seen == 2 {
+                    problems.push(format!("key `{}` is there twice", row.path));
+                }
+                match row.label.map(usize::try_from) {
+                    None => {}
+                    Some(Ok(label)) if label < labels.len() => labels[label] += 1,
+                    Some(_) => problems.push(format!("the label of `{}` is no class", row.path)),
+                }
+                if row.sha256.is_none() {
+                    problems.push(format!("the SHA-256 of `{}` is none", row.path));
+                }
+                match rows.records.binary_search_by(|record| (*record.key).cmp(row.path)) {
+                    Ok(index) => drop(rows.sources.insert(index, row.sha256)),
+                    Err(_) => rows.miss(row.path),
+                }
+            });
+            problems.extend(outcome.err().map(without_path));
+            if count != shard.rows {
+                problems.push(format!("it has {count} rows instead of {}", shard.rows));
+            }
+            problems.into_iter().for_each(|problem| self.add(&shard.file, problem));
+        }
+        let counted = |count: fn(&ShardInfo) -> u64| info.shards.iter().map(count).sum::<u64>();
+        if counted(|shard| shard.rows as u64) != info.rows as u64 || counted(|shard| shard.bytes) != info.bytes {
+            self.add(MANIFEST, format!("rows or bytes of {split} are not the sum of those of its shards"));
+        }
+        let expected = (0..labels.len()).map(|label| info.rows_of(Some(label as u32)));
+        if whole && !labels.iter().copied().eq(expected) {
+            self.add(MANIFEST, format!("the rows of each class in {split} are not those of its shards"));
+        }
+    }
+
+    /// Compares the files in the folder with the manifest.
+    fn check_files(&mut self, folder: &Path, manifest: &Manifest) -> Result<(), Error> {
+        let own = dataset_files(manifest);
+        for file in own.iter().filter(|file| !folder.join(file).exists()) {
+            // A shard has been missed already.
+            if !manifest.snapshot.shards().any(|shard| shard.file == **file) {
+                self.add(file, "it is missing");
+            }
+        }
+        for split in Split::ALL {
+            let Ok(entries) = fs::read_dir(folder.join(split.as_str())) else { continue };
+            for entry in entries {
+                let entry = entry.map_err(Error::io("read", folder))?;
+                let name = format!("{split}/{}", entry.file_name().to_string_lossy());
+                if !own.contains(&name) {
+                    self.add(name, "it was not written by inlaid, and readers take it for part of the dataset");
+                }
+            }
+        }
+        match read_rejects(&folder.join(REJECTS)) {
+            Ok(rejects) if rejects.len() != manifest.snapshot.rejects => {
+                let expected = manifest.snapshot.rejects;
+                self.add(REJECTS, format!("it names {} inputs instead of {expected}", rejects.len()));
+            }
+            Ok(_) => {}
+            Err(error) => self.add(REJECTS, error.to_string()),
+        }
+        if manifest.snapshot.inputs != manifest.snapshot.rows() + manifest.snapshot.rejects {
+            self.add(MANIFEST, "its inputs are not the sum of rows and rejects");
+        }
+        Ok(())
+    }
+
+    /// Compares the source files with what rows were made of.
+    fn check_sources(
+        &mut self,
+        discovery: &Discovery,
+        made_of: BTreeMap<usize, Option<Sha256>>,
+        manifest: &Manifest,
+        pool: &rayon::ThreadPool,
+        options: &RunOptions,
+    ) -> Result<(), Error> {
+        let records: Vec<Record> = made_of.keys().map(|&index| discovery.records[index].clone()).collect();
+        let hashes = pipeline::hash_files(discovery, &records, &manifest.spec, pool, &options.progress)?;
+        for ((record, hash), expected) in records.iter().zip(hashes).zip(made_of.into_values()) {
+            match hash {
+                Ok(hash) if Some(hash) == expected => {}
+                Ok(_) => self.add(&*record.key, "its row was made from another content"),
+                Err(error) => self.add(&*record.key, error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of rows without a source file.
+    fn tell_missing(&mut self, first: &BTreeSet<String>, all: usize) {
+        first.iter().for_each(|key| self.add(&**key, "its source file is not there"));
+        match all - first.len() {
+            0 => {}
+            1 => self.add(".", "the source file of 1 more row is not there"),
+            n => self.add(".", format!("the source files of {n} more rows are not there")),
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! Turns the bytes of an image file into pixels of the wanted channels, upright. The home of the
+//! `image` crate.
+//!
+//! Nothing is decoded before the gate: the length of the file (in `files`), then width, height and pixel count from the
+//! header, against the spec's limits. Tensors of u8 are made of 8-bit samples, of u16 of 16-bit samples, of floats of
+//! floats between 0 and 1. The rules by which every kind of pixel becomes 8-bit RGB:
+//!
+//! - 16-bit samples: `round(v / 257)`; 32-bit floats (HDR, EXR): clamped to 0..=1, times 255, rounded,
+//!   with no tone mapping;
+//! - 1, 2 and 4-bit samples are stretched to 0..=255, palettes are looked up;
+//! - gray to RGB: the value three times; RGB to gray: luma by ITU-R BT.601 in 16-bit fixed point,
+//!   `(19595 R + 38470 G + 7471 B + 32768) >> 16`, as in Pillow's mode `L`;
+//! - alpha: composited onto the pad colour, `round((c a + pad (255 - a)) / 255)`; kept for `rgba`;
+//! - CMYK and YCCK JPEGs: converted by the decoder as Adobe's inverted values, without colour profile;
+//! - of several frames or pages the first one.
+//!
+//! The deeper ones follow the same rules with 65,535 or 1 for 255: 8-bit samples are `257 v` or `v / 255`, 16-bit ones
+//! `v` or `v / 65535`, floats are rounded for u16 alone, and luma and alpha are computed at that depth.
+//!
+//! An embedded ICC profile is applied only if the spec says so (`color_profile.rs`), before gray, alpha and
+//! orientation. Where the spec says so, JPEGs are decoded by libjpeg-turbo (`libjpeg_turbo.rs`).
+
+mod color_profile;
+#[cfg(feature = "turbojpeg")]
+mod libjpeg_turbo;
+mod sample;
+mod upright;
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::codecs::tiff::TiffDecoder;
+use image::metadata::Orientation;
+use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
+
+use self::color_profile::ToSrgb;
+use self::sample::{Sample, convert};
+use self::upright::{swaps_sides, turn_upright};
+use crate::error::RecordError;
+use crate::format::catch_panic::contain;
+#[cfg(feature = "turbojpeg")]
+use crate::spec::JpegDecoder;
+use crate::spec::{Channels, ColorProfile, Dtype, Limits, Spec};
+
+pub(crate) use sample::luma;
+
+/// An upright image, rows from top to bottom, channels side by side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pixels<'a> {
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// `height * width * channels` samples.
+    pub samples: Samples<'a>,
+    /// Of the upright image in the file, in pixels: more than `width` if the decoder shrank it.
+    pub source_width: u32,
+    /// Of the upright image in the file, in pixels.
+    pub source_height: u32,
+}
+
+/// Samples of some depth; 0 is black.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Samples<'a> {
+    /// White is 255.
+    U8(&'a [u8]),
+    /// White is 65,535.
+    U16(&'a [u16]),
+    /// White is 1.
+    F32(&'a [f32]),
+}
+
+/// Decodes one image after the other into buffers that are used again.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    raw: Vec<u8>,
+    eight: Buffers<u8>,
+    sixteen: Buffers<u16>,
+    float: Buffers<f32>,
+    to_srgb: ToSrgb,
+    #[cfg(feature = "turbojpeg")]
+    libjpeg_turbo: libjpeg_turbo::LibjpegTurbo,
+}
+
+/// Pixels on their way from a codec's samples to those that are wanted.
+#[derive(Debug, Default)]
+struct Buffers<S> {
+    converted: Vec<S>,
+    upright: Vec<S>,
+}
+
+/// An image as a codec left it in the raw buffer.
+struct Raw {
+    width: u32,
+    height: u32,
+    color: ColorType,
+    orientation: Orientation,
+    /// Width and height of the upright image in the file.
+    source: (u32, u32),
+}
+
+impl Decoder {
+    /// Decodes a file's bytes. Its name decides the format only if its content does not (Targa files
+    /// have no signature). Bytes that have the wanted channels already are not widened.
+    ///
+    /// # Errors
+    /// If it is no image, one that can't be decoded, larger than the limits, or broken. A panic
+    /// inside a codec is such an error too.
+    pub fn decode(&mut self, file: &[u8], path: &Path, spec: &Spec) -> Result<Pixels<'_>, RecordError> {
+        let read = contain(|| self.read(file, path, spec));
+        let image = read.unwrap_or_else(|panic| {
+            *self = Decoder::default();
+            Err(RecordError::CodecPanic(panic))
+        })?;
+        let raw = &self.raw[..image.bytes()];
+        match (image.color, spec.channels) {
+            (ColorType::Rgb8, Channels::Rgb) | (ColorType::L8, Channels::Gray) | (ColorType::Rgba8, Channels::Rgba) => {
+                return Ok(image.upright(raw, &mut self.eight.upright, spec.channels));
+            }
+            _ => {}
+        }
+        match spec.dtype {
+            Dtype::U8 => self.eight.convert(raw, &image, spec),
+            Dtype::U16 => self.sixteen.convert(raw, &image, spec),
+            Dtype::F16 | Dtype::F32 => self.float.convert(raw, &image, spec),
+        }
+    }
+
+    /// Reads the samples of the file into the raw buffer.
+    fn read(&mut self, file: &[u8], path: &Path, spec: &Spec) -> Result<Raw, RecordError> {
+        let format = format_of(file, path)?;
+        if format == ImageFormat::Jpeg && jpeg_is_cut_off(file) {
+            return Err(RecordError::Truncated);
+        }
+        let mut reader = ImageReader::with_format(Cursor::new(file), format);
+        reader.limits(alloc_limit(&spec.limits));
+        let mut decoder = reader.into_decoder().map_err(refused)?;
+
+        let (width, height) = decoder.dimensions();
+        check_dimensions(width, height, &spec.limits)?;
+        let orientation = match spec.exif && may_have_exif(format, file) {
+            true => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+            false => Orientation::NoTransforms,
+        };
+        let profile = match spec.color_profile {
+            ColorProfile::Keep => None,
+            // Once it has limits, the decoder of TIFF takes no profile that is long beside the pixels.
+            ColorProfile::Srgb if format == ImageFormat::Tiff => {
+                TiffDecoder::new(Cursor::new(file)).and_then(|mut tiff| tiff.icc_profile()).unwrap_or_default()
+            }
+            ColorProfile::Srgb => decoder.icc_profile().unwrap_or_default(),
+        };
+        let source = if swaps_sides(orientation) { (height, width) } else { (width, height) };
+        let (width, height, color) = match self.read_jpeg(format, file, orientation, spec) {
+            Some(read) => read,
+            None => {
+                let color = decoder.color_type();
+                let raw = sized(&mut self.raw, decoder.total_bytes() as usize);
+                decoder.read_image(raw).map_err(refused)?;
+                (width, height, color)
+            }
+        };
+        let image = Raw { width, height, color, orientation, source };
+        if let Some(profile) = profile {
+            self.to_srgb.apply(&profile, color, &mut self.raw[..image.bytes()]);
+        }
+        Ok(image)
+    }
+
+    /// Decodes a JPEG by libjpeg-turbo, if the spec says so and libjpeg-turbo finds no fault with it: the
+    /// width, the height and the type of its samples.
+    #[cfg(feature = "turbojpeg")]
+    fn read_jpeg(
+        &mut self,
+        format: ImageFormat,
+        file: &[u8],
+        orientation: Orientation,
+        spec: &Spec,
+    ) -> Option<(u32, u32, ColorType)> {
+        if format != ImageFormat::Jpeg || spec.jpeg_decoder != JpegDecoder::LibjpegTurbo {
+            return None;
+        }
+        let least = spec.jpeg_shrink.map(|shrink| {
+            let (width, height) = shrink.least(spec.target());
+            if swaps_sides(orientation) { (height, width) } else { (width, height) }
+        });
+        self.libjpeg_turbo.decode(file, least, &mut self.raw)
+    }
+
+    #[cfg(not(feature = "turbojpeg"))]
+    fn read_jpeg(&mut self, _: ImageFormat, _: &[u8], _: Orientation, _: &Spec) -> Option<(u32, u32, ColorType)> {
+        None
+    }
+}
+
+impl<S: Sample> Buffers<S> {
+    fn convert(&mut self, raw: &[u8], image: &Raw, spec: &Spec) -> Result<Pixels<'_>, RecordError> {
+        let converted = sized(&mut self.converted, image.pixels() * spec.channels.count());
+        convert(raw, image.color, spec.channels, spec.pad_color, converted)?;
+        Ok(image.upright(converted, &mut self.upright, spec.channels))
+    }
+}
+
+impl Raw {
+    fn pixels(&self) -> usize {
+        self.width as usize * self.height as usize
+    }
+
+    fn bytes(&self) -> usize {
+        self.pixels() * usize::from(self.color.bytes_per_pixel())
+    }
+
+    /// The image of these samples, turned into the buffer if it lies on its side.
+    fn upright<'a, S: Sample>(&self, lying: &'a [S], upright: &'a mut Vec<S>, channels: Channels) -> Pixels<'a> {
+        let &Raw { width, height, orientation, source: (source_width, source_height), .. } = self;
+        if orientation == Orientation::NoTransforms {
+            return Pixels { width, height, samples: S::samples(lying), source_width, source_height };
+        }
+        let upright = sized(upright, self.pixels() * channels.count());
+        let (width, height) = turn_upright(lying, width, height, channels, orientation, upright);
+        Pixels { width, height, samples: S::samples(upright), source_width, source_height }
+    }
+}
+
+/// The beginning of a buffer that only ever grows.
+fn sized<S: Copy + Default>(buffer: &mut Vec<S>, len: usize) -> &mut [S] {
+    if buffer.len() < len {
+        buffer.resize(len, S::default());
+    }
+    &mut buffer[..len]
+}
+
+/// The image format by content, or by name for formats without a signature.
+fn format_of(bytes: &[u8], path: &Path) -> Result<ImageFormat, RecordError> {
+    let format = match image::guess_format(bytes) {
+        Ok(format) => format,
+        Err(_) => match (foreign_format(bytes), ImageFormat::from_path(path)) {
+            (Some(name), _) => return Err(RecordError::UnsupportedFormat(name)),
+            (None, Ok(ImageFormat::Tga)) => ImageFormat::Tga,
+            _ => return Err(RecordError::UnknownFormat),
+        },
+    };
+    match format {
+        ImageFormat::Avif => Err(RecordError::UnsupportedFormat("AVIF")),
+        ImageFormat::Dds => Err(RecordError::UnsupportedFormat("DDS")),
+        format => Ok(format),
+    }
+}
+
+/// Formats that only C libraries decode well, by their signatures.
+fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', ..] => Some("HEIC"),
+        [_, _, _, _, b'f', b't', b'y', b'p', b'm', b's', b'f', b'1', ..] => Some("HEIC"),
+        [0xFF, 0x0A, ..] | [0, 0, 0, 0x0C, b'J', b'X', b'L', b' ', ..] => Some("JPEG XL"),
+        [0, 0, 0, 0x0C, b'j', b'P', b' ', b' ', ..] | [0xFF, 0x4F, 0xFF, 0x51, ..] => Some("JPEG 2000"),
+        _ => None,
+    }
+}
+
+/// Memory that a decoder may take for itself: the largest allowed image at the deepest samples
+/// (four 32-bit floats a pixel).
+fn alloc_limit(limits: &Limits) -> image::Limits {
+    let mut alloc = image::Limits::no_limits();
+    alloc.max_alloc = Some(limits.pixels.saturating_mul(16));
+    alloc
+}
+
+fn check_dimensions(width: u32, height: u32, limits: &Limits) -> Result<(), RecordError> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 {
+        Err(RecordError::NoPixels { width, height })
+    } else if pixels > limits.pixels {
+        Err(RecordError::TooManyPixels { width, height, limit: limits.pixels })
+    } else if width.max(height) > limits.side {
+        Err(RecordError::SideTooLong { width, height, limit: limits.side })
+    } else {
+        Ok(())
+    }
+}
+
+/// What a codec said, as an error of the record.
+fn refused(error: ImageError) -> RecordError {
+    match error {
+        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => RecordError::Truncated,
+        ImageError::Unsupported(error) => RecordError::UnsupportedVariant(error.to_string()),
+        // Codecs put line breaks into some messages; rejects are one line each.
+        error => RecordError::Malformed(error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")),
+    }
+}
+
+/// Whether a JPEG has no end-of-image marker after the start of its first scan: the decoder fills
+/// what is missing with gray and says nothing. Within a scan the bytes FF D9 are always that marker
+/// (ITU-T T.81, B.1.1.5: a data byte FF is followed by 00).
+fn jpeg_is_cut_off(bytes: &[u8]) -> bool {
+    let scan = first_scan(bytes).unwrap_or(bytes.len());
+    !bytes[scan..].windows(2).rev().any(|pair| pair == [0xFF, 0xD9])
+}
+
+/// Whether it is worth asking for EXIF: a JPEG's decoder reads all headers again for that.
+fn may_have_exif(format: ImageFormat, bytes: &[u8]) -> bool {
+    let headers = || &bytes[..first_scan(bytes).unwrap_or(bytes.len())];
+    format != ImageFormat::Jpeg || headers().windows(6).any(|window| window == b"Exif\0\0")
+}
+
+/// Where the data of the first scan begins, past all headers (and past the thumbnails in them).
+fn first_scan(bytes: &[u8]) -> Option<usize> {
+    const START_OF_SCAN: u8 = 0xDA;
+    let mut at = 2;
+    loop {
+        while *bytes.get(at)? != 0xFF || matches!(*bytes.get(at + 1)?, 0xFF | 0x00 | 0x01 | 0xD0..=0xD8) {
+            at += 1;
+        }
+        let marker = bytes[at + 1];
+        let length = usize::from(u16::from_be_bytes([*bytes.get(at + 2)?, *bytes.get(at + 3)?]));
+        at += 2 + length;
+        if marker == START_OF_SCAN {
+            return Some(at.min(bytes.len()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thumbnail_does_not_end_a_jpeg() {
+        // An APP1 segment that contains FF D9, then a scan without an end.
+        let cut = [0xFF, 0xD8, 0xFF, 0xE1, 0, 4, 0xFF, 0xD9, 0xFF, 0xDA, 0, 2, 1, 2, 3];
+        assert!(jpeg_is_cut_off(&cut));
+        assert!(!jpeg_is_cut_off(&[&cut[..], &[0xFF, 0xD9]].concat()));
+        assert!(jpeg_is_cut_off(&cut[..9]));
+    }
+}

@@ -1,0 +1,92 @@
+//! A spec whose settings go together, with everything that follows from them.
+
+use super::elements::{Elements, Filler};
+use super::encode::Encoder;
+use super::resize::Method;
+use crate::format::row_layout::RowLayout;
+use crate::spec::{Encoding, Folders, JpegDecoder, Spec, SpecError, SplitBy};
+
+/// How rows are made: built once from a [`Spec`], where it comes in. What takes a recipe has no settings left to check.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    spec: Spec,
+    layout: RowLayout,
+    pub(crate) product: Product,
+}
+
+/// What is made of a decoded image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Product {
+    /// A tensor.
+    Tensor(Elements, Method),
+    /// A file of resized pixels.
+    File(Elements, Method, Encoder),
+    /// Nothing: the file that it was decoded from is stored.
+    Original,
+}
+
+impl Recipe {
+    /// The recipe of a spec.
+    ///
+    /// # Errors
+    /// If settings don't go together, or this program was built without what one of them needs.
+    pub fn new(spec: &Spec) -> Result<Recipe, SpecError> {
+        let encoder = Encoder::new(spec)?;
+        if spec.jpeg_shrink.is_some() && spec.jpeg_decoder == JpegDecoder::Zune {
+            return Err(SpecError::ShrinkingDecoder(spec.jpeg_decoder));
+        }
+        if !cfg!(feature = "turbojpeg") && spec.jpeg_decoder == JpegDecoder::LibjpegTurbo {
+            return Err(SpecError::MissingDecoder(spec.jpeg_decoder));
+        }
+        let layout = RowLayout::new(spec)?;
+        let product = match (layout.shape(), encoder) {
+            (None, _) => Product::Original,
+            (Some(_), None) => Product::Tensor(Elements::new(spec)?, Method::new(spec)?),
+            (Some(_), Some(encoder)) => Product::File(Elements::new(spec)?, Method::new(spec)?, encoder),
+        };
+        Ok(Recipe { spec: spec.clone(), layout, product })
+    }
+
+    /// The same recipe, with the choices made that depend on the sources, and those that a dataset has to state.
+    pub(crate) fn resolved(mut self, split_by: SplitBy, folders: Folders) -> Recipe {
+        let spec = &mut self.spec;
+        (spec.split_by, spec.folders) = (Some(split_by), folders);
+        spec.scale = spec.dtype.is_float().then(|| spec.scale.unwrap_or_default());
+        if let Product::File(..) = self.product {
+            let encoding = spec.encoding.unwrap_or_default();
+            spec.encoding = Some(encoding);
+            spec.quality = (encoding == Encoding::Jpeg).then(|| spec.quality.unwrap_or_default());
+        }
+        self.layout.set_encoding(spec.encoding);
+        self
+    }
+
+    /// The settings.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// How rows are laid out in files.
+    pub fn layout(&self) -> &RowLayout {
+        &self.layout
+    }
+
+    /// Bytes of a row: of its tensor, or about as many as its file takes; none if files are stored as they are.
+    pub(crate) fn row_bytes(&self) -> Option<usize> {
+        let bytes = self.layout.shape()?.bytes();
+        Some(match self.product {
+            Product::File(.., encoder) => encoder.typical_bytes(bytes),
+            Product::Tensor(..) | Product::Original => bytes,
+        })
+    }
+
+    /// What makes tensors; none if files are stored as they are.
+    pub(crate) fn filler(&self) -> Option<Filler> {
+        match self.product {
+            Product::Tensor(elements, method) | Product::File(elements, method, _) => {
+                Some(Filler::new(&self.spec, elements, method))
+            }
+            Product::Original => None,
+        }
+    }
+}

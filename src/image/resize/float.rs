@@ -1,0 +1,194 @@
+//! Weighted means in single precision: columns first, a few target rows at a time, so that what lies between the axes is
+//! as many rows.
+
+use super::image::{Image, Target};
+use super::taps::{Run, Taps};
+use crate::image::simd::widened;
+
+/// Target rows that are made at a time: a weight is read once for all of them, and their sums don't wait for each other.
+const ROWS: usize = 4;
+
+/// The passes, with buffers that are used again.
+#[derive(Debug, Default)]
+pub(super) struct FloatPasses {
+    across: Vec<f32>,
+    down: Vec<f32>,
+    rows: Vec<f32>,
+    resized: Vec<f32>,
+}
+
+/// What a mean can become.
+pub(super) trait Element: Copy {
+    fn of(mean: f32) -> Self;
+}
+
+impl Element for f32 {
+    #[inline(always)]
+    fn of(mean: f32) -> f32 {
+        mean
+    }
+}
+
+impl Element for u8 {
+    /// Rounded to the nearest even, and clamped.
+    #[inline(always)]
+    fn of(mean: f32) -> u8 {
+        // Above 2^23 there are only whole numbers, counted by the lowest bits: the sum is rounded to one. Conversions by
+        // `as` are made one by one.
+        const WHOLE: f32 = 8_388_608.0;
+        (mean.clamp(0.0, 255.0) + WHOLE).to_bits() as u8
+    }
+}
+
+impl FloatPasses {
+    /// Resizes an image of `C` channels; `L` is 4 where `C` is 3, else `C`.
+    pub(super) fn resize<const C: usize, const L: usize, S: Copy + Into<f32>, E: Element>(
+        &mut self,
+        image: Image<'_, S>,
+        [x, y]: [&Taps; 2],
+        target: Target<'_, E>,
+    ) {
+        let (first, end) = x.needed();
+        self.rows.clear();
+        self.rows.resize(ROWS * ((end - first) as usize * C + L - C), 0.0);
+        self.resized.resize(ROWS * (target.len + L - C), 0.0);
+        let passes = Passes::<C, L, S, E> {
+            image,
+            first: first as usize,
+            runs: [&x.runs, &y.runs],
+            weights: [single(&mut self.across, x), single(&mut self.down, y)],
+            rows: &mut self.rows,
+            resized: &mut self.resized,
+            target,
+        };
+        widened(
+            #[inline(always)]
+            || passes.run(),
+        );
+    }
+}
+
+fn single<'a>(weights: &'a mut Vec<f32>, taps: &Taps) -> &'a [f32] {
+    weights.clear();
+    weights.extend(taps.weights.iter().map(|weight| *weight as f32));
+    weights
+}
+
+/// Both passes over an image. Pixels of `C` channels are read as `L` numbers of which the last ones don't count: four
+/// fit a register.
+struct Passes<'a, const C: usize, const L: usize, S, E> {
+    image: Image<'a, S>,
+    /// The first source pixel of a row that is needed.
+    first: usize,
+    /// Along the rows, and down the columns; so are the weights.
+    runs: [&'a [Run]; 2],
+    weights: [&'a [f32]; 2],
+    /// For [`ROWS`] target rows, the source pixels that are needed, as means of source rows, and what is read beyond.
+    rows: &'a mut [f32],
+    /// Those target rows as means, and what is written beyond.
+    resized: &'a mut [f32],
+    target: Target<'a, E>,
+}
+
+impl<const C: usize, const L: usize, S: Copy + Into<f32>, E: Element> Passes<'_, C, L, S, E> {
+    #[inline(always)]
+    fn run(mut self) {
+        for (number, runs) in self.runs[1].chunks(ROWS).enumerate() {
+            for (row, down) in runs.iter().enumerate() {
+                self.fill_row(row, *down);
+            }
+            self.resize_rows(number * ROWS, runs.len());
+        }
+    }
+
+    /// Makes the means of source rows.
+    #[inline(always)]
+    fn fill_row(&mut self, row: usize, down: Run) {
+        let each = self.rows.len() / ROWS;
+        let len = each + C - L;
+        let row = &mut self.rows[row * each..][..len];
+        for (y, (number, weight)) in (down.first..).zip(down.of(self.weights[1]).iter().enumerate()) {
+            let samples = &self.image.row(y)[self.first * C..][..len];
+            match number {
+                0 => row.iter_mut().zip(samples).for_each(|(sum, sample)| *sum = weight * (*sample).into()),
+                _ => row.iter_mut().zip(samples).for_each(|(sum, sample)| *sum += weight * (*sample).into()),
+            }
+        }
+    }
+
+    /// Makes target rows of those.
+    #[inline(always)]
+    fn resize_rows(&mut self, first: usize, count: usize) {
+        let (each, each_resized) = (self.rows.len() / ROWS, self.resized.len() / ROWS);
+        let rows: [&[f32]; ROWS] = std::array::from_fn(|row| &self.rows[row * each..][..each]);
+        for (x, across) in self.runs[0].iter().enumerate() {
+            let weights = across.of(self.weights[0]);
+            let begin = (across.first as usize - self.first) * C;
+            let part = |row: usize| &rows[row][begin..][..(weights.len() - 1) * C + L];
+            // One by one: `map` would be a call.
+            let rows: [&[f32]; ROWS] = [part(0), part(1), part(2), part(3)];
+            let mut sums = [[0.0; L]; ROWS];
+            for (number, weight) in weights.iter().enumerate() {
+                for row in 0..ROWS {
+                    let sample = &rows[row][number * C..][..L];
+                    for lane in 0..L {
+                        sums[row][lane] += weight * sample[lane];
+                    }
+                }
+            }
+            for (row, sums) in sums.iter().enumerate() {
+                // What is too much is written over by the next pixel.
+                self.resized[row * each_resized + x * C..][..L].copy_from_slice(sums);
+            }
+        }
+        for row in 0..count {
+            let means = &self.resized[row * each_resized..];
+            for (element, mean) in self.target.row(first + row).iter_mut().zip(means) {
+                *element = E::of(*mean);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::resize::method::{Kernel, Reach, Rule};
+    use crate::image::resize::window;
+    use crate::spec::Spec;
+
+    /// A row of gray samples of this many pixels resized to that many.
+    fn resized<S: Copy + Into<f32>, E: Element + Default>(rule: Rule, samples: &[S], to: u32) -> Vec<E> {
+        let spec = Spec::new(format!("1x{to}").parse().unwrap());
+        let axes = window::axes(&spec, [samples.len() as u32, 1]);
+        let mut taps = [Taps::default(), Taps::default()];
+        taps.iter_mut().zip(&axes).for_each(|(taps, axis)| taps.compute(rule, axis));
+        let mut elements = vec![E::default(); to as usize];
+        let image = Image { stride: samples.len(), samples };
+        let target = Target { elements: &mut elements, stride: to as usize, top: 0, left: 0, len: to as usize };
+        FloatPasses::default().resize::<1, 1, S, E>(image, [&taps[0], &taps[1]], target);
+        elements
+    }
+
+    const CUBIC: Rule = Rule::Kernel(Kernel::Cubic, Reach::Widened);
+
+    #[test]
+    fn samples_of_any_type_keep_their_scale() {
+        assert_eq!(resized::<u8, f32>(Rule::CvArea, &[0, 255, 10, 20], 2), [127.5, 15.0]);
+        assert_eq!(resized::<u16, f32>(Rule::CvArea, &[0, 65_535, 10, 20], 2), [32_767.5, 15.0]);
+        assert_eq!(resized::<f32, f32>(Rule::CvArea, &[0.0, 1.0, 0.25, 0.75], 2), [0.5, 0.5]);
+    }
+
+    #[test]
+    fn floats_overshoot_and_bytes_are_clamped() {
+        let floats = resized::<u8, f32>(CUBIC, &[0, 0, 255, 255], 8);
+        assert!(floats[2] < 0.0 && floats[5] > 255.0, "{floats:?}");
+        let bytes = resized::<u8, u8>(CUBIC, &[0, 0, 255, 255], 8);
+        assert_eq!((bytes[2], bytes[5]), (0, 255));
+    }
+
+    #[test]
+    fn bytes_are_rounded_to_the_nearest_even() {
+        assert_eq!(resized::<u8, u8>(Rule::CvArea, &[0, 1, 1, 2, 2, 3], 3), [0, 2, 2]);
+    }
+}

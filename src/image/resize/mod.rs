@@ -1,0 +1,198 @@
+//! Scales pixels straight into the place where a tensor will be written, as a named library does or plainly.
+//!
+//! `window` says which part of an image becomes which part of the tensor, `method` what a library does with a filter,
+//! `taps` which source pixels make a target pixel of an axis; `fixed`, `float` and `nearest` do it.
+
+mod alpha;
+mod fixed;
+mod float;
+mod image;
+mod method;
+mod nearest;
+mod plain;
+mod quads;
+mod taps;
+mod window;
+
+pub(crate) use method::Method;
+
+use crate::error::RecordError;
+use crate::image::decode::{Pixels, Samples, luma};
+use crate::spec::{Channels, Color, Spec};
+use fixed::{FixedPasses, Order};
+use float::{Element, FloatPasses};
+use image::{Image, Target};
+use method::{Arithmetic, Precision, Rule};
+use plain::Plain;
+use taps::Taps;
+use window::{Axis, axes};
+
+/// Scales one image after the other with buffers that are used again.
+#[derive(Debug)]
+pub struct Resizer {
+    spec: Spec,
+    method: Method,
+    plain: Plain,
+    taps: [Taps; 2],
+    fixed: FixedPasses,
+    float: FloatPasses,
+    multiplied: Vec<u8>,
+}
+
+impl Resizer {
+    /// A resizer to the size of a spec, by its method.
+    pub fn of(spec: &Spec, method: Method) -> Resizer {
+        Resizer {
+            spec: spec.clone(),
+            method,
+            plain: Plain::of(spec),
+            taps: [Taps::default(), Taps::default()],
+            fixed: FixedPasses::default(),
+            float: FloatPasses::default(),
+            multiplied: Vec::new(),
+        }
+    }
+
+    /// Scales an image of 8-bit samples to such samples: writes every byte of `slot`, which has the length of a tensor.
+    ///
+    /// # Errors
+    /// If the image can't be scaled; `slot` then holds anything.
+    pub fn resize(&mut self, pixels: &Pixels<'_>, slot: &mut [u8]) -> Result<(), RecordError> {
+        let Samples::U8(samples) = pixels.samples else { unreachable!("tensors of bytes are made of bytes") };
+        let axes = axes(&self.spec, [pixels.width, pixels.height]);
+        self.fill_margins(&axes, slot, |level| level);
+        let width = pixels.width;
+        match (self.method.arithmetic, self.method.rule) {
+            (Arithmetic::Plain, _) => self.plain.resize(pixels, samples, &axes, slot)?,
+            (_, Rule::Nearest(_)) => self.copy(width, samples, &axes, slot),
+            (Arithmetic::Float, _) => self.resize_float(width, samples, &axes, slot),
+            (Arithmetic::Fixed(precision @ Precision::Pillow), _) if self.spec.channels == Channels::Rgba => {
+                self.resize_multiplied(precision, width, samples, &axes, slot);
+            }
+            (Arithmetic::Fixed(precision), _) => self.resize_fixed(precision, width, samples, &axes, slot),
+        }
+        Ok(())
+    }
+
+    /// Writes every element of `values`, which has the length of a tensor of shape `[H, W, C]`, on the scale of the
+    /// samples, neither rounded nor clamped: bicubic and lanczos3 overshoot. Every channel is resized by itself.
+    pub fn resize_to_floats(&mut self, pixels: &Pixels<'_>, values: &mut [f32]) {
+        let axes = axes(&self.spec, [pixels.width, pixels.height]);
+        let white = match pixels.samples {
+            Samples::U8(_) => 255.0,
+            Samples::U16(_) => 65_535.0,
+            Samples::F32(_) => 1.0,
+        };
+        self.fill_margins(&axes, values, |level| f32::from(level) / 255.0 * white);
+        match pixels.samples {
+            Samples::U8(samples) => self.floats(pixels.width, samples, &axes, values),
+            Samples::U16(samples) => self.floats(pixels.width, samples, &axes, values),
+            Samples::F32(samples) => self.floats(pixels.width, samples, &axes, values),
+        }
+    }
+
+    fn floats<S: Copy + Into<f32>>(&mut self, width: u32, samples: &[S], axes: &[Axis; 2], values: &mut [f32]) {
+        match self.method.rule {
+            Rule::Nearest(_) => self.copy(width, samples, axes, values),
+            _ => self.resize_float(width, samples, axes, values),
+        }
+    }
+
+    /// Fills a tensor with the pad colour where the image may not reach.
+    fn fill_margins<E: Copy>(&self, axes: &[Axis; 2], slot: &mut [E], element: impl Fn(u8) -> E) {
+        let size = self.spec.target();
+        if axes[0].kept == size.width() && axes[1].kept == size.height() {
+            return;
+        }
+        let Color([r, g, b]) = self.spec.pad_color;
+        let pixel = match self.spec.channels {
+            Channels::Gray => &[luma([r, g, b])][..],
+            Channels::Rgb => &[r, g, b],
+            Channels::Rgba => &[r, g, b, 255],
+        };
+        for to in slot.chunks_exact_mut(pixel.len()) {
+            to.iter_mut().zip(pixel).for_each(|(to, level)| *to = element(*level));
+        }
+    }
+
+    fn compute_taps(&mut self, axes: &[Axis; 2]) {
+        let rule = match self.method.rule {
+            Rule::CvArea if axes.iter().any(Axis::enlarges) => Rule::CvAreaEnlarged,
+            rule => rule,
+        };
+        for (taps, axis) in self.taps.iter_mut().zip(axes) {
+            taps.compute(rule, axis);
+            if self.method.arithmetic == Arithmetic::Fixed(Precision::Torch) {
+                taps.look_at_pixels_cut_off(rule, axis);
+            }
+        }
+    }
+
+    fn target<'a, E>(&self, axes: &[Axis; 2], elements: &'a mut [E]) -> Target<'a, E> {
+        let [x, y] = axes;
+        let channels = self.spec.channels.count();
+        Target {
+            elements,
+            stride: self.spec.target().width() as usize * channels,
+            top: y.at as usize,
+            left: x.at as usize * channels,
+            len: x.kept as usize * channels,
+        }
+    }
+
+    fn image<'a, S>(&self, width: u32, samples: &'a [S]) -> Image<'a, S> {
+        Image { stride: width as usize * self.spec.channels.count(), samples }
+    }
+
+    fn copy<S: Copy + Into<E>, E>(&mut self, width: u32, samples: &[S], axes: &[Axis; 2], slot: &mut [E]) {
+        self.compute_taps(axes);
+        let (image, [x, y], target) = (self.image(width, samples), &self.taps, self.target(axes, slot));
+        match self.spec.channels {
+            Channels::Gray => nearest::copy::<1, S, E>(image, [x, y], target),
+            Channels::Rgb => nearest::copy::<3, S, E>(image, [x, y], target),
+            Channels::Rgba => nearest::copy::<4, S, E>(image, [x, y], target),
+        }
+    }
+
+    fn resize_float<S, E>(&mut self, width: u32, samples: &[S], axes: &[Axis; 2], slot: &mut [E])
+    where
+        S: Copy + Into<f32>,
+        E: Element,
+    {
+        self.compute_taps(axes);
+        let (image, [x, y], target) = (self.image(width, samples), &self.taps, self.target(axes, slot));
+        match self.spec.channels {
+            Channels::Gray => self.float.resize::<1, 1, S, E>(image, [x, y], target),
+            Channels::Rgb => self.float.resize::<3, 4, S, E>(image, [x, y], target),
+            Channels::Rgba => self.float.resize::<4, 4, S, E>(image, [x, y], target),
+        }
+    }
+
+    fn resize_fixed(&mut self, precision: Precision, width: u32, samples: &[u8], axes: &[Axis; 2], slot: &mut [u8]) {
+        self.compute_taps(axes);
+        let (image, [x, y], target) = (self.image(width, samples), &self.taps, self.target(axes, slot));
+        let way = (precision, Order::of(precision, axes));
+        match self.spec.channels {
+            Channels::Gray => self.fixed.resize::<1, 1>(way, image, [x, y], target),
+            Channels::Rgb => self.fixed.resize::<3, 4>(way, image, [x, y], target),
+            Channels::Rgba => self.fixed.resize::<4, 4>(way, image, [x, y], target),
+        }
+    }
+
+    /// With colours that were multiplied by alpha, as Pillow does.
+    fn resize_multiplied(
+        &mut self,
+        precision: Precision,
+        width: u32,
+        samples: &[u8],
+        axes: &[Axis; 2],
+        slot: &mut [u8],
+    ) {
+        let mut multiplied = std::mem::take(&mut self.multiplied);
+        alpha::multiply(samples, &mut multiplied);
+        self.resize_fixed(precision, width, &multiplied, axes, slot);
+        self.multiplied = multiplied;
+        let mut target = self.target(axes, slot);
+        (0..axes[1].kept as usize).for_each(|y| alpha::divide(target.row(y)));
+    }
+}
