@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error as ThisError;
 
-use crate::read::SourceFileError;
 use crate::spec::{Folders, SpecError};
 
 pub use inlaid_format::Error as FormatError;
@@ -34,8 +33,13 @@ pub enum Error {
     #[error("no source folder is given")]
     NoSource,
     /// The sources hold no image at all.
-    #[error("no images in {}", quoted(.0))]
-    NoImages(Vec<PathBuf>),
+    #[error("no images in {}{}", quoted(.sources), unnamed(*.no_extension))]
+    NoImages {
+        /// The sources.
+        sources: Vec<PathBuf>,
+        /// How many files without an extension were passed over.
+        no_extension: usize,
+    },
     /// Every input was rejected.
     #[error("none of the {inputs} inputs can be used; the first one is `{path}`: {detail}")]
     NothingUsable {
@@ -69,20 +73,18 @@ pub enum Error {
         /// The source it lies in.
         source_folder: PathBuf,
     },
-    /// A class can't give every split a row.
-    #[error("class `{class}` has {count} images, too few to give each of {shares} its share; {enough} are enough")]
-    ClassTooSmall {
-        /// The name of the class.
-        class: String,
-        /// How many images it has.
-        count: usize,
+    /// Classes can't give every split its exact share, and the run was told to stop at that.
+    #[error("{} too few images to give each of {shares} its share; {enough} are enough", having(.classes))]
+    SmallClasses {
+        /// Name of each class, and how many images it has.
+        classes: Vec<(String, usize)>,
         /// The shares that were asked for.
         shares: String,
         /// How many images give each its share, whatever the other shares are.
         enough: usize,
     },
-    /// The whole source can't give every split a row.
-    #[error("{count} images are too few to give each of {shares} its share; {enough} are enough")]
+    /// All images together can't give every split its exact share, and the run was told to stop at that.
+    #[error("{} too few to give each of {shares} its share; {enough} are enough", counted(*.count))]
     TooFewImages {
         /// How many images there are.
         count: usize,
@@ -224,17 +226,6 @@ impl Error {
         move |source| Error::Repack { path: path.to_owned(), source }
     }
 
-    /// For `map_err`: a file that can't be read to be repacked.
-    pub(crate) fn source_file(path: &Path) -> impl FnOnce(SourceFileError) -> Error {
-        move |error| match error {
-            SourceFileError::Io(error) => error.into(),
-            SourceFileError::UnknownFormat => Error::repack(path)(RepackError::UnknownFormat),
-            SourceFileError::Codec(codec) => Error::repack(path)(RepackError::Codec(codec)),
-            SourceFileError::Damaged(reason) => Error::repack(path)(RepackError::Damaged(reason)),
-            other => Error::repack(path)(RepackError::Damaged(other.to_string())),
-        }
-    }
-
     /// For `map_err`: names the action and the path of an I/O error.
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
         move |error| FormatError::io(action, path)(error).into()
@@ -246,6 +237,33 @@ impl Error {
             Error::Format(error) => error.or_disk_full(needed).into(),
             other => other,
         }
+    }
+}
+
+/// `1 image is`, `2 images are`.
+fn counted(images: usize) -> String {
+    match images {
+        1 => "1 image is".to_owned(),
+        n => format!("{n} images are"),
+    }
+}
+
+/// ``class `ant` (2 images) has``, ``classes `ant` (2 images), `bee` (1 image) have``.
+fn having(classes: &[(String, usize)]) -> String {
+    let named = classes.iter().map(|(name, images)| match images {
+        1 => format!("`{name}` (1 image)"),
+        n => format!("`{name}` ({n} images)"),
+    });
+    let (names, one) = (named.collect::<Vec<_>>().join(", "), classes.len() == 1);
+    if one { format!("class {names} has") } else { format!("classes {names} have") }
+}
+
+/// Nothing, or `, but 2 files without an extension`.
+fn unnamed(files: usize) -> String {
+    match files {
+        0 => String::new(),
+        1 => ", but 1 file without an extension".to_owned(),
+        n => format!(", but {n} files without an extension"),
     }
 }
 

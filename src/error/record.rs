@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error as ThisError;
 
-use crate::dataset::reject::{Reject, Stage};
+use inlaid_format::Stage;
 
 /// One input can't become a row.
 #[derive(Debug, ThisError)]
@@ -104,11 +104,6 @@ pub enum RecordError {
 }
 
 impl RecordError {
-    /// The line of `rejects.jsonl` for the input that `path` stands for.
-    pub(crate) fn reject(self, path: String) -> Reject {
-        Reject { path, stage: self.stage(), reason: self.code().into(), detail: self.to_string() }
-    }
-
     /// The step that failed.
     pub fn stage(&self) -> Stage {
         use RecordError::*;

@@ -12,6 +12,28 @@ pub struct Recipe {
     spec: Spec,
     layout: RowLayout,
     pub(crate) product: Product,
+    /// What is made of the further images of a row, one for each of [`Spec::tensors`].
+    pub(crate) further: Vec<Further>,
+}
+
+/// What is made of a further image of a row: a tensor.
+#[derive(Clone, Debug)]
+pub(crate) struct Further {
+    /// As if these were the only images.
+    pub(crate) spec: Spec,
+    elements: Elements,
+    method: Method,
+}
+
+impl Further {
+    fn new(spec: Spec) -> Result<Further, SpecError> {
+        Ok(Further { elements: Elements::new(&spec)?, method: Method::new(&spec)?, spec })
+    }
+
+    /// What makes the tensors.
+    pub(crate) fn filler(&self) -> Filler {
+        Filler::new(&self.spec, self.elements, self.method)
+    }
 }
 
 /// What is made of a decoded image.
@@ -44,7 +66,9 @@ impl Recipe {
             (Some(_), None) => Product::Tensor(Elements::new(spec)?, Method::new(spec)?),
             (Some(_), Some(encoder)) => Product::File(Elements::new(spec)?, Method::new(spec)?, encoder),
         };
-        Ok(Recipe { spec: spec.clone(), layout, product })
+        let further = spec.tensors.iter().map(|column| Further::new(spec.of_tensors(column)));
+        let further = further.collect::<Result<_, _>>()?;
+        Ok(Recipe { spec: spec.clone(), layout, product, further })
     }
 
     /// The same recipe, with the choices made that depend on the sources, and those that a dataset has to state.
@@ -71,12 +95,12 @@ impl Recipe {
         &self.layout
     }
 
-    /// Bytes of a row: of its tensor, or about as many as its file takes; none if files are stored as they are.
+    /// Bytes of a row: of its tensors, or about as many as its file takes; none if files are stored as they are.
     pub(crate) fn row_bytes(&self) -> Option<usize> {
-        let bytes = self.layout.shape()?.bytes();
+        let shape = self.layout.shape()?;
         Some(match self.product {
-            Product::File(.., encoder) => encoder.typical_bytes(bytes),
-            Product::Tensor(..) | Product::Original => bytes,
+            Product::File(.., encoder) => encoder.typical_bytes(shape.bytes()),
+            Product::Tensor(..) | Product::Original => self.layout.tensor_bytes(),
         })
     }
 

@@ -2,18 +2,22 @@
 //! never on thread timing, the listing order or the machine.
 //!
 //! Chance comes from hashes, not from a stream of random numbers: a record's rank is the XXH3 hash
-//! of its key, seeded, so it is the same whatever other records there are.
+//! of its key, seeded, so it is the same whatever other records there are. How many rows of a class go where is
+//! decided in `apportion`.
 
 use std::collections::BTreeMap;
 
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
+use serde::Serialize;
 use twox_hash::XxHash3_64;
 
+use super::apportion::{self, ClassRows};
 use crate::dataset::manifest::SplitInfo;
 use crate::error::Error;
 use crate::format::sha256::Sha256;
-use crate::source::record::Record;
+use crate::run::SmallClasses;
+use crate::source::Record;
 use crate::spec::{Shares, Spec, Split, SplitBy};
 
 /// Ranks that are unrelated to one another, all drawn from one seed.
@@ -40,20 +44,29 @@ impl Ranks {
     }
 }
 
+/// A class that is too small for exact shares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SmallClass {
+    /// Name of the class; none if all images are divided as one and are too few.
+    pub class: Option<String>,
+    /// Images of the class, including rows that were in the dataset before.
+    pub images: usize,
+    /// How many of them are in each split; splits without any are left out.
+    pub splits: BTreeMap<Split, usize>,
+}
+
 /// Assigns a split to every record. `hashes` has the hash of every record's file where the rule is
 /// [`SplitBy::Content`], and is not looked at otherwise. `there` are the splits of a dataset that the
-/// records are added to: exact shares are those of all rows, as near as new ones can bring them.
+/// records are added to: exact shares are shares of all rows, as near as new ones can bring them.
 ///
-/// # Errors
-/// If nothing is there yet and a class, or with [`SplitBy::Random`] the whole, is too small to give
-/// each split a row.
+/// Returns the classes of the records, or with [`SplitBy::Random`] the whole, that are too small for exact shares.
 pub fn assign(
     records: &mut [Record],
     classes: &[String],
     spec: &Spec,
     hashes: &[Sha256],
     there: &BTreeMap<Split, SplitInfo>,
-) -> Result<(), Error> {
+) -> Vec<SmallClass> {
     let (ranks, shares) = (Ranks::of_seed(spec.seed), &spec.shares);
     match spec.split_by.unwrap_or(SplitBy::Label) {
         SplitBy::Folder => {}
@@ -69,82 +82,80 @@ pub fn assign(
         }
         SplitBy::Random => {
             let rows = |split| there.get(&split).map_or(0, |info| info.rows);
-            assign_shares(records, 0..records.len(), shares, ranks, &rows, there.is_empty())
-                .map_err(|count| too_few(None, count, shares))?;
+            let whole = Group { class: None, members: (0..records.len()).collect(), there: rows_of(shares, rows) };
+            return assign_shares(records, vec![whole], shares, ranks);
         }
         SplitBy::Label => {
+            // Also classes that get no new rows: their rows count for the shares of the whole.
             let mut members: BTreeMap<Option<u32>, Vec<usize>> = BTreeMap::new();
+            members.extend((0..).take(classes.len()).map(|label| (Some(label), Vec::new())));
+            members.insert(None, Vec::new());
             for (index, record) in records.iter().enumerate() {
                 members.entry(record.label).or_default().push(index);
             }
-            for (label, members) in members {
-                let rows = |split| there.get(&split).map_or(0, |info| info.rows_of(label));
-                let class = label.map(|label| &*classes[label as usize]);
-                assign_shares(records, members, shares, ranks, &rows, there.is_empty())
-                    .map_err(|count| too_few(class, count, shares))?;
+            let group = |(label, members): (Option<u32>, Vec<usize>)| Group {
+                class: label.map(|label| classes[label as usize].clone()),
+                members,
+                there: rows_of(shares, |split| there.get(&split).map_or(0, |info| info.rows_of(label))),
+            };
+            let groups = members.into_iter().map(group).collect();
+            return assign_shares(records, groups, shares, ranks);
+        }
+    }
+    Vec::new()
+}
+
+/// Records that are divided together, and the rows that are there already, in each split that has a share.
+struct Group {
+    class: Option<String>,
+    /// Indices of records.
+    members: Vec<usize>,
+    there: Vec<usize>,
+}
+
+/// Whether a run may go on with these classes, which are too small for exact shares.
+///
+/// # Errors
+/// If there are any, and the run stops at them.
+pub(crate) fn check(small: &[SmallClass], rule: SmallClasses, shares: &Shares) -> Result<(), Error> {
+    let (Some(first), SmallClasses::Stop) = (small.first(), rule) else { return Ok(()) };
+    let (text, enough) = (shares.to_string(), apportion::rows_enough(shares));
+    Err(match first.class {
+        None => Error::TooFewImages { count: first.images, shares: text, enough },
+        Some(_) => {
+            let named = small.iter().filter_map(|small| Some((small.class.clone()?, small.images)));
+            Error::SmallClasses { classes: named.collect(), shares: text, enough }
+        }
+    })
+}
+
+fn rows_of(shares: &Shares, rows: impl Fn(Split) -> usize) -> Vec<usize> {
+    shares.iter().map(|(split, _)| rows(split)).collect()
+}
+
+/// Gives each split its share of every group, by rank. Returns the groups that are too small for exact shares and get
+/// new rows.
+fn assign_shares(records: &mut [Record], groups: Vec<Group>, shares: &Shares, ranks: Ranks) -> Vec<SmallClass> {
+    let rows = groups.iter().map(|group| ClassRows { new: group.members.len(), there: group.there.clone() });
+    let rows: Vec<ClassRows> = rows.collect();
+    let mut small = Vec::new();
+    for ((group, rows), counts) in groups.into_iter().zip(&rows).zip(apportion::divide(&rows, shares)) {
+        if rows.new > 0 && rows.is_small(shares) {
+            let held = shares.iter().zip(rows.there.iter().zip(&counts));
+            let splits = held.map(|((split, _), (there, new))| (split, there + new)).filter(|(_, held)| *held > 0);
+            small.push(SmallClass { class: group.class, images: rows.all(), splits: splits.collect() });
+        }
+        let rank = |index: usize| ranks.split(records[index].key.as_bytes());
+        let mut members: Vec<(u64, usize)> = group.members.into_iter().map(|index| (rank(index), index)).collect();
+        members.sort_unstable_by(|a, b| (a.0, &records[a.1].key).cmp(&(b.0, &records[b.1].key)));
+        let mut rest = members.iter();
+        for ((split, _), count) in shares.iter().zip(counts) {
+            for (_, index) in rest.by_ref().take(count) {
+                records[*index].split = Some(split);
             }
         }
     }
-    Ok(())
-}
-
-/// Gives each split its share of `members`, of which it has `rows` already; says how many members
-/// there are if `each_gets_one` and a split gets none.
-fn assign_shares(
-    records: &mut [Record],
-    members: impl IntoIterator<Item = usize>,
-    shares: &Shares,
-    ranks: Ranks,
-    rows: &dyn Fn(Split) -> usize,
-    each_gets_one: bool,
-) -> Result<(), usize> {
-    let mut members: Vec<(u64, usize)> =
-        members.into_iter().map(|index| (ranks.split(records[index].key.as_bytes()), index)).collect();
-    members.sort_unstable_by(|a, b| (a.0, &records[a.1].key).cmp(&(b.0, &records[b.1].key)));
-    let there: Vec<usize> = shares.iter().map(|(split, _)| rows(split)).collect();
-    let counts = apportion(members.len(), shares, &there);
-    if each_gets_one && counts.contains(&0) {
-        return Err(members.len());
-    }
-    let mut rest = members.iter();
-    for ((split, _), count) in shares.iter().zip(counts) {
-        for (_, index) in rest.by_ref().take(count) {
-            records[*index].split = Some(split);
-        }
-    }
-    Ok(())
-}
-
-/// A class, or the whole, that can't give each split a row. From a quota of one row on a split has one.
-fn too_few(class: Option<&str>, count: usize, shares: &Shares) -> Error {
-    let least = shares.iter().map(|(_, share)| share).fold(1.0, f64::min);
-    let (shares, enough) = (shares.to_string(), (1.0 / least - Shares::SUM_TOLERANCE).ceil() as usize);
-    match class {
-        Some(class) => Error::ClassTooSmall { class: class.to_owned(), count, shares, enough },
-        None => Error::TooFewImages { count, shares, enough },
-    }
-}
-
-/// Divides `new` rows so that all rows, those that are `there` included, come as near to the shares
-/// as new rows can bring them: each goes to the split that lacks most, the earlier one where they are
-/// equal. With nothing there these are largest remainders (the Hamilton method of apportionment).
-pub fn apportion(new: usize, shares: &Shares, there: &[usize]) -> Vec<usize> {
-    /// Quotas are whole numbers of this part of a row, so that 0.1 and 0.1 (as 0.3 - 0.2) tie.
-    const GRAIN: f64 = 1e9;
-    const ROW: i128 = GRAIN as i128;
-    let all = new + there.iter().sum::<usize>();
-    let mut lacking: Vec<i128> = shares
-        .iter()
-        .zip(there)
-        .map(|((_, share), &there)| (share * all as f64 * GRAIN).round() as i128 - there as i128 * ROW)
-        .collect();
-    let mut counts = vec![0; lacking.len()];
-    for _ in 0..new {
-        let Some(most) = (0..lacking.len()).rev().max_by_key(|&split| lacking[split]) else { break };
-        lacking[most] -= ROW;
-        counts[most] += 1;
-    }
-    counts
+    small
 }
 
 /// The split whose interval of [0, 1) a hash falls into.
@@ -165,32 +176,6 @@ fn split_at(hash: u64, shares: &Shares) -> Split {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn counts(total: usize, shares: &str) -> Vec<usize> {
-        let shares: Shares = shares.parse().unwrap();
-        apportion(total, &shares, &vec![0; shares.iter().count()])
-    }
-
-    #[test]
-    fn new_rows_go_where_rows_are_lacking() {
-        let shares = "train=0.8,validation=0.1,test=0.1".parse().unwrap();
-        assert_eq!(apportion(10, &shares, &[8, 1, 1]), [8, 1, 1]);
-        assert_eq!(apportion(1, &shares, &[8, 1, 1]), [1, 0, 0]);
-        assert_eq!(apportion(2, &shares, &[16, 1, 1]), [0, 1, 1]);
-        // What is there already stays, even if it is too much.
-        assert_eq!(apportion(3, &shares, &[0, 9, 0]), [3, 0, 0]);
-    }
-
-    #[test]
-    fn remainders_add_up() {
-        assert_eq!(counts(10, "train=0.8,validation=0.1,test=0.1"), [8, 1, 1]);
-        assert_eq!(counts(7, "train=0.8,validation=0.1,test=0.1"), [5, 1, 1]);
-        assert_eq!(counts(6, "train=0.8,validation=0.1,test=0.1"), [5, 1, 0]);
-        assert_eq!(counts(1, "train=0.5,test=0.5"), [1, 0]);
-        for total in 0..1000 {
-            assert_eq!(counts(total, "train=0.7,validation=0.2,test=0.1").iter().sum::<usize>(), total);
-        }
-    }
 
     #[test]
     fn ranks_never_change() {

@@ -12,6 +12,7 @@ use crate::spec::Folders;
 
 /// How a run is carried out.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct RunOptions {
     /// Threads that decode; one more writes, and mostly waits. At most [`Self::MAX_THREADS`]. Default: one for
     /// every core.
@@ -20,6 +21,8 @@ pub struct RunOptions {
     pub on_error: OnError,
     /// How many inputs may be rejected before the run stops. Default: all but the last.
     pub max_errors: Option<MaxErrors>,
+    /// Default: [`SmallClasses::Fill`].
+    pub small_classes: SmallClasses,
     /// Of a conversion. Default: [`Overwrite::Refuse`].
     pub overwrite: Overwrite,
     /// Of an append. Default: [`OnChanged::Skip`].
@@ -29,6 +32,8 @@ pub struct RunOptions {
     /// Of an append: what the top folders of its sources mean, which must be what they meant when the
     /// dataset was made. Default: [`Folders::Auto`].
     pub folders: Option<Folders>,
+    /// Default: [`Mode::Write`].
+    pub mode: Mode,
     /// Counts while the run goes on, and can stop it.
     pub progress: Arc<Progress>,
 }
@@ -61,6 +66,27 @@ impl RunOptions {
             _ => Ok(()),
         }
     }
+}
+
+/// What happens when a class has too few images to give each split its exact share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SmallClasses {
+    /// Its images fill train, then test, then validation; large classes even out, so that every split has its share of
+    /// all images.
+    #[default]
+    Fill,
+    /// The run stops and changes nothing.
+    Stop,
+}
+
+/// Whether a run writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It does.
+    #[default]
+    Write,
+    /// It lists and splits the sources, decodes nothing, writes nothing, and returns what it would do.
+    DryRun,
 }
 
 /// Whether a dataset that is there may be replaced.

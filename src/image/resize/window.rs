@@ -192,7 +192,9 @@ mod tests {
     }
 
     fn spec(size: &str, fit: Fit, like: Option<ResizeLike>) -> Spec {
-        Spec { fit, resize_like: like, ..Spec::new(size.parse().unwrap()) }
+        let mut spec = Spec::new(size.parse().unwrap());
+        (spec.fit, spec.resize_like) = (fit, like);
+        spec
     }
 
     #[test]
@@ -245,7 +247,11 @@ mod tests {
 
     #[test]
     fn nothing_is_enlarged_when_only_shrinking() {
-        let told = |fit, source| told(&Spec { only_shrink: true, ..spec("10", fit, None) }, source);
+        let told = |fit, source| {
+            let mut spec = spec("10", fit, None);
+            spec.only_shrink = true;
+            told(&spec, source)
+        };
         let small = ["0+4 [0, 4] to 4, 0+4 at 3", "0+3 [0, 3] to 3, 0+3 at 3"];
         for fit in [Fit::Stretch, Fit::Crop, Fit::Pad, Fit::ShortestSide] {
             assert_eq!(told(fit, [4, 3]), small);

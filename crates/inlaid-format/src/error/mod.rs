@@ -1,9 +1,13 @@
 //! What can go wrong with the files of a dataset, or with those of others.
 
+mod stage;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error as ThisError;
+
+pub use stage::Stage;
 
 /// A file can't be read or written, or is not what it should be.
 #[derive(Debug, ThisError)]
@@ -28,13 +32,13 @@ pub enum Error {
         reason: String,
     },
     /// A dataset of another release.
-    #[error("`{}` has format version {found}, this release knows version {known}", path.display())]
+    #[error("`{}` has format version {found}, this release knows versions 1 to {known}", path.display())]
     FormatVersion {
         /// The manifest.
         path: PathBuf,
         /// The version in the manifest.
         found: u32,
-        /// The version this release writes.
+        /// The latest version that this release knows.
         known: u32,
     },
     /// A shard could not be encoded.

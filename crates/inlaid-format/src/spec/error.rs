@@ -8,6 +8,15 @@ use crate::spec::{Dtype, Encoding, Filter, Fit, Folders, JpegDecoder, ResizeLike
 #[derive(Clone, Debug, PartialEq, ThisError)]
 #[non_exhaustive]
 pub enum SpecError {
+    /// A further column that a source of folders does not have.
+    #[error("folders of images have no column `{0}`")]
+    NotInFolders(String),
+    /// The name of a column that a dataset has already, or an empty one.
+    #[error("`{0}` can't be the name of a further column")]
+    ColumnName(String),
+    /// A further column of tensors beside images that are stored as files.
+    #[error("column `{0}` of tensors can't stand beside images that are stored as files")]
+    TensorsBesideFiles(String),
     /// A word that is none of a set.
     #[error("unknown {what} `{word}`, expected one of {known}")]
     UnknownWord {
@@ -62,6 +71,14 @@ pub enum SpecError {
     /// A number of bytes in no known notation.
     #[error("`{0}` is not a number of bytes such as 16MiB")]
     ByteSize(String),
+    /// A row group that no shard has room for.
+    #[error("a row group of {row_group} bytes is larger than a shard of {shard} bytes")]
+    RowGroupBytes {
+        /// Bytes of a row group.
+        row_group: u64,
+        /// Bytes of a shard.
+        shard: u64,
+    },
     /// A share that is not `SPLIT=FRACTION`.
     #[error("share `{0}` is not SPLIT=FRACTION")]
     ShareSyntax(String),

@@ -5,6 +5,7 @@ mod byte_size;
 mod color;
 mod crop_ratio;
 mod error;
+mod extra;
 mod jpeg_shrink;
 mod normalize;
 mod quality;
@@ -20,6 +21,7 @@ pub use byte_size::ByteSize;
 pub use color::Color;
 pub use crop_ratio::CropRatio;
 pub use error::SpecError;
+pub use extra::{ColumnSpec, ColumnType, TensorSpec};
 pub use jpeg_shrink::JpegShrink;
 pub use normalize::{IMAGENET_MEAN, IMAGENET_STD};
 pub use normalize::{Mean, Std};
@@ -34,7 +36,10 @@ pub use words::{
 };
 
 /// Everything that decides the bytes of a dataset.
+///
+/// Begin with [`Spec::new`] or [`Spec::originals`], and set what differs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Spec {
     /// Height and width of every tensor, or encoded image; none if the files are stored as they are, which needs
     /// [`Storage::Encoded`].
@@ -99,6 +104,10 @@ pub struct Spec {
     pub folders: Folders,
     /// Whether symbolic links to folders are followed (those to files always are). Default: false.
     pub follow_links: bool,
+    /// Whether files of any name are inputs, so that only their content decides; else their extension has to be that of
+    /// an image. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_name: bool,
     /// Default: [`Storage::Tensor`].
     pub storage: Storage,
     /// Of encoded images that have a size. Default: [`Encoding::Jpeg`]; always set in a manifest of such images.
@@ -111,12 +120,19 @@ pub struct Spec {
     pub format: Format,
     /// Of the column of images; the others always use Zstandard in Parquet. Default: [`Compression::None`].
     pub compression: Compression,
-    /// Pixels, or encoded images, of a row group at most, but at least one row. Default: 16 MiB.
+    /// Pixels, or encoded images, of a row group at most, but at least one row; at most as many as of a shard. Default:
+    /// 16 MiB.
     pub row_group_bytes: ByteSize,
     /// Pixels of a shard at most, but at least one row group; of encoded images about so many bytes. Default: 512 MiB.
     pub shard_bytes: ByteSize,
     /// What a source image may be at most.
     pub limits: Limits,
+    /// Further columns of tensors. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tensors: Vec<TensorSpec>,
+    /// Columns of values that come with the inputs. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<ColumnSpec>,
 }
 
 impl Spec {
@@ -152,6 +168,7 @@ impl Spec {
             order: Order::Shuffled,
             folders: Folders::Auto,
             follow_links: false,
+            any_name: false,
             storage: Storage::Tensor,
             encoding: None,
             quality: None,
@@ -160,7 +177,16 @@ impl Spec {
             row_group_bytes: ByteSize::mib(16),
             shard_bytes: ByteSize::mib(512),
             limits: Limits::default(),
+            tensors: Vec::new(),
+            columns: Vec::new(),
         }
+    }
+
+    /// Sets the bytes of row groups and shards. One that is not given makes way for the other, as a row group is never
+    /// longer than its shard.
+    pub fn with_bytes(self, row_group: Option<ByteSize>, shard: Option<ByteSize>) -> Spec {
+        let row_group_bytes = row_group.unwrap_or(self.row_group_bytes.min(shard.unwrap_or(self.shard_bytes)));
+        Spec { row_group_bytes, shard_bytes: shard.unwrap_or(self.shard_bytes.max(row_group_bytes)), ..self }
     }
 
     /// Height and width of what images are resized to. Nobody asks for that of images that are not.
@@ -183,6 +209,21 @@ impl Spec {
         let ratio = if self.crop_ratio.is_whole() { String::new() } else { format!(" {}", self.crop_ratio) };
         let enlarged = if self.only_shrink { ", never enlarged" } else { "" };
         format!("fit {}{ratio}{enlarged}", self.fit)
+    }
+}
+
+impl Spec {
+    /// Finds settings that a new dataset can't have, though datasets of earlier releases may.
+    ///
+    /// # Errors
+    /// If a row group is longer than a shard.
+    pub fn check_new(&self) -> Result<(), SpecError> {
+        let (row_group, shard) = (self.row_group_bytes, self.shard_bytes);
+        if row_group > shard {
+            Err(SpecError::RowGroupBytes { row_group: row_group.0, shard: shard.0 })
+        } else {
+            Ok(())
+        }
     }
 }
 

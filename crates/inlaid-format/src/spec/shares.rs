@@ -39,6 +39,13 @@ impl Shares {
     pub fn iter(&self) -> impl Iterator<Item = (Split, f64)> + '_ {
         self.0.iter().copied()
     }
+
+    /// The splits that have a share, in the order in which a class that is too small for exact shares fills them: train,
+    /// test, validation.
+    pub fn filling(&self) -> impl Iterator<Item = Split> + '_ {
+        let order = [Split::Train, Split::Test, Split::Validation];
+        order.into_iter().filter(|split| self.iter().any(|(other, _)| other == *split))
+    }
 }
 
 impl Default for Shares {
