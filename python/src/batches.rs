@@ -48,16 +48,14 @@ impl Settings {
             Shuffle::All(true) => RowOrder::Random,
             Shuffle::Mixed(row_groups) => RowOrder::Mixed { row_groups },
         };
-        BatchOptions {
-            drop_last: self.drop_last,
-            columns: self.columns,
-            epoch: Epoch { order, seed: self.seed, number: epoch },
-            share: Share { rank: self.rank, world_size: self.world_size, uneven: self.uneven },
-            worker,
-            skip,
-            prefetch: self.prefetch,
-            ..BatchOptions::new(self.batch_size)
-        }
+        BatchOptions::new(self.batch_size)
+            .drop_last(self.drop_last)
+            .columns(self.columns)
+            .epoch(Epoch { order, seed: self.seed, number: epoch })
+            .share(Share { rank: self.rank, world_size: self.world_size, uneven: self.uneven })
+            .worker(worker)
+            .skip(skip)
+            .prefetch(self.prefetch)
     }
 
     /// The number of batches.

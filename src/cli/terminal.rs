@@ -61,6 +61,7 @@ impl Terminal {
 }
 
 /// A progress that is being shown.
+#[derive(Debug)]
 pub struct Shown {
     ends: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,

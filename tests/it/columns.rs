@@ -252,9 +252,7 @@ fn batches_and_record_batches_have_both() {
     inlaid::convert_from(&Shelf::new(0..90), scratch.path().join("out"), &spec(), &RunOptions::default()).unwrap();
     let train = splits(&scratch).remove(&Split::Train).unwrap();
     let paths = train.column("path").unwrap();
-    let mut options = BatchOptions::new(7);
-    options.columns = vec!["mask".to_owned(), "age".to_owned()];
-    options.prefetch = 2;
+    let options = BatchOptions::new(7).columns(vec!["mask".to_owned(), "age".to_owned()]).prefetch(2);
     let mut rows = 0;
     for batch in train.batches(&options).unwrap() {
         let batch = batch.unwrap();

@@ -160,17 +160,11 @@ fn an_epoch_gives_every_row_once() {
             let mut seen = Vec::new();
             for rank in 0..world_size {
                 let epoch = Epoch { order, seed: 5, number: 1 };
-                let whole = BatchOptions {
-                    epoch,
-                    share: Share { rank, world_size, ..Share::default() },
-                    ..BatchOptions::new(5)
-                };
+                let whole = BatchOptions::new(5).epoch(epoch).share(Share { rank, world_size, ..Share::default() });
                 let alone = batches(&table, &whole);
                 // Workers take turns: together they give the batches of one worker, in its order.
                 let parts: Vec<_> = (0..workers)
-                    .map(|worker| {
-                        batches(&table, &BatchOptions { worker: (worker, workers), prefetch, ..whole.clone() })
-                    })
+                    .map(|worker| batches(&table, &whole.clone().worker((worker, workers)).prefetch(prefetch)))
                     .collect();
                 let turns: Vec<_> =
                     (0..alone.len()).map(|number| parts[number % workers][number / workers].clone()).collect();
@@ -204,12 +198,11 @@ fn a_run_goes_on_with_the_next_row_in_any_number_of_workers() {
     let scratch = dataset("");
     let table = Arc::new(Table::open(&scratch.path().join("d/train")).unwrap());
     let epoch = Epoch { order: RowOrder::Random, seed: 1, number: 0 };
-    let options = BatchOptions { epoch, ..BatchOptions::new(4) };
+    let options = BatchOptions::new(4).epoch(epoch);
     let whole = batches(&table, &options);
     for (skip, workers) in [(0, 1), (3, 1), (3, 2), (5, 4), (9, 2), (20, 1)] {
-        let parts: Vec<_> = (0..workers)
-            .map(|worker| batches(&table, &BatchOptions { skip, worker: (worker, workers), ..options.clone() }))
-            .collect();
+        let parts: Vec<_> =
+            (0..workers).map(|worker| batches(&table, &options.clone().skip(skip).worker((worker, workers)))).collect();
         let left = whole.len().saturating_sub(skip);
         let rest: Vec<_> = (0..left).map(|number| parts[number % workers][number / workers].clone()).collect();
         assert_eq!(rest, whole[whole.len() - left..]);
@@ -222,7 +215,7 @@ fn equal_shares_have_equally_many_rows() {
     let table = Arc::new(Table::open(&scratch.path().join("d/train")).unwrap());
     let share = |rank, uneven| Share { rank, world_size: 5, uneven };
     let lengths = |rank, uneven, drop_last| {
-        let options = BatchOptions { share: share(rank, uneven), drop_last, ..BatchOptions::new(3) };
+        let options = BatchOptions::new(3).share(share(rank, uneven)).drop_last(drop_last);
         let read = batches(&table, &options);
         assert_eq!(read.len(), options.count(table.len()));
         read.iter().map(Vec::len).collect::<Vec<_>>()
