@@ -147,7 +147,7 @@ fn check(table: &Arc<Table>) -> Vec<usize> {
 }
 
 fn splits(scratch: &Scratch) -> BTreeMap<Split, Arc<Table>> {
-    let splits = Dataset::open(&scratch.path().join("out")).unwrap().into_splits();
+    let splits = Dataset::open(scratch.path().join("out")).unwrap().into_splits();
     splits.into_iter().map(|(split, table)| (split, Arc::new(table))).collect()
 }
 
@@ -348,5 +348,5 @@ fn one_column_stays_format_version_1() {
     let scratch = Scratch::new();
     scratch.images(&["src/a"], 12);
     assert_eq!(scratch.convert("src --out out --size 8").code, 0);
-    assert_eq!(Manifest::read(&scratch.path().join("out")).unwrap().unwrap().format_version, 1);
+    assert_eq!(Manifest::read(scratch.path().join("out")).unwrap().unwrap().format_version, 1);
 }
