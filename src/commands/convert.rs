@@ -17,7 +17,7 @@ use crate::pipeline;
 use crate::plan::Tails;
 use crate::run::{Overwrite, RunOptions};
 use crate::source::discover::Discovery;
-use crate::spec::{Folders, Shares, Spec, SpecError, SplitBy};
+use crate::spec::{Folders, Spec, SpecError, SplitBy, SplitFractions};
 
 /// Converts the images below `sources` into a dataset in the folder `out`. Shards are committed as
 /// they are finished: a conversion that was interrupted is continued by the same conversion, and ends
@@ -167,7 +167,7 @@ fn resolve(recipe: Recipe, discovery: &Discovery) -> Result<Recipe, Error> {
             asked => SpecError::FolderRule(asked).into(),
         });
     }
-    if rule == SplitBy::Folder && spec.shares != Shares::default() {
+    if rule == SplitBy::Folder && spec.shares != SplitFractions::default() {
         return Err(SpecError::FolderShares.into());
     }
     Ok(recipe.resolved(rule, folders))

@@ -1,8 +1,8 @@
-//! Assigns every record its split. Pure: the result depends on the records, the spec and the seed,
+//! Assigns every record to a split. Pure: the result depends on the records, the spec and the seed,
 //! never on thread timing, the listing order or the machine.
 //!
-//! Chance comes from hashes, not from a stream of random numbers: a record's rank is the XXH3 hash
-//! of its key, seeded, so it is the same whatever other records there are.
+//! Randomness comes from hashes, not from a stream of random numbers: a record's rank is the seeded XXH3
+//! hash of its key, so it does not depend on which other records exist.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use crate::dataset::manifest::SplitInfo;
 use crate::error::Error;
 use crate::format::sha256::Sha256;
 use crate::source::record::Record;
-use crate::spec::{Shares, Spec, Split, SplitBy};
+use crate::spec::{Spec, Split, SplitBy, SplitFractions};
 
-/// Ranks that are unrelated to one another, all drawn from one seed.
+/// Two independent rankings of records, derived from one seed.
 #[derive(Clone, Copy, Debug)]
 pub struct Ranks {
     split: u64,
@@ -24,8 +24,8 @@ pub struct Ranks {
 }
 
 impl Ranks {
-    /// The ranks of a spec's seed.
-    pub fn of_seed(seed: u64) -> Ranks {
+    /// The rankings of a spec's seed.
+    pub fn from_seed(seed: u64) -> Ranks {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         Ranks { split: random.next_u64(), order: random.next_u64() }
     }
@@ -34,15 +34,15 @@ impl Ranks {
         XxHash3_64::oneshot_with_seed(self.split, bytes)
     }
 
-    /// Where a key stands in the shuffled order of rows.
+    /// Rank of a key in the shuffled order of rows.
     pub fn order(self, key: &str) -> u64 {
         XxHash3_64::oneshot_with_seed(self.order, key.as_bytes())
     }
 }
 
-/// Assigns a split to every record. `hashes` has the hash of every record's file where the rule is
-/// [`SplitBy::Content`], and is not looked at otherwise. `there` are the splits of a dataset that the
-/// records are added to: exact shares are those of all rows, as near as new ones can bring them.
+/// Assigns a split to every record. `hashes` holds the hash of every record's file where the rule is
+/// [`SplitBy::Content`], and is ignored otherwise. `there` holds the existing splits of a dataset that the
+/// records are added to: exact fractions apply to all rows, as closely as the new ones allow.
 ///
 /// # Errors
 /// If nothing is there yet and a class, or with [`SplitBy::Random`] the whole, is too small to give
@@ -54,7 +54,7 @@ pub fn assign(
     hashes: &[Sha256],
     there: &BTreeMap<Split, SplitInfo>,
 ) -> Result<(), Error> {
-    let (ranks, shares) = (Ranks::of_seed(spec.seed), &spec.shares);
+    let (ranks, shares) = (Ranks::from_seed(spec.seed), &spec.shares);
     match spec.split_by.unwrap_or(SplitBy::Label) {
         SplitBy::Folder => {}
         SplitBy::Path => {
@@ -88,12 +88,12 @@ pub fn assign(
     Ok(())
 }
 
-/// Gives each split its share of `members`, of which it has `rows` already; says how many members
-/// there are if `each_gets_one` and a split gets none.
+/// Gives each split its fraction of `members`, given the `rows` it has already. Returns the number of
+/// members as an error if `each_gets_one` and a split gets none.
 fn assign_shares(
     records: &mut [Record],
     members: impl IntoIterator<Item = usize>,
-    shares: &Shares,
+    shares: &SplitFractions,
     ranks: Ranks,
     rows: &dyn Fn(Split) -> usize,
     each_gets_one: bool,
@@ -115,21 +115,21 @@ fn assign_shares(
     Ok(())
 }
 
-/// A class, or the whole, that can't give each split a row. From a quota of one row on a split has one.
-fn too_few(class: Option<&str>, count: usize, shares: &Shares) -> Error {
+/// The error for a class, or all images, too few to give each split a row. A quota of one row is enough for one.
+fn too_few(class: Option<&str>, count: usize, shares: &SplitFractions) -> Error {
     let least = shares.iter().map(|(_, share)| share).fold(1.0, f64::min);
-    let (shares, enough) = (shares.to_string(), (1.0 / least - Shares::SUM_TOLERANCE).ceil() as usize);
+    let (shares, enough) = (shares.to_string(), (1.0 / least - SplitFractions::SUM_TOLERANCE).ceil() as usize);
     match class {
         Some(class) => Error::ClassTooSmall { class: class.to_owned(), count, shares, enough },
         None => Error::TooFewImages { count, shares, enough },
     }
 }
 
-/// Divides `new` rows so that all rows, those that are `there` included, come as near to the shares
-/// as new rows can bring them: each goes to the split that lacks most, the earlier one where they are
-/// equal. With nothing there these are largest remainders (the Hamilton method of apportionment).
-pub fn apportion(new: usize, shares: &Shares, there: &[usize]) -> Vec<usize> {
-    /// Quotas are whole numbers of this part of a row, so that 0.1 and 0.1 (as 0.3 - 0.2) tie.
+/// Divides `new` rows so that all rows, including the existing ones in `there`, come as close to the
+/// fractions as the new rows allow: each goes to the split that lacks the most, or to the earliest of several.
+/// Without existing rows this is the method of largest remainders (Hamilton's method of apportionment).
+pub fn apportion(new: usize, shares: &SplitFractions, there: &[usize]) -> Vec<usize> {
+    /// Parts of a row in which quotas are counted, so that 0.1 and 0.3 - 0.2 tie.
     const GRAIN: f64 = 1e9;
     const ROW: i128 = GRAIN as i128;
     let all = new + there.iter().sum::<usize>();
@@ -147,8 +147,8 @@ pub fn apportion(new: usize, shares: &Shares, there: &[usize]) -> Vec<usize> {
     counts
 }
 
-/// The split whose interval of [0, 1) a hash falls into.
-fn split_at(hash: u64, shares: &Shares) -> Split {
+/// Split whose interval of [0, 1) contains a hash.
+fn split_at(hash: u64, shares: &SplitFractions) -> Split {
     let point = (hash >> 11) as f64 / (1_u64 << 53) as f64;
     let mut end = 0.0;
     let mut last = Split::Train;
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     fn counts(total: usize, shares: &str) -> Vec<usize> {
-        let shares: Shares = shares.parse().unwrap();
+        let shares: SplitFractions = shares.parse().unwrap();
         apportion(total, &shares, &vec![0; shares.iter().count()])
     }
 
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(apportion(10, &shares, &[8, 1, 1]), [8, 1, 1]);
         assert_eq!(apportion(1, &shares, &[8, 1, 1]), [1, 0, 0]);
         assert_eq!(apportion(2, &shares, &[16, 1, 1]), [0, 1, 1]);
-        // What is there already stays, even if it is too much.
+        // Existing rows stay, even if they are too many.
         assert_eq!(apportion(3, &shares, &[0, 9, 0]), [3, 0, 0]);
     }
 
@@ -194,8 +194,8 @@ mod tests {
 
     #[test]
     fn ranks_never_change() {
-        let ranks = Ranks::of_seed(0);
-        // Written down from the first release: other values would move records between splits.
+        let ranks = Ranks::from_seed(0);
+        // Values of the first release: any others would move records between splits.
         assert_eq!(
             (ranks.split(b"cat/1.jpg"), ranks.order("cat/1.jpg")),
             (5_616_944_815_125_377_293, 3_535_933_280_081_829_204)
