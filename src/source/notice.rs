@@ -1,64 +1,65 @@
-//! What a user may want to know about the sources of a run.
+//! Notices about the sources of a run that a user may want to see.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Extensions of image files that Pillow has no decoder for.
+/// Extensions of image files that Pillow can't decode.
 pub(super) const UNKNOWN_TO_PILLOW: &[&str] = &["pam", "hdr", "exr", "ff"];
 
-/// Files that are no inputs, counted.
+/// Numbers of files that were ignored, by reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Ignored {
-    /// Files and folders whose names begin with `.` or `__`.
+    /// Number of files and folders whose names begin with `.` or `__`.
     pub hidden: usize,
-    /// Files with the extension of something else, by extension in lower case (empty: none).
+    /// Number of files without an image extension, by extension in lower case (empty for none).
     pub other: BTreeMap<String, usize>,
-    /// Symbolic links to folders, not followed.
+    /// Number of symbolic links to folders that were not followed.
     pub linked_folders: usize,
 }
 
-/// Something about the sources that is no error.
+/// Remark about the sources that is not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
-    /// The top folders were taken for splits.
+    /// Top folders that were used as splits.
     SplitFolders(PathBuf),
-    /// A folder named like a split was taken for a class.
+    /// A folder named after a split that was used as a class.
     SplitWordIsClass(String),
-    /// A class has no image.
+    /// A folder without images, which does not become a class.
     EmptyFolder(PathBuf),
-    /// Links to folders were not followed.
+    /// Number of links to folders that were not followed.
     LinkedFolders(usize),
-    /// Files were passed over because of their names.
+    /// Files ignored because of their extensions, with counts.
     OtherFiles(String),
-    /// Hidden files or folders were passed over.
+    /// Number of hidden files or folders that were ignored.
     Hidden(usize),
-    /// Files are stored as they are that who reads them with Pillow can't decode.
+    /// Number of files stored unchanged that Pillow can't decode.
     UnknownToPillow(usize),
-    /// A run that was interrupted is not continued.
+    /// An interrupted run that was given up.
     GivenUp,
 }
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Notice::SplitFolders(path) => write!(f, "the top folders of `{}` are taken as splits", path.display()),
+            Notice::SplitFolders(path) => write!(f, "the top folders of `{}` are used as splits", path.display()),
             Notice::SplitWordIsClass(name) => {
-                write!(f, "folder `{name}` is taken as a class, as not every folder beside it is named after a split")
+                write!(
+                    f,
+                    "folder `{name}` is used as a class, since not every folder next to it is named after a split"
+                )
             }
-            Notice::EmptyFolder(path) => write!(f, "folder `{}` holds no image and is no class", path.display()),
-            Notice::LinkedFolders(1) => write!(f, "1 symbolic link to a folder is not followed"),
-            Notice::LinkedFolders(n) => write!(f, "{n} symbolic links to folders are not followed"),
-            Notice::OtherFiles(counts) => write!(f, "ignored files that are not named as images: {counts}"),
-            Notice::Hidden(n) => write!(f, "ignored {n} hidden files or folders (names that begin with `.` or `__`)"),
-            Notice::UnknownToPillow(n) => write!(
-                f,
-                "stored as they are, files named {} can't be decoded by Pillow: {n}",
-                UNKNOWN_TO_PILLOW.join(", ")
-            ),
+            Notice::EmptyFolder(path) => write!(f, "folder `{}` has no images, so it is not a class", path.display()),
+            Notice::LinkedFolders(1) => write!(f, "1 symbolic link to a folder was not followed"),
+            Notice::LinkedFolders(n) => write!(f, "{n} symbolic links to folders were not followed"),
+            Notice::OtherFiles(counts) => write!(f, "ignored files without an image extension: {counts}"),
+            Notice::Hidden(n) => write!(f, "ignored {n} hidden files or folders (names beginning with `.` or `__`)"),
+            Notice::UnknownToPillow(n) => {
+                write!(f, "files stored unchanged that Pillow can't decode ({}): {n}", UNKNOWN_TO_PILLOW.join(", "))
+            }
             Notice::GivenUp => {
-                write!(f, "an earlier run was interrupted and had other sources; what it committed stays")
+                write!(f, "an earlier run with other sources was interrupted; the rows it committed stay")
             }
         }
     }

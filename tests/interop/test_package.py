@@ -249,7 +249,7 @@ def test_missing_folders_are_named(tmp_path, dataset):
         with pytest.raises(inlaid.NotFoundError, match="nowhere") as error:
             opening(tmp_path / "nowhere")
         assert isinstance(error.value, FileNotFoundError)
-    with pytest.raises(inlaid.NotFoundError, match="holds no dataset\nhint: make it with `inlaid convert`"):
+    with pytest.raises(inlaid.NotFoundError, match="holds no dataset\nhint: create it with `inlaid convert`"):
         inlaid.Dataset(tmp_path)
     with pytest.raises(inlaid.DamagedError, match="holds no tensors"):
         inlaid.open(tmp_path)

@@ -175,12 +175,12 @@ def test_an_exception_of_the_function_stops_the_run(tmp_path, many):
     [
         ({"size": 0}, "invalid value '0' for '--size <SIZE>': size `0` is not HEIGHTxWIDTH in pixels"),
         ({"filter": "blue"}, r"invalid value 'blue' for '--filter <FILTER>' \[possible values: nearest, bilinear,"),
-        ({"split": {"train": 0.5}}, "shares sum to 0.5, not to 1"),
+        ({"split": {"train": 0.5}}, "split fractions sum to 0.5, not 1"),
         ({"split": {"left": 1}}, "split `left` is not known|`left`"),
         ({"seed": -1}, "invalid value '-1' for '--seed"),
         ({"threads": 0}, "invalid value '0' for '--threads"),
         ({"max_errors": "many"}, "`many` is not a number such as 100 or a percentage such as 0.5%"),
-        ({"row_group_bytes": "big"}, "`big` is not a number of bytes such as 16MiB"),
+        ({"row_group_bytes": "big"}, "`big` is not a size in bytes such as 16MiB"),
         ({"sources": []}, "required arguments were not provided|no source"),
     ],
 )
@@ -202,14 +202,14 @@ def test_missing_and_empty_sources_are_named(tmp_path):
     for source in (tmp_path / "nowhere", tmp_path / "empty", tmp_path / "empty/-odd"):
         with pytest.raises(inlaid.NotFoundError, match=source.name):
             inlaid.convert(source, tmp_path / "dataset", 64)
-    with pytest.raises(inlaid.NotFoundError, match="holds no dataset\nhint: make it with `inlaid convert`"):
+    with pytest.raises(inlaid.NotFoundError, match="holds no dataset\nhint: create it with `inlaid convert`"):
         inlaid.append(SAMPLE, tmp_path / "dataset")
 
 
 def test_folders_that_hold_something_are_kept(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine.txt").write_text("mine")
-    with pytest.raises(inlaid.ExistsError, match="full` is not empty and not an inlaid dataset"):
+    with pytest.raises(inlaid.ExistsError, match="full` is neither empty nor an inlaid dataset"):
         inlaid.convert(SAMPLE, tmp_path / "full", 64)
     inlaid.convert(SAMPLE, tmp_path / "dataset", 64)
     with pytest.raises(FileExistsError, match="already holds a dataset\nhint: .*`--overwrite`"):
@@ -241,7 +241,7 @@ def test_the_package_brings_the_command_line(inlaid_path, tmp_path):
             assert (ours.returncode, ours.stdout, ours.stderr) == (binary.returncode, binary.stdout, binary.stderr)
     command = ["convert", SAMPLE, "--out", tmp_path / "dataset", "--size", "64"]
     done = subprocess.run([PROGRAM, *command], capture_output=True, text=True, check=True)
-    assert "40 rows of 40 images, 3 classes" in done.stdout
+    assert "40 rows from 40 images, 3 classes" in done.stdout
     subprocess.run([PROGRAM, "verify", tmp_path / "dataset"], check=True, capture_output=True)
     assert subprocess.run([PROGRAM, *command, "--size", "3"], capture_output=True).returncode == 2
 
