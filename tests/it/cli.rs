@@ -263,8 +263,8 @@ fn split_folders_must_be_there_to_split_by_them() {
     s.convert("src --out out --size 4 --folders splits").fails(
         1,
         "error: folder `cat` in `src` is not named after a split\n\
-         hint: split folders are named train, validation (valid, val, dev) or test (eval); a new dataset may take them \
-         as classes with `--folders classes`",
+         hint: split folders are named train, validation (valid, val, dev) or test (eval); for a new dataset, \
+         `--folders classes` makes them classes",
     );
     s.convert("src --out out --size 4 --split-by folder --folders classes").fails(
         2,
@@ -285,7 +285,7 @@ fn too_many_errors_stop_the_run() {
         let ran = s.convert(&format!("src --out out --size 4 --max-errors {limit}")).exits(1);
         let begin = "error: 3 of 23 inputs can't be used, more than the 2 allowed; the last is `cat/";
         assert!(ran.stderr.starts_with(begin), "{}", ran.stderr);
-        assert!(ran.stderr.ends_with("hint: raise `--max-errors` to go on\n"), "{}", ran.stderr);
+        assert!(ran.stderr.ends_with("hint: raise `--max-errors` to continue\n"), "{}", ran.stderr);
         assert!(!s.path().join("out").exists());
     }
 }

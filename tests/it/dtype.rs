@@ -181,7 +181,7 @@ fn settings_that_make_no_sense_are_refused() {
     s.images(&["src/a"], 1);
     let refused =
         |settings: &str, message: &str| s.convert(&format!("src --out d --size 4 {settings}")).fails(2, message);
-    let floats = "hint: `--scale`, `--mean` and `--std` are for `--dtype f32` and `--dtype f16`";
+    let floats = "hint: `--scale`, `--mean` and `--std` need `--dtype f32` or `--dtype f16`";
     refused("--scale 0..1", &format!("error: `--scale` has no effect with `--dtype u8`\n{floats}"));
     refused("--dtype u16 --mean 0.5", &format!("error: `--mean` has no effect with `--dtype u16`\n{floats}"));
     refused("--std imagenet", &format!("error: `--std` has no effect with `--dtype u8`\n{floats}"));

@@ -14,12 +14,12 @@ fn refused(options: &str, message: &str) {
 fn filters_that_a_library_lacks_are_refused() {
     refused(
         "--resize-like tf --filter box",
-        "error: `tf` has no filter `box`, it has nearest, bilinear, bicubic, lanczos3, area\n\
+        "error: `tf` has no filter `box`, only nearest, bilinear, bicubic, lanczos3, area\n\
          hint: choose another `--filter`, or another `--resize-like`",
     );
     refused(
         "--resize-like opencv --filter lanczos3",
-        "error: `opencv` has no filter `lanczos3`, it has nearest, bilinear, bicubic, area\n\
+        "error: `opencv` has no filter `lanczos3`, only nearest, bilinear, bicubic, area\n\
          hint: `INTER_LANCZOS4` is a different filter; choose another `--filter`, or `--resize-like pillow`",
     );
     refused(
