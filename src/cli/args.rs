@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// Turn folders of images into training datasets: resized tensors in Parquet, split and shuffled.
 #[derive(Parser)]
-#[command(version, about, propagate_version = true)]
+#[command(version, propagate_version = true)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -115,7 +115,7 @@ pub struct Convert {
     /// Share of the shorter side that `--fit shortest-side` keeps; 0.875 keeps 224 of 256 pixels
     #[arg(long, help_heading = "Pixels", value_name = "RATIO", default_value = "1")]
     crop_ratio: CropRatio,
-    /// Never enlarge: center small images on the pad color (with `--fit stretch`, decided for each side)
+    /// Never enlarge: center small images on the pad color (`--fit stretch` decides for each side)
     #[arg(long, help_heading = "Pixels")]
     only_shrink: bool,
     /// Color of margins and behind transparent pixels: R,G,B, #RRGGBB, black, gray or white
@@ -127,7 +127,7 @@ pub struct Convert {
     /// Kernel for resizing; area needs `--resize-like tf`, `tf-antialias` or `opencv`
     #[arg(long, help_heading = "Pixels", default_value = "bilinear", value_parser = words(Filter::ALL))]
     filter: Filter,
-    /// Don't average over all source pixels when shrinking, like tf.image.resize by default
+    /// Sample only a few source pixels when shrinking, as tf.image.resize does by default
     #[arg(long, help_heading = "Pixels")]
     no_antialias: bool,
     /// Ignore the EXIF orientation
@@ -139,7 +139,7 @@ pub struct Convert {
     /// Decoder of JPEGs; libjpeg-turbo needs a build with `--features turbojpeg`
     #[arg(long, help_heading = "Pixels", value_name = "DECODER", default_value = "zune-jpeg", value_parser = words(JpegDecoder::ALL))]
     jpeg_decoder: JpegDecoder,
-    /// Decode JPEGs at a reduced size, but at least N times SIZE [without N: 2]
+    /// Decode large JPEGs at a reduced size of at least N times SIZE [without N: 2]
     #[arg(long, help_heading = "Pixels", value_name = "N", num_args = 0..=1, default_missing_value = "2", require_equals = true)]
     jpeg_shrink: Option<JpegShrink>,
 
@@ -182,7 +182,7 @@ pub struct Run {
     /// If an image is unusable: skip and list it, or stop
     #[arg(long, default_value = "skip", value_parser = ["skip", "stop"])]
     on_error: String,
-    /// Stop if more images than this are unusable: a number such as 100, or a percentage such as 0.5%
+    /// Stop if more images than this are unusable, as a number or a percentage: 100 or 0.5%
     #[arg(long, value_name = "N|P%")]
     max_errors: Option<MaxErrors>,
     /// Report what would be written, without writing it

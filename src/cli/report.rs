@@ -34,7 +34,7 @@ pub fn print(text: &str, done: u8) -> u8 {
 /// Prints the summary and returns the exit code.
 pub fn written(written: &Written, out: &Path, json: bool) -> u8 {
     let text = match (json, written) {
-        (true, _) => serde_json::to_string_pretty(written).expect("a summary has no maps with odd keys") + "\n",
+        (true, _) => serde_json::to_string_pretty(written).expect("a summary has only string keys") + "\n",
         (false, Written::Rows(summary)) => visible(&in_words(summary, out)),
         (false, Written::Files(summary)) => visible(&files_in_words(summary, out)),
     };
@@ -127,7 +127,7 @@ pub fn verification(verification: &Verification, folder: &Path, json: bool) -> u
 /// Prints how a dataset changed and returns the exit code.
 pub fn change(before: &Snapshot, after: &Snapshot, folder: &Path, json: bool) -> u8 {
     let text = match json {
-        true => serde_json::to_string_pretty(after).expect("a snapshot has no maps with odd keys") + "\n",
+        true => serde_json::to_string_pretty(after).expect("a snapshot has only string keys") + "\n",
         false => {
             let held = |held: &Snapshot| format!("{} rows in {}", held.rows(), files(held.shards().count()));
             let (number, folder) = (after.dataset_version, folder.display());

@@ -120,7 +120,7 @@ pub enum RepackError {
         column: String,
     },
     /// A tensor with another number of elements than the first.
-    #[error("row {row} of column `{column}` has {found} elements, but the first row has {expected}")]
+    #[error("row {row} of column `{column}` has length {found}, but the first row has length {expected}")]
     Ragged {
         /// Row, from 0.
         row: usize,

@@ -328,7 +328,7 @@ def test_errors_are_typed_and_name_the_way_out(tmp_path):
         assert str(caught.value) == message
         assert not (tmp_path / "out").exists()
 
-    row = "row 1 of column `pixels` has 1 elements, but the first row has 2"
+    row = "row 1 of column `pixels` has length 1, but the first row has length 2"
     way_out = "\nhint: remove such rows from the file"
     refused(inlaid.InlaidError, f"can't repack `{tmp_path}/ragged.parquet`: {row}{way_out}", "ragged.parquet")
     shape = "shape 5 has 5 elements, but the tensors of column `pixels` have 24"
@@ -348,7 +348,7 @@ def test_errors_are_typed_and_name_the_way_out(tmp_path):
         refused(inlaid.InlaidError, f"can't repack `{tmp_path}/empty.parquet`: {empty}{way_out}", "empty.parquet")
     pq.write_table(pa.table({"pixels": pa.array([[1]], pa.list_(pa.uint8()))}), tmp_path / "brotli.parquet", compression="brotli")
     way_out = "\nhint: have the tool that wrote the file use Zstandard instead"
-    message = f"can't repack `{tmp_path}/brotli.parquet`: it is compressed with Brotli{way_out}"
+    message = f"can't repack `{tmp_path}/brotli.parquet`: it is compressed with Brotli, which inlaid can't read{way_out}"
     refused(inlaid.DamagedError, message, "brotli.parquet")
     missing = f"can't read `{tmp_path}/none`: No such file or directory (os error 2)"
     refused(FileNotFoundError, missing, "none")

@@ -281,7 +281,7 @@ fn says_what_is_wrong_with_a_source() {
     scratch.file("cut", &whole[..whole.len() / 2]);
     let names = "`nested`, `pixels`, `text`, `word`";
     for (words, message) in [
-        ("ragged", "can't repack `ragged`: row 2 of column `pixels` has 6 elements, but the first row has 12\nhint: remove such rows from the file".to_owned()),
+        ("ragged", "can't repack `ragged`: row 2 of column `pixels` has length 6, but the first row has length 12\nhint: remove such rows from the file".to_owned()),
         ("null", "can't repack `null`: row 7 of column `pixels` is null\nhint: remove such rows from the file".to_owned()),
         ("hole", "can't repack `hole`: an element in row 8 of column `pixels` is null\nhint: remove such rows from the file".to_owned()),
         ("int32", "can't repack `int32`: column `pixels` has elements of type int32, but only uint8, uint16, float16 and float32 can be repacked\nhint: have the tool that wrote the file cast the column".to_owned()),
