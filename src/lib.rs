@@ -1,5 +1,5 @@
-//! Turns folders of images into training datasets: decodes and resizes in parallel and writes
-//! fixed-shape tensor columns into Parquet files, one folder for each split.
+//! Turns folders of images into training datasets: decodes and resizes in parallel, and writes
+//! fixed-shape tensor columns to Parquet files, one folder per split.
 //!
 //! ```no_run
 //! use inlaid::{RunOptions, Spec, convert};
@@ -10,25 +10,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What decides bytes is a [`Spec`]; how a run is carried out is in [`RunOptions`]. The files are
-//! described in `ARCHITECTURE.md`.
+//! A [`Spec`] holds every setting that affects the bytes of the dataset, [`RunOptions`] all others. The
+//! crate [`inlaid_format`] describes and reads the files.
 //!
 //! # Memory
 //!
-//! At most, in bytes:
+//! Peak use in bytes, at most:
 //!
 //! ```text
-//!   2 * row group (16 MiB) + 4 * threads * page (1.25 MiB)     pixels on their way to the file
-//! + threads * (8 MiB + file + 3 * decoded image)               buffers of a thread, kept for its largest image
-//!                                                              (of 4 bytes a sample, unless tensors are u8)
-//! + inputs * (48 + length of the key)                          the records and the plan
+//!   2 * row group (16 MiB) + 4 * threads * page (1.25 MiB)     pixels waiting to be written
+//! + threads * (8 MiB + file + 3 * decoded image)               buffers of each thread, sized for its largest image
+//!                                                              (4 bytes per sample, unless tensors are u8)
+//! + inputs * (48 + length of the key)                          records and plan
 //! ```
 //!
-//! With encoded images the first line is three times a row group, but at least an image, and 4 pages a thread, each of
-//! 8 images; of files that are stored as they are, of 4 MiB or one file, and a record takes 4 bytes more.
+//! With encoded images, the first line becomes 3 row groups (of at least one image each) plus 4 pages of 8 images per
+//! thread. With files stored unchanged, a page is 4 MiB or one file, and a record takes 4 more bytes.
 //!
-//! [`repack`] takes two row groups, what reading one page of every column of a Parquet source takes, and
-//! maps Arrow sources; a compressed record batch of those is in memory as a whole.
+//! [`repack`] takes two row groups, plus one page of every column of a Parquet source. Arrow sources are mapped; a
+//! compressed record batch is decompressed into memory as a whole.
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 

@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use inlaid::{
-    ByteSize, Color, CropRatio, Dtype, JpegShrink, MaxErrors, Mean, Quality, Shape, Shares, Size, SpecError, Std,
+    ByteSize, Color, CropRatio, Dtype, JpegShrink, MaxErrors, Mean, Quality, Shape, Size, SpecError, SplitFractions,
+    Std,
 };
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::prelude::*;
@@ -121,7 +122,7 @@ impl<'py> Keyword<'py> {
     }
 
     /// Fractions by the names of splits.
-    pub fn shares(&self) -> PyResult<Shares> {
+    pub fn shares(&self) -> PyResult<SplitFractions> {
         let read = |item: Bound<'_, PyAny>| {
             let (split, share): (String, f64) = item.extract()?;
             Ok(format!("{split}={share}"))

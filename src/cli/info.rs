@@ -1,4 +1,4 @@
-//! What `inlaid info` prints.
+//! The output of `inlaid info`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,11 +6,12 @@ use std::path::Path;
 use super::report;
 use crate::{Bin, ByteSize, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, Statistics};
 
-/// Prints what a dataset is: as text, or the manifest itself. Returns the exit code.
+/// Prints a description of a dataset, or its manifest as JSON. Returns the exit code.
 pub fn print(manifest: &Manifest, folder: &Path, json: bool) -> u8 {
-    let text = match json {
-        true => serde_json::to_string_pretty(manifest).expect("a manifest has no maps with odd keys") + "\n",
-        false => report::visible(&in_words(manifest, folder)),
+    let text = if json {
+        serde_json::to_string_pretty(manifest).expect("a manifest has only string keys") + "\n"
+    } else {
+        report::visible(&in_words(manifest, folder))
     };
     report::print(&text, 0)
 }
@@ -18,11 +19,11 @@ pub fn print(manifest: &Manifest, folder: &Path, json: bool) -> u8 {
 fn in_words(manifest: &Manifest, folder: &Path) -> String {
     let Manifest { format_version, tool, spec, snapshot, unfinished, previous, .. } = manifest;
     let number = snapshot.dataset_version;
-    let mut text = format!("`{}`: version {number}, format {format_version}, written by {tool}\n", folder.display());
+    let mut text = format!("`{}`: snapshot {number}, format {format_version}, written by {tool}\n", folder.display());
     let (storage, format, compression) = (spec.storage, spec.format, spec.compression);
     text += &format!("{}, storage {storage}, format {format}, compression {compression}\n", images(spec));
     let splits = match spec.split_by.unwrap_or(SplitBy::Label) {
-        SplitBy::Folder => "those of the source's folders".to_owned(),
+        SplitBy::Folder => "from the source's folders".to_owned(),
         rule => format!("{} by {rule}", spec.shares),
     };
     text += &format!("splits: {splits}, order {}, seed {}\n\n", spec.order, spec.seed);
@@ -36,22 +37,22 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
     text += &statistics(&snapshot.classes, &snapshot.splits);
     match snapshot.rejects {
         0 => {}
-        1 => text += &format!("\n1 input is no row, a line of `{}`\n", crate::REJECTS),
-        n => text += &format!("\n{n} inputs are no rows, each a line of `{}`\n", crate::REJECTS),
+        1 => text += &format!("\n1 input was rejected, see `{}`\n", crate::REJECTS),
+        n => text += &format!("\n{n} inputs were rejected, see `{}`\n", crate::REJECTS),
     }
     if unfinished.is_some() {
-        text += "\na run is going on or was interrupted; the same command goes on with it\n";
+        text += "\nincomplete: a run is in progress or was interrupted; run the same command again to resume it\n";
     }
     if let Some(previous) = previous {
         let (rows, number) = (previous.splits.values().map(|info| info.rows).sum::<usize>(), previous.dataset_version);
-        text += &format!("\n`inlaid rollback` goes back to version {number} with {rows} rows\n");
+        text += &format!("\n`inlaid rollback` returns to snapshot {number} with {rows} rows\n");
     }
     text
 }
 
-/// What the images are.
+/// Description of the images.
 fn images(spec: &Spec) -> String {
-    let Some(size) = spec.size else { return "images: as they were found".to_owned() };
+    let Some(size) = spec.size else { return "images: original files".to_owned() };
     let (channels, fit, filter) = (spec.channels, spec.fit_in_words(), spec.filter_in_words());
     match spec.encoding {
         Some(encoding) => {
@@ -62,7 +63,7 @@ fn images(spec: &Spec) -> String {
     }
 }
 
-/// What floating point elements are; nothing for integers.
+/// Scale, mean and standard deviation of floating point elements; nothing for integers.
 fn values(spec: &Spec) -> String {
     let list = |numbers: &[f32]| numbers.iter().map(f32::to_string).collect::<Vec<_>>().join(",");
     let scale = spec.scale.map(|scale| format!(" {scale}"));
@@ -71,7 +72,7 @@ fn values(spec: &Spec) -> String {
     [scale, mean, std].into_iter().flatten().collect()
 }
 
-/// A line for each class, with its rows in every split.
+/// One line per class, with its rows in every split.
 fn classes(names: &[String], splits: &BTreeMap<Split, SplitInfo>) -> String {
     if names.is_empty() {
         return "\nno labels\n".to_owned();
@@ -88,8 +89,8 @@ fn classes(names: &[String], splits: &BTreeMap<Split, SplitInfo>) -> String {
     text
 }
 
-/// Mean and deviation of the elements of every split and every class, and how large and how wide the sources
-/// are.
+/// Mean and standard deviation of the elements of every split and class, and histograms of the sources' sizes and
+/// aspect ratios.
 fn statistics(names: &[String], splits: &BTreeMap<Split, SplitInfo>) -> String {
     let known = splits.iter().filter_map(|(split, info)| Some((split, info.statistics.as_ref()?)));
     let known: Vec<(&Split, &Statistics)> = known.collect();
@@ -98,13 +99,14 @@ fn statistics(names: &[String], splits: &BTreeMap<Split, SplitInfo>) -> String {
     }
     let mut lines: Vec<(&str, Moments)> =
         known.iter().map(|(split, statistics)| (split.as_str(), statistics.elements.clone())).collect();
-    lines.extend((0..).zip(names).map(|(label, name)| (name.as_str(), of_label(&known, label))));
+    lines.extend((0..).zip(names).map(|(label, name)| (name.as_str(), moments_of_label(&known, label))));
     let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max("elements".len());
-    // Nobody has looked at the elements of images that are stored as they are.
+    // Files stored unchanged have no mean and standard deviation.
     lines.retain(|(_, moments)| !moments.mean.is_empty() || moments.rows == 0);
-    let mut text = match lines.iter().any(|(_, moments)| !moments.mean.is_empty()) {
-        true => format!("\n{:<width$}  mean and standard deviation by channel\n", "elements"),
-        false => String::new(),
+    let mut text = if lines.iter().any(|(_, moments)| !moments.mean.is_empty()) {
+        format!("\n{:<width$}  mean and standard deviation by channel\n", "elements")
+    } else {
+        String::new()
     };
     for (name, moments) in lines {
         let channels = moments.mean.iter().zip(&moments.std);
@@ -116,14 +118,14 @@ fn statistics(names: &[String], splits: &BTreeMap<Split, SplitInfo>) -> String {
     text + &histogram(&known, "width/height", |statistics| &statistics.source_aspects, ratio)
 }
 
-/// Of the rows of a label in all splits.
-fn of_label(splits: &[(&Split, &Statistics)], label: usize) -> Moments {
+/// Mean and standard deviation of a label's rows in all splits.
+fn moments_of_label(splits: &[(&Split, &Statistics)], label: usize) -> Moments {
     let mut all = Moments::default();
     splits.iter().filter_map(|(_, statistics)| statistics.labels.get(label)).for_each(|moments| all.add(moments));
     all
 }
 
-/// A line for each bin, with its rows in every split.
+/// One line per bin, with its rows in every split.
 fn histogram(
     splits: &[(&Split, &Statistics)],
     what: &str,

@@ -1,8 +1,8 @@
-//! The command line: arguments in, library calls, report out. Uses only the public API of the crate. It
-//! is a module and no program so that the Python package brings it along.
+//! The command line: parses arguments, calls the library, reports the result. Uses only the public API of the
+//! crate. It is a module, not a program, so that the Python package includes it.
 //!
-//! Exit codes: 0 committed, or whole; 1 stopped, or not whole; 2 usage; 3 committed, but some inputs
-//! are no rows.
+//! Exit codes: 0 finished, or intact; 1 stopped, or damaged; 2 usage error; 3 finished, but some inputs were
+//! rejected.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
 
@@ -32,7 +32,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let command = match Arguments::try_parse_from(arguments) {
         Ok(Arguments { command }) => command,
         Err(error) => {
-            // Help or usage; whoever should read it may have gone away.
+            // Help or a usage error. A failure to print it is ignored: its reader may be gone.
             let _ = error.print();
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
@@ -80,7 +80,7 @@ fn run_info(dataset: &Dataset) -> u8 {
     report(manifest.map_err(Error::from), |manifest| info::print(manifest, &dataset.folder, dataset.json))
 }
 
-/// A command that makes another version of a dataset.
+/// Runs a command that makes a new snapshot of a dataset.
 fn run_change(dataset: &Dataset, change: impl FnOnce(&Path) -> Result<(Snapshot, Snapshot), Error>) -> u8 {
     report(change(&dataset.folder), |(before, after)| report::change(before, after, &dataset.folder, dataset.json))
 }
@@ -92,8 +92,8 @@ fn report<T>(outcome: Result<T, Error>, print: impl FnOnce(&T) -> u8) -> u8 {
     })
 }
 
-/// Panics of codecs are caught and become rejects; without this each would also print a backtrace.
-/// Those of other threads are bugs and are printed.
+/// Silences panics of codecs, which are caught and become rejects, but would each print a message. Other panics are
+/// bugs and are printed.
 pub fn quiet_codec_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

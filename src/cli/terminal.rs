@@ -1,5 +1,5 @@
-//! What is shown while a run goes on: a bar on a terminal, lines elsewhere, all on standard error.
-//! Also how a run is interrupted.
+//! Progress during a run, on standard error: a bar on a terminal, lines elsewhere. Also interrupts a run on
+//! signals.
 
 use std::io::{IsTerminal, stderr};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -12,10 +12,10 @@ use super::report::{notice_hint, visible};
 use crate::{Notice, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How often the bar is drawn.
+/// Interval at which the bar is drawn.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// How often a line is printed where there is no terminal.
+/// Interval at which a line is printed where there is no terminal.
 const LINE: Duration = Duration::from_secs(10);
 
 pub struct Terminal {
@@ -27,7 +27,7 @@ impl Terminal {
         Terminal { quiet }
     }
 
-    /// Stops the run cleanly on Ctrl-C or a request to terminate; ends at once on the second.
+    /// Stops the run cleanly on Ctrl-C or a request to terminate; exits immediately on the second.
     pub fn stop_on_signal(&self, progress: &Arc<Progress>) {
         let progress = progress.clone();
         let signalled = Mutex::new(false);
@@ -37,11 +37,11 @@ impl Terminal {
                 std::process::exit(1);
             }
             *signalled = true;
-            eprintln!("stopping (once more ends at once)");
+            eprintln!("stopping; press Ctrl-C again to quit immediately");
             progress.stop();
         };
         if let Err(error) = ctrlc::set_handler(on_signal) {
-            eprintln!("note: signals are not caught: {error}");
+            eprintln!("note: can't catch signals: {error}");
         }
     }
 
@@ -60,14 +60,15 @@ impl Terminal {
     }
 }
 
-/// A progress that is being shown.
+/// Progress display that runs until it is dropped.
 #[derive(Debug)]
 pub struct Shown {
     ends: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Draws a bar on standard error until the returned value is dropped, if that is a terminal. `unit` is what is counted.
+/// Draws a bar on standard error until the returned value is dropped; none if standard error is not a terminal. `unit` is
+/// what the bar counts.
 pub fn bar(progress: &Arc<Progress>, unit: &'static str) -> Option<Shown> {
     stderr().is_terminal().then(|| Shown::new(progress, unit))
 }
@@ -90,7 +91,7 @@ impl Shown {
 impl Drop for Shown {
     fn drop(&mut self) {
         drop(self.ends.take());
-        // A thread that failed to draw has nothing more to show.
+        // If the thread panicked while drawing, there is nothing more to show.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -105,7 +106,7 @@ impl View {
         if stderr().is_terminal() {
             let bar = ProgressBar::new(0);
             let template = format!("{{wide_bar}} {{pos}}/{{len}} {unit}  {{msg}}  {{per_sec}}  {{eta}} left");
-            bar.set_style(ProgressStyle::with_template(&template).expect("the template is right"));
+            bar.set_style(ProgressStyle::with_template(&template).expect("the template is valid"));
             View::Bar(bar)
         } else {
             View::Lines { unit, begin: Instant::now(), last: Instant::now() }

@@ -19,7 +19,7 @@ use crate::pipeline;
 use crate::plan::Tails;
 use crate::run::{Mode, Overwrite, RunOptions};
 use crate::source::{FolderSource, Listing, Source};
-use crate::spec::{Folders, Shares, Spec, SpecError, SplitBy};
+use crate::spec::{Folders, Spec, SpecError, SplitBy, SplitFractions};
 
 /// Converts the images in the folders `sources` into a dataset in the folder `out`. Shards are committed as they are
 /// finished: a conversion that was interrupted is continued by the same conversion, and ends with the bytes that it
@@ -195,7 +195,7 @@ fn resolve(source: &dyn Source, recipe: Recipe, listing: &Listing) -> Result<Rec
             asked => SpecError::FolderRule(asked).into(),
         });
     }
-    if rule == SplitBy::Folder && spec.shares != Shares::default() {
+    if rule == SplitBy::Folder && spec.shares != SplitFractions::default() {
         return Err(SpecError::FolderShares.into());
     }
     Ok(recipe.resolved(rule, folders))

@@ -22,7 +22,7 @@ use crate::plan::split::{self, SmallClass};
 use crate::plan::{Plan, RowBytes, Tails};
 use crate::run::RunOptions;
 use crate::source::{Listing, Notice, Source};
-use crate::spec::{Shares, Split, SplitBy};
+use crate::spec::{Split, SplitBy, SplitFractions};
 
 /// The inputs of a run.
 pub(crate) struct Inputs {
@@ -30,7 +30,7 @@ pub(crate) struct Inputs {
     pub(crate) listing: Listing,
     /// With every choice made.
     pub(crate) recipe: Recipe,
-    /// Classes that are too small for exact shares.
+    /// Classes that are too small for exact fractions.
     small_classes: Vec<SmallClass>,
     /// Of every record's file, where the split is decided by content.
     hashes: Vec<Sha256>,
@@ -161,8 +161,8 @@ impl Inputs {
     }
 }
 
-/// Names the first few of the classes that are too small for exact shares.
-fn notice_of(small: &[SmallClass], shares: &Shares) -> Option<Notice> {
+/// Names the first few of the classes that are too small for exact fractions.
+fn notice_of(small: &[SmallClass], shares: &SplitFractions) -> Option<Notice> {
     const NAMED: usize = 5;
     let order = shares.filling().collect();
     let first = small.first()?;

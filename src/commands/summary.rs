@@ -33,7 +33,7 @@ pub struct Summary {
     pub rejects_by_reason: BTreeMap<Cow<'static, str>, usize>,
     /// How many classes the dataset has.
     pub classes: usize,
-    /// The classes of the new images that are too small for exact shares.
+    /// The classes of the new images that are too small for exact fractions.
     pub small_classes: Vec<SmallClass>,
     /// What each split holds now.
     pub splits: BTreeMap<Split, SplitSummary>,

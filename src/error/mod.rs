@@ -1,6 +1,5 @@
-//! The two kinds of failure: [`Error`] (the run stopped, what is committed is whole) and
-//! [`RecordError`] (one input can't become a row); and what is wrong with a file to be repacked,
-//! [`RepackError`].
+//! The two kinds of failure: [`Error`] (the run stopped; the dataset is as it was last committed) and
+//! [`RecordError`] (one input can't become a row). Also [`RepackError`], the reason a file can't be repacked.
 
 mod record;
 mod repack;
@@ -16,61 +15,61 @@ pub use inlaid_format::Error as FormatError;
 pub use record::RecordError;
 pub use repack::RepackError;
 
-/// The run stopped; the dataset is as it was last committed.
+/// Failure that stopped a run; the dataset is as it was last committed.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file can't be read or written, or is not what it should be.
+    /// Failure to read or write a file, or a file that is not what it should be.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// A setting is wrong.
+    /// A wrong setting.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// A source is not a folder.
+    /// A source that is not a folder.
     #[error("source `{}` is not a folder", .0.display())]
     SourceNotFolder(PathBuf),
-    /// No source was given.
+    /// No source.
     #[error("no source folder is given")]
     NoSource,
-    /// The sources hold no image at all.
+    /// Sources without any images.
     #[error("no images in {}{}", quoted(.sources), unnamed(*.no_extension))]
     NoImages {
-        /// The sources.
+        /// Sources of the run.
         sources: Vec<PathBuf>,
-        /// How many files without an extension were passed over.
+        /// Number of ignored files without an extension.
         no_extension: usize,
     },
-    /// Every input was rejected.
-    #[error("none of the {inputs} inputs can be used; the first one is `{path}`: {detail}")]
+    /// Rejection of every input.
+    #[error("none of the {inputs} inputs can be used; the first is `{path}`: {detail}")]
     NothingUsable {
-        /// How many inputs there are.
+        /// Number of inputs.
         inputs: usize,
-        /// The key of the first of them.
+        /// Key of the first rejected input.
         path: String,
-        /// Why that one can't be used.
+        /// Reason that it can't be used.
         detail: String,
     },
-    /// One source has class folders, another split folders.
+    /// Sources whose top folders have different meanings.
     #[error("`{}` holds {}, but `{}` holds {}", first.display(), first_folders.described(), other.display(), other_folders.described())]
     MixedSources {
-        /// The first source.
+        /// First source.
         first: PathBuf,
-        /// What its top folders are.
+        /// Meaning of its top folders.
         first_folders: Folders,
-        /// The source that differs.
+        /// Source that differs from it.
         other: PathBuf,
-        /// What its top folders are.
+        /// Meaning of that source's top folders.
         other_folders: Folders,
     },
-    /// `--split-by folder` without split folders.
+    /// A split by folders (`--split-by folder`) of a source without split folders.
     #[error("`{}` has no split folders to split by", .0.display())]
     NoSplitFolders(PathBuf),
-    /// A folder that should name a split doesn't.
+    /// A folder that should be named after a split, but isn't.
     #[error("folder `{folder}` in `{}` is not named after a split", source_folder.display())]
     NotASplitFolder {
-        /// The folder's name.
+        /// Name of the folder.
         folder: String,
-        /// The source it lies in.
+        /// Source that contains it.
         source_folder: PathBuf,
     },
     /// Classes can't give every split its exact share, and the run was told to stop at that.
@@ -93,126 +92,126 @@ pub enum Error {
         /// How many images give each its share, whatever the other shares are.
         enough: usize,
     },
-    /// The output folder holds something else.
-    #[error("output folder `{}` is not empty and not an inlaid dataset", .0.display())]
+    /// An output folder with something other than a dataset in it.
+    #[error("output folder `{}` is neither empty nor an inlaid dataset", .0.display())]
     OutputNotEmpty(PathBuf),
-    /// The output folder holds something, be it a dataset.
+    /// An output folder with anything in it.
     #[error("output folder `{}` is not empty", .0.display())]
     OutputTaken(PathBuf),
-    /// The output folder can't be replaced by a whole one.
-    #[error("output folder `{}` is where a file system is mounted", .0.display())]
+    /// An output folder that can't be replaced atomically.
+    #[error("output folder `{}` is a mount point", .0.display())]
     MountPoint(PathBuf),
-    /// The output is a dataset already.
+    /// An output folder with a dataset in it.
     #[error("output folder `{}` already holds a dataset", .0.display())]
     OutputExists(PathBuf),
-    /// The output is a dataset with files of somebody else among its shards.
+    /// A file of another program where shards will be written.
     #[error("`{}` is in the way and was not written by inlaid", .0.display())]
     ForeignFile(PathBuf),
-    /// The output folder is, holds or lies in a source.
-    #[error("output folder `{}` and source `{}` lie in one another", output.display(), source_folder.display())]
+    /// An output folder that is a source, contains one, or is inside one.
+    #[error("output folder `{}` overlaps source `{}`", output.display(), source_folder.display())]
     OutputInSource {
-        /// The output folder.
+        /// Output folder.
         output: PathBuf,
-        /// The source folder.
+        /// Source folder.
         source_folder: PathBuf,
     },
-    /// The output folder would be taken for part of another dataset.
-    #[error("output folder `{}` lies in the dataset `{}`", output.display(), dataset.display())]
+    /// An output folder inside another dataset, which readers would take for a part of it.
+    #[error("output folder `{}` is inside the dataset `{}`", output.display(), dataset.display())]
     OutputInDataset {
-        /// The output folder.
+        /// Output folder.
         output: PathBuf,
-        /// The folder of the dataset.
+        /// Folder of the other dataset.
         dataset: PathBuf,
     },
-    /// Another process is writing.
+    /// A dataset or folder that another process is writing.
     #[error("`{}` is being written by {holder}", path.display())]
     Locked {
-        /// The dataset, or the folder of repacked files.
+        /// Folder of the dataset or of the repacked files.
         path: PathBuf,
-        /// `process N on host H`, as it wrote into the lock file.
+        /// Process that holds the lock, as recorded in the lock file: `process N on host H`.
         holder: String,
     },
-    /// An input is unusable and the run was told to stop at that.
+    /// An unusable input with [`OnError::Stop`](crate::OnError::Stop).
     #[error("`{path}` can't be used: {detail}")]
     Rejected {
-        /// What stands for its key.
+        /// Key of the input, or its path where it has no key.
         path: String,
-        /// Why.
+        /// Reason that it can't be used.
         detail: String,
     },
-    /// More inputs are unusable than allowed.
+    /// More unusable inputs than allowed.
     #[error(
-        "{rejects} of {inputs} inputs can't be used, more than {limit} allowed; the last one is `{path}`: {detail}"
+        "{rejects} of {inputs} inputs can't be used, more than the {limit} allowed; the last is `{path}`: {detail}"
     )]
     TooManyRejects {
-        /// How many so far.
+        /// Number of rejected inputs so far.
         rejects: usize,
-        /// How many inputs there are.
+        /// Number of inputs.
         inputs: usize,
-        /// How many were allowed.
+        /// Most rejected inputs that are allowed.
         limit: usize,
-        /// What stands for the key of the last of them.
+        /// Key of the last rejected input, or its path where it has no key.
         path: String,
-        /// Why that one can't be used.
+        /// Reason that it can't be used.
         detail: String,
     },
     /// More threads than [`RunOptions::MAX_THREADS`](crate::RunOptions::MAX_THREADS).
-    #[error("{threads} threads are too many, the most is {most}")]
+    #[error("{threads} threads are too many, the limit is {most}")]
     TooManyThreads {
-        /// How many were asked for.
+        /// Number of threads that were asked for.
         threads: usize,
-        /// The most there may be.
+        /// Most threads that are allowed.
         most: usize,
     },
-    /// The worker threads could not be started.
+    /// Failure to start the worker threads.
     #[error("can't start {threads} threads")]
     Threads {
-        /// How many were asked for.
+        /// Number of threads that were asked for.
         threads: usize,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
-    /// The run was interrupted.
+    /// An interrupted run that can be resumed.
     #[error("interrupted")]
     Interrupted,
-    /// The run was interrupted, and leaves nothing.
-    #[error("interrupted, nothing is written")]
+    /// An interrupted run that left nothing behind.
+    #[error("interrupted, nothing was written")]
     Abandoned,
-    /// A file that others wrote can't be repacked.
+    /// A file of another tool that can't be repacked.
     #[error("can't repack `{}`", path.display())]
     Repack {
-        /// The file or folder.
+        /// File or folder.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: RepackError,
     },
-    /// A source's folders mean something else than those of the dataset.
-    #[error("`{}` holds {}, but the dataset was made of {}", source_folder.display(), found_folders.described(), folders.described())]
+    /// A source whose top folders have another meaning than in the original conversion.
+    #[error("`{}` holds {}, but the dataset was made from {}", source_folder.display(), found_folders.described(), folders.described())]
     OtherFolders {
-        /// The source.
+        /// Source folder.
         source_folder: PathBuf,
-        /// What its top folders are.
+        /// Meaning of its top folders.
         found_folders: Folders,
-        /// What they were when the dataset was made.
+        /// Meaning of top folders in the original conversion.
         folders: Folders,
     },
-    /// An input has the key of a row, but not its content, and the run was told to stop at that.
-    #[error("`{path}` has another content than the row that was made from it")]
+    /// An input that has changed since its row was written, with [`OnChanged::Stop`](crate::OnChanged::Stop).
+    #[error("`{path}` has changed since its row was written")]
     ContentChanged {
-        /// The key.
+        /// Key of the input.
         path: String,
     },
-    /// The dataset holds part of a conversion that this one does not continue.
-    #[error("output folder `{}` holds a conversion that was interrupted, with other settings, sources or files", .0.display())]
+    /// An interrupted conversion in the output folder that this one can't resume.
+    #[error("output folder `{}` holds an interrupted conversion with other settings, sources or files", .0.display())]
     OtherConversion(PathBuf),
-    /// A reader saw two versions of a dataset.
-    #[error("`{}` was changed while it was read", .0.display())]
+    /// A dataset that changed from one snapshot to another during a read.
+    #[error("`{}` changed while it was being read", .0.display())]
     ChangedMeanwhile(PathBuf),
-    /// A run on the dataset was interrupted.
-    #[error("`{}` holds a run that was interrupted", .0.display())]
+    /// A dataset with an interrupted run.
+    #[error("`{}` holds an interrupted run", .0.display())]
     Unfinished(PathBuf),
-    /// There is no version to go back to.
-    #[error("`{}` has no earlier version to go back to", .0.display())]
+    /// A dataset without a snapshot to roll back to.
+    #[error("`{}` has no earlier snapshot to roll back to", .0.display())]
     NoHistory(PathBuf),
 }
 
@@ -221,17 +220,17 @@ impl Error {
         FormatError::damaged(path, reason).into()
     }
 
-    /// For `map_err`: a file that can't be repacked.
+    /// For `map_err`: adds the path to the reason that a file can't be repacked.
     pub(crate) fn repack(path: &Path) -> impl FnOnce(RepackError) -> Error {
         move |source| Error::Repack { path: path.to_owned(), source }
     }
 
-    /// For `map_err`: names the action and the path of an I/O error.
+    /// For `map_err`: adds the action and the path to an I/O error.
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
         move |error| FormatError::io(action, path)(error).into()
     }
 
-    /// As [`FormatError::or_disk_full`].
+    /// Like [`FormatError::or_disk_full`].
     pub(crate) fn or_disk_full(self, needed: u64) -> Error {
         match self {
             Error::Format(error) => error.or_disk_full(needed).into(),

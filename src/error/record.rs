@@ -1,4 +1,4 @@
-//! Why an input can't become a row.
+//! The reasons an input can't become a row.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,104 +7,104 @@ use thiserror::Error as ThisError;
 
 use inlaid_format::Stage;
 
-/// One input can't become a row.
+/// Reason that one input can't become a row.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// The name is not UTF-8, so it can't be a key.
-    #[error("its name is not UTF-8")]
+    /// A name that is not UTF-8, so it can't be a key.
+    #[error("the file name is not UTF-8")]
     NameNotUtf8,
-    /// A pipe, socket, device or folder with an image's name.
-    #[error("it is not a regular file")]
+    /// A pipe, socket, device or folder named like an image.
+    #[error("not a regular file")]
     NotAFile,
-    /// A symbolic link that leads nowhere.
-    #[error("the symbolic link leads nowhere")]
+    /// A symbolic link to nothing.
+    #[error("the symbolic link is broken")]
     BrokenLink,
-    /// A symbolic link that leads back to a folder above it.
-    #[error("the symbolic link leads back to a folder above it")]
+    /// A symbolic link to a folder above it.
+    #[error("the symbolic link points to a folder above it")]
     LinkLoop,
-    /// An earlier source has a file of the same key.
-    #[error("key is already taken by the file in `{}`", .0.display())]
+    /// A key that a file of an earlier source already has.
+    #[error("the key is already taken by the file in `{}`", .0.display())]
     DuplicateKey(PathBuf),
-    /// A file beside class folders.
-    #[error("it lies beside class folders, so it has no class")]
+    /// A file next to class folders.
+    #[error("the file is next to class folders, so it has no class")]
     NoClass,
-    /// A file beside split folders.
-    #[error("it lies beside split folders, so it has no split")]
+    /// A file next to split folders.
+    #[error("the file is next to split folders, so it has no split")]
     NoSplit,
-    /// The operating system refused to read it.
+    /// A file that the operating system could not read.
     #[error("can't be read: {0}")]
     Unreadable(io::Error),
-    /// The file has no bytes.
+    /// A file of 0 bytes.
     #[error("the file is empty")]
     Empty,
-    /// The file is longer than allowed.
-    #[error("the file has {bytes} bytes, more than {limit} allowed")]
+    /// A file longer than allowed.
+    #[error("the file has {bytes} bytes, more than the {limit} allowed")]
     FileTooLarge {
-        /// Its length.
+        /// Length of the file, in bytes.
         bytes: u64,
-        /// The limit.
+        /// Greatest length allowed, in bytes.
         limit: u64,
     },
-    /// Neither content nor name is an image's.
-    #[error("the content is no known image format")]
+    /// Content in no known image format.
+    #[error("the content is not a known image format")]
     UnknownFormat,
     /// An image format that can't be decoded.
     #[error("{0} images can't be decoded")]
     UnsupportedFormat(&'static str),
-    /// An image of a known format that is coded in a way which can't be decoded.
+    /// An image that uses a feature of its format that can't be decoded.
     #[error("{0}")]
     UnsupportedVariant(String),
     /// An image with a height or width of 0.
     #[error("the image is {width} pixels wide and {height} high")]
     NoPixels {
-        /// In pixels.
+        /// Width in pixels.
         width: u32,
-        /// In pixels.
+        /// Height in pixels.
         height: u32,
     },
-    /// The image is larger than allowed.
-    #[error("the image is {width} pixels wide and {height} high, more than {limit} pixels allowed")]
+    /// An image with more pixels than allowed.
+    #[error("the image is {width} pixels wide and {height} high, more than the {limit} pixels allowed")]
     TooManyPixels {
-        /// In pixels.
+        /// Width in pixels.
         width: u32,
-        /// In pixels.
+        /// Height in pixels.
         height: u32,
-        /// The limit on width times height.
+        /// Most pixels allowed, width times height.
         limit: u64,
     },
-    /// The image is longer or wider than allowed.
-    #[error("the image is {width} pixels wide and {height} high, more than {limit} allowed")]
+    /// An image wider or higher than allowed.
+    #[error("the image is {width} pixels wide and {height} high, more than the {limit} allowed on a side")]
     SideTooLong {
-        /// In pixels.
+        /// Width in pixels.
         width: u32,
-        /// In pixels.
+        /// Height in pixels.
         height: u32,
-        /// The limit on each.
+        /// Longest side allowed, in pixels.
         limit: u32,
     },
-    /// The file ends before the image does.
+    /// A file that ends before its image does.
     #[error("the file ends before the image does")]
     Truncated,
-    /// The codec refused it.
+    /// An image that the codec refused.
     #[error("{0}")]
     Malformed(String),
-    /// The codec panicked.
+    /// A panic in the codec.
     #[error("the codec failed: {0}")]
     CodecPanic(String),
-    /// The resizer refused it.
+    /// An image that the resizer refused.
     #[error("can't be resized: {0}")]
     Resize(String),
-    /// The dataset has a row of this key that was made from other bytes.
-    #[error("the dataset's row of this key was made from another content")]
+    /// A file that has changed since its row was written.
+    #[error("the file has changed since its row was written")]
     ContentChanged,
-    /// The file changed between two looks at it.
-    #[error("the file changed while it was read")]
+    /// A file that changed during the run.
+    #[error("the file changed while it was being read")]
     Changed,
 }
 
 impl RecordError {
-    /// The step that failed.
+    /// Step that failed.
     pub fn stage(&self) -> Stage {
         use RecordError::*;
         match self {
@@ -116,7 +116,7 @@ impl RecordError {
         }
     }
 
-    /// A word for this kind of failure, the same in every release: what summaries count by.
+    /// Word for this kind of failure, stable across releases; summaries count by it.
     pub fn code(&self) -> &'static str {
         use RecordError::*;
         match self {

@@ -1,4 +1,4 @@
-//! Why a file that others wrote can't be repacked.
+//! The reasons a file of another tool can't be repacked.
 
 use std::path::PathBuf;
 
@@ -8,127 +8,127 @@ use thiserror::Error as ThisError;
 use super::SpecError;
 use crate::spec::Shape;
 
-/// A file can't be repacked.
+/// Reason that a file can't be repacked.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum RepackError {
     /// A folder without files to repack.
     #[error("it holds no Parquet or Arrow files")]
     NoFiles,
-    /// A name that can't be that of a file below the output folder.
+    /// A name that is not UTF-8, so no output file can be named after it.
     #[error("its name is not UTF-8")]
     NameNotUtf8,
-    /// Two files that would become one.
-    #[error("its rows would go to the same file as those of `{}`", .0.display())]
+    /// Two files with the same output file.
+    #[error("it would be written to the same file as `{}`", .0.display())]
     SameName(PathBuf),
-    /// A file of another format.
+    /// A file in another format.
     #[error("it is neither a Parquet nor an Arrow file")]
     UnknownFormat,
-    /// A file that its format's reader does not understand.
+    /// A file that the reader of its format can't parse.
     #[error("it is damaged: {0}")]
     Damaged(String),
-    /// A file in a compression that inlaid does not read.
-    #[error("it is compressed with {0}")]
+    /// A file with a compression that inlaid can't read.
+    #[error("it is compressed with {0}, which inlaid can't read")]
     Codec(String),
-    /// No column may hold tensors.
+    /// A file without a column that could hold tensors.
     #[error("it has no column of tensors, only {}", quoted(.0))]
     NoTensors(Vec<String>),
-    /// More than one column may hold tensors.
-    #[error("each of its columns {} may be the one of tensors", quoted(.0))]
+    /// A file with several columns that could hold tensors.
+    #[error("any of its columns {} could be the tensor column", quoted(.0))]
     SeveralColumns(Vec<String>),
-    /// Columns of the same name as the one of tensors.
-    #[error("it has several columns `{0}`")]
+    /// Several columns with the name of the tensor column.
+    #[error("it has several columns named `{0}`")]
     SameColumns(String),
-    /// Tensors whose dimensions are stored in another order than they are meant to be seen in.
-    #[error("the dimensions of column `{0}` are permuted")]
+    /// Tensors whose dimensions are stored in another order than their logical one.
+    #[error("column `{0}` has permuted dimensions")]
     Permuted(String),
-    /// There is no column of the name that was asked for.
+    /// A requested column that the file does not have.
     #[error("it has no column `{column}`, only {}", quoted(.columns))]
     NoColumn {
-        /// The name that was asked for.
+        /// Requested name.
         column: String,
-        /// The names of all columns.
+        /// Names of all columns.
         columns: Vec<String>,
     },
-    /// The column that was asked for holds something else.
+    /// A requested column that does not hold tensors.
     #[error("column `{column}` of type {found} holds no tensors")]
     NotTensors {
-        /// Its name.
+        /// Name of the column.
         column: String,
-        /// Its type.
+        /// Type of the column.
         found: DataType,
     },
-    /// No row to see the length of the lists in.
-    #[error("column `{0}` holds lists of no fixed length, and there is no row to see it in")]
+    /// Variable-length lists in a file without rows.
+    #[error("column `{0}` has variable-length lists and no rows to infer a length from")]
     NoRows(String),
-    /// Elements that no verbatim page holds.
+    /// Elements of a type that verbatim pages can't hold.
     #[error(
-        "column `{column}` has elements of type {found}, and only uint8, uint16, float16 and float32 can be repacked"
+        "column `{column}` has elements of type {found}, but only uint8, uint16, float16 and float32 can be repacked"
     )]
     Element {
-        /// Its name.
+        /// Name of the column.
         column: String,
-        /// The type as NumPy names it.
+        /// Type of the elements, as NumPy names it.
         found: &'static str,
     },
     /// A first row without elements.
-    #[error("the first row of column `{0}` is empty, and a tensor has an element at least")]
+    #[error("the first row of column `{0}` is empty, but a tensor has at least one element")]
     EmptyTensor(String),
-    /// A shape of another number of elements.
-    #[error("tensors of shape {shape} have {} elements, those of column `{column}` have {elements}", .shape.elements())]
+    /// A shape that does not match the number of elements.
+    #[error("shape {shape} has {} elements, but the tensors of column `{column}` have {elements}", .shape.elements())]
     Shape {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// The shape that was asked for, or is told by the file.
+        /// Shape that was requested or that the file states.
         shape: Shape,
-        /// How many elements a tensor has.
+        /// Number of elements in a tensor.
         elements: usize,
     },
-    /// Tensors of no or too many elements.
+    /// Tensors with no elements or too many.
     #[error("column `{column}`: {source}")]
     Size {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// What is wrong.
+        /// Cause.
         source: SpecError,
     },
-    /// The tensors of another file are others.
-    #[error("its tensors are others than those of `{}`", .0.display())]
+    /// Tensors of another shape, type or column name than in another file.
+    #[error("its tensors differ from those of `{}`", .0.display())]
     OtherTensors(PathBuf),
-    /// A column that the Parquet writer does not know.
+    /// A column of a type that the Parquet writer does not support.
     #[error("column `{column}` of type {found} can't be written to Parquet")]
     Unwritable {
-        /// Its name.
+        /// Name of the column.
         column: String,
-        /// Its type.
+        /// Type of the column.
         found: DataType,
     },
     /// A row without a tensor.
     #[error("row {row} of column `{column}` is null")]
     NullTensor {
-        /// From 0.
+        /// Row, from 0.
         row: usize,
-        /// The column.
+        /// Name of the column.
         column: String,
     },
-    /// A tensor that lacks an element.
+    /// A tensor with a null element.
     #[error("an element in row {row} of column `{column}` is null")]
     NullElement {
-        /// From 0.
+        /// Row, from 0.
         row: usize,
-        /// The column.
+        /// Name of the column.
         column: String,
     },
-    /// A tensor of another length.
-    #[error("row {row} of column `{column}` has a list of {found} elements, the first row one of {expected}")]
+    /// A tensor with another number of elements than the first.
+    #[error("row {row} of column `{column}` has length {found}, but the first row has length {expected}")]
     Ragged {
-        /// From 0.
+        /// Row, from 0.
         row: usize,
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// How many elements the list has.
+        /// Number of elements in the row.
         found: usize,
-        /// How many it should have.
+        /// Number of elements in the first row.
         expected: usize,
     },
 }

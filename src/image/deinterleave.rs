@@ -1,6 +1,6 @@
-//! Brings elements that lie side by side, pixel by pixel, into one plane for each channel.
+//! Separates interleaved elements into one plane per channel.
 
-/// Writes interleaved elements of `size` bytes into as many planes, one after the other, as there are channels.
+/// Writes interleaved elements of `size` bytes each into `channels` consecutive planes.
 pub(crate) fn split(interleaved: &[u8], size: usize, channels: usize, planes: &mut [u8]) {
     match (channels, size) {
         (3, 1) => split_elements::<3, 1>(interleaved, planes),
@@ -13,7 +13,7 @@ pub(crate) fn split(interleaved: &[u8], size: usize, channels: usize, planes: &m
     }
 }
 
-/// Of `C` channels, and elements of `N` bytes.
+/// Splits `C` channels with elements of `N` bytes.
 fn split_elements<const C: usize, const N: usize>(interleaved: &[u8], planes: &mut [u8]) {
     let len = planes.len() / C;
     let mut rest = planes;
@@ -28,7 +28,7 @@ fn split_elements<const C: usize, const N: usize>(interleaved: &[u8], planes: &m
     }
 }
 
-/// Splits what fills registers; returns how many bytes of each plane are written.
+/// Splits as many elements as fill whole registers; returns the number of bytes written to each plane.
 #[cfg(target_arch = "x86_64")]
 fn split_registers<const C: usize, const N: usize>(interleaved: &[u8], planes: &mut [&mut [u8]; C]) -> usize {
     use pulp::x86::V3;
@@ -37,8 +37,8 @@ fn split_registers<const C: usize, const N: usize>(interleaved: &[u8], planes: &
     let Some(simd) = V3::try_new() else { return 0 };
     let (registers, _) = interleaved.as_chunks::<REGISTER>();
     let (groups, _) = registers.as_chunks::<C>();
-    // A register of a plane has bytes of all registers of a group; for each of those, which ones. The highest bit
-    // makes zeros, where another register has the bytes.
+    // A register of a plane takes bytes from every register of a group: the order says which ones from each. The
+    // highest bit makes a zero, for bytes that come from another register.
     let orders: [[_; C]; C] = std::array::from_fn(|channel| {
         std::array::from_fn(|register| {
             let order: [u8; REGISTER] = std::array::from_fn(|byte| {
@@ -77,7 +77,7 @@ mod tests {
     fn every_element_gets_to_its_place() {
         for channels in [1, 3, 4] {
             for size in [1, 2, 4] {
-                // None, some that fill registers, and a rest.
+                // No pixels, full registers, and full registers with a rest.
                 for pixels in [0, 1, 5, 16, 17, 100] {
                     let interleaved: Vec<u8> = (0..pixels * channels * size).map(|n| (n * 7 % 251) as u8).collect();
                     let mut planes = vec![0xAA; interleaved.len()];

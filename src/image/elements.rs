@@ -1,15 +1,15 @@
-//! Makes the elements of a tensor: from the resized image to the bytes in the slot.
+//! Computes the elements of a tensor: from the decoded image to the bytes in the slot.
 //!
-//! Bytes of u8 with the channels side by side are resized in place. All others are resized to floats
-//! that nobody has rounded, and computed from those:
+//! u8 elements with interleaved channels are resized directly into the slot. All others are computed from floats that
+//! were resized without rounding:
 //!
-//! - u16: `round(65535 v)`, `v` being 0 for black and 1 for white, clamped to 0..=65535;
-//! - f32: `v` on the wanted scale (`v`, `2 v - 1` or `255 v`), less the mean, divided by the standard
-//!   deviation, each step in 32 bits as torchvision's `ToTensor` and `Normalize` do it. Nothing is
-//!   clamped: bicubic and lanczos3 may overshoot, as they do in `tf.image.resize`;
-//! - f16: that, rounded to the nearest (ties to even).
+//! - u16: `round(65535 v)`, where `v` is 0 for black and 1 for white, clamped to 0..=65535;
+//! - f32: `v` on the chosen scale (`v`, `2 v - 1` or `255 v`), minus the mean, divided by the standard deviation, each
+//!   step in 32 bits as in torchvision's `ToTensor` and `Normalize`. Nothing is clamped: bicubic and lanczos3 may
+//!   overshoot, as they do in `tf.image.resize`;
+//! - f16: the same, rounded to the nearest (ties to even).
 //!
-//! Alpha is on the scale of the colours, but neither mean nor standard deviation change it.
+//! Alpha is on the scale of the colors, but is not normalized by mean and standard deviation.
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -21,10 +21,10 @@ use crate::image::resize::{Method, Resizer};
 use crate::image::simd::widened;
 use crate::spec::{Channels, Dtype, IMAGENET_MEAN, IMAGENET_STD, Layout, Scale, Spec, SpecError};
 
-/// Elements that are made at a time: a multiple of every number of channels and of the lanes of vector instructions.
+/// Elements computed at a time: a multiple of every number of channels and of the lanes of vector instructions.
 const BLOCK: usize = 24;
 
-/// How the elements of a tensor are made.
+/// Rule for computing the elements of a tensor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Elements {
     dtype: Dtype,
@@ -32,28 +32,29 @@ pub(crate) struct Elements {
     channels: usize,
     elements: usize,
     scale: Scale,
-    /// Mean and standard deviation of elements in a row, the channels side by side.
+    /// Mean and standard deviation for each element of a block, channels interleaved.
     normalize: Option<([f32; BLOCK], [f32; BLOCK])>,
 }
 
-/// Makes one tensor after the other with buffers that are used again.
+/// Converter of decoded images to tensors, with buffers that are reused.
 #[derive(Debug)]
 pub(crate) struct Filler {
     elements: Elements,
     resizer: Resizer,
     values: Vec<f32>,
-    /// The channels side by side.
+    /// Elements with interleaved channels, before they become planes.
     interleaved: Vec<u8>,
 }
 
 impl Elements {
+    /// The rule of a spec.
+    ///
     /// # Errors
-    /// If integers are to be scaled or normalized, gray by numbers of three channels, or another scale than that of
-    /// ImageNet's numbers by those.
+    /// If integers are scaled or normalized, if gray has numbers for three channels, if ImageNet's numbers are used
+    /// with another scale than theirs, or if black or white overflow the element type.
     pub(crate) fn new(spec: &Spec) -> Result<Elements, SpecError> {
         let (mean, std) = (spec.mean.as_ref().map(|mean| mean.numbers()), spec.std.as_ref().map(|std| std.numbers()));
-        let settings =
-            [("scale", spec.scale.is_some()), ("mean", mean.is_some()), ("standard deviation", std.is_some())];
+        let settings = [("--scale", spec.scale.is_some()), ("--mean", mean.is_some()), ("--std", std.is_some())];
         if let Some((what, _)) = settings.into_iter().find(|(_, is_set)| *is_set && !spec.dtype.is_float()) {
             return Err(SpecError::FloatsOnly { what, dtype: spec.dtype });
         }
@@ -80,13 +81,10 @@ impl Elements {
             scale: spec.scale.unwrap_or_default(),
             normalize: (mean.is_some() || std.is_some()).then(|| (row(mean, 0.0), row(std, 1.0))),
         };
-        match elements.holds_black_and_white() {
-            true => Ok(elements),
-            false => Err(SpecError::Overflow(spec.dtype)),
-        }
+        if elements.holds_black_and_white() { Ok(elements) } else { Err(SpecError::Overflow(spec.dtype)) }
     }
 
-    /// Bytes of one tensor.
+    /// Size of one tensor in bytes.
     pub(crate) fn tensor_bytes(&self) -> usize {
         self.elements * self.dtype.bytes()
     }
@@ -100,11 +98,11 @@ impl Elements {
         [0.0, 1.0].into_iter().all(|level| self.scaled(&[level; BLOCK], 1.0).iter().all(|value| value.abs() <= most))
     }
 
-    /// Resized samples, of which `white` is the greatest, as the values of floating point elements.
+    /// Converts resized samples, where `white` is the value of white, to floating point elements.
     #[inline(always)]
     fn scaled(&self, samples: &[f32; BLOCK], white: f32) -> [f32; BLOCK] {
         let mut values = *samples;
-        // Dividing by 127.5 is dividing by 255 and doubling: both are exact but for one rounding.
+        // Dividing by 127.5 equals dividing by 255 and doubling, since doubling is exact.
         let half = white / 2.0;
         match self.scale {
             Scale::Unit if white == 1.0 => {}
@@ -135,10 +133,10 @@ impl Elements {
         values
     }
 
-    /// Makes elements of resized samples, of which `white` is the greatest, the channels side by side.
+    /// Computes elements from resized samples with interleaved channels, where `white` is the value of white.
     fn make(&self, samples: &[f32], white: f32, elements: &mut [u8]) {
         match self.dtype {
-            Dtype::U8 => unreachable!("bytes are not made of floats"),
+            Dtype::U8 => unreachable!("bytes are not computed from floats"),
             Dtype::U16 => make_blocks(
                 samples,
                 elements,
@@ -172,15 +170,15 @@ impl Elements {
 }
 
 impl Filler {
-    /// For the tensors of a spec.
+    /// A filler for the tensors of a spec.
     pub(crate) fn new(spec: &Spec, elements: Elements, method: Method) -> Filler {
-        Filler { elements, resizer: Resizer::of(spec, method), values: Vec::new(), interleaved: Vec::new() }
+        Filler { elements, resizer: Resizer::new(spec, method), values: Vec::new(), interleaved: Vec::new() }
     }
 
-    /// Makes the tensor of an image: writes every byte of `slot`, which has the length of a tensor.
+    /// Writes the tensor of an image to every byte of `slot`, which has the length of a tensor.
     ///
     /// # Errors
-    /// If the image can't be scaled; `slot` then holds anything.
+    /// If the image can't be resized; the content of `slot` is then unspecified.
     pub(crate) fn fill(&mut self, pixels: &Pixels<'_>, slot: &mut [u8]) -> Result<(), RecordError> {
         if self.elements.layout == Layout::Hwc {
             return self.fill_interleaved(pixels, slot);
@@ -204,7 +202,7 @@ impl Filler {
     }
 }
 
-/// Makes elements of `N` bytes, a block after the other.
+/// Computes elements of `N` bytes, block by block.
 fn make_blocks<const N: usize>(samples: &[f32], elements: &mut [u8], make: impl Fn(&[f32; BLOCK]) -> [[u8; N]; BLOCK]) {
     let (blocks, rest) = samples.as_chunks::<BLOCK>();
     let (made, made_rest) = elements.as_chunks_mut::<N>().0.as_chunks_mut::<BLOCK>();
@@ -221,7 +219,7 @@ fn make_blocks<const N: usize>(samples: &[f32], elements: &mut [u8], make: impl 
     made_rest.copy_from_slice(&make(&last)[..rest.len()]);
 }
 
-// Loops, since closures given to methods of arrays and iterators are not always compiled for wide registers with them.
+// Plain loops: closures passed to methods of arrays and iterators are not always compiled for wide registers.
 
 #[inline(always)]
 fn each(values: &mut [f32; BLOCK], value: impl Fn(usize, f32) -> f32) {
@@ -239,15 +237,15 @@ fn to_bytes<T: Copy, const N: usize>(values: &[T; BLOCK], bytes: impl Fn(T) -> [
     all
 }
 
-/// The nearest whole number, halves upwards, clamped. A conversion by `as` would be made one by one.
+/// Rounds to the nearest whole number, halves up, and clamps. `as` alone would convert one element at a time.
 #[inline(always)]
 fn to_u16(value: f32) -> u16 {
-    // From 2^23 to 2^24 floats are the whole numbers, counted by their lowest bits.
+    // From 2^23 to 2^24 floats are exactly the whole numbers, with the value in their lowest bits.
     const WHOLE: f32 = 8_388_608.0;
     ((value + 0.5).clamp(0.0, 65_535.0).floor() + WHOLE).to_bits() as u16
 }
 
-/// The greatest sample.
+/// Value of white.
 fn white(samples: Samples<'_>) -> f32 {
     match samples {
         Samples::U8(_) => 255.0,
@@ -260,7 +258,7 @@ fn white(samples: Samples<'_>) -> f32 {
 mod tests {
     use super::*;
 
-    /// The tensor of an image of 1x2 pixels of these bytes, resized to its own size.
+    /// The tensor of a 1x2 image with these samples, resized to its own size.
     fn tensor(samples: &[u8], edit: impl FnOnce(&mut Spec)) -> Vec<u8> {
         let mut spec = Spec::new("1x2".parse().unwrap());
         edit(&mut spec);
@@ -322,7 +320,7 @@ mod tests {
             edit(&mut spec);
             Elements::new(&spec).unwrap_err().to_string()
         };
-        assert_eq!(refused(|spec| spec.scale = Some(Scale::Unit)), "elements of type `u8` have no scale");
+        assert_eq!(refused(|spec| spec.scale = Some(Scale::Unit)), "`--scale` has no effect with `--dtype u8`");
         let gray = |spec: &mut Spec| {
             (spec.dtype, spec.channels) = (Dtype::F32, Channels::Gray);
             spec.std = Some("imagenet".parse().unwrap());

@@ -1,4 +1,4 @@
-//! Writes resized images as JPEG and PNG files.
+//! Encodes resized images as JPEG and PNG files.
 
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, SamplingFactor};
 
@@ -7,13 +7,13 @@ use crate::spec::{
     Channels, Color, ColorProfile, CropRatio, Dtype, Encoding, Filter, Fit, Layout, Spec, SpecError, Storage,
 };
 
-/// Below this quality colours are halved.
-const FULL_COLORS: u8 = 90;
+/// Quality below which chroma is halved.
+const FULL_CHROMA: u8 = 90;
 
-/// The longest side of a JPEG that libjpeg, and so Pillow, OpenCV and torchvision, decodes (`JPEG_MAX_DIMENSION`).
+/// Longest side of a JPEG that libjpeg decodes (`JPEG_MAX_DIMENSION`), and with it Pillow, OpenCV and torchvision.
 const JPEG_SIDE: u32 = 65_500;
 
-/// Makes files of pixels.
+/// Encoder of pixels as image files.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Encoder {
     encoding: Encoding,
@@ -24,10 +24,10 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// The encoder of the resized images of a spec; none if it stores something else.
+    /// The encoder of a spec's resized images; none if the spec stores tensors or unchanged files.
     ///
     /// # Errors
-    /// If settings have no meaning for encoded images, or only for them.
+    /// If a setting has no effect on encoded images, or only on them.
     pub(crate) fn new(spec: &Spec) -> Result<Option<Encoder>, SpecError> {
         check(spec)?;
         let size = spec.size.filter(|_| spec.storage == Storage::Encoded);
@@ -40,19 +40,19 @@ impl Encoder {
         }))
     }
 
-    /// About how many bytes a file takes of so many bytes of pixels, tables included: more of drawings, less of smooth
-    /// photos.
+    /// Estimated size of the file for `pixels` bytes of pixels, in bytes, tables included. Drawings take more, smooth
+    /// photos less.
     pub(crate) fn typical_bytes(&self, pixels: usize) -> usize {
         match (self.encoding, self.quality) {
-            (Encoding::Jpeg, ..FULL_COLORS) => pixels / 16 + 1024,
-            (Encoding::Jpeg, FULL_COLORS..95) => pixels / 8 + 1024,
+            (Encoding::Jpeg, ..FULL_CHROMA) => pixels / 16 + 1024,
+            (Encoding::Jpeg, FULL_CHROMA..95) => pixels / 8 + 1024,
             (Encoding::Jpeg, 95..100) => pixels / 5 + 1024,
             (Encoding::Jpeg, _) => pixels / 3 + 1024,
             (Encoding::Png, _) => pixels / 2 + 128,
         }
     }
 
-    /// The file of an image of shape `[H, W, C]`.
+    /// Encodes an image of shape `[H, W, C]`; returns the bytes of the file.
     pub(crate) fn encode(&self, pixels: &[u8]) -> Vec<u8> {
         let mut file = Vec::with_capacity(self.typical_bytes(pixels.len()));
         match self.encoding {
@@ -64,10 +64,8 @@ impl Encoder {
 
     fn write_jpeg(&self, pixels: &[u8], file: &mut Vec<u8>) {
         let mut encoder = jpeg_encoder::Encoder::new(file, self.quality);
-        encoder.set_sampling_factor(match self.quality < FULL_COLORS {
-            true => SamplingFactor::F_2_2,
-            false => SamplingFactor::F_1_1,
-        });
+        let halved = self.quality < FULL_CHROMA;
+        encoder.set_sampling_factor(if halved { SamplingFactor::F_2_2 } else { SamplingFactor::F_1_1 });
         encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
         let color = if self.channels == Channels::Gray { ColorType::Luma } else { ColorType::Rgb };
         let side = |side: u32| u16::try_from(side).expect("sides are at most 65,535");
@@ -77,7 +75,7 @@ impl Encoder {
 
     fn write_png(&self, pixels: &[u8], file: &mut Vec<u8>) {
         let mut encoder = png::Encoder::new(file, self.width, self.height);
-        // The next step makes photos 7 % smaller, and a conversion three times as long.
+        // The next level makes photos 7 % smaller, but a conversion three times slower.
         encoder.set_compression(png::Compression::Fast);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_color(match self.channels {
@@ -90,13 +88,13 @@ impl Encoder {
     }
 }
 
-/// Finds settings that have no meaning for encoded images, or only for them.
+/// Checks that every setting has an effect on what the spec stores.
 ///
 /// # Errors
-/// If there are any.
+/// If one doesn't.
 fn check(spec: &Spec) -> Result<(), SpecError> {
     if spec.storage != Storage::Encoded {
-        let settings = [("encoding", spec.encoding.is_some()), ("quality", spec.quality.is_some())];
+        let settings = [("--encoding", spec.encoding.is_some()), ("--quality", spec.quality.is_some())];
         let set = settings.into_iter().find(|(_, is_set)| *is_set);
         return match (set, spec.size) {
             (Some((what, _)), _) => Err(SpecError::NotEncoded(what)),
@@ -105,11 +103,11 @@ fn check(spec: &Spec) -> Result<(), SpecError> {
         };
     }
     let tensors = [
-        ("type but u8", spec.dtype != Dtype::U8),
-        ("layout but hwc", spec.layout != Layout::Hwc),
-        ("scale", spec.scale.is_some()),
-        ("mean", spec.mean.is_some()),
-        ("standard deviation", spec.std.is_some()),
+        ("--dtype", spec.dtype != Dtype::U8),
+        ("--layout", spec.layout != Layout::Hwc),
+        ("--scale", spec.scale.is_some()),
+        ("--mean", spec.mean.is_some()),
+        ("--std", spec.std.is_some()),
     ];
     if let Some((what, _)) = tensors.into_iter().find(|(_, is_set)| *is_set) {
         return Err(SpecError::NoTensors(what));
@@ -123,8 +121,8 @@ fn check(spec: &Spec) -> Result<(), SpecError> {
     };
     let encoding = spec.encoding.unwrap_or_default();
     match (encoding, spec.channels, spec.quality) {
-        (Encoding::Jpeg, Channels::Rgba, _) => Err(SpecError::UnknownToEncoding { encoding, what: "alpha" }),
-        (Encoding::Png, _, Some(_)) => Err(SpecError::UnknownToEncoding { encoding, what: "quality" }),
+        (Encoding::Jpeg, Channels::Rgba, _) => Err(SpecError::UnknownToEncoding { encoding, what: "alpha channel" }),
+        (Encoding::Png, _, Some(_)) => Err(SpecError::UnknownToEncoding { encoding, what: "quality setting" }),
         (Encoding::Jpeg, ..) if size.height().max(size.width()) > JPEG_SIDE => {
             Err(SpecError::JpegSide { most: JPEG_SIDE })
         }
@@ -132,22 +130,22 @@ fn check(spec: &Spec) -> Result<(), SpecError> {
     }
 }
 
-/// The first setting that changes pixels, or how they are stored, and is not at its default.
+/// First option, not at its default, that changes pixels or how they are stored.
 fn changes(spec: &Spec) -> Option<&'static str> {
     let settings = [
-        ("encoding", spec.encoding.is_some()),
-        ("quality", spec.quality.is_some()),
-        ("channels", spec.channels != Channels::Rgb),
-        ("fit", spec.fit != Fit::Stretch),
-        ("crop ratio", spec.crop_ratio != CropRatio::default()),
-        ("only-shrink", spec.only_shrink),
-        ("pad color", spec.pad_color != Color::default()),
-        ("resize-like", spec.resize_like.is_some()),
-        ("filter", spec.filter != Filter::Bilinear),
-        ("no-antialias", !spec.antialias),
-        ("no-exif", !spec.exif),
-        ("color profile", spec.color_profile != ColorProfile::Keep),
-        ("jpeg-shrink", spec.jpeg_shrink.is_some()),
+        ("--encoding", spec.encoding.is_some()),
+        ("--quality", spec.quality.is_some()),
+        ("--channels", spec.channels != Channels::Rgb),
+        ("--fit", spec.fit != Fit::Stretch),
+        ("--crop-ratio", spec.crop_ratio != CropRatio::default()),
+        ("--only-shrink", spec.only_shrink),
+        ("--pad-color", spec.pad_color != Color::default()),
+        ("--resize-like", spec.resize_like.is_some()),
+        ("--filter", spec.filter != Filter::Bilinear),
+        ("--no-antialias", !spec.antialias),
+        ("--no-exif", !spec.exif),
+        ("--color-profile", spec.color_profile != ColorProfile::Keep),
+        ("--jpeg-shrink", spec.jpeg_shrink.is_some()),
     ];
     settings.into_iter().find(|(_, is_set)| *is_set).map(|(what, _)| what)
 }

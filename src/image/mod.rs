@@ -1,4 +1,4 @@
-//! The bytes of one file to the pixels of one row: decoded, resized, and made into elements.
+//! From the bytes of one file to the pixels of one row: decodes, resizes, and computes elements.
 
 pub(crate) mod decode;
 pub(crate) mod deinterleave;

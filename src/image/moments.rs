@@ -1,4 +1,4 @@
-//! Sums up the elements of a tensor: its mean and standard deviation, channel by channel.
+//! Computes the mean and standard deviation of a tensor's elements, per channel.
 
 use std::ops::{AddAssign, Mul};
 
@@ -8,15 +8,15 @@ use crate::dataset::moments::Moments;
 use crate::image::simd::widened;
 use crate::spec::{Dtype, Layout, Spec};
 
-/// Elements that are summed up side by side: a multiple of 1, 3 and 4 channels.
+/// Elements that are summed in parallel: a multiple of 1, 3 and 4 channels.
 const LANES: usize = 48;
 
-/// Times that the square of a byte fits into 32 bits.
+/// Number of squared bytes whose sum is sure to fit in 32 bits.
 const STEPS: usize = 1 << 16;
 
-/// Of one tensor of a dataset of this spec.
+/// Mean and standard deviation of one tensor made with this spec.
 pub(crate) fn moments_of(tensor: &[u8], spec: &Spec) -> Moments {
-    // Channels that lie side by side, and how often.
+    // Number of planes, and of interleaved channels in each.
     let (planes, channels) = match spec.layout {
         Layout::Hwc => (1, spec.channels.count()),
         Layout::Chw => (spec.channels.count(), 1),
@@ -28,7 +28,7 @@ pub(crate) fn moments_of(tensor: &[u8], spec: &Spec) -> Moments {
     moments
 }
 
-/// Adds the channels whose elements lie side by side in this part of a tensor.
+/// Appends the mean and standard deviation of the channels interleaved in `elements`.
 fn add_channels(moments: &mut Moments, elements: &[u8], dtype: Dtype, channels: usize) {
     let (sums, squares) = match dtype {
         Dtype::U8 => sums_of_bytes(elements),
@@ -46,10 +46,10 @@ fn add_channels(moments: &mut Moments, elements: &[u8], dtype: Dtype, channels: 
     }
 }
 
-/// Lane by lane, the sums of elements and of their squares.
+/// Sums of elements and of their squares, for each lane.
 type Sums<T> = ([T; LANES], [T; LANES]);
 
-/// Of bytes: whole numbers, which 32 bits hold for a while, and 64-bit floats for as many as there are.
+/// Sums bytes: up to [`STEPS`] per lane in 32-bit integers, and these partial sums in 64-bit floats.
 fn sums_of_bytes(elements: &[u8]) -> Sums<f64> {
     let (mut sums, mut squares) = ([0.0; LANES], [0.0; LANES]);
     for part in elements.chunks(STEPS * LANES) {
@@ -64,7 +64,7 @@ fn sums_of_bytes(elements: &[u8]) -> Sums<f64> {
     (sums, squares)
 }
 
-/// Of elements of `N` bytes.
+/// Sums elements of `N` bytes each.
 fn sums_of<const N: usize>(elements: &[u8], value: impl Fn([u8; N]) -> f64) -> Sums<f64> {
     widened(
         #[inline(always)]

@@ -1,4 +1,4 @@
-//! A spec whose settings go together, with everything that follows from them.
+//! A spec whose settings are compatible, with everything derived from them.
 
 use super::elements::{Elements, Filler};
 use super::encode::Encoder;
@@ -6,7 +6,8 @@ use super::resize::Method;
 use crate::format::row_layout::RowLayout;
 use crate::spec::{Encoding, Folders, JpegDecoder, Spec, SpecError, SplitBy};
 
-/// How rows are made: built once from a [`Spec`], where it comes in. What takes a recipe has no settings left to check.
+/// Instructions for making rows, built once from a [`Spec`] at the edge: functions that take a recipe have no settings
+/// left to check.
 #[derive(Clone, Debug)]
 pub struct Recipe {
     spec: Spec,
@@ -36,14 +37,14 @@ impl Further {
     }
 }
 
-/// What is made of a decoded image.
+/// Result of converting one image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Product {
     /// A tensor.
     Tensor(Elements, Method),
-    /// A file of resized pixels.
+    /// An encoded file of resized pixels.
     File(Elements, Method, Encoder),
-    /// Nothing: the file that it was decoded from is stored.
+    /// The source file, unchanged.
     Original,
 }
 
@@ -51,7 +52,7 @@ impl Recipe {
     /// The recipe of a spec.
     ///
     /// # Errors
-    /// If settings don't go together, or this program was built without what one of them needs.
+    /// If settings are incompatible, or this build lacks a feature that one of them needs.
     pub fn new(spec: &Spec) -> Result<Recipe, SpecError> {
         let encoder = Encoder::new(spec)?;
         if spec.jpeg_shrink.is_some() && spec.jpeg_decoder == JpegDecoder::Zune {
@@ -71,7 +72,7 @@ impl Recipe {
         Ok(Recipe { spec: spec.clone(), layout, product, further })
     }
 
-    /// The same recipe, with the choices made that depend on the sources, and those that a dataset has to state.
+    /// This recipe with the rules found in the sources, and with the defaults that a manifest has to state.
     pub(crate) fn resolved(mut self, split_by: SplitBy, folders: Folders) -> Recipe {
         let spec = &mut self.spec;
         (spec.split_by, spec.folders) = (Some(split_by), folders);
@@ -85,17 +86,17 @@ impl Recipe {
         self
     }
 
-    /// The settings.
+    /// The spec that this recipe was built from.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
 
-    /// How rows are laid out in files.
+    /// Layout of the rows in files.
     pub fn layout(&self) -> &RowLayout {
         &self.layout
     }
 
-    /// Bytes of a row: of its tensors, or about as many as its file takes; none if files are stored as they are.
+    /// Size of a row in bytes: of its tensors, or an estimate for encoded images; none if files are stored unchanged.
     pub(crate) fn row_bytes(&self) -> Option<usize> {
         let shape = self.layout.shape()?;
         Some(match self.product {
@@ -104,7 +105,7 @@ impl Recipe {
         })
     }
 
-    /// What makes tensors; none if files are stored as they are.
+    /// A filler of tensors; none if files are stored unchanged.
     pub(crate) fn filler(&self) -> Option<Filler> {
         match self.product {
             Product::Tensor(elements, method) | Product::File(elements, method, _) => {

@@ -1,7 +1,8 @@
-//! Runs loops with wide registers. Nothing depends on their width: every sum is made in the same order, and no
+//! Runs loops with wide registers. Results don't depend on the width: every sum is made in the same order, and no
 //! multiplication is fused with an addition.
 
-/// Runs loops as compiled for AVX2, where there is that. The closure, and what it calls, must be inlined always.
+/// Runs loops compiled for AVX2 where the processor has it. The closure and everything it calls must be
+/// `#[inline(always)]`.
 #[inline(always)]
 pub(crate) fn widened<R>(loops: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]

@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use crate::spec::Shares;
+use crate::spec::SplitFractions;
 
 /// Quotas are whole numbers of this part of a row, so that 0.1 and 0.1 (as 0.3 - 0.2) tie.
 const GRAIN: f64 = 1e9;
@@ -27,21 +27,21 @@ impl ClassRows {
         self.new + self.there.iter().sum::<usize>()
     }
 
-    /// Whether exact shares leave a split without any of the rows.
-    pub(crate) fn is_small(&self, shares: &Shares) -> bool {
+    /// Whether exact fractions leave a split without any of the rows.
+    pub(crate) fn is_small(&self, shares: &SplitFractions) -> bool {
         let all = self.all();
         (1..rows_enough(shares)).contains(&all) && apportion(all, shares, &vec![0; self.there.len()]).contains(&0)
     }
 }
 
 /// The rows that give each split one, whatever the other shares are: from a quota of one row on a split has one.
-pub(crate) fn rows_enough(shares: &Shares) -> usize {
+pub(crate) fn rows_enough(shares: &SplitFractions) -> usize {
     let least = shares.iter().map(|(_, share)| share).fold(1.0, f64::min);
-    (1.0 / least - Shares::SUM_TOLERANCE).ceil() as usize
+    (1.0 / least - SplitFractions::SUM_TOLERANCE).ceil() as usize
 }
 
 /// How many new rows of each class go to each split that has a share.
-pub(crate) fn divide(classes: &[ClassRows], shares: &Shares) -> Vec<Vec<usize>> {
+pub(crate) fn divide(classes: &[ClassRows], shares: &SplitFractions) -> Vec<Vec<usize>> {
     let mut has_small = false;
     let mut counts = Vec::with_capacity(classes.len());
     for class in classes {
@@ -61,7 +61,7 @@ pub(crate) fn divide(classes: &[ClassRows], shares: &Shares) -> Vec<Vec<usize>> 
 /// Divides `new` rows so that all rows, including those that are `there`, come as near to the shares
 /// as new rows can bring them: each goes to the split that lacks most, the earlier one where they are
 /// equal. With nothing there these are largest remainders (the Hamilton method of apportionment).
-fn apportion(new: usize, shares: &Shares, there: &[usize]) -> Vec<usize> {
+fn apportion(new: usize, shares: &SplitFractions, there: &[usize]) -> Vec<usize> {
     let all = new + there.iter().sum::<usize>();
     let mut lacking: Vec<i128> =
         quotas(all, shares).zip(there).map(|(quota, &there)| quota - there as i128 * ROW).collect();
@@ -75,13 +75,13 @@ fn apportion(new: usize, shares: &Shares, there: &[usize]) -> Vec<usize> {
 }
 
 /// The rows that each split should have of `all`, in grains.
-fn quotas(all: usize, shares: &Shares) -> impl Iterator<Item = i128> {
+fn quotas(all: usize, shares: &SplitFractions) -> impl Iterator<Item = i128> {
     shares.iter().map(move |(_, share)| (share * all as f64 * GRAIN).round() as i128)
 }
 
 /// Divides the `new` rows of a small class: each split that has none gets one, in the order of
-/// [`Shares::filling`], and the others go where they are lacking.
-fn fill(new: usize, shares: &Shares, there: &[usize]) -> Vec<usize> {
+/// [`SplitFractions::filling`], and the others go where they are lacking.
+fn fill(new: usize, shares: &SplitFractions, there: &[usize]) -> Vec<usize> {
     let (mut counts, mut filled, mut rest) = (vec![0; there.len()], there.to_vec(), new);
     for split in shares.filling() {
         let Some(index) = shares.iter().position(|(other, _)| other == split) else { continue };
@@ -97,7 +97,7 @@ fn fill(new: usize, shares: &Shares, there: &[usize]) -> Vec<usize> {
 /// Moves rows of large classes between splits until every split has its share of the whole, or no large class can
 /// give more. A class gives in proportion to its rows, and in each split keeps half of its own share and at least one
 /// row.
-fn even_out(classes: &[ClassRows], counts: &mut [Vec<usize>], shares: &Shares) {
+fn even_out(classes: &[ClassRows], counts: &mut [Vec<usize>], shares: &SplitFractions) {
     let weights: Vec<f64> = shares.iter().map(|(_, share)| share).collect();
     let splits = 0..weights.len();
     let sum = |of: &dyn Fn(usize) -> usize| (0..classes.len()).map(of).sum::<usize>();
@@ -155,7 +155,7 @@ struct Giver {
 }
 
 impl Giver {
-    fn of(class: usize, rows: &ClassRows, counts: &[usize], shares: &Shares) -> Giver {
+    fn of(class: usize, rows: &ClassRows, counts: &[usize], shares: &SplitFractions) -> Giver {
         let held: Vec<usize> = rows.there.iter().zip(counts).map(|(there, new)| there + new).collect();
         let above = quotas(rows.all(), shares).zip(&held).map(|(quota, &held)| held as i128 * ROW - quota);
         // Only new rows can go elsewhere.
@@ -229,12 +229,12 @@ mod tests {
 
     const DEFAULT: &str = "train=0.8,validation=0.1,test=0.1";
 
-    fn shares(text: &str) -> Shares {
+    fn shares(text: &str) -> SplitFractions {
         text.parse().unwrap()
     }
 
     fn counts(total: usize, shares: &str) -> Vec<usize> {
-        let shares: Shares = shares.parse().unwrap();
+        let shares: SplitFractions = shares.parse().unwrap();
         apportion(total, &shares, &vec![0; shares.iter().count()])
     }
 
@@ -259,7 +259,7 @@ mod tests {
         }
     }
 
-    fn new_classes(sizes: &[usize], shares: &Shares) -> Vec<ClassRows> {
+    fn new_classes(sizes: &[usize], shares: &SplitFractions) -> Vec<ClassRows> {
         let there = vec![0; shares.iter().count()];
         sizes.iter().map(|&new| ClassRows { new, there: there.clone() }).collect()
     }

@@ -1,8 +1,8 @@
-//! Which record becomes which row of which page, row group and shard. Pure: computed before the
-//! first file is opened, so nothing written depends on thread timing.
+//! Assigns every record a row in a page, row group and shard. Pure: computed before the first image is
+//! decoded, so nothing written depends on thread timing.
 //!
-//! A record takes 4 bytes of a plan. Rows that turn out unusable leave their page, row group and
-//! shard shorter; no other row moves for that.
+//! A record takes 4 bytes of a plan. A record that turns out to be unusable leaves its page, row group and
+//! shard one row shorter; no other row moves.
 
 mod apportion;
 pub(crate) mod split;
@@ -17,29 +17,29 @@ use crate::plan::split::Ranks;
 use crate::source::Record;
 use crate::spec::{Order, Spec, Split, Storage};
 
-/// A tail as long as so many full row groups takes new rows, however few: copying it costs about as
-/// much as bringing the commit to disk, and without it every small append would leave a shard.
+/// Length of a tail, in full row groups, up to which it takes new rows, however few: copying it costs about as
+/// much as flushing the commit to disk, and otherwise every small append would leave a shard.
 const TAIL_BYTES: u64 = 2;
 
-/// A tail of so many row groups takes no more: every append leaves the end of the file that it adds to
-/// in the file, and those ends grow with the number of row groups.
+/// Number of row groups at which a tail takes no more rows: every append leaves the previous footer inside the
+/// file, and footers grow with the number of row groups.
 const TAIL_ROW_GROUPS: usize = 64;
 
-/// Files of a page at most, in bytes, where files are stored as they are: a page is in memory as a whole.
+/// Most bytes of files in a page where files are stored unchanged: a whole page is in memory.
 const FILES_BYTES: u64 = 4 << 20;
 
-/// Bytes that rows take in a file.
+/// Size of the rows in a file, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowBytes {
-    /// All the same: tensors. Of images that are encoded, about so many.
+    /// The same for every row: exact for tensors, an estimate for encoded images.
     Same(usize),
-    /// Each as many as its file, by the number of the record: images that are stored as they are. Those that will be
-    /// rejected have none.
+    /// Length of each record's file, by index of the record, where files are stored unchanged; 0 for records that will
+    /// be rejected.
     OfFiles(Vec<u32>),
 }
 
 impl RowBytes {
-    /// Of the row of a record.
+    /// Size of a record's row, in bytes.
     fn of(&self, record: u32) -> u64 {
         match self {
             RowBytes::Same(bytes) => *bytes as u64,
@@ -47,13 +47,13 @@ impl RowBytes {
         }
     }
 
-    /// Of the rows of these records.
+    /// Total size of the rows of these records, in bytes.
     pub fn sum(&self, records: &[u32]) -> u64 {
         records.iter().map(|record| self.of(*record)).sum()
     }
 }
 
-/// What there is room for: so many rows, and so many bytes of them.
+/// Remaining room: a number of rows, and a number of bytes.
 #[derive(Clone, Copy)]
 struct Room {
     rows: usize,
@@ -61,7 +61,7 @@ struct Room {
 }
 
 impl Room {
-    /// How many of the first rows fit.
+    /// Number of leading rows that fit.
     fn fitting(self, rows: &[u32], row_bytes: &RowBytes) -> usize {
         let mut left = self.bytes;
         let fits = |row: &&u32| match left.checked_sub(row_bytes.of(**row)) {
@@ -75,58 +75,58 @@ impl Room {
     }
 }
 
-/// The rows that a run writes, in order.
+/// Rows that a run writes, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// How many rows each unit of a file has at most.
+    /// Most rows of each unit of a file.
     pub counts: RowCounts,
-    /// Bytes of the rows.
+    /// Size of the rows, in bytes.
     pub row_bytes: RowBytes,
-    /// In the order train, validation, test.
+    /// Shards, in the order train, validation, test.
     pub shards: Vec<ShardPlan>,
 }
 
-/// The rows of a shard, in order.
+/// Rows of a shard, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardPlan {
-    /// Which split.
+    /// Split of the shard.
     pub split: Split,
-    /// Where the rows go.
+    /// Destination of the rows: the tail of the split, or a new shard.
     pub place: Place,
-    /// Indices of records.
+    /// Indices of the records that become the rows.
     pub rows: Vec<u32>,
 }
 
-/// The last shards of the splits, that a run may add to.
+/// Last shard of each split, which a run may add to.
 #[derive(Clone, Debug, Default)]
 pub struct Tails {
-    /// The last shard of a split.
+    /// Last shard by split.
     pub shards: BTreeMap<Split, ShardInfo>,
-    /// Whether copies share the blocks of the original, so that any tail is cheap to add to.
+    /// Whether the file system can copy by sharing blocks, so that adding to any tail is cheap.
     pub share_blocks: bool,
 }
 
-/// The rows of a page, and the place of the page.
+/// Rows of a page, and its place in a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PagePlan<'a> {
-    /// Which split.
+    /// Split of the shard.
     pub split: Split,
-    /// Where its shard is.
+    /// Destination of the rows: the tail of the split, or a new shard.
     pub place: Place,
     /// Whether a shard ends with this page.
     pub ends_shard: bool,
-    /// Indices of records.
+    /// Indices of the records that become the rows.
     pub rows: &'a [u32],
 }
 
 impl Plan {
-    /// Orders the rows of every split and cuts them into shards. Every record must have its split.
+    /// Orders the rows of every split and divides them into shards. Every record must have been assigned a split.
     ///
-    /// A tail takes new rows if it is cheap to copy: its blocks are shared, it is at most twice as
-    /// long as what is added, or as two row groups; and if it has fewer than [`TAIL_ROW_GROUPS`].
-    /// Otherwise a new shard begins. So an append copies no more than that, no row ever moves to
-    /// another file, and of the shards of a split that appends began only the last is both shorter
-    /// than two row groups and made of fewer than [`TAIL_ROW_GROUPS`].
+    /// A tail takes new rows if it has fewer than [`TAIL_ROW_GROUPS`] and is cheap to copy: the copy shares its blocks,
+    /// or the tail is at most twice as long as the added rows, or at most [`TAIL_BYTES`] row groups long. Otherwise a
+    /// new shard begins. This bounds what an append copies, and no row ever moves to another file. Of a split's shards
+    /// that appends began, only the last can be both shorter than [`TAIL_BYTES`] row groups and made of fewer than
+    /// [`TAIL_ROW_GROUPS`].
     pub fn new(records: &[Record], recipe: &Recipe, row_bytes: RowBytes, tails: &Tails) -> Plan {
         let spec = recipe.spec();
         let is_encoded = spec.storage == Storage::Encoded;
@@ -159,12 +159,12 @@ impl Plan {
         Plan { counts, row_bytes, shards }
     }
 
-    /// Rows in all.
+    /// Total number of rows.
     pub fn rows(&self) -> usize {
         self.shards.iter().map(|shard| shard.rows.len()).sum()
     }
 
-    /// The pages of all shards of all splits, in order.
+    /// Pages of all shards of all splits, in order.
     pub fn pages(&self) -> impl Iterator<Item = PagePlan<'_>> {
         let bytes = if matches!(self.row_bytes, RowBytes::OfFiles(_)) { FILES_BYTES } else { u64::MAX };
         let room = Room { rows: self.counts.page, bytes };
@@ -179,13 +179,13 @@ impl Plan {
     }
 }
 
-/// The records of a split in the order of its rows.
+/// Records of a split, in the order of its rows.
 fn ordered(records: &[Record], split: Split, spec: &Spec) -> Vec<u32> {
     let members = records.iter().zip(0..).filter(|(record, _)| record.split == Some(split));
     match spec.order {
         Order::Path => members.map(|(_, index)| index).collect(),
         Order::Shuffled => {
-            let ranks = Ranks::of_seed(spec.seed);
+            let ranks = Ranks::from_seed(spec.seed);
             let mut rows: Vec<(u64, u32)> = members.map(|(record, index)| (ranks.order(&record.key), index)).collect();
             rows.sort_unstable();
             rows.into_iter().map(|(_, index)| index).collect()

@@ -1,9 +1,8 @@
-//! Assigns every record its split. Pure: the result depends on the records, the spec and the seed,
+//! Assigns every record to a split. Pure: the result depends on the records, the spec and the seed,
 //! never on thread timing, the listing order or the machine.
 //!
-//! Chance comes from hashes, not from a stream of random numbers: a record's rank is the XXH3 hash
-//! of its key, seeded, so it is the same whatever other records there are. How many rows of a class go where is
-//! decided in `apportion`.
+//! Randomness comes from hashes, not from a stream of random numbers: a record's rank is the seeded XXH3 hash of its key,
+//! so it does not depend on which other records exist. How many rows of a class go where is decided in `apportion`.
 
 use std::collections::BTreeMap;
 
@@ -18,9 +17,9 @@ use crate::error::Error;
 use crate::format::sha256::Sha256;
 use crate::run::SmallClasses;
 use crate::source::Record;
-use crate::spec::{Shares, Spec, Split, SplitBy};
+use crate::spec::{Spec, Split, SplitBy, SplitFractions};
 
-/// Ranks that are unrelated to one another, all drawn from one seed.
+/// Two independent rankings of records, derived from one seed.
 #[derive(Clone, Copy, Debug)]
 pub struct Ranks {
     split: u64,
@@ -28,8 +27,8 @@ pub struct Ranks {
 }
 
 impl Ranks {
-    /// The ranks of a spec's seed.
-    pub fn of_seed(seed: u64) -> Ranks {
+    /// The rankings of a spec's seed.
+    pub fn from_seed(seed: u64) -> Ranks {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         Ranks { split: random.next_u64(), order: random.next_u64() }
     }
@@ -38,28 +37,28 @@ impl Ranks {
         XxHash3_64::oneshot_with_seed(self.split, bytes)
     }
 
-    /// Where a key stands in the shuffled order of rows.
+    /// Rank of a key in the shuffled order of rows.
     pub fn order(self, key: &str) -> u64 {
         XxHash3_64::oneshot_with_seed(self.order, key.as_bytes())
     }
 }
 
-/// A class that is too small for exact shares.
+/// A class that is too small for exact fractions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SmallClass {
     /// Name of the class; none if all images are divided as one and are too few.
     pub class: Option<String>,
     /// Images of the class, including rows that were in the dataset before.
     pub images: usize,
-    /// How many of them are in each split; splits without any are left out.
+    /// Images in each split; splits without any are left out.
     pub splits: BTreeMap<Split, usize>,
 }
 
-/// Assigns a split to every record. `hashes` has the hash of every record's file where the rule is
-/// [`SplitBy::Content`], and is not looked at otherwise. `there` are the splits of a dataset that the
-/// records are added to: exact shares are shares of all rows, as near as new ones can bring them.
+/// Assigns a split to every record. `hashes` holds the hash of every record's file where the rule is
+/// [`SplitBy::Content`], and is ignored otherwise. `there` holds the existing splits of a dataset that the
+/// records are added to: exact fractions apply to all rows, as closely as the new ones allow.
 ///
-/// Returns the classes of the records, or with [`SplitBy::Random`] the whole, that are too small for exact shares.
+/// Returns the classes of the records, or with [`SplitBy::Random`] the whole, that are too small for exact fractions.
 pub fn assign(
     records: &mut [Record],
     classes: &[String],
@@ -67,7 +66,7 @@ pub fn assign(
     hashes: &[Sha256],
     there: &BTreeMap<Split, SplitInfo>,
 ) -> Vec<SmallClass> {
-    let (ranks, shares) = (Ranks::of_seed(spec.seed), &spec.shares);
+    let (ranks, shares) = (Ranks::from_seed(spec.seed), &spec.shares);
     match spec.split_by.unwrap_or(SplitBy::Label) {
         SplitBy::Folder => {}
         SplitBy::Path => {
@@ -113,11 +112,11 @@ struct Group {
     there: Vec<usize>,
 }
 
-/// Whether a run may go on with these classes, which are too small for exact shares.
+/// Whether a run may go on with these classes, which are too small for exact fractions.
 ///
 /// # Errors
 /// If there are any, and the run stops at them.
-pub(crate) fn check(small: &[SmallClass], rule: SmallClasses, shares: &Shares) -> Result<(), Error> {
+pub(crate) fn check(small: &[SmallClass], rule: SmallClasses, shares: &SplitFractions) -> Result<(), Error> {
     let (Some(first), SmallClasses::Stop) = (small.first(), rule) else { return Ok(()) };
     let (text, enough) = (shares.to_string(), apportion::rows_enough(shares));
     Err(match first.class {
@@ -129,13 +128,13 @@ pub(crate) fn check(small: &[SmallClass], rule: SmallClasses, shares: &Shares) -
     })
 }
 
-fn rows_of(shares: &Shares, rows: impl Fn(Split) -> usize) -> Vec<usize> {
+fn rows_of(shares: &SplitFractions, rows: impl Fn(Split) -> usize) -> Vec<usize> {
     shares.iter().map(|(split, _)| rows(split)).collect()
 }
 
-/// Gives each split its share of every group, by rank. Returns the groups that are too small for exact shares and get
+/// Gives each split its share of every group, by rank. Returns the groups that are too small for exact fractions and get
 /// new rows.
-fn assign_shares(records: &mut [Record], groups: Vec<Group>, shares: &Shares, ranks: Ranks) -> Vec<SmallClass> {
+fn assign_shares(records: &mut [Record], groups: Vec<Group>, shares: &SplitFractions, ranks: Ranks) -> Vec<SmallClass> {
     let rows = groups.iter().map(|group| ClassRows { new: group.members.len(), there: group.there.clone() });
     let rows: Vec<ClassRows> = rows.collect();
     let mut small = Vec::new();
@@ -158,8 +157,8 @@ fn assign_shares(records: &mut [Record], groups: Vec<Group>, shares: &Shares, ra
     small
 }
 
-/// The split whose interval of [0, 1) a hash falls into.
-fn split_at(hash: u64, shares: &Shares) -> Split {
+/// Split whose interval of [0, 1) contains a hash.
+fn split_at(hash: u64, shares: &SplitFractions) -> Split {
     let point = (hash >> 11) as f64 / (1_u64 << 53) as f64;
     let mut end = 0.0;
     let mut last = Split::Train;
@@ -179,8 +178,8 @@ mod tests {
 
     #[test]
     fn ranks_never_change() {
-        let ranks = Ranks::of_seed(0);
-        // Written down from the first release: other values would move records between splits.
+        let ranks = Ranks::from_seed(0);
+        // Values of the first release: any others would move records between splits.
         assert_eq!(
             (ranks.split(b"cat/1.jpg"), ranks.order("cat/1.jpg")),
             (5_616_944_815_125_377_293, 3_535_933_280_081_829_204)

@@ -1,4 +1,4 @@
-//! How a run is carried out: nothing here decides bytes.
+//! Options and progress of a run. Nothing here affects the bytes that are written.
 
 mod options;
 mod progress;

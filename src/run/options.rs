@@ -1,4 +1,4 @@
-//! How a run is carried out.
+//! Options of a run.
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -10,36 +10,36 @@ use crate::error::Error;
 use crate::run::progress::Progress;
 use crate::spec::Folders;
 
-/// How a run is carried out.
+/// Options of a run, none of which affect the bytes of a row.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RunOptions {
-    /// Threads that decode; one more writes, and mostly waits. At most [`Self::MAX_THREADS`]. Default: one for
-    /// every core.
+    /// Number of decoding threads, 1..=[`Self::MAX_THREADS`]; one more thread writes, and mostly waits. Default: one
+    /// per core.
     pub threads: Option<NonZeroUsize>,
-    /// Default: [`OnError::Skip`].
+    /// Reaction to an input that can't become a row. Default: [`OnError::Skip`].
     pub on_error: OnError,
-    /// How many inputs may be rejected before the run stops. Default: all but the last.
+    /// Most inputs that may be rejected before the run stops. Default: all but one.
     pub max_errors: Option<MaxErrors>,
-    /// Default: [`SmallClasses::Fill`].
+    /// Treatment of classes that are too small for exact fractions. Default: [`SmallClasses::Fill`].
     pub small_classes: SmallClasses,
-    /// Of a conversion. Default: [`Overwrite::Refuse`].
+    /// Treatment of an existing dataset by a conversion. Default: [`Overwrite::Refuse`].
     pub overwrite: Overwrite,
-    /// Of an append. Default: [`OnChanged::Skip`].
+    /// Reaction of an append to a file that has changed since its row was written. Default: [`OnChanged::Skip`].
     pub on_changed: OnChanged,
-    /// Of an append. Default: [`History::Keep`].
+    /// Whether an append can be rolled back. Default: [`History::Keep`].
     pub history: History,
-    /// Of an append: what the top folders of its sources mean, which must be what they meant when the
-    /// dataset was made. Default: [`Folders::Auto`].
+    /// Meaning of the top folders in an append's sources, which must match the original conversion. Default:
+    /// [`Folders::Auto`].
     pub folders: Option<Folders>,
-    /// Default: [`Mode::Write`].
+    /// Whether the run writes. Default: [`Mode::Write`].
     pub mode: Mode,
-    /// Counts while the run goes on, and can stop it.
+    /// Counters of the run, and a way to stop it.
     pub progress: Arc<Progress>,
 }
 
 impl RunOptions {
-    /// The most threads. Beyond the number of cores they cost memory and gain nothing.
+    /// Greatest number of threads. More threads than cores cost memory and gain nothing.
     pub const MAX_THREADS: usize = 1024;
 
     pub(crate) fn thread_count(&self) -> Result<usize, Error> {
@@ -52,14 +52,14 @@ impl RunOptions {
         }
     }
 
-    /// Whether a run may go on with these rejects, of so many inputs.
+    /// Checks whether a run of `inputs` inputs may go on after these rejects.
     pub(crate) fn check(&self, rejects: &[Reject], inputs: usize) -> Result<(), Error> {
         let Some(last) = rejects.last() else { return Ok(()) };
         let (path, detail) = (last.path.clone(), last.detail.clone());
         if self.on_error == OnError::Stop {
             return Err(Error::Rejected { path, detail });
         }
-        match self.max_errors.map(|max| max.of(inputs)) {
+        match self.max_errors.map(|max| max.limit(inputs)) {
             Some(limit) if rejects.len() > limit => {
                 Err(Error::TooManyRejects { rejects: rejects.len(), inputs, limit, path, detail })
             }
@@ -68,11 +68,11 @@ impl RunOptions {
     }
 }
 
-/// What happens when a class has too few images to give each split its exact share.
+/// Treatment of classes with too few images to give each split its exact fraction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SmallClasses {
-    /// Its images fill train, then test, then validation; large classes even out, so that every split has its share of
-    /// all images.
+    /// Their images fill train, then test, then validation; large classes even out, so that every split has its fraction
+    /// of all images.
     #[default]
     Fill,
     /// The run stops and changes nothing.
@@ -82,64 +82,64 @@ pub enum SmallClasses {
 /// Whether a run writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// It does.
+    /// It writes.
     #[default]
     Write,
     /// It lists and splits the sources, decodes nothing, writes nothing, and returns what it would do.
     DryRun,
 }
 
-/// Whether a dataset that is there may be replaced.
+/// Treatment of a dataset that is already in the output folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overwrite {
-    /// It may not.
+    /// Refuse to run.
     #[default]
     Refuse,
-    /// It may, whole and at once; other files in the folder stay.
+    /// Replace the whole dataset atomically; other files in the folder stay.
     Dataset,
 }
 
-/// What happens when an input has the key of a row, but other bytes than the row was made from.
+/// Reaction to a file that has changed since its row was written: an input with the key of a row, but other bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnChanged {
-    /// The row stays, and the input becomes a line of `rejects.jsonl`.
+    /// Keep the row, and list the input in `rejects.jsonl`.
     #[default]
     Skip,
-    /// The run stops and changes nothing.
+    /// Stop, with nothing changed.
     Stop,
 }
 
-/// Whether an append can be taken back.
+/// Whether an append can be rolled back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum History {
-    /// The manifest keeps what the dataset held before: about 200 bytes a shard.
+    /// Keep the previous snapshot in the manifest: about 200 bytes per shard.
     #[default]
     Keep,
-    /// It does not.
+    /// Drop the previous snapshot.
     Drop,
 }
 
-/// What happens when an input can't become a row.
+/// Reaction to an input that can't become a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
-    /// It becomes a line of `rejects.jsonl`.
+    /// Skip it, and list it in `rejects.jsonl`.
     #[default]
     Skip,
-    /// The run stops; shards that were finished before stay.
+    /// Stop; shards that are already finished stay.
     Stop,
 }
 
-/// How many rejected inputs are too many.
+/// Most rejected inputs that a run tolerates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MaxErrors {
-    /// More than this many.
+    /// A number of inputs.
     Count(usize),
-    /// More than this part of all inputs, 0 to 100.
+    /// A percentage of all inputs, 0 to 100.
     Percent(f64),
 }
 
 impl MaxErrors {
-    pub(crate) fn of(self, inputs: usize) -> usize {
+    pub(crate) fn limit(self, inputs: usize) -> usize {
         match self {
             MaxErrors::Count(count) => count,
             MaxErrors::Percent(percent) => (inputs as f64 * percent / 100.0).floor() as usize,
@@ -150,7 +150,7 @@ impl MaxErrors {
 impl FromStr for MaxErrors {
     type Err = String;
 
-    /// `100` or `0.5%`.
+    /// Parses a number such as `100` or a percentage such as `0.5%`.
     fn from_str(text: &str) -> Result<MaxErrors, String> {
         let parsed = match text.strip_suffix('%') {
             Some(percent) => percent.parse().ok().filter(|p| (0.0..=100.0).contains(p)).map(MaxErrors::Percent),

@@ -1,8 +1,8 @@
-//! What a run tells while it goes on, and how it is stopped.
+//! Progress of a run, and a way to stop it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Counts while a run goes on; shared with whoever shows them.
+/// Counters of a run, shared with the code that displays them.
 #[derive(Debug, Default)]
 pub struct Progress {
     total: AtomicUsize,
@@ -12,23 +12,23 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Inputs to be decoded; 0 until they are known.
+    /// Number of inputs to decode; 0 until it is known.
     pub fn total(&self) -> usize {
         self.total.load(Ordering::Relaxed)
     }
 
-    /// Inputs that are decoded or rejected.
+    /// Number of inputs decoded or rejected so far.
     pub fn done(&self) -> usize {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Inputs that are rejected.
+    /// Number of inputs rejected so far.
     pub fn rejected(&self) -> usize {
         self.rejected.load(Ordering::Relaxed)
     }
 
-    /// Asks the run to stop soon, with [`crate::Error::Interrupted`], or [`crate::Error::Abandoned`] if
-    /// it leaves nothing.
+    /// Asks the run to stop soon. It then fails with [`crate::Error::Interrupted`], or with
+    /// [`crate::Error::Abandoned`] if it leaves nothing behind.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
@@ -42,7 +42,7 @@ impl Progress {
         self.rejected.store(rejected, Ordering::Relaxed);
     }
 
-    /// So many more are done.
+    /// Counts `done` more inputs as done.
     pub(crate) fn add(&self, done: usize) {
         self.done.fetch_add(done, Ordering::Relaxed);
     }

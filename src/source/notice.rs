@@ -1,4 +1,4 @@
-//! What a user may want to know about the sources of a run.
+//! Notices about the sources of a run that a user may want to see.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,99 +6,100 @@ use std::path::PathBuf;
 
 use crate::spec::Split;
 
-/// Extensions of image files that Pillow has no decoder for.
+/// Extensions of image files that Pillow can't decode.
 pub(super) const UNKNOWN_TO_PILLOW: &[&str] = &["pam", "hdr", "exr", "ff"];
 
-/// Files that are no inputs, counted.
+/// Numbers of files that were ignored, by reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Ignored {
-    /// Files and folders whose names begin with `.` or `__`.
+    /// Number of files and folders whose names begin with `.` or `__`.
     pub hidden: usize,
-    /// Files that are not named as images, by extension in lower case (empty: none).
+    /// Number of files without an image extension, by extension in lower case (empty for none).
     pub other: BTreeMap<String, usize>,
-    /// Symbolic links to folders, not followed.
+    /// Number of symbolic links to folders that were not followed.
     pub linked_folders: usize,
 }
 
-/// Something about the sources that is no error.
+/// Remark about the sources that is not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
-    /// The top folders were taken for splits.
+    /// Top folders that were used as splits.
     SplitFolders(PathBuf),
-    /// A folder named like a split was taken for a class.
+    /// A folder named after a split that was used as a class.
     SplitWordIsClass(String),
-    /// A class has no image.
+    /// A folder without images, which does not become a class.
     EmptyFolder(PathBuf),
-    /// Links to folders were not followed.
+    /// Number of links to folders that were not followed.
     LinkedFolders(usize),
-    /// Files were passed over because of their names: how many of each extension ([`Ignored::other`]).
+    /// Files ignored because of their extensions: the number of each extension ([`Ignored::other`]).
     OtherFiles(BTreeMap<String, usize>),
-    /// Hidden files or folders were passed over.
+    /// Number of hidden files or folders that were ignored.
     Hidden(usize),
-    /// Files are stored as they are that who reads them with Pillow can't decode.
+    /// Number of files stored unchanged that Pillow can't decode.
     UnknownToPillow(usize),
-    /// Classes are too small for exact shares.
+    /// Classes that are too small for exact fractions.
     SmallClasses {
         /// Names of the first few.
         names: Vec<String>,
-        /// How many there are.
+        /// Number of such classes.
         count: usize,
-        /// The splits in the order in which they are filled.
+        /// Splits in the order in which they are filled.
         order: Vec<Split>,
     },
-    /// All images together are too few for exact shares.
+    /// Images that are, all together, too few for exact fractions.
     FewImages {
-        /// How many there are.
+        /// Number of images.
         count: usize,
-        /// The splits in the order in which they are filled.
+        /// Splits in the order in which they are filled.
         order: Vec<Split>,
     },
-    /// A run that was interrupted is not continued.
+    /// An interrupted run that was given up.
     GivenUp,
 }
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Notice::SplitFolders(path) => write!(f, "the top folders of `{}` are taken as splits", path.display()),
+            Notice::SplitFolders(path) => write!(f, "the top folders of `{}` are used as splits", path.display()),
             Notice::SplitWordIsClass(name) => {
-                write!(f, "folder `{name}` is taken as a class, as not every folder beside it is named after a split")
+                write!(
+                    f,
+                    "folder `{name}` is used as a class, since not every folder next to it is named after a split"
+                )
             }
-            Notice::EmptyFolder(path) => write!(f, "folder `{}` holds no image and is no class", path.display()),
-            Notice::LinkedFolders(1) => write!(f, "1 symbolic link to a folder is not followed"),
-            Notice::LinkedFolders(n) => write!(f, "{n} symbolic links to folders are not followed"),
+            Notice::EmptyFolder(path) => write!(f, "folder `{}` has no images, so it is not a class", path.display()),
+            Notice::LinkedFolders(1) => write!(f, "1 symbolic link to a folder was not followed"),
+            Notice::LinkedFolders(n) => write!(f, "{n} symbolic links to folders were not followed"),
             Notice::OtherFiles(counts) => {
                 let name = |ext: &str| if ext.is_empty() { "no extension".to_owned() } else { format!(".{ext}") };
                 let counts: Vec<_> = counts.iter().map(|(ext, n)| format!("{n} {}", name(ext))).collect();
-                write!(f, "ignored files that are not named as images: {}", counts.join(", "))
+                write!(f, "ignored files without an image extension: {}", counts.join(", "))
             }
-            Notice::Hidden(n) => write!(f, "ignored {n} hidden files or folders (names that begin with `.` or `__`)"),
-            Notice::UnknownToPillow(n) => write!(
-                f,
-                "stored as they are, files named {} can't be decoded by Pillow: {n}",
-                UNKNOWN_TO_PILLOW.join(", ")
-            ),
+            Notice::Hidden(n) => write!(f, "ignored {n} hidden files or folders (names beginning with `.` or `__`)"),
+            Notice::UnknownToPillow(n) => {
+                write!(f, "files stored unchanged that Pillow can't decode ({}): {n}", UNKNOWN_TO_PILLOW.join(", "))
+            }
             Notice::SmallClasses { names, count, order } => {
                 let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
                 let (names, order) = (quoted.join(", "), in_order(order));
                 match (count, count - quoted.len()) {
-                    (1, _) => write!(f, "class {names} is too small for exact shares, so it fills {order}"),
-                    (n, 0) => write!(f, "{n} classes are too small for exact shares, so they fill {order}: {names}"),
+                    (1, _) => write!(f, "class {names} is too small for exact fractions, so it fills {order}"),
+                    (n, 0) => write!(f, "{n} classes are too small for exact fractions, so they fill {order}: {names}"),
                     (n, more) => write!(
                         f,
-                        "{n} classes are too small for exact shares, so they fill {order}: {names} and {more} more"
+                        "{n} classes are too small for exact fractions, so they fill {order}: {names} and {more} more"
                     ),
                 }
             }
             Notice::FewImages { count: 1, order } => {
-                write!(f, "1 image is too few for exact shares, so it goes to {}", order[0])
+                write!(f, "1 image is too few for exact fractions, so it goes to {}", order[0])
             }
             Notice::FewImages { count, order } => {
-                write!(f, "{count} images are too few for exact shares, so they fill {}", in_order(order))
+                write!(f, "{count} images are too few for exact fractions, so they fill {}", in_order(order))
             }
             Notice::GivenUp => {
-                write!(f, "an earlier run was interrupted and had other sources; what it committed stays")
+                write!(f, "an earlier run with other sources was interrupted; the rows it committed stay")
             }
         }
     }

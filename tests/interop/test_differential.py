@@ -129,7 +129,7 @@ def test_inlaid_reads_what_pyarrow_reads(tmp_path, seed):
     out, options = tmp_path / "out", {"column": "t", "compression": case.pick(None, "lz4", "zstd"), "progress": False}
     options["row_group_bytes"] = case.pick(1, 300, None)
     if case.dtype not in ("uint8", "uint16", "float16", "float32"):
-        with pytest.raises(inlaid.InlaidError, match=f"elements of type {case.dtype}, and only uint8"):
+        with pytest.raises(inlaid.InlaidError, match=f"elements of type {case.dtype}, but only uint8"):
             inlaid.repack(path, out, **options)
         return
     shaped = bool(case.pick(True, False))

@@ -105,7 +105,7 @@ def test_only_truncated_images_stop_the_run(inlaid, tmp_path):
         *("convert", source, "--out", tmp_path / "dataset", "--size", 8, "--folders", "none", "--split", "train=1"),
         exit_code=1,
     )
-    assert done.stderr.startswith("error: none of the 2 inputs can be used; the first one is `")
+    assert done.stderr.startswith("error: none of the 2 inputs can be used; the first is `")
     assert not (tmp_path / "dataset").exists()
 
 
@@ -177,7 +177,7 @@ def test_bomb_is_refused_from_its_header(inlaid_path, tmp_path):
         "header.png": "too-many-pixels",
         "whole.png": "too-many-pixels",
     }
-    detail = "the image is 65535 pixels wide and 65535 high, more than 178956970 pixels allowed"
+    detail = "the image is 65535 pixels wide and 65535 high, more than the 178956970 pixels allowed"
     assert rejects["header.png"]["detail"] == detail
     assert list(read_rows(out)) == ["good.png"]
 

@@ -96,6 +96,6 @@ def test_build_without_it_does_not_append(inlaid, tmp_path):
     done = subprocess.run([plain, "append", SAMPLE, "--out", out], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (
         2,
-        "error: this build of inlaid has no `libjpeg-turbo`\n"
-        "hint: build it with `--features turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset\n",
+        "error: this build of inlaid does not include `libjpeg-turbo`\n"
+        "hint: build inlaid with `--features turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset\n",
     )

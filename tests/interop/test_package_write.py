@@ -336,7 +336,7 @@ def test_missing_and_empty_sources_are_named(tmp_path):
 def test_folders_that_hold_something_are_kept(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine.txt").write_text("mine")
-    with pytest.raises(inlaid.ExistsError, match="full` is not empty and not an inlaid dataset"):
+    with pytest.raises(inlaid.ExistsError, match="full` is neither empty nor an inlaid dataset"):
         inlaid.convert(SAMPLE, tmp_path / "full", 64)
     inlaid.convert(SAMPLE, tmp_path / "dataset", 64)
     with pytest.raises(FileExistsError, match="already holds a dataset\nhint: .*`inlaid.append`.*`overwrite=True`"):
@@ -368,7 +368,7 @@ def test_the_package_brings_the_command_line(inlaid_path, tmp_path):
             assert (ours.returncode, ours.stdout, ours.stderr) == (binary.returncode, binary.stdout, binary.stderr)
     command = ["convert", SAMPLE, "--out", tmp_path / "dataset", "--size", "64"]
     done = subprocess.run([PROGRAM, *command], capture_output=True, text=True, check=True)
-    assert "40 rows of 40 images, 3 classes" in done.stdout
+    assert "40 rows from 40 images, 3 classes" in done.stdout
     subprocess.run([PROGRAM, "verify", tmp_path / "dataset"], check=True, capture_output=True)
     assert subprocess.run([PROGRAM, *command, "--size", "3"], capture_output=True).returncode == 2
 

@@ -272,11 +272,11 @@ def test_columns_of_one_name_are_refused(tmp_path):
     table = inlaid.open(tmp_path / "c.parquet")
     assert np.array_equal(table[:], PIXELS[:3])
     for read in (table.to_arrow, lambda: table.column("c")):
-        with pytest.raises(inlaid.ColumnError, match="has several columns `c`\nhint: let the tool"):
+        with pytest.raises(inlaid.ColumnError, match="has several columns named `c`\nhint: have the tool"):
             read()
     pq.write_table(pa.table([pa.array([1, 2, 3]), tensors], ["pixels", "pixels"]), tmp_path / "p.parquet")
     for read in (inlaid.open, lambda path: inlaid.repack(path, tmp_path / "out", progress=False)):
-        with pytest.raises(inlaid.ColumnError, match="several columns `pixels`\nhint: let the tool"):
+        with pytest.raises(inlaid.ColumnError, match="several columns named `pixels`\nhint: have the tool"):
             read(tmp_path / "p.parquet")
 
 
@@ -306,7 +306,7 @@ def test_permuted_dimensions_are_refused(tmp_path):
     tensors = pa.ExtensionArray.from_storage(kind, pa.array([list(range(6))] * 3, pa.list_(pa.uint8(), 6)))
     pq.write_table(pa.table({"pixels": tensors}), tmp_path / "permuted.parquet")
     for read in (inlaid.open, lambda path: inlaid.repack(path, tmp_path / "out", progress=False)):
-        with pytest.raises(inlaid.ColumnError, match="the dimensions of column `pixels` .*are permuted.*\nhint: let the tool"):
+        with pytest.raises(inlaid.ColumnError, match="column `pixels` .*has permuted dimensions.*\nhint: have the tool"):
             read(tmp_path / "permuted.parquet")
     kind = pa.fixed_shape_tensor(pa.uint8(), [2, 3], permutation=[0, 1])
     tensors = pa.ExtensionArray.from_storage(kind, tensors.storage)
@@ -328,27 +328,27 @@ def test_errors_are_typed_and_name_the_way_out(tmp_path):
         assert str(caught.value) == message
         assert not (tmp_path / "out").exists()
 
-    row = "row 1 of column `pixels` has a list of 1 elements, the first row one of 2"
-    way_out = "\nhint: leave such rows out of the file"
+    row = "row 1 of column `pixels` has length 1, but the first row has length 2"
+    way_out = "\nhint: remove such rows from the file"
     refused(inlaid.InlaidError, f"can't repack `{tmp_path}/ragged.parquet`: {row}{way_out}", "ragged.parquet")
-    shape = "tensors of shape 5 have 5 elements, those of column `pixels` have 24"
-    way_out = "\nhint: give it as in `shape=(224, 224, 3)`"
+    shape = "shape 5 has 5 elements, but the tensors of column `pixels` have 24"
+    way_out = "\nhint: give a matching shape, as in `shape=(224, 224, 3)`"
     refused(ValueError, f"can't repack `{tmp_path}/good.parquet`: {shape}{way_out}", "good.parquet", shape=(5,))
     column = "it has no column `x`, only `pixels`\nhint: name a column of lists of numbers, or of bytes with `shape`"
     refused(inlaid.ColumnError, f"can't repack `{tmp_path}/good.parquet`: {column}", "good.parquet", column="x")
     taken = f"output folder `{tmp_path}/full` is not empty\nhint: choose a new folder for `out`"
     refused(inlaid.ExistsError, taken, "good.parquet", "full")
     format = "it is neither a Parquet nor an Arrow file"
-    way_out = "\nhint: read it with the tool that wrote it, and let that write Parquet"
+    way_out = "\nhint: have the tool that wrote the file write Parquet"
     refused(inlaid.DamagedError, f"can't repack `{tmp_path}/text.parquet`: {format}{way_out}", "text.parquet")
-    empty = "the first row of column `pixels` is empty, and a tensor has an element at least"
-    way_out = "\nhint: leave such rows out of the file"
+    empty = "the first row of column `pixels` is empty, but a tensor has at least one element"
+    way_out = "\nhint: remove such rows from the file"
     for kind, rows in ((pa.list_(pa.uint8()), [[], [1]]), (pa.list_(pa.uint8(), 0), [[], []])):
         pq.write_table(pa.table({"pixels": pa.array(rows, kind)}), tmp_path / "empty.parquet")
         refused(inlaid.InlaidError, f"can't repack `{tmp_path}/empty.parquet`: {empty}{way_out}", "empty.parquet")
     pq.write_table(pa.table({"pixels": pa.array([[1]], pa.list_(pa.uint8()))}), tmp_path / "brotli.parquet", compression="brotli")
-    way_out = "\nhint: let the tool that wrote it write Zstandard instead"
-    message = f"can't repack `{tmp_path}/brotli.parquet`: it is compressed with Brotli{way_out}"
+    way_out = "\nhint: have the tool that wrote the file use Zstandard instead"
+    message = f"can't repack `{tmp_path}/brotli.parquet`: it is compressed with Brotli, which inlaid can't read{way_out}"
     refused(inlaid.DamagedError, message, "brotli.parquet")
     missing = f"can't read `{tmp_path}/none`: No such file or directory (os error 2)"
     refused(FileNotFoundError, missing, "none")

@@ -58,8 +58,8 @@ fn only_new_images_are_added() {
     assert!(lines[0].ends_with(" in 2 files, 4 new"), "{}", ran.stdout);
     assert!(lines[1].ends_with(" in 2 files, 1 new"), "{}", ran.stdout);
     assert!(lines[2].ends_with(" in 1 file, 0 new"), "{}", ran.stdout);
-    assert!(lines[3].starts_with("5 rows of 25 images, 2 classes, in "), "{}", ran.stdout);
-    assert_eq!(lines[4..], ["20 images were rows already"]);
+    assert!(lines[3].starts_with("5 rows from 25 images, 2 classes, in "), "{}", ran.stdout);
+    assert_eq!(lines[4..], ["20 images were already in the dataset"]);
     assert_eq!(ran.stderr, "");
 
     let after = s.rows("out");
@@ -210,7 +210,7 @@ fn split_folders_decide_again() {
     s.convert(&format!("src --out out {SMALL}")).exits(0);
     s.images(&["new/valid/dog", "new/test/cat"], 2).more_images(&["new/valid/cat"], 3..4);
     let ran = s.run("append", "new --out out").exits(0);
-    assert_eq!(ran.stderr, "note: the top folders of `new` are taken as splits\n");
+    assert_eq!(ran.stderr, "note: the top folders of `new` are used as splits\n");
     assert_eq!(counts(&s.rows("out")), BTreeMap::from([(Some(0), [3, 4, 2]), (Some(1), [0, 2, 0])]));
     s.is_whole("out");
 }
@@ -226,7 +226,7 @@ fn same_append_twice_changes_no_byte() {
         let before = s.dataset("out");
         let ran = s.run("append", "src --out out").exits(0);
         assert_eq!(s.dataset("out"), before);
-        let end = "nothing to do, `out` is complete\n40 images were rows already\n";
+        let end = "nothing to do, `out` is complete\n40 images were already in the dataset\n";
         assert!(ran.stdout.ends_with(end), "{}", ran.stdout);
         assert_eq!(ran.stderr, "");
         assert_eq!(s.run("append", "src --out out --json").exits(0).json()["committed"], false);
@@ -240,14 +240,14 @@ fn same_append_twice_changes_no_byte_beside_an_unusable_image() {
     s.image("src/cat/new.png");
     s.file("src/cat/broken.png", b"no image");
     let ran = s.run("append", "src --out out").exits(3);
-    let end = "1 rejected: 1 unknown-format\neach is a line of `out/rejects.jsonl`\n";
+    let end = "1 rejected: 1 unknown-format\nsee `out/rejects.jsonl` for the reason of each\n";
     assert!(ran.stdout.ends_with(end), "{}", ran.stdout);
     let before = s.dataset("out");
     // Still no row, and still told.
     let ran = s.run("append", "src --out out").exits(3);
     assert!(ran.stdout.contains("nothing to do, `out` is complete\n"), "{}", ran.stdout);
     assert_eq!(s.dataset("out"), before);
-    let detail = "the content is no known image format";
+    let detail = "the content is not a known image format";
     assert_eq!(s.rejects("out"), [["cat/broken.png", "decode", "unknown-format", detail]]);
     s.is_whole("out");
 }
@@ -279,9 +279,9 @@ fn dry_run_says_what_an_append_would_do() {
     assert!(lines[0].starts_with("train             24 rows "), "{}", ran.stdout);
     assert!(lines[0].ends_with(" in 2 files, 8 new"), "{}", ran.stdout);
     let end = [
-        "would write 10 rows of 31 images, 3 classes, to `out`",
-        "too small for exact shares: class `ant`, 5 in all: 3 train, 1 validation, 1 test",
-        "20 images were rows already",
+        "would write 10 rows from 31 images, 3 classes, to `out`",
+        "too small for exact fractions: class `ant`, 5 in all: 3 train, 1 validation, 1 test",
+        "20 images were already in the dataset",
         "1 rejected: 1 no-class",
     ];
     assert_eq!(lines[3..], end);
@@ -313,7 +313,7 @@ fn folders_must_mean_what_they_meant() {
     let before = s.dataset("out");
     s.run("append", "splits --out out").fails(
         1,
-        "error: `splits` holds split folders, but the dataset was made of class folders\n\
+        "error: `splits` holds split folders, but the dataset was made from class folders\n\
          hint: give the folder that holds the class folders, or say what its folders mean with `--folders classes`",
     );
     assert_eq!(s.dataset("out"), before);
@@ -324,7 +324,7 @@ fn folders_must_mean_what_they_meant() {
     s.run("append", "splits/train --out out").exits(0);
     assert_eq!(s.rows("out").len(), 22);
     let ran = s.run("append", "splits --out out --folders classes").exits(0);
-    let note = "note: class `train` is too small for exact shares, so it fills train, then test, then validation\n";
+    let note = "note: class `train` is too small for exact fractions, so it fills train, then test, then validation\n";
     assert_eq!(ran.stderr, note);
     assert_eq!(s.manifest("out")["classes"], serde_json::json!(["cat", "dog", "train"]));
     s.is_whole("out");
@@ -338,7 +338,7 @@ fn folders_without_meaning_stay_so_on_request() {
     s.more_images(&["src/a"], 5..10);
     s.run("append", "src --out out").fails(
         1,
-        "error: `src` holds class folders, but the dataset was made of images without folders\n\
+        "error: `src` holds class folders, but the dataset was made from images without folders\n\
          hint: give the folder that holds the images without folders, or say what its folders mean with `--folders none`",
     );
     s.run("append", "src --out out --folders none").exits(0);

@@ -13,7 +13,7 @@ fn changed_image_is_listed_and_its_row_stays() {
     s.file("src/cat/003.png", &other);
     let ran = s.run("append", "src --out out").exits(3);
     assert!(ran.stdout.contains("1 rejected: 1 content-changed\n"), "{}", ran.stdout);
-    let detail = "the dataset's row of this key was made from another content";
+    let detail = "the file has changed since its row was written";
     assert_eq!(s.rejects("out"), [["cat/003.png", "discover", "content-changed", detail]]);
     let shards = |files: Vec<(String, Vec<u8>)>| {
         files.into_iter().filter(|(name, _)| name.ends_with(".parquet")).collect::<Vec<_>>()
@@ -39,8 +39,8 @@ fn changed_image_stops_the_run_on_request() {
     let before = s.dataset("out");
     s.run("append", "src --out out --on-changed stop").fails(
         1,
-        "error: `cat/003.png` has another content than the row that was made from it\n\
-         hint: leave out `--on-changed stop` to keep the row and list such images",
+        "error: `cat/003.png` has changed since its row was written\n\
+         hint: leave out `--on-changed stop` to keep the row and list the file in `rejects.jsonl`",
     );
     assert_eq!(s.dataset("out"), before);
     s.run("append", "src --out out").exits(3);
@@ -66,8 +66,8 @@ fn unusable_image_stops_an_append_on_request() {
     s.run("append", "src --out out --on-error stop --split-by").exits(2);
     s.run("append", "src --out out --on-error stop").fails(
         1,
-        "error: `cat/broken.png` can't be used: the content is no known image format\n\
-         hint: leave out `--on-error stop` to list such inputs and go on",
+        "error: `cat/broken.png` can't be used: the content is not a known image format\n\
+         hint: leave out `--on-error stop` to skip such inputs and list them in `rejects.jsonl`",
     );
     s.run("append", "src --out out --max-errors 0").exits(1);
     begins_with(&s.rows("out"), &rows_of(&s, &before));

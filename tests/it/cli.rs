@@ -18,7 +18,7 @@ fn summary_is_text() {
     assert!(lines[0].starts_with("train             16 rows "), "{}", ran.stdout);
     assert!(lines[1].starts_with("validation         2 rows "), "{}", ran.stdout);
     assert!(lines[2].starts_with("test               2 rows "), "{}", ran.stdout);
-    assert!(lines[3].starts_with("20 rows of 20 images, 2 classes, in "), "{}", ran.stdout);
+    assert!(lines[3].starts_with("20 rows from 20 images, 2 classes, in "), "{}", ran.stdout);
     assert_eq!(ran.stderr, "");
 }
 
@@ -28,7 +28,7 @@ fn summary_names_the_rejects() {
     s.file("src/cat/a.png", b"no image");
     s.file("src/cat/b.png", b"");
     let ran = s.convert("src --out out --size 4").exits(3);
-    let end = "2 rejected: 1 empty, 1 unknown-format\neach is a line of `out/rejects.jsonl`\n";
+    let end = "2 rejected: 1 empty, 1 unknown-format\nsee `out/rejects.jsonl` for the reason of each\n";
     assert!(ran.stdout.ends_with(end), "{}", ran.stdout);
 }
 
@@ -68,17 +68,17 @@ fn json_summary_has_everything() {
 }
 
 #[test]
-fn shares_that_are_no_whole_are_refused() {
+fn fractions_that_do_not_sum_to_one_are_refused() {
     let s = source();
     let refused = |split: &str, message: &str| {
         let ran = s.convert(&format!("src --out out --size 4 --split {split}")).exits(2);
         assert!(ran.stderr.contains(message), "{}", ran.stderr);
     };
-    refused("train=0.8,test=0.1", "shares sum to 0.9, not to 1");
+    refused("train=0.8,test=0.1", "split fractions sum to 0.9, not 1");
     refused("train=0.8,holdout=0.2", "unknown split `holdout`, expected one of train, validation, test");
     refused("train=0.8,valid=0.1,val=0.1", "split `validation` is named twice");
-    refused("train", "share `train` is not SPLIT=FRACTION");
-    refused("train=1.5,test=-0.5", "share 1.5 of `train` is not above 0 and at most 1");
+    refused("train", "split fraction `train` is not SPLIT=FRACTION");
+    refused("train=1.5,test=-0.5", "fraction 1.5 of split `train` is not above 0 and at most 1");
 }
 
 #[test]
@@ -91,16 +91,16 @@ fn settings_out_of_range_are_refused() {
     refused("--size 0", "size `0` is not HEIGHTxWIDTH in pixels, 1 to 65535 each");
     refused("--size 224x", "size `224x` is not HEIGHTxWIDTH in pixels, 1 to 65535 each");
     refused("--size 4 --pad-color pink", "color `pink` is not R,G,B (0 to 255 each), #RRGGBB, black, gray or white");
-    refused("--size 4 --row-group-bytes 0", "`0` is not a number of bytes such as 16MiB");
+    refused("--size 4 --row-group-bytes 0", "`0` is not a size in bytes such as 16MiB");
     refused("--size 4 --max-errors 101%", "`101%` is not a number such as 100 or a percentage such as 0.5%");
     refused("--size 4 --fit squeeze", "[possible values: stretch, crop, pad, shortest-side]");
-    let times = "`0` is not how many times the size of the tensor a JPEG is decoded at least, 1 to 255";
+    let times = "`0` is not a valid `--jpeg-shrink` factor (1 to 255)";
     refused("--size 4 --jpeg-decoder libjpeg-turbo --jpeg-shrink=0", times);
     refused("--size 4 --threads 0", "invalid value '0' for '--threads <N>'");
     refused(
         "--size 4 --threads 1025",
-        "error: 1025 threads are too many, the most is 1024\n\
-         hint: without `--threads` there is one for every core, which is fastest",
+        "error: 1025 threads are too many, the limit is 1024\n\
+         hint: leave out `--threads`: one thread per core is fastest",
     );
 }
 
@@ -109,8 +109,8 @@ fn elements_beyond_their_type_are_refused() {
     let s = source();
     s.convert("src --out out --size 4 --dtype f16 --scale 0..255 --std 0.001").fails(
         2,
-        "error: elements of type `f16` can't hold what this scale, mean and standard deviation make of black and white\n\
-         hint: mean and standard deviation are on the scale of `--scale`, as in `--mean 0.5 --std 0.25`",
+        "error: this scale, mean and standard deviation move black or white out of the range of `f16`\n\
+         hint: give `--mean` and `--std` on the scale of `--scale`, as in `--mean 0.5 --std 0.25`",
     );
 }
 
@@ -119,8 +119,8 @@ fn decoder_that_can_not_shrink_is_refused() {
     let s = source();
     s.convert("src --out out --size 4 --jpeg-shrink").fails(
         2,
-        "error: `zune-jpeg` can't shrink a JPEG while it decodes it\n\
-         hint: add `--jpeg-decoder libjpeg-turbo`, with a build that has `--features turbojpeg`",
+        "error: `zune-jpeg` can't shrink JPEGs while decoding\n\
+         hint: add `--jpeg-decoder libjpeg-turbo`, in a build with `--features turbojpeg`",
     );
 }
 
@@ -130,8 +130,8 @@ fn decoder_that_was_not_built_in_is_refused() {
     let s = source();
     s.convert("src --out out --size 4 --jpeg-decoder libjpeg-turbo").fails(
         2,
-        "error: this build of inlaid has no `libjpeg-turbo`\n\
-         hint: build it with `--features turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset",
+        "error: this build of inlaid does not include `libjpeg-turbo`\n\
+         hint: build inlaid with `--features turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset",
     );
 }
 
@@ -140,7 +140,7 @@ fn tensor_too_large_for_readers_is_refused() {
     let s = source();
     s.convert("src --out out --size 65535").fails(
         2,
-        "error: a tensor of 12884508675 elements is too large, the most is 536870911\nhint: choose a smaller `--size`",
+        "error: a tensor of 12884508675 elements is too large, the limit is 536870911\nhint: choose a smaller `--size`",
     );
 }
 
@@ -191,7 +191,7 @@ fn sources_that_hold_nothing_are_refused() {
     s.convert("missing --out out --size 4")
         .fails(1, "error: can't read source folder `missing`: No such file or directory (os error 2)");
     s.convert("src/notes.txt --out out --size 4")
-        .fails(1, "error: source `src/notes.txt` is not a folder\nhint: give the folder that holds it");
+        .fails(1, "error: source `src/notes.txt` is not a folder\nhint: give the folder that contains it");
 }
 
 #[test]
@@ -215,8 +215,8 @@ fn datasets_do_not_lie_in_one_another() {
         s.convert(&format!("src --out {out} --size 4 --split train=1")).fails(
             1,
             &format!(
-                "error: output folder `{out}` lies in the dataset `{}`\n\
-                 hint: choose a folder for `--out` beside the dataset",
+                "error: output folder `{out}` is inside the dataset `{}`\n\
+                 hint: choose a folder for `--out` outside the dataset",
                 dataset.display()
             ),
         );
@@ -243,12 +243,12 @@ fn split_folders_have_no_shares() {
     s.image("src/test/cat/1.png");
     s.convert("src --out out --size 4 --split train=0.5,validation=0.5").fails(
         2,
-        "error: the source has split folders, which decide the splits, and shares are given too\n\
-         hint: leave out `--split`, or add `--split-by label` to split all images anew",
+        "error: `--split` has no effect on a source with split folders\n\
+         hint: leave out `--split`, or add `--split-by label` to reassign all images",
     );
     s.convert("src --out out --size 4").exits(0);
     let told = s.run("info", "out").exits(0).stdout;
-    assert!(told.contains("splits: those of the source's folders, order shuffled, seed 0\n"), "{told}");
+    assert!(told.contains("splits: from the source's folders, order shuffled, seed 0\n"), "{told}");
     s.convert("src --out again --size 4 --split train=0.5,test=0.5 --split-by label").exits(0);
 }
 
@@ -261,7 +261,7 @@ fn results_that_can_not_be_printed_are_an_error() {
         let ran = s.command(command, words).stdout(full).output().unwrap();
         let told = String::from_utf8(ran.stderr).unwrap();
         assert_eq!(ran.status.code(), Some(1), "{command}: {told}");
-        assert!(told.contains("error: the result can't be printed: No space left on device"), "{command}: {told}");
+        assert!(told.contains("error: can't print the result: No space left on device"), "{command}: {told}");
     }
 }
 
@@ -276,12 +276,12 @@ fn split_folders_must_be_there_to_split_by_them() {
     s.convert("src --out out --size 4 --folders splits").fails(
         1,
         "error: folder `cat` in `src` is not named after a split\n\
-         hint: split folders are named train, validation (valid, val, dev) or test (eval); a new dataset may take them \
-         as classes with `--folders classes`",
+         hint: split folders are named train, validation (valid, val, dev) or test (eval); for a new dataset, \
+         `--folders classes` makes them classes",
     );
     s.convert("src --out out --size 4 --split-by folder --folders classes").fails(
         2,
-        "error: split folders can't be split by `folder` when folders mean `classes`\n\
+        "error: `--split-by folder` needs split folders, not `--folders classes`\n\
          hint: leave out `--folders`, or use `--split-by label`",
     );
 }
@@ -296,9 +296,9 @@ fn too_many_errors_stop_the_run() {
     s.convert("src --out ok2 --size 4 --max-errors 14%").exits(3);
     for limit in ["2", "13%"] {
         let ran = s.convert(&format!("src --out out --size 4 --max-errors {limit}")).exits(1);
-        let begin = "error: 3 of 23 inputs can't be used, more than 2 allowed; the last one is `cat/";
+        let begin = "error: 3 of 23 inputs can't be used, more than the 2 allowed; the last is `cat/";
         assert!(ran.stderr.starts_with(begin), "{}", ran.stderr);
-        assert!(ran.stderr.ends_with("hint: raise `--max-errors` to go on\n"), "{}", ran.stderr);
+        assert!(ran.stderr.ends_with("hint: raise `--max-errors` to continue\n"), "{}", ran.stderr);
         assert!(!s.path().join("out").exists());
     }
 }
@@ -309,8 +309,8 @@ fn nothing_usable_is_an_error() {
     s.file("src/a.png", b"no image");
     s.convert("src --out out --size 4 --split train=1").fails(
         1,
-        "error: none of the 1 inputs can be used; the first one is `a.png`: the content is no known image format\n\
-         hint: if it is refused for its size, raise `--max-pixels` or `--max-file-bytes`",
+        "error: none of the 1 inputs can be used; the first is `a.png`: the content is not a known image format\n\
+         hint: if its size is the reason, raise `--max-pixels` or `--max-file-bytes`",
     );
     assert!(!s.path().join("out").exists());
 }
@@ -321,5 +321,5 @@ fn image_larger_than_the_limits_is_rejected_from_its_header() {
     s.convert("src --out out --size 4 --max-pixels 19").exits(1);
     s.convert("src --out out --size 4 --max-pixels 20").exits(0);
     let ran = s.convert("src --out out2 --size 4 --max-file-bytes 10").exits(1);
-    assert!(ran.stderr.contains("bytes, more than 10 allowed"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("bytes, more than the 10 allowed"), "{}", ran.stderr);
 }

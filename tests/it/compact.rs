@@ -54,7 +54,7 @@ fn small_neighbours_are_merged() {
     let (rows, tensors, first) = (s.rows("out"), tensors(&s), s.row_groups(&shard(0)));
 
     let ran = s.run("compact", "out").exits(0);
-    assert_eq!(ran.stdout, "version 7: 30 rows in 3 files, before: 30 rows in 6 files: `out`\n");
+    assert_eq!(ran.stdout, "snapshot 7: 30 rows in 3 files, before: 30 rows in 6 files: `out`\n");
     let expected = [("00000.parquet", 7), ("00003.parquet", 16), ("00004.parquet", 7)];
     assert_eq!(rows_of_shards(&s), named(&expected));
     assert_eq!((s.rows("out"), self::tensors(&s)), (rows.clone(), tensors));
@@ -148,7 +148,7 @@ fn what_is_compact_is_left_as_it_is() {
     let s = dataset("", &[40]);
     let before = s.dataset("out");
     let ran = s.run("compact", "out").exits(0);
-    assert_eq!(ran.stdout, "version 1: 40 rows in 3 files, before: 40 rows in 3 files: `out`\n");
+    assert_eq!(ran.stdout, "snapshot 1: 40 rows in 3 files, before: 40 rows in 3 files: `out`\n");
     assert_eq!(s.dataset("out"), before);
 }
 
@@ -160,8 +160,8 @@ fn history_is_dropped() {
     assert_eq!(s.files("out/train"), shards);
     s.run("rollback", "out").fails(
         1,
-        "error: `out` has no earlier version to go back to\n\
-         hint: only the last append can be taken back, not after `inlaid compact` or `--no-history`",
+        "error: `out` has no earlier snapshot to roll back to\n\
+         hint: only the last append can be rolled back, and not after `inlaid compact` or with `--no-history`",
     );
     s.is_whole("out");
 }
@@ -188,7 +188,7 @@ fn damaged_shard_is_not_merged() {
     s.run("compact", "out").fails(
         1,
         "error: `out/train/train-00001.parquet` is damaged: row group 0 does not match its checksum\n\
-         hint: restore the file, or convert into a new folder",
+         hint: restore the file, or convert to a new folder",
     );
     assert_eq!(s.dataset("out"), before);
 }

@@ -101,12 +101,11 @@ fn says_that_the_disk_fails(message: &str) -> bool {
 
 /// Also how many bytes are needed, at every step that writes some.
 fn says_that_the_disk_is_full(message: &str) -> bool {
-    let needed =
-        message.strip_prefix("error: the disk is full: `").and_then(|rest| rest.split_once("` could not be written, "));
+    let needed = message.strip_prefix("error: the disk is full: can't write `").and_then(|rest| rest.split_once("`, "));
     let writes_nothing = ["create", "create folder", "sync folder", "remove"];
     let action = message.strip_prefix("error: can't ").and_then(|rest| rest.split_once(" `"));
     match (needed, action) {
-        (Some((_, needed)), None) => needed.ends_with("B more are needed") && needed != "0 B more are needed",
+        (Some((_, needed)), None) => needed.ends_with("B more needed") && needed != "0 B more needed",
         (None, Some((action, rest))) => {
             writes_nothing.contains(&action) && rest.ends_with("`: No space left on device (os error 28)")
         }

@@ -50,7 +50,7 @@ fn split_folders_are_kept() {
         s.image(name);
     }
     let ran = s.convert("src --out out --size 4").exits(0);
-    assert!(ran.stderr.contains("note: the top folders of `src` are taken as splits\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("note: the top folders of `src` are used as splits\n"), "{}", ran.stderr);
     let rows: Vec<_> = s.rows("out").into_iter().map(|row| (row.split, row.path, row.label)).collect();
     assert_eq!(
         rows,
@@ -70,7 +70,7 @@ fn class_called_train_is_a_class() {
     }
     let ran = s.convert(&format!("src {ALL_TRAIN}")).exits(0);
     assert_eq!(labels(&s, "out"), labelled(&[("ship/1.png", 0), ("train/1.png", 1)]));
-    let note = "note: folder `train` is taken as a class, as not every folder beside it is named after a split\n";
+    let note = "note: folder `train` is used as a class, since not every folder next to it is named after a split\n";
     assert!(ran.stderr.contains(note), "{}", ran.stderr);
 }
 
@@ -92,7 +92,7 @@ fn image_beside_class_folders_is_rejected() {
     s.image("src/stray.png");
     s.convert(&format!("src {ALL_TRAIN}")).exits(3);
     assert_eq!(labels(&s, "out"), labelled(&[("cat/1.png", 0)]));
-    let reason = ["stray.png", "discover", "no-class", "it lies beside class folders, so it has no class"];
+    let reason = ["stray.png", "discover", "no-class", "the file is next to class folders, so it has no class"];
     assert_eq!(s.rejects("out"), [reason.map(String::from)]);
 }
 
@@ -128,8 +128,8 @@ fn hidden_and_other_files_are_told() {
     let ran = s.convert(&format!("src {ALL_TRAIN} --json")).exits(0);
     assert_eq!(
         ran.stderr,
-        "note: ignored 3 hidden files or folders (names that begin with `.` or `__`)\n\
-         note: ignored files that are not named as images: 1 no extension, 1 .txt\n"
+        "note: ignored 3 hidden files or folders (names beginning with `.` or `__`)\n\
+         note: ignored files without an image extension: 1 no extension, 1 .txt\n"
     );
     assert_eq!(
         ran.json()["ignored"],
@@ -237,7 +237,7 @@ fn undecodable_formats_are_named() {
         ("cat/2.avif", "AVIF images can't be decoded"),
         ("cat/3.heic", "HEIC images can't be decoded"),
         ("cat/4.jxl", "JPEG XL images can't be decoded"),
-        ("cat/5.jpg", "the content is no known image format"),
+        ("cat/5.jpg", "the content is not a known image format"),
         ("cat/6.jpg", "the file is empty"),
     ];
     assert_eq!(details, expected.map(|(path, detail)| (path.into(), "decode".into(), detail.into())));
@@ -251,7 +251,7 @@ fn same_key_in_two_sources_is_taken_once() {
     }
     let ran = s.convert(&format!("a b {ALL_TRAIN} --json")).exits(3);
     assert_eq!(labels(&s, "out"), labelled(&[("cat/1.png", 0), ("cat/2.png", 0)]));
-    assert_eq!(s.rejects("out")[0][3], "key is already taken by the file in `a`");
+    assert_eq!(s.rejects("out")[0][3], "the key is already taken by the file in `a`");
     assert_eq!(ran.json()["inputs"], 3);
 }
 
@@ -306,7 +306,7 @@ mod unix {
         s.image("elsewhere/1.png");
         symlink(s.path().join("elsewhere"), s.path().join("src/dog")).unwrap();
         let ran = s.convert(&format!("src {ALL_TRAIN}")).exits(0);
-        assert_eq!(ran.stderr, "note: 1 symbolic link to a folder is not followed\n");
+        assert_eq!(ran.stderr, "note: 1 symbolic link to a folder was not followed\n");
         assert_eq!(labels(&s, "out"), labelled(&[("cat/1.png", 0)]));
         s.convert(&format!("src {ALL_TRAIN} --overwrite --follow-links")).exits(0);
         assert_eq!(labels(&s, "out"), labelled(&[("cat/1.png", 0), ("dog/1.png", 1)]));
@@ -322,8 +322,8 @@ mod unix {
             }
             let ran = s.convert(&format!("src {ALL_TRAIN} {options}")).exits(3);
             assert_eq!(reasons(&s), [("cat/gone.png".into(), "broken-link".into())]);
-            let notes = "note: ignored 1 hidden files or folders (names that begin with `.` or `__`)\n\
-                         note: ignored files that are not named as images: 1 .txt\n";
+            let notes = "note: ignored 1 hidden files or folders (names beginning with `.` or `__`)\n\
+                         note: ignored files without an image extension: 1 .txt\n";
             assert_eq!(ran.stderr, notes, "{options}");
         }
     }

@@ -181,13 +181,13 @@ fn settings_that_make_no_sense_are_refused() {
     s.images(&["src/a"], 1);
     let refused =
         |settings: &str, message: &str| s.convert(&format!("src --out d --size 4 {settings}")).fails(2, message);
-    let floats = "hint: `--scale`, `--mean` and `--std` are for `--dtype f32` and `--dtype f16`";
-    refused("--scale 0..1", &format!("error: elements of type `u8` have no scale\n{floats}"));
-    refused("--dtype u16 --mean 0.5", &format!("error: elements of type `u16` have no mean\n{floats}"));
-    refused("--std imagenet", &format!("error: elements of type `u8` have no standard deviation\n{floats}"));
-    let scale = "hint: leave out `--scale`, or give the numbers on the scale that you want";
+    let floats = "hint: `--scale`, `--mean` and `--std` need `--dtype f32` or `--dtype f16`";
+    refused("--scale 0..1", &format!("error: `--scale` has no effect with `--dtype u8`\n{floats}"));
+    refused("--dtype u16 --mean 0.5", &format!("error: `--mean` has no effect with `--dtype u16`\n{floats}"));
+    refused("--std imagenet", &format!("error: `--std` has no effect with `--dtype u8`\n{floats}"));
+    let scale = "hint: leave out `--scale`, or give numbers on the scale that you chose";
     for (scaled, what) in [("--scale 0..255 --mean", "mean"), ("--scale -1..1 --std", "standard deviation")] {
-        let message = format!("error: the {what} of imagenet is on scale 0..1\n{scale}");
+        let message = format!("error: the imagenet {what} is for the scale 0..1\n{scale}");
         refused(&format!("--dtype f32 {scaled} imagenet"), &message);
     }
     refused(
@@ -201,8 +201,8 @@ fn numbers_that_make_no_sense_are_usage() {
     let s = Scratch::new();
     s.images(&["src/a"], 1);
     for (settings, message) in [
-        ("--std 0", "standard deviation `0` is not one number, three numbers R,G,B, all above 0, or imagenet"),
-        ("--std 1,1", "standard deviation `1,1` is not one number, three numbers R,G,B, all above 0, or imagenet"),
+        ("--std 0", "standard deviation `0` is not one number or three numbers R,G,B, all above 0, or imagenet"),
+        ("--std 1,1", "standard deviation `1,1` is not one number or three numbers R,G,B, all above 0, or imagenet"),
         ("--mean 1,2", "mean `1,2` is not one number, three numbers R,G,B, or imagenet"),
         ("--mean NaN", "mean `NaN` is not one number, three numbers R,G,B, or imagenet"),
         ("--mean x", "mean `x` is not one number, three numbers R,G,B, or imagenet"),

@@ -190,7 +190,7 @@ fn files_that_pillow_does_not_know_are_told() {
     let s = source();
     let path = s.file("src/a/x.hdr", &[]);
     image::Rgb32FImage::from_pixel(3, 2, image::Rgb([0.5; 3])).save(path).unwrap();
-    let told = "stored as they are, files named pam, hdr, exr, ff can't be decoded by Pillow: 1";
+    let told = "files stored unchanged that Pillow can't decode (pam, hdr, exr, ff): 1";
     assert!(s.convert("src --out d --storage encoded").exits(0).stderr.contains(told));
     assert!(!s.convert("src --out e --storage encoded --size 8").exits(0).stderr.contains("Pillow"));
 }
@@ -325,56 +325,56 @@ fn settings_that_make_no_sense_are_refused() {
     let refused = |settings: &str, message: &str| s.convert(&format!("src --out d {settings}")).fails(2, message);
     refused(
         "--storage tensor",
-        "error: images are stored as tensors, and no size is given\n\
-         hint: add `--size 224`, or leave the files as they are with `--storage encoded`",
+        "error: tensors need a size\n\
+         hint: add `--size 224`, or store the original files with `--storage encoded`",
     );
     refused(
         "--storage encoded --filter box",
-        "error: images without a size are stored as they are, so filter has no meaning\n\
-         hint: add `--size 224`, or leave that out",
+        "error: `--filter` has no effect without `--size`, files are stored unchanged\n\
+         hint: add `--size 224`, or leave out the option",
     );
     refused(
         "--storage encoded --quality 80",
-        "error: images without a size are stored as they are, so quality has no meaning\n\
-         hint: add `--size 224`, or leave that out",
+        "error: `--quality` has no effect without `--size`, files are stored unchanged\n\
+         hint: add `--size 224`, or leave out the option",
     );
     refused(
         "--size 8 --encoding png",
-        "error: tensors have no encoding\nhint: add `--storage encoded`, or leave that out",
+        "error: `--encoding` has no effect without `--storage encoded`\nhint: add `--storage encoded`, or leave out the option",
     );
     refused(
         "--size 8 --storage encoded --dtype f32",
-        "error: encoded images have no type but u8\nhint: use `--storage tensor` and a `--size`, or leave that out",
+        "error: `--dtype` has no effect with `--storage encoded`\nhint: use `--storage tensor` with a `--size`, or leave out the option",
     );
     refused(
         "--size 8 --storage encoded --layout chw",
-        "error: encoded images have no layout but hwc\n\
-         hint: use `--storage tensor` and a `--size`, or leave that out",
+        "error: `--layout` has no effect with `--storage encoded`\n\
+         hint: use `--storage tensor` with a `--size`, or leave out the option",
     );
     refused(
         "--size 8 --storage encoded --mean 0.5",
-        "error: encoded images have no mean\nhint: use `--storage tensor` and a `--size`, or leave that out",
+        "error: `--mean` has no effect with `--storage encoded`\nhint: use `--storage tensor` with a `--size`, or leave out the option",
     );
     refused(
         "--storage encoded --jpeg-shrink",
-        "error: images without a size are stored as they are, so jpeg-shrink has no meaning\n\
-         hint: add `--size 224`, or leave that out",
+        "error: `--jpeg-shrink` has no effect without `--size`, files are stored unchanged\n\
+         hint: add `--size 224`, or leave out the option",
     );
     refused(
         "--storage encoded --max-file-bytes 4GiB",
-        "error: a file that is stored as it is has at most 2147418112 bytes\nhint: choose a smaller `--max-file-bytes`",
+        "error: files stored unchanged can be at most 2147418112 bytes long\nhint: choose a smaller `--max-file-bytes`",
     );
     refused(
         "--storage encoded --size 4x65501",
-        "error: a JPEG has at most 65500 pixels a side\nhint: choose a smaller `--size`, or `--encoding png`",
+        "error: a JPEG can be at most 65500 pixels wide or high\nhint: choose a smaller `--size`, or `--encoding png`",
     );
     refused(
         "--size 8 --storage encoded --channels rgba",
-        "error: JPEG has no alpha\nhint: choose another `--encoding`, or leave that out",
+        "error: JPEG has no alpha channel\nhint: choose another `--encoding`, or leave out `--quality` and `--channels rgba`",
     );
     refused(
         "--size 8 --storage encoded --encoding png --quality 80",
-        "error: PNG has no quality\nhint: choose another `--encoding`, or leave that out",
+        "error: PNG has no quality setting\nhint: choose another `--encoding`, or leave out `--quality` and `--channels rgba`",
     );
     let ran = s.convert("src --out d --size 8 --storage encoded --quality 101").exits(2);
     assert!(ran.stderr.contains("quality `101` is not a whole number from 1 to 100"), "{}", ran.stderr);
@@ -386,12 +386,12 @@ fn who_wants_tensors_is_told() {
     let s = source();
     s.convert("src --out d --storage encoded").exits(0);
     let error = Table::open(s.path().join("d/train")).err().unwrap().to_string();
-    assert!(error.ends_with("train-00000.parquet` holds encoded images, no tensors"), "{error}");
+    assert!(error.ends_with("train-00000.parquet` holds encoded images, not tensors"), "{error}");
     s.run("repack", "d/train --out r").fails(
         1,
         "error: can't repack `d/train/train-00000.parquet`: it has no column of tensors, only `image`, `label`, \
          `path`, `source_height`, `source_width`, `sha256`\n\
-         hint: tensors are lists of numbers, or bytes with `--shape`; encoded images are for `inlaid convert`",
+         hint: tensors are lists of numbers, or bytes with `--shape`; use `inlaid convert` for image files",
     );
 }
 
@@ -402,10 +402,7 @@ fn info_tells_what_the_images_are() {
     s.convert("src --out e --size 16x15 --storage encoded").exits(0);
     let info = |folder| s.run("info", folder).exits(0).stdout;
     let second_line = |text: &str| text.lines().nth(1).unwrap().to_owned();
-    assert_eq!(
-        second_line(&info("d")),
-        "images: as they were found, storage encoded, format parquet, compression none"
-    );
+    assert_eq!(second_line(&info("d")), "images: original files, storage encoded, format parquet, compression none");
     assert_eq!(
         second_line(&info("e")),
         "images: 16x15, rgb JPEG of quality 90, fit stretch, filter bilinear (antialiased), storage encoded, \

@@ -21,7 +21,7 @@ fn full_folder_is_refused() {
     s.file("out/thesis.txt", b"mine");
     s.convert(CONVERT).fails(
         1,
-        "error: output folder `out` is not empty and not an inlaid dataset\nhint: choose a new folder for `--out`",
+        "error: output folder `out` is neither empty nor an inlaid dataset\nhint: choose a new folder for `--out`",
     );
     s.convert(&format!("{CONVERT} --overwrite")).exits(1);
     assert_eq!(s.files("out"), [("thesis.txt".into(), b"mine".to_vec())]);
@@ -52,7 +52,11 @@ fn dataset_of_the_same_command_is_left_as_it_is() {
     s.convert(CONVERT).exits(0);
     let before = s.dataset("out");
     let ran = s.convert(CONVERT).exits(0);
-    assert!(ran.stdout.ends_with("nothing to do, `out` is complete\n3 images were rows already\n"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.ends_with("nothing to do, `out` is complete\n3 images were already in the dataset\n"),
+        "{}",
+        ran.stdout
+    );
     assert_eq!((s.dataset("out"), ran.stderr), (before, String::new()));
 }
 
@@ -75,8 +79,8 @@ fn failed_run_leaves_nothing() {
     s.file("src/cat/broken.png", b"no image");
     s.convert("src --out new/er/out --size 4 --split train=1 --on-error stop").fails(
         1,
-        "error: `cat/broken.png` can't be used: the content is no known image format\n\
-         hint: leave out `--on-error stop` to list such inputs and go on",
+        "error: `cat/broken.png` can't be used: the content is not a known image format\n\
+         hint: leave out `--on-error stop` to skip such inputs and list them in `rejects.jsonl`",
     );
     assert!(!s.path().join("new").exists());
 }
@@ -106,7 +110,7 @@ fn dry_run_writes_nothing() {
     let ran = s.convert("src --out out --size 4 --split train=1 --dry-run").exits(0);
     assert_eq!(
         ran.stdout,
-        "train              3 rows       144 B in 1 file\nwould write 3 rows of 3 images, 1 class, to `out`\n"
+        "train              3 rows       144 B in 1 file\nwould write 3 rows from 3 images, 1 class, to `out`\n"
     );
     assert!(!s.path().join("out").exists());
 }
@@ -116,8 +120,8 @@ fn output_inside_a_source_is_refused() {
     let s = source();
     s.convert("src --out src/out --size 4").fails(
         1,
-        "error: output folder `src/out` and source `src` lie in one another\n\
-         hint: choose a folder for `--out` beside the source",
+        "error: output folder `src/out` overlaps source `src`\n\
+         hint: choose a folder for `--out` outside the source",
     );
     assert!(!s.path().join("src/out").exists());
 }
@@ -140,7 +144,7 @@ fn manifest_of_a_later_release_is_refused() {
     s.file("out/inlaid.json", b"{\"format_version\": 99}");
     s.convert(&format!("{CONVERT} --overwrite")).fails(
         1,
-        "error: `out/inlaid.json` has format version 99, this release knows versions 1 to 2\n\
+        "error: `out/inlaid.json` has format version 99, but this release reads versions 1 to 2\n\
          hint: use the release of inlaid that wrote the dataset",
     );
 }
@@ -196,8 +200,8 @@ fn signals_stop_a_run_cleanly() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
-        "stopping (once more ends at once)\nerror: interrupted\n\
-         hint: the same command goes on from the last file that was finished\n"
+        "stopping; press Ctrl-C again to quit immediately\nerror: interrupted\n\
+         hint: run the same command again to resume after the last finished file\n"
     );
     assert!(!s.path().join("out").exists());
 }
@@ -208,7 +212,7 @@ fn second_writer_is_told_who_the_first_is() {
     let lock = s.file("out/.inlaid/lock", b"process 7 on host here\n");
     let lock = fs::File::options().write(true).open(lock).unwrap();
     lock.lock().unwrap();
-    s.convert(CONVERT).fails(1, "error: `out` is being written by process 7 on host here\nhint: wait for it to end");
+    s.convert(CONVERT).fails(1, "error: `out` is being written by process 7 on host here\nhint: wait for it to finish");
     drop(lock);
     s.convert(CONVERT).exits(0);
 }

@@ -267,7 +267,7 @@ fn what_is_not_there_is_named() {
     let scratch = dataset("");
     let table = Table::open(scratch.path().join("d/train")).unwrap();
     let message = |outcome: Result<_, inlaid::FormatError>| outcome.map(|_: ()| ()).unwrap_err().to_string();
-    assert_eq!(message(table.tensor(36).map(drop)), "there is no row 36, the table has 36");
+    assert_eq!(message(table.tensor(36).map(drop)), "row 36 is out of range for a table of length 36");
     assert!(message(table.column("colour").map(drop)).ends_with("train-00000.parquet` has no column `colour`"));
     assert!(message(Table::open(scratch.path().join("src")).map(drop)).ends_with("src` holds no tensors"));
     assert!(message(Dataset::open(scratch.path().join("src")).map(drop)).ends_with("src` holds no dataset"));

@@ -12,7 +12,7 @@ fn there_must_be_a_dataset() {
     s.file("full/thesis.txt", b"mine");
     fs::create_dir(s.path().join("empty")).unwrap();
     for folder in ["missing", "full", "empty"] {
-        let message = format!("error: `{folder}` holds no dataset\nhint: make it with `inlaid convert`");
+        let message = format!("error: `{folder}` holds no dataset\nhint: create it with `inlaid convert`");
         for words in ["", "--dry-run"] {
             s.run("append", &format!("src --out {folder} {words}")).fails(1, &message);
         }
@@ -30,8 +30,8 @@ fn dataset_in_a_source_is_refused() {
     let s = dataset("");
     s.run("append", ". --out out").fails(
         1,
-        "error: output folder `out` and source `.` lie in one another\n\
-         hint: choose a folder for `--out` beside the source",
+        "error: output folder `out` overlaps source `.`\n\
+         hint: choose a folder for `--out` outside the source",
     );
 }
 
@@ -47,7 +47,7 @@ fn is_refused(s: &Scratch, message: &str) {
 
 /// The message about a damaged file.
 fn damaged(file: &str, reason: &str) -> String {
-    format!("error: `{file}` is damaged: {reason}\nhint: restore the file, or convert into a new folder")
+    format!("error: `{file}` is damaged: {reason}\nhint: restore the file, or convert to a new folder")
 }
 
 const TAIL: &str = "out/train/train-00000.parquet";
@@ -115,7 +115,7 @@ fn dataset_of_another_format_version_is_refused() {
     s.edit_manifest("out", |manifest| manifest["format_version"] = 3.into());
     is_refused(
         &s,
-        "error: `out/inlaid.json` has format version 3, this release knows versions 1 to 2\n\
+        "error: `out/inlaid.json` has format version 3, but this release reads versions 1 to 2\n\
          hint: use the release of inlaid that wrote the dataset",
     );
 }

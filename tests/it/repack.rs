@@ -206,8 +206,8 @@ fn a_table_without_rows_stays_one() {
     assert_eq!(Table::open(scratch.path().join("out")).unwrap().len(), ROWS);
     scratch.run("repack", "in/empty.parquet --out none").fails(
         1,
-        "error: can't repack `in/empty.parquet`: column `pixels` holds lists of no fixed length, and there is no row to \
-         see it in\nhint: give the shape with `--shape`, or leave the file out",
+        "error: can't repack `in/empty.parquet`: column `pixels` has variable-length lists and no rows to infer a length \
+         from\nhint: give the shape with `--shape`, or leave the file out",
     );
     scratch.run("repack", "in/empty.parquet --out none --shape 2x2x3").exits(0);
     let none = Table::open(scratch.path().join("none")).unwrap();
@@ -281,16 +281,16 @@ fn says_what_is_wrong_with_a_source() {
     scratch.file("cut", &whole[..whole.len() / 2]);
     let names = "`nested`, `pixels`, `text`, `word`";
     for (words, message) in [
-        ("ragged", "can't repack `ragged`: row 2 of column `pixels` has a list of 6 elements, the first row one of 12\nhint: leave such rows out of the file".to_owned()),
-        ("null", "can't repack `null`: row 7 of column `pixels` is null\nhint: leave such rows out of the file".to_owned()),
-        ("hole", "can't repack `hole`: an element in row 8 of column `pixels` is null\nhint: leave such rows out of the file".to_owned()),
-        ("int32", "can't repack `int32`: column `pixels` has elements of type int32, and only uint8, uint16, float16 and float32 can be repacked\nhint: let the tool that wrote it cast the column".to_owned()),
-        ("bytes", format!("can't repack `bytes`: it has no column of tensors, only {names}\nhint: tensors are lists of numbers, or bytes with `--shape`; encoded images are for `inlaid convert`")),
-        ("two", "can't repack `two`: each of its columns `a`, `b` may be the one of tensors\nhint: name it with `--column`".to_owned()),
+        ("ragged", "can't repack `ragged`: row 2 of column `pixels` has length 6, but the first row has length 12\nhint: remove such rows from the file".to_owned()),
+        ("null", "can't repack `null`: row 7 of column `pixels` is null\nhint: remove such rows from the file".to_owned()),
+        ("hole", "can't repack `hole`: an element in row 8 of column `pixels` is null\nhint: remove such rows from the file".to_owned()),
+        ("int32", "can't repack `int32`: column `pixels` has elements of type int32, but only uint8, uint16, float16 and float32 can be repacked\nhint: have the tool that wrote the file cast the column".to_owned()),
+        ("bytes", format!("can't repack `bytes`: it has no column of tensors, only {names}\nhint: tensors are lists of numbers, or bytes with `--shape`; use `inlaid convert` for image files")),
+        ("two", "can't repack `two`: any of its columns `a`, `b` could be the tensor column\nhint: choose one with `--column`".to_owned()),
         ("two --column c", "can't repack `two`: it has no column `c`, only `a`, `b`\nhint: name a column of lists of numbers, or of bytes with `--shape`".to_owned()),
         ("fixed --column text", "can't repack `fixed`: column `text` of type Utf8 holds no tensors\nhint: name a column of lists of numbers, or of bytes with `--shape`".to_owned()),
-        ("fixed --shape 2x2x2", "can't repack `fixed`: tensors of shape 2x2x2 have 8 elements, those of column `pixels` have 12\nhint: give it as in `--shape 224x224x3`".to_owned()),
-        ("text", "can't repack `text`: it is neither a Parquet nor an Arrow file\nhint: read it with the tool that wrote it, and let that write Parquet".to_owned()),
+        ("fixed --shape 2x2x2", "can't repack `fixed`: shape 2x2x2 has 8 elements, but the tensors of column `pixels` have 12\nhint: give a matching shape, as in `--shape 224x224x3`".to_owned()),
+        ("text", "can't repack `text`: it is neither a Parquet nor an Arrow file\nhint: have the tool that wrote the file write Parquet".to_owned()),
         ("cut", "can't repack `cut`: it is damaged: Parquet error: Invalid Parquet file. Corrupt footer\nhint: restore the file".to_owned()),
     ] {
         scratch.run("repack", &format!("{words} --out out")).fails(1, &format!("error: {message}"));
@@ -311,19 +311,19 @@ fn says_what_is_wrong_with_the_folders() {
         ("in --out full", "output folder `full` is not empty\nhint: choose a new folder for `--out`"),
         (
             "in --out in",
-            "output folder `in` and source `in` lie in one another\nhint: choose a folder for `--out` beside the source",
+            "output folder `in` overlaps source `in`\nhint: choose a folder for `--out` outside the source",
         ),
         (
             "in/a.parquet --out in",
-            "output folder `in` and source `in/a.parquet` lie in one another\nhint: choose a folder for `--out` beside the source",
+            "output folder `in` overlaps source `in/a.parquet`\nhint: choose a folder for `--out` outside the source",
         ),
         (
             "none --out out",
-            "can't repack `none`: it holds no Parquet or Arrow files\nhint: files are looked for by their extension: parquet, arrow, feather or ipc",
+            "can't repack `none`: it holds no Parquet or Arrow files\nhint: files are found by extension: parquet, arrow, feather or ipc",
         ),
         (
             "in other --out out",
-            "can't repack `other/a.arrow`: its rows would go to the same file as those of `in/a.parquet`\nhint: repack them one after the other, each with its own `--out`",
+            "can't repack `other/a.arrow`: it would be written to the same file as `in/a.parquet`\nhint: repack them separately, each with its own `--out`",
         ),
         ("away --out out", "can't read `away`: No such file or directory (os error 2)"),
     ] {
@@ -338,11 +338,11 @@ fn says_what_is_wrong_with_the_folders() {
     );
     scratch.run("repack", "in --out out").fails(
         1,
-        "error: can't repack `in/b.parquet`: its tensors are others than those of `in/a.parquet`\n\
-         hint: repack them one after the other, each with its own `--out`",
+        "error: can't repack `in/b.parquet`: its tensors differ from those of `in/a.parquet`\n\
+         hint: repack them separately, each with its own `--out`",
     );
     let ran = scratch.run("repack", "in --out out --shape 3x").exits(2);
-    assert!(ran.stderr.contains("shape `3x` is not lengths of dimensions such as 224x224x3, 1 or more each"));
+    assert!(ran.stderr.contains("shape `3x` is not a list of dimensions such as 224x224x3, at least 1 each"));
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn a_run_that_is_stopped_leaves_nothing() {
     progress.stop();
     let (source, out) = (scratch.path().join("in.parquet"), scratch.path().join("out"));
     let stopped = inlaid::repack(&[source], &out, &RepackSpec::default(), &progress);
-    assert_eq!(stopped.unwrap_err().to_string(), "interrupted, nothing is written");
+    assert_eq!(stopped.unwrap_err().to_string(), "interrupted, nothing was written");
     assert_eq!(scratch.files(".").len(), 1);
 }
 

@@ -14,18 +14,18 @@ fn refused(options: &str, message: &str) {
 fn filters_that_a_library_lacks_are_refused() {
     refused(
         "--resize-like tf --filter box",
-        "error: `tf` has no filter `box`, it has nearest, bilinear, bicubic, lanczos3, area\n\
+        "error: `tf` has no filter `box`, only nearest, bilinear, bicubic, lanczos3, area\n\
          hint: choose another `--filter`, or another `--resize-like`",
     );
     refused(
         "--resize-like opencv --filter lanczos3",
-        "error: `opencv` has no filter `lanczos3`, it has nearest, bilinear, bicubic, area\n\
-         hint: INTER_LANCZOS4 is another filter; choose another `--filter`, or `--resize-like pillow`",
+        "error: `opencv` has no filter `lanczos3`, only nearest, bilinear, bicubic, area\n\
+         hint: `INTER_LANCZOS4` is a different filter; choose another `--filter`, or `--resize-like pillow`",
     );
     refused(
         "--filter area",
-        "error: filter `area` is that of a library, and none is named\n\
-         hint: name it with `--resize-like opencv` or `--resize-like tf`, or use `--filter box`",
+        "error: filter `area` needs `--resize-like`\n\
+         hint: add `--resize-like opencv` or `--resize-like tf`, or use `--filter box`",
     );
 }
 
@@ -33,12 +33,12 @@ fn filters_that_a_library_lacks_are_refused() {
 fn contradictions_are_refused() {
     refused(
         "--resize-like pillow --no-antialias",
-        "error: whether images are antialiased is decided by `pillow`\n\
+        "error: `--resize-like pillow` decides antialiasing itself\n\
          hint: leave out `--no-antialias`; `--resize-like tf` and `opencv` don't antialias",
     );
     refused(
         "--crop-ratio 0.875",
-        "error: a crop ratio has no meaning for fit `stretch`\n\
+        "error: `--crop-ratio` has no effect with `--fit stretch`\n\
          hint: use `--fit shortest-side`, or leave out `--crop-ratio`",
     );
 }

@@ -45,8 +45,8 @@ fn conversion_that_stopped_goes_on_to_the_same_bytes() {
         let ran = s.convert(&format!("src --out out {SMALL} {format}")).exits(0);
         let lines: Vec<_> = ran.stdout.lines().collect();
         assert!(lines[0].ends_with(" in 3 files, 8 new"), "{}", ran.stdout);
-        assert!(lines[1].starts_with("8 rows of 40 images, 1 class, in "), "{}", ran.stdout);
-        assert_eq!((lines[2], &*ran.stderr), ("32 images were rows already", ""));
+        assert!(lines[1].starts_with("8 rows from 40 images, 1 class, in "), "{}", ran.stdout);
+        assert_eq!((lines[2], &*ran.stderr), ("32 images were already in the dataset", ""));
         s.convert(&format!("src --out at-once {SMALL} {format}")).exits(0);
         same_files(&s, "out", "at-once");
         s.is_whole("out");
@@ -96,9 +96,9 @@ fn run_may_stop_more_than_once() {
 fn what_was_finished_is_whole_and_says_so() {
     let s = stopped("");
     let ran = s.run("verify", "out").exits(0);
-    assert!(ran.stdout.starts_with("whole: 32 rows in 2 files, "), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("intact: 32 rows in 2 files, "), "{}", ran.stdout);
     let ran = s.run("info", "out").exits(0);
-    let end = "\na run is going on or was interrupted; the same command goes on with it\n";
+    let end = "\nincomplete: a run is in progress or was interrupted; run the same command again to resume it\n";
     assert!(ran.stdout.ends_with(end), "{}", ran.stdout);
 }
 
@@ -106,8 +106,8 @@ fn what_was_finished_is_whole_and_says_so() {
 fn other_conversion_does_not_go_on() {
     let s = stopped("");
     let before = s.dataset("out");
-    let message = "error: output folder `out` holds a conversion that was interrupted, with other settings, sources or files\n\
-                   hint: `inlaid append` keeps its rows and adds what is missing; `--overwrite` begins anew";
+    let message = "error: output folder `out` holds an interrupted conversion with other settings, sources or files\n\
+                   hint: `inlaid append` keeps its rows and adds the missing ones; `--overwrite` starts over";
     s.convert(&format!("src --out out {SMALL} --seed 1")).fails(1, message);
     s.convert("src --out out --size 8").fails(1, message);
     s.image("src/cat/more.png");
@@ -115,8 +115,8 @@ fn other_conversion_does_not_go_on() {
     assert_eq!(s.dataset("out"), before);
     s.run("compact", "out").fails(
         1,
-        "error: `out` holds a run that was interrupted\n\
-         hint: run the same command again to finish it, or `inlaid append` with other sources to give it up",
+        "error: `out` holds an interrupted run\n\
+         hint: run the same command again to finish it, or `inlaid append` with other sources to abandon it",
     );
     assert_eq!(s.dataset("out"), before);
     s.convert("src --out out --size 8 --split train=1 --overwrite").exits(3);
@@ -129,7 +129,7 @@ fn append_gives_up_a_conversion_that_stopped() {
     let s = stopped("");
     s.image("src/cat/last.png");
     let ran = s.run("append", "src --out out").exits(0);
-    assert_eq!(ran.stderr, "note: an earlier run was interrupted and had other sources; what it committed stays\n");
+    assert_eq!(ran.stderr, "note: an earlier run with other sources was interrupted; the rows it committed stay\n");
     assert_eq!((s.rows("out").len(), s.manifest("out").get("unfinished")), (40, None));
     s.is_whole("out");
     let before = s.dataset("out");
@@ -162,8 +162,8 @@ fn append_that_stopped_goes_on_to_the_same_bytes() {
         s.image("src/cat/last.png");
         let ran = s.run("append", "src --out out").exits(0);
         let lines: Vec<_> = ran.stdout.lines().collect();
-        assert!(lines[1].starts_with("8 rows of 40 images, 1 class, in "), "{}", ran.stdout);
-        assert_eq!((lines[2], &*ran.stderr), ("32 images were rows already", ""));
+        assert!(lines[1].starts_with("8 rows from 40 images, 1 class, in "), "{}", ran.stdout);
+        assert_eq!((lines[2], &*ran.stderr), ("32 images were already in the dataset", ""));
         s.run("append", "src --out at-once").exits(0);
         same_files(&s, "out", "at-once");
         s.is_whole("out");
@@ -175,7 +175,7 @@ fn append_of_other_sources_gives_up_one_that_stopped() {
     let s = stopped_append("");
     s.more_images(&["other/cat"], 200..203);
     let ran = s.run("append", "other --out out").exits(0);
-    assert_eq!(ran.stderr, "note: an earlier run was interrupted and had other sources; what it committed stays\n");
+    assert_eq!(ran.stderr, "note: an earlier run with other sources was interrupted; the rows it committed stay\n");
     assert_eq!((s.rows("out").len(), s.manifest("out").get("unfinished")), (45, None));
     s.is_whole("out");
     // What is missing of it can still be added.
@@ -209,7 +209,7 @@ fn dry_run_of_a_run_that_stopped_says_what_is_left() {
     let before = s.dataset("out");
     let ran = s.run("append", "src --out out --dry-run").exits(0);
     assert_eq!(s.dataset("out"), before);
-    let end = "would write 8 rows of 40 images, 1 class, to `out`\n32 images were rows already\n";
+    let end = "would write 8 rows from 40 images, 1 class, to `out`\n32 images were already in the dataset\n";
     assert!(ran.stdout.ends_with(end), "{}", ran.stdout);
     assert!(ran.stdout.starts_with("train             50 rows "), "{}", ran.stdout);
     let s = stopped("");

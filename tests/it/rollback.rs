@@ -62,8 +62,8 @@ fn only_the_last_append_is_taken_back() {
     }
 }
 
-const NO_HISTORY: &str = "error: `out` has no earlier version to go back to\n\
-                          hint: only the last append can be taken back, not after `inlaid compact` or `--no-history`";
+const NO_HISTORY: &str = "error: `out` has no earlier snapshot to roll back to\n\
+                          hint: only the last append can be rolled back, and not after `inlaid compact` or with `--no-history`";
 
 #[test]
 fn there_must_be_an_append() {
@@ -112,7 +112,7 @@ fn both_versions_are_told() {
         s.run("append", "src --out out").exits(3);
         let ran = s.run("rollback", &format!("out {words}")).exits(0);
         match words {
-            "" => assert_eq!(ran.stdout, "version 1: 10 rows in 3 files, before: 12 rows in 3 files: `out`\n"),
+            "" => assert_eq!(ran.stdout, "snapshot 1: 10 rows in 3 files, before: 12 rows in 3 files: `out`\n"),
             _ => {
                 let version = ran.json();
                 for name in ["dataset_version", "classes", "splits", "inputs", "rejects"] {
@@ -137,7 +137,7 @@ fn damaged_dataset_is_not_rolled_back() {
     s.run("rollback", "out").fails(
         1,
         "error: `out/train/train-00000.parquet` is damaged: row group 0 does not match its checksum\n\
-         hint: restore the file, or convert into a new folder",
+         hint: restore the file, or convert to a new folder",
     );
     assert_eq!(s.dataset("out"), before);
 }

@@ -1,4 +1,4 @@
-//! Classes with too few images for exact shares.
+//! Classes with too few images for exact fractions.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ fn folder_with_a_long_tail_is_converted() {
     let ran = s.convert("src --out out --size 4").exits(0);
     assert_eq!(
         ran.stderr,
-        "note: 12 classes are too small for exact shares, so they fill train, then test, then validation: `class-04`, \
+        "note: 12 classes are too small for exact fractions, so they fill train, then test, then validation: `class-04`, \
          `class-05`, `class-06`, `class-07`, `class-08` and 7 more\n"
     );
     let counts = counts(&s, "out");
@@ -75,8 +75,8 @@ fn dry_run_and_json_list_all() {
         lines,
         [
             "would write 43 rows of 43 images, 4 classes, to `out`",
-            "too small for exact shares: class `ant`, 2 in all: 1 train, 1 test",
-            "too small for exact shares: class `bee`, 1 in all: 1 train",
+            "too small for exact fractions: class `ant`, 2 in all: 1 train, 1 test",
+            "too small for exact fractions: class `bee`, 1 in all: 1 train",
         ]
     );
     let expected = serde_json::json!([
@@ -86,7 +86,7 @@ fn dry_run_and_json_list_all() {
     for words in ["--dry-run", "", ""] {
         let summary = s.convert(&format!("src --out out --size 4 --json {words}")).exits(0).json();
         assert_eq!(summary["small_classes"], expected);
-        let note = "2 classes are too small for exact shares, so they fill train, then test, then validation: `ant`, \
+        let note = "2 classes are too small for exact fractions, so they fill train, then test, then validation: `ant`, \
                     `bee`";
         assert_eq!(summary["notices"], serde_json::json!([note]));
     }
@@ -120,7 +120,7 @@ fn class_alone_is_named_alone() {
          hint: leave out `--small-classes stop`, or let a new dataset draw for each image with `--split-by path`",
     );
     let ran = s.convert("src --out out --size 4 --split train=0.92,test=0.08").exits(0);
-    let note = "note: class `ant` is too small for exact shares, so it fills train, then test\n";
+    let note = "note: class `ant` is too small for exact fractions, so it fills train, then test\n";
     assert_eq!(ran.stderr, note);
     assert_eq!(counts(&s, "out"), BTreeMap::from([("ant".into(), [5, 0, 1]), ("cat".into(), [9, 0, 1])]));
 }
@@ -128,9 +128,9 @@ fn class_alone_is_named_alone() {
 #[test]
 fn few_images_in_all_are_converted() {
     for (images, expected, note) in [
-        (1, [1, 0, 0], "1 image is too few for exact shares, so it goes to train"),
-        (2, [1, 0, 1], "2 images are too few for exact shares, so they fill train, then test, then validation"),
-        (3, [1, 1, 1], "3 images are too few for exact shares, so they fill train, then test, then validation"),
+        (1, [1, 0, 0], "1 image is too few for exact fractions, so it goes to train"),
+        (2, [1, 0, 1], "2 images are too few for exact fractions, so they fill train, then test, then validation"),
+        (3, [1, 1, 1], "3 images are too few for exact fractions, so they fill train, then test, then validation"),
     ] {
         let s = Scratch::new();
         s.images(&["flat", "classes/a"], images);
@@ -174,7 +174,9 @@ fn append_fills_small_classes_and_moves_no_row() {
     s.convert("src --out out --size 4").exits(0);
     let mut before = s.rows("out");
     let notes = |class: &str| {
-        format!("note: class `{class}` is too small for exact shares, so it fills train, then test, then validation\n")
+        format!(
+            "note: class `{class}` is too small for exact fractions, so it fills train, then test, then validation\n"
+        )
     };
     for (ants, expected) in [(2, [1, 0, 1]), (3, [1, 1, 1]), (5, [3, 1, 1])] {
         s.images(&["src/ant"], ants);

@@ -42,7 +42,7 @@ fn whole_dataset_is_whole() {
     let s = dataset(5, "");
     let before = s.files("out");
     let ran = s.run("verify", "out").exits(0);
-    assert!(ran.stdout.starts_with("whole: 10 rows in 1 file, "), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("intact: 10 rows in 1 file, "), "{}", ran.stdout);
     assert!(ran.stdout.ends_with(" s: `out`\n"), "{}", ran.stdout);
     assert_eq!(ran.stderr, "");
     // Also where nothing can be written.
@@ -70,8 +70,8 @@ fn run_that_has_not_ended_is_told() {
         manifest["unfinished"] = json!({"run": "xxh3-128:00000000000000000000000000000000", "shards": 1});
     });
     let ran = s.run("verify", "out").exits(0);
-    assert!(ran.stdout.starts_with("whole: 10 rows in 1 file, "), "{}", ran.stdout);
-    let told = "not all: a run was interrupted; the same command goes on with it\n";
+    assert!(ran.stdout.starts_with("intact: 10 rows in 1 file, "), "{}", ran.stdout);
+    let told = "incomplete: a run was interrupted; run the same command again to resume it\n";
     assert!(ran.stdout.ends_with(told), "{}", ran.stdout);
     assert_eq!(s.run("verify", "out --json").exits(0).json()["unfinished"], true);
 }
@@ -83,7 +83,7 @@ fn commit_that_is_not_done_is_no_damage() {
     s.run("verify", "out").fails(
         1,
         "error: `out` is in the middle of a commit\n\
-         hint: wait for it to end; if it was killed, run the same command again",
+         hint: wait for it to finish; if its process was killed, run the same command again",
     );
     s.convert(&format!("src --out out {SMALL}")).exits(0);
     s.is_whole("out");
@@ -400,5 +400,5 @@ fn more_shards_than_files_that_may_be_open_are_read() {
     let limited = format!("ulimit -n 40 && exec {} verify out --threads 2", env!("CARGO_BIN_EXE_inlaid"));
     let ran = std::process::Command::new("sh").args(["-c", &limited]).current_dir(s.path()).output().unwrap();
     let told = String::from_utf8(ran.stdout).unwrap();
-    assert!(told.starts_with("whole: 360 rows in 45 files"), "{told}");
+    assert!(told.starts_with("intact: 360 rows in 45 files"), "{told}");
 }

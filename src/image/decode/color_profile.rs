@@ -1,29 +1,28 @@
-//! Brings samples from the colours of an embedded ICC profile to sRGB. The home of `moxcms`.
+//! Converts samples from the colors of an embedded ICC profile to sRGB. The home of `moxcms`.
 //!
-//! A profile is applied if it is of the samples' kind, gray or RGB (that of a CMYK file is not: its samples
-//! have become RGB without it). One that can't be read is passed over, like broken EXIF, and so is one that
-//! is sRGB but for rounding. The rendering intent is perceptual; alpha stays as it is.
+//! A profile is applied if it is for the samples' color space, gray or RGB (the profile of a CMYK file is not: its
+//! samples were converted to RGB without it). A profile that can't be read is ignored, like broken EXIF, and so is one
+//! that differs from sRGB only by rounding. The rendering intent is perceptual; alpha is unchanged.
 
 use std::sync::Arc;
 
 use image::ColorType;
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformExecutor, TransformOptions};
 
-/// How to bring samples of one profile to sRGB.
+/// Conversion of samples from one profile to sRGB.
 enum Transform {
-    /// By three samples of 8 bits, or four with alpha.
+    /// Pixels of three 8-bit samples, or four with alpha.
     Bytes(Arc<dyn TransformExecutor<u8> + Send + Sync>),
-    /// By three samples of 16 bits, or four with alpha.
+    /// Pixels of three 16-bit samples, or four with alpha.
     Words(Arc<dyn TransformExecutor<u16> + Send + Sync>),
-    /// By the value of a gray sample of 8 or 16 bits.
+    /// Gray pixels: a lookup table by 8-bit or 16-bit sample.
     Gray(Vec<u16>),
 }
 
-/// Brings one image after the other to sRGB; keeps the transform, as the photos of a camera have the same
-/// profile.
+/// Converter of images to sRGB. Keeps the last transform, since photos of one camera share a profile.
 #[derive(Default)]
 pub(super) struct ToSrgb {
-    /// The profile that was seen last, the samples it was for, and what it asks for.
+    /// Last profile, the sample type that it was for, and its transform.
     last: Option<(Vec<u8>, ColorType, Option<Transform>)>,
     bytes: Vec<u8>,
     words: [Vec<u16>; 2],
@@ -36,7 +35,7 @@ impl std::fmt::Debug for ToSrgb {
 }
 
 impl ToSrgb {
-    /// Changes all samples in place; 16-bit ones are in the machine's byte order.
+    /// Converts all samples in place; 16-bit samples are in native byte order.
     pub(super) fn apply(&mut self, profile: &[u8], color: ColorType, samples: &mut [u8]) {
         let known = self.last.as_ref().is_some_and(|(last, of, _)| last == profile && *of == color);
         if !known {
@@ -63,14 +62,14 @@ impl ToSrgb {
     }
 }
 
-/// Puts samples back that a transform refused.
+/// Restores the samples if a transform failed.
 fn keep_on_error<E>(outcome: Result<(), E>, before: &[u8], samples: &mut [u8]) {
     if outcome.is_err() {
         samples.copy_from_slice(before);
     }
 }
 
-/// The transform from a profile to sRGB; none if there is nothing to do.
+/// Transform from a profile to sRGB; none if the profile is not applied.
 fn transform(profile: &[u8], color: ColorType) -> Option<Transform> {
     let profile = ColorProfile::new_from_slice(profile).ok()?;
     let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
@@ -88,7 +87,7 @@ fn transform(profile: &[u8], color: ColorType) -> Option<Transform> {
     }
 }
 
-/// Whether a profile changes no colour of a coarse grid by more than one level of 255.
+/// Whether a profile changes no color of a coarse grid by more than one level of 255.
 fn is_srgb(profile: &ColorProfile) -> bool {
     const STEP: usize = 15;
     let levels = || (0..=255).step_by(STEP);
@@ -101,10 +100,10 @@ fn is_srgb(profile: &ColorProfile) -> bool {
         && grid.iter().zip(&changed).all(|(before, after)| before.abs_diff(*after) <= 1)
 }
 
-/// The sRGB value of every gray sample from 0 to `max`.
+/// Lookup table of the sRGB value of every gray sample from 0 to `max`.
 fn gray_table(profile: &ColorProfile, srgb: &ColorProfile, max: u16) -> Option<Transform> {
     let options = TransformOptions::default();
-    // Gray becomes red, green and blue of one value.
+    // Gray becomes RGB with three equal samples.
     let transform = profile.create_transform_16bit(Layout::Gray, srgb, Layout::Rgb, options).ok()?;
     let depth = u32::from(u16::MAX / max);
     let gray: Vec<u16> = (0..=max).map(|value| (u32::from(value) * depth) as u16).collect();

@@ -1,23 +1,23 @@
-//! JPEGs by libjpeg-turbo, the decoder of Pillow, OpenCV and torchvision: with its defaults (accurate DCT,
-//! smooth chroma upsampling) samples are identical to theirs. It can also shrink an image while it decodes, by
-//! leaving out the high frequencies of every 8x8 block.
+//! Decodes JPEGs with libjpeg-turbo, the decoder of Pillow, OpenCV and torchvision: with its defaults (accurate DCT,
+//! smooth chroma upsampling) the samples are identical. It can also shrink an image while decoding, by leaving out the
+//! high frequencies of every 8x8 block.
 //!
-//! It takes no decision of its own: what it refuses, or only decodes with a warning, is left to the decoder
-//! that judges all other files.
+//! It rejects nothing by itself: a file that it refuses, or decodes with a warning, is passed on to the default
+//! decoder, which decides.
 
 use image::ColorType;
 use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Image, PixelFormat, ScalingFactor};
 
 use super::sized;
 
-/// Scans of a progressive JPEG at most; encoders write about ten, and each costs a pass over the image
-/// (CVE-2017-9614 and the like).
+/// Most scans of a progressive JPEG; encoders write about ten, and each costs a pass over the image
+/// (CVE-2017-9614 and similar).
 const MOST_SCANS: u32 = 500;
 
-/// Scales that cost less than the whole image, smallest first: those that libjpeg-turbo has vector code for.
+/// Scales that cost less than full size, smallest first: libjpeg-turbo has vector code for these.
 const SCALES: [ScalingFactor; 3] = [ScalingFactor::ONE_EIGHTH, ScalingFactor::ONE_QUARTER, ScalingFactor::ONE_HALF];
 
-/// Decodes one JPEG after the other.
+/// Decoder of JPEGs, created on first use.
 #[derive(Debug, Default)]
 pub(super) struct LibjpegTurbo {
     inner: Option<Decompressor>,
@@ -25,9 +25,8 @@ pub(super) struct LibjpegTurbo {
 }
 
 impl LibjpegTurbo {
-    /// Decodes into `raw`, at the smallest scale that keeps both sides at `least` pixels or more, as they lie
-    /// in the file; without `least`, whole. Width, height and type of the samples; none if the JPEG is not
-    /// free of faults.
+    /// Decodes into `raw`, at the smallest scale that keeps both sides, as stored in the file, at `least` pixels or
+    /// more; without `least`, at full size. Returns the width, height and sample type; none on any error or warning.
     pub(super) fn decode(
         &mut self,
         file: &[u8],
@@ -74,7 +73,7 @@ fn scale(header: &DecompressHeader, least: Option<(u64, u64)>) -> ScalingFactor 
     SCALES.into_iter().find(fits).unwrap_or(ScalingFactor::ONE)
 }
 
-/// Adobe's inverted CMYK to RGB, without a colour profile, in the arithmetic of Pillow's `convert("RGB")`:
+/// Converts Adobe's inverted CMYK to RGB, without a color profile, with the arithmetic of Pillow's `convert("RGB")`:
 /// ink `c` on black `k` is `k' - k' c / 255` rounded, with `k' = 255 - k`.
 fn to_rgb(cmyk: &[u8], rgb: &mut [u8]) {
     for (&[c, m, y, k], rgb) in cmyk.as_chunks().0.iter().zip(rgb.as_chunks_mut().0) {

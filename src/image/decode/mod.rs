@@ -1,24 +1,24 @@
-//! Turns the bytes of an image file into pixels of the wanted channels, upright. The home of the
+//! Decodes the bytes of an image file to upright pixels with the channels of the spec. The home of the
 //! `image` crate.
 //!
-//! Nothing is decoded before the gate: the length of the file (in `files`), then width, height and pixel count from the
-//! header, against the spec's limits. Tensors of u8 are made of 8-bit samples, of u16 of 16-bit samples, of floats of
-//! floats between 0 and 1. The rules by which every kind of pixel becomes 8-bit RGB:
+//! Limits are checked before anything is decoded: the length of the file (in `source/files.rs`), then the width, height
+//! and pixel count in the header. u8 tensors are computed from 8-bit samples, u16 tensors from 16-bit samples, and
+//! floating point tensors from floats between 0 and 1. Rules for converting every kind of pixel to 8-bit RGB:
 //!
-//! - 16-bit samples: `round(v / 257)`; 32-bit floats (HDR, EXR): clamped to 0..=1, times 255, rounded,
-//!   with no tone mapping;
+//! - 16-bit samples: `round(v / 257)`; 32-bit floats (HDR, EXR): clamped to 0..=1, times 255, rounded, without tone
+//!   mapping;
 //! - 1, 2 and 4-bit samples are stretched to 0..=255, palettes are looked up;
 //! - gray to RGB: the value three times; RGB to gray: luma by ITU-R BT.601 in 16-bit fixed point,
 //!   `(19595 R + 38470 G + 7471 B + 32768) >> 16`, as in Pillow's mode `L`;
-//! - alpha: composited onto the pad colour, `round((c a + pad (255 - a)) / 255)`; kept for `rgba`;
-//! - CMYK and YCCK JPEGs: converted by the decoder as Adobe's inverted values, without colour profile;
-//! - of several frames or pages the first one.
+//! - alpha: composited onto the pad color, `round((c a + pad (255 - a)) / 255)`; kept for `rgba`;
+//! - CMYK and YCCK JPEGs: converted by the decoder as Adobe's inverted values, without a color profile;
+//! - files with several frames or pages: the first one.
 //!
-//! The deeper ones follow the same rules with 65,535 or 1 for 255: 8-bit samples are `257 v` or `v / 255`, 16-bit ones
-//! `v` or `v / 65535`, floats are rounded for u16 alone, and luma and alpha are computed at that depth.
+//! The same rules apply at other depths, with 65,535 or 1 in place of 255: 8-bit samples become `257 v` or `v / 255`,
+//! 16-bit samples `v` or `v / 65535`, floats are rounded only for u16, and luma and alpha are computed at that depth.
 //!
 //! An embedded ICC profile is applied only if the spec says so (`color_profile.rs`), before gray, alpha and
-//! orientation. Where the spec says so, JPEGs are decoded by libjpeg-turbo (`libjpeg_turbo.rs`).
+//! orientation. If the spec says so, JPEGs are decoded by libjpeg-turbo (`libjpeg_turbo.rs`).
 
 mod color_profile;
 #[cfg(feature = "turbojpeg")]
@@ -44,22 +44,22 @@ use crate::spec::{Channels, ColorProfile, Dtype, Limits, Spec};
 
 pub(crate) use sample::luma;
 
-/// An upright image, rows from top to bottom, channels side by side.
+/// Upright image, rows from top to bottom, channels interleaved.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pixels<'a> {
-    /// In pixels.
+    /// Width in pixels.
     pub width: u32,
-    /// In pixels.
+    /// Height in pixels.
     pub height: u32,
-    /// `height * width * channels` samples.
+    /// Samples of shape `[height, width, channels]`.
     pub samples: Samples<'a>,
-    /// Of the upright image in the file, in pixels: more than `width` if the decoder shrank it.
+    /// Width of the upright source image, in pixels: more than `width` if the decoder shrank it.
     pub source_width: u32,
-    /// Of the upright image in the file, in pixels.
+    /// Height of the upright source image, in pixels.
     pub source_height: u32,
 }
 
-/// Samples of some depth; 0 is black.
+/// Samples at one of three depths; black is 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Samples<'a> {
     /// White is 255.
@@ -70,7 +70,7 @@ pub enum Samples<'a> {
     F32(&'a [f32]),
 }
 
-/// Decodes one image after the other into buffers that are used again.
+/// Decoder of image files, with buffers that are reused.
 #[derive(Debug, Default)]
 pub struct Decoder {
     raw: Vec<u8>,
@@ -82,30 +82,29 @@ pub struct Decoder {
     libjpeg_turbo: libjpeg_turbo::LibjpegTurbo,
 }
 
-/// Pixels on their way from a codec's samples to those that are wanted.
+/// Intermediate pixels between a codec's samples and the result.
 #[derive(Debug, Default)]
 struct Buffers<S> {
     converted: Vec<S>,
     upright: Vec<S>,
 }
 
-/// An image as a codec left it in the raw buffer.
+/// Image in the raw buffer, as a codec decoded it.
 struct Raw {
     width: u32,
     height: u32,
     color: ColorType,
     orientation: Orientation,
-    /// Width and height of the upright image in the file.
+    /// Width and height of the upright source image, in pixels.
     source: (u32, u32),
 }
 
 impl Decoder {
-    /// Decodes a file's bytes. Its name decides the format only if its content does not (Targa files
-    /// have no signature). Bytes that have the wanted channels already are not widened.
+    /// Decodes a file's bytes. The name decides the format only if the content doesn't (Targa files
+    /// have no signature). 8-bit samples that already have the right channels are returned at 8 bits for any `dtype`.
     ///
     /// # Errors
-    /// If it is no image, one that can't be decoded, larger than the limits, or broken. A panic
-    /// inside a codec is such an error too.
+    /// If the file is not an image, can't be decoded, exceeds the limits or is broken, or if the codec panics.
     pub fn decode(&mut self, file: &[u8], path: &Path, spec: &Spec) -> Result<Pixels<'_>, RecordError> {
         let read = contain(|| self.read(file, path, spec));
         let image = read.unwrap_or_else(|panic| {
@@ -138,13 +137,14 @@ impl Decoder {
 
         let (width, height) = decoder.dimensions();
         check_dimensions(width, height, &spec.limits)?;
-        let orientation = match spec.exif && may_have_exif(format, file) {
-            true => decoder.orientation().unwrap_or(Orientation::NoTransforms),
-            false => Orientation::NoTransforms,
+        let orientation = if spec.exif && may_have_exif(format, file) {
+            decoder.orientation().unwrap_or(Orientation::NoTransforms)
+        } else {
+            Orientation::NoTransforms
         };
         let profile = match spec.color_profile {
             ColorProfile::Keep => None,
-            // Once it has limits, the decoder of TIFF takes no profile that is long beside the pixels.
+            // With limits set, the TIFF decoder refuses a profile that is large compared with the pixels.
             ColorProfile::Srgb if format == ImageFormat::Tiff => {
                 TiffDecoder::new(Cursor::new(file)).and_then(|mut tiff| tiff.icc_profile()).unwrap_or_default()
             }
@@ -167,8 +167,8 @@ impl Decoder {
         Ok(image)
     }
 
-    /// Decodes a JPEG by libjpeg-turbo, if the spec says so and libjpeg-turbo finds no fault with it: the
-    /// width, the height and the type of its samples.
+    /// Decodes a JPEG with libjpeg-turbo; returns the width, height and sample type. None if the spec names another
+    /// decoder, or libjpeg-turbo reports an error or a warning.
     #[cfg(feature = "turbojpeg")]
     fn read_jpeg(
         &mut self,
@@ -210,19 +210,19 @@ impl Raw {
         self.pixels() * usize::from(self.color.bytes_per_pixel())
     }
 
-    /// The image of these samples, turned into the buffer if it lies on its side.
-    fn upright<'a, S: Sample>(&self, lying: &'a [S], upright: &'a mut Vec<S>, channels: Channels) -> Pixels<'a> {
+    /// The upright image of these samples; uses the buffer if they have to be rotated or mirrored.
+    fn upright<'a, S: Sample>(&self, stored: &'a [S], upright: &'a mut Vec<S>, channels: Channels) -> Pixels<'a> {
         let &Raw { width, height, orientation, source: (source_width, source_height), .. } = self;
         if orientation == Orientation::NoTransforms {
-            return Pixels { width, height, samples: S::samples(lying), source_width, source_height };
+            return Pixels { width, height, samples: S::samples(stored), source_width, source_height };
         }
         let upright = sized(upright, self.pixels() * channels.count());
-        let (width, height) = turn_upright(lying, width, height, channels, orientation, upright);
+        let (width, height) = turn_upright(stored, width, height, channels, orientation, upright);
         Pixels { width, height, samples: S::samples(upright), source_width, source_height }
     }
 }
 
-/// The beginning of a buffer that only ever grows.
+/// The first `len` items of a buffer that only ever grows.
 fn sized<S: Copy + Default>(buffer: &mut Vec<S>, len: usize) -> &mut [S] {
     if buffer.len() < len {
         buffer.resize(len, S::default());
@@ -230,7 +230,7 @@ fn sized<S: Copy + Default>(buffer: &mut Vec<S>, len: usize) -> &mut [S] {
     &mut buffer[..len]
 }
 
-/// The image format by content, or by name for formats without a signature.
+/// Image format by content, or by name for formats without a signature.
 fn format_of(bytes: &[u8], path: &Path) -> Result<ImageFormat, RecordError> {
     let format = match image::guess_format(bytes) {
         Ok(format) => format,
@@ -247,7 +247,7 @@ fn format_of(bytes: &[u8], path: &Path) -> Result<ImageFormat, RecordError> {
     }
 }
 
-/// Formats that only C libraries decode well, by their signatures.
+/// Name of a format that only C libraries decode well, by its signature.
 fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', ..] => Some("HEIC"),
@@ -258,8 +258,8 @@ fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Memory that a decoder may take for itself: the largest allowed image at the deepest samples
-/// (four 32-bit floats a pixel).
+/// Limit on the memory that a decoder may allocate: the largest allowed image with the deepest samples
+/// (four 32-bit floats per pixel).
 fn alloc_limit(limits: &Limits) -> image::Limits {
     let mut alloc = image::Limits::no_limits();
     alloc.max_alloc = Some(limits.pixels.saturating_mul(16));
@@ -279,31 +279,31 @@ fn check_dimensions(width: u32, height: u32, limits: &Limits) -> Result<(), Reco
     }
 }
 
-/// What a codec said, as an error of the record.
+/// Converts a codec's error.
 fn refused(error: ImageError) -> RecordError {
     match error {
         ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => RecordError::Truncated,
         ImageError::Unsupported(error) => RecordError::UnsupportedVariant(error.to_string()),
-        // Codecs put line breaks into some messages; rejects are one line each.
+        // Some messages of codecs contain line breaks, but a reject is one line.
         error => RecordError::Malformed(error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")),
     }
 }
 
-/// Whether a JPEG has no end-of-image marker after the start of its first scan: the decoder fills
-/// what is missing with gray and says nothing. Within a scan the bytes FF D9 are always that marker
+/// Whether a JPEG has no end-of-image marker after the start of its first scan: the decoder would silently fill
+/// the missing part with gray. Within a scan the bytes FF D9 are always that marker
 /// (ITU-T T.81, B.1.1.5: a data byte FF is followed by 00).
 fn jpeg_is_cut_off(bytes: &[u8]) -> bool {
     let scan = first_scan(bytes).unwrap_or(bytes.len());
     !bytes[scan..].windows(2).rev().any(|pair| pair == [0xFF, 0xD9])
 }
 
-/// Whether it is worth asking for EXIF: a JPEG's decoder reads all headers again for that.
+/// Whether to ask the decoder for EXIF, for which a JPEG's decoder reads all headers again.
 fn may_have_exif(format: ImageFormat, bytes: &[u8]) -> bool {
     let headers = || &bytes[..first_scan(bytes).unwrap_or(bytes.len())];
     format != ImageFormat::Jpeg || headers().windows(6).any(|window| window == b"Exif\0\0")
 }
 
-/// Where the data of the first scan begins, past all headers (and past the thumbnails in them).
+/// Offset of the first scan's data, past all headers and the thumbnails in them.
 fn first_scan(bytes: &[u8]) -> Option<usize> {
     const START_OF_SCAN: u8 = 0xDA;
     let mut at = 2;

@@ -1,5 +1,4 @@
-//! The rules by which every kind of pixel becomes samples of one depth; they are told at the head of
-//! `decode`.
+//! Converts every kind of pixel to samples of one depth, by the rules listed at the top of `decode`.
 
 use image::ColorType;
 
@@ -7,23 +6,23 @@ use super::Samples;
 use crate::error::RecordError;
 use crate::spec::{Channels, Color};
 
-/// A sample of some depth.
+/// Sample of one depth.
 pub(super) trait Sample: Copy + Default + PartialEq {
-    /// White, and opaque; black is 0.
+    /// Value of white, and of opaque alpha; black is 0.
     const MOST: Self;
 
     fn from_u8(sample: u8) -> Self;
     fn from_u16(sample: u16) -> Self;
-    /// From a sample between 0 and 1; what is outside of that is clamped, a NaN becomes 0.
+    /// Converts a sample between 0 and 1; other values are clamped, and NaN becomes 0.
     fn from_f32(sample: f32) -> Self;
-    /// This colour of such alpha on another one.
+    /// Composites this color with `alpha` over `background`.
     fn over(self, background: Self, alpha: Self) -> Self;
-    /// By ITU-R BT.601.
+    /// Luma by ITU-R BT.601.
     fn luma(rgb: [Self; 3]) -> Self;
     fn samples(all: &[Self]) -> Samples<'_>;
 }
 
-/// The weights of red, green and blue in 65,536ths.
+/// Weights of red, green and blue, in 65,536ths.
 const LUMA: [u32; 3] = [19_595, 38_470, 7_471];
 
 impl Sample for u8 {
@@ -98,7 +97,7 @@ impl Sample for f32 {
     }
 
     fn from_f32(sample: f32) -> f32 {
-        // `clamp` alone would keep it.
+        // `clamp` alone would keep NaN.
         if sample.is_nan() { 0.0 } else { sample.clamp(0.0, 1.0) }
     }
 
@@ -116,12 +115,12 @@ impl Sample for f32 {
     }
 }
 
-/// Luma of a colour.
+/// Luma of a color.
 pub(crate) fn luma(rgb: [u8; 3]) -> u8 {
     Sample::luma(rgb)
 }
 
-/// Brings samples of any type to one depth and the wanted channels.
+/// Converts samples of any type to one depth and the given channels.
 pub(super) fn convert<S: Sample>(
     raw: &[u8],
     color: ColorType,
@@ -156,7 +155,7 @@ struct Target<S> {
 }
 
 impl<S: Sample> Target<S> {
-    /// Reads every pixel of `bytes` bytes as red, green, blue, alpha and writes it as wanted.
+    /// Reads every pixel of `bytes` bytes as red, green, blue, alpha, and writes it with the target's channels.
     fn each(&self, raw: &[u8], bytes: usize, out: &mut [S], rgba: impl Fn(&[u8]) -> [S; 4]) {
         let pixels = raw.chunks_exact(bytes).map(rgba);
         match self.channels {

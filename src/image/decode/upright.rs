@@ -1,12 +1,12 @@
-//! Turns and mirrors images as their EXIF orientation says.
+//! Rotates and mirrors images according to their EXIF orientation.
 
 use image::metadata::Orientation;
 
 use crate::spec::Channels;
 
-/// Turns and mirrors an image as its EXIF orientation says; returns the new width and height.
+/// Rotates and mirrors an image according to its EXIF orientation; returns the new width and height.
 pub(super) fn turn_upright<S: Copy>(
-    lying: &[S],
+    stored: &[S],
     width: u32,
     height: u32,
     channels: Channels,
@@ -14,13 +14,13 @@ pub(super) fn turn_upright<S: Copy>(
     upright: &mut [S],
 ) -> (u32, u32) {
     match channels {
-        Channels::Gray => turn_pixels::<S, 1>(lying, width, height, orientation, upright),
-        Channels::Rgb => turn_pixels::<S, 3>(lying, width, height, orientation, upright),
-        Channels::Rgba => turn_pixels::<S, 4>(lying, width, height, orientation, upright),
+        Channels::Gray => turn_pixels::<S, 1>(stored, width, height, orientation, upright),
+        Channels::Rgb => turn_pixels::<S, 3>(stored, width, height, orientation, upright),
+        Channels::Rgba => turn_pixels::<S, 4>(stored, width, height, orientation, upright),
     }
 }
 
-/// Whether the height of the upright image is the width of the lying one.
+/// Whether the height of the upright image is the width of the stored image.
 pub(super) fn swaps_sides(orientation: Orientation) -> bool {
     matches!(
         orientation,
@@ -29,13 +29,13 @@ pub(super) fn swaps_sides(orientation: Orientation) -> bool {
 }
 
 fn turn_pixels<S: Copy, const N: usize>(
-    lying: &[S],
+    stored: &[S],
     width: u32,
     height: u32,
     orientation: Orientation,
     upright: &mut [S],
 ) -> (u32, u32) {
-    let (lying, _) = lying.as_chunks::<N>();
+    let (stored, _) = stored.as_chunks::<N>();
     let (upright, _) = upright.as_chunks_mut::<N>();
     let (w, h) = (width as usize, height as usize);
     let (new_w, new_h) = if swaps_sides(orientation) { (h, w) } else { (w, h) };
@@ -53,7 +53,7 @@ fn turn_pixels<S: Copy, const N: usize>(
     for (y, row) in upright.chunks_exact_mut(new_w).take(new_h).enumerate() {
         let first = start as isize + y as isize * step_y;
         for (x, pixel) in row.iter_mut().enumerate() {
-            *pixel = lying[(first + x as isize * step_x) as usize];
+            *pixel = stored[(first + x as isize * step_x) as usize];
         }
     }
     (new_w as u32, new_h as u32)

@@ -1,7 +1,7 @@
-//! Colours times their opacity and back, in whole numbers as Pillow does around every resize of `RGBA`: else the
-//! colours of transparent pixels bleed into others.
+//! Premultiplies colors by alpha and back, in integers, as Pillow does around every resize of `RGBA`: otherwise the
+//! colors of transparent pixels bleed into their neighbors.
 
-/// Writes the colours of RGBA pixels times their alpha.
+/// Writes RGBA pixels with their colors multiplied by alpha.
 pub(super) fn multiply(samples: &[u8], multiplied: &mut Vec<u8>) {
     multiplied.clear();
     multiplied.extend_from_slice(samples);
@@ -13,7 +13,7 @@ pub(super) fn multiply(samples: &[u8], multiplied: &mut Vec<u8>) {
     }
 }
 
-/// Divides colours by their alpha; those of transparent pixels stay.
+/// Divides the colors of RGBA pixels by alpha; transparent pixels are unchanged.
 pub(super) fn divide(row: &mut [u8]) {
     for [colors @ .., alpha] in row.as_chunks_mut::<4>().0 {
         if !matches!(*alpha, 0 | 255) {

@@ -1,5 +1,5 @@
-//! Weighted means in whole numbers, as Pillow and PyTorch make them of bytes: rounded to bytes between the axes, so that
-//! their order counts. Only what a target row is made of is kept between them.
+//! Weighted means in integers, as Pillow and PyTorch compute them for bytes. Values are rounded to bytes between the
+//! two axes, so the order of the axes matters. Only the rows that the current target row needs are kept between them.
 
 use super::image::{Image, Target};
 use super::method::Precision;
@@ -8,7 +8,7 @@ use super::taps::{Run, Taps};
 use super::window::Axis;
 use crate::image::simd::widened;
 
-/// Which axis is resized first.
+/// Order in which the axes are resized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     RowsFirst,
@@ -16,9 +16,9 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// PyTorch resizes rows first; so does Pillow, but (since version 13) for heights that lose more than twice as many
-    /// pixels as the width.
-    pub(super) fn of(precision: Precision, [x, y]: &[Axis; 2]) -> Order {
+    /// The order of a library: rows first in PyTorch, and also in Pillow, except (since version 13) where the height
+    /// loses more than twice as many pixels as the width.
+    pub(super) fn new(precision: Precision, [x, y]: &[Axis; 2]) -> Order {
         let lost = |axis: &Axis| i64::from(axis.length) - axis.scaled as i64;
         match precision {
             Precision::Pillow if lost(y) > 0 && lost(y) > 2 * lost(x) => Order::ColumnsFirst,
@@ -27,7 +27,7 @@ impl Order {
     }
 }
 
-/// The passes, with buffers that are used again.
+/// Both passes, with buffers that are reused.
 #[derive(Debug, Default)]
 pub(super) struct FixedPasses {
     across: Vec<i32>,
@@ -76,7 +76,7 @@ impl FixedPasses {
 }
 
 impl Precision {
-    /// Makes weights whole numbers; returns their bits after the point.
+    /// Converts weights to fixed point; returns their number of fractional bits.
     fn quantize(self, taps: &Taps, weights: &mut Vec<i32>) -> u32 {
         const MOST: u32 = 22;
         let bits = match self {
@@ -94,7 +94,7 @@ impl Precision {
     }
 }
 
-/// The taps of an axis with whole weights, and their bits after the point.
+/// Taps of an axis with fixed-point weights of `bits` fractional bits.
 #[derive(Clone, Copy)]
 struct Weighted<'a> {
     runs: &'a [Run],
@@ -103,7 +103,7 @@ struct Weighted<'a> {
 }
 
 impl Weighted<'_> {
-    /// The byte nearest to a sum that began with [`half`](Weighted::half).
+    /// Byte nearest to a sum that started at [`half`](Weighted::half).
     #[inline(always)]
     fn byte(&self, sum: i32) -> u8 {
         (sum >> self.bits).clamp(0, 255) as u8
@@ -114,7 +114,7 @@ impl Weighted<'_> {
         1 << (self.bits - 1)
     }
 
-    /// Resizes a row of `C` channels, behind which lie [`BEYOND`] bytes. A pixel is read as `L` bytes.
+    /// Resizes a row of `C` channels that is followed by [`BEYOND`] bytes. A pixel is read as `L` bytes.
     #[inline(always)]
     fn resize_row<const C: usize, const L: usize>(&self, samples: &[u8], row: &mut [u8]) {
         for (pixel, run) in row.as_chunks_mut::<C>().0.iter_mut().zip(self.runs) {
@@ -128,7 +128,7 @@ impl Weighted<'_> {
         }
     }
 
-    /// Makes a row of those that a run names.
+    /// Computes a row from the source rows of a run.
     #[inline(always)]
     fn sum_rows<'r>(&self, run: Run, source: impl Fn(u32) -> &'r [u8], sums: &mut [i32], row: &mut [u8]) {
         sums.fill(self.half());
@@ -145,13 +145,13 @@ struct Passes<'a, const C: usize, const L: usize> {
     image: Image<'a, u8>,
     across: Weighted<'a>,
     down: Weighted<'a>,
-    /// The weights along the rows once more.
+    /// Weights of `across`, grouped for vector instructions.
     quads: &'a Quads,
-    /// How many resized rows are kept: that of the source row `y` is number `y % kept`.
+    /// Number of resized rows that are kept: source row `y` is in place `y % kept`.
     kept: usize,
-    /// What lies between the axes: those rows, or one row of the width of the image.
+    /// Result of the first pass: the kept rows, or one row as wide as the image.
     rows: &'a mut [u8],
-    /// A row at the end of the image, and [`BEYOND`] bytes.
+    /// Copy of a row at the end of the image, followed by [`BEYOND`] bytes.
     padded: &'a mut Vec<u8>,
     sums: &'a mut [i32],
     target: Target<'a, u8>,
@@ -199,7 +199,7 @@ impl<const C: usize, const L: usize> Passes<'_, C, L> {
     }
 }
 
-/// Resizes a row, behind which lie [`BEYOND`] bytes.
+/// Resizes a row that is followed by [`BEYOND`] bytes.
 #[inline(always)]
 fn resize_row<const C: usize, const L: usize>(across: &Weighted<'_>, quads: &Quads, samples: &[u8], row: &mut [u8]) {
     if !quads.resize_row::<C>(across.runs, across.bits, samples, row) {
@@ -207,7 +207,7 @@ fn resize_row<const C: usize, const L: usize>(across: &Weighted<'_>, quads: &Qua
     }
 }
 
-/// A row with [`BEYOND`] bytes behind it.
+/// A copy of a row, followed by [`BEYOND`] bytes.
 fn pad<'a>(row: &[u8], padded: &'a mut Vec<u8>) -> &'a [u8] {
     padded.clear();
     padded.extend_from_slice(row);
@@ -222,7 +222,7 @@ mod tests {
     use crate::image::resize::window;
     use crate::spec::Spec;
 
-    /// Asserts that a row of this many pixels becomes the same row of that many by both ways.
+    /// Asserts that both ways resize a row of `from` pixels to the same row of `to` pixels.
     fn agree<const C: usize, const L: usize>(precision: Precision, from: u32, to: u32) {
         let spec = Spec::new(format!("1x{to}").parse().unwrap());
         let mut taps = Taps::default();

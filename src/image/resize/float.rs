@@ -1,14 +1,14 @@
-//! Weighted means in single precision: columns first, a few target rows at a time, so that what lies between the axes is
-//! as many rows.
+//! Weighted means in single precision: columns first, a few target rows at a time, so that only these few rows are
+//! kept between the two axes.
 
 use super::image::{Image, Target};
 use super::taps::{Run, Taps};
 use crate::image::simd::widened;
 
-/// Target rows that are made at a time: a weight is read once for all of them, and their sums don't wait for each other.
+/// Target rows computed at a time: each weight is read once for all of them, and their sums are independent.
 const ROWS: usize = 4;
 
-/// The passes, with buffers that are used again.
+/// Both passes, with buffers that are reused.
 #[derive(Debug, Default)]
 pub(super) struct FloatPasses {
     across: Vec<f32>,
@@ -17,24 +17,24 @@ pub(super) struct FloatPasses {
     resized: Vec<f32>,
 }
 
-/// What a mean can become.
+/// Element that a mean is converted to.
 pub(super) trait Element: Copy {
-    fn of(mean: f32) -> Self;
+    fn from_mean(mean: f32) -> Self;
 }
 
 impl Element for f32 {
     #[inline(always)]
-    fn of(mean: f32) -> f32 {
+    fn from_mean(mean: f32) -> f32 {
         mean
     }
 }
 
 impl Element for u8 {
-    /// Rounded to the nearest even, and clamped.
+    /// Rounds half to even, and clamps.
     #[inline(always)]
-    fn of(mean: f32) -> u8 {
-        // Above 2^23 there are only whole numbers, counted by the lowest bits: the sum is rounded to one. Conversions by
-        // `as` are made one by one.
+    fn from_mean(mean: f32) -> u8 {
+        // From 2^23 to 2^24 floats are exactly the whole numbers, with the value in their lowest bits, so the addition
+        // rounds. `as` alone would convert one element at a time.
         const WHOLE: f32 = 8_388_608.0;
         (mean.clamp(0.0, 255.0) + WHOLE).to_bits() as u8
     }
@@ -74,18 +74,19 @@ fn single<'a>(weights: &'a mut Vec<f32>, taps: &Taps) -> &'a [f32] {
     weights
 }
 
-/// Both passes over an image. Pixels of `C` channels are read as `L` numbers of which the last ones don't count: four
-/// fit a register.
+/// Both passes over an image. Pixels of `C` channels are read as `L` numbers, since four fit a register; numbers after
+/// the first `C` are ignored.
 struct Passes<'a, const C: usize, const L: usize, S, E> {
     image: Image<'a, S>,
-    /// The first source pixel of a row that is needed.
+    /// First source pixel of a row that is needed.
     first: usize,
-    /// Along the rows, and down the columns; so are the weights.
+    /// Runs along the rows, and down the columns; `weights` has the same order.
     runs: [&'a [Run]; 2],
     weights: [&'a [f32]; 2],
-    /// For [`ROWS`] target rows, the source pixels that are needed, as means of source rows, and what is read beyond.
+    /// For each of [`ROWS`] target rows, means of source rows for the source pixels that are needed, with padding at
+    /// the end of each for reads.
     rows: &'a mut [f32],
-    /// Those target rows as means, and what is written beyond.
+    /// The same [`ROWS`] target rows as means, with padding at the end of each for writes.
     resized: &'a mut [f32],
     target: Target<'a, E>,
 }
@@ -101,7 +102,7 @@ impl<const C: usize, const L: usize, S: Copy + Into<f32>, E: Element> Passes<'_,
         }
     }
 
-    /// Makes the means of source rows.
+    /// Computes means of source rows for one target row.
     #[inline(always)]
     fn fill_row(&mut self, row: usize, down: Run) {
         let each = self.rows.len() / ROWS;
@@ -116,7 +117,7 @@ impl<const C: usize, const L: usize, S: Copy + Into<f32>, E: Element> Passes<'_,
         }
     }
 
-    /// Makes target rows of those.
+    /// Computes target rows from the means of source rows.
     #[inline(always)]
     fn resize_rows(&mut self, first: usize, count: usize) {
         let (each, each_resized) = (self.rows.len() / ROWS, self.resized.len() / ROWS);
@@ -125,7 +126,7 @@ impl<const C: usize, const L: usize, S: Copy + Into<f32>, E: Element> Passes<'_,
             let weights = across.of(self.weights[0]);
             let begin = (across.first as usize - self.first) * C;
             let part = |row: usize| &rows[row][begin..][..(weights.len() - 1) * C + L];
-            // One by one: `map` would be a call.
+            // Spelled out, because `map` is not inlined here.
             let rows: [&[f32]; ROWS] = [part(0), part(1), part(2), part(3)];
             let mut sums = [[0.0; L]; ROWS];
             for (number, weight) in weights.iter().enumerate() {
@@ -137,14 +138,14 @@ impl<const C: usize, const L: usize, S: Copy + Into<f32>, E: Element> Passes<'_,
                 }
             }
             for (row, sums) in sums.iter().enumerate() {
-                // What is too much is written over by the next pixel.
+                // The next pixel overwrites the excess numbers.
                 self.resized[row * each_resized + x * C..][..L].copy_from_slice(sums);
             }
         }
         for row in 0..count {
             let means = &self.resized[row * each_resized..];
             for (element, mean) in self.target.row(first + row).iter_mut().zip(means) {
-                *element = E::of(*mean);
+                *element = E::from_mean(*mean);
             }
         }
     }
@@ -157,7 +158,7 @@ mod tests {
     use crate::image::resize::window;
     use crate::spec::Spec;
 
-    /// A row of gray samples of this many pixels resized to that many.
+    /// A row of gray samples resized to `to` pixels.
     fn resized<S: Copy + Into<f32>, E: Element + Default>(rule: Rule, samples: &[S], to: u32) -> Vec<E> {
         let spec = Spec::new(format!("1x{to}").parse().unwrap());
         let axes = window::axes(&spec, [samples.len() as u32, 1]);

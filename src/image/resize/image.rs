@@ -1,9 +1,9 @@
-//! What is resized, and where to.
+//! The source and the target of a resize.
 
-/// An image of samples, rows from top to bottom, channels side by side.
+/// Source image, rows from top to bottom, channels interleaved.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Image<'a, S> {
-    /// Samples of a row.
+    /// Number of samples in a row.
     pub(super) stride: usize,
     pub(super) samples: &'a [S],
 }
@@ -14,18 +14,18 @@ impl<'a, S> Image<'a, S> {
     }
 }
 
-/// A rectangle within the elements of a tensor.
+/// Rectangle within the elements of a tensor.
 #[derive(Debug)]
 pub(super) struct Target<'a, E> {
-    /// Of the whole tensor.
+    /// Elements of the whole tensor.
     pub(super) elements: &'a mut [E],
-    /// Elements of a row of the tensor.
+    /// Number of elements in a row of the tensor.
     pub(super) stride: usize,
-    /// The first row of the rectangle.
+    /// First row of the rectangle.
     pub(super) top: usize,
-    /// Elements left of it in each row.
+    /// Number of elements to the left of the rectangle in each row.
     pub(super) left: usize,
-    /// Elements of it in each row.
+    /// Number of elements of the rectangle in each row.
     pub(super) len: usize,
 }
 

@@ -1,57 +1,57 @@
-//! How one library resamples with one filter: what decides the weights, and in which arithmetic they are summed.
+//! How one library resamples with one filter: the rule for the weights, and the arithmetic of the sums.
 
 use crate::spec::{Filter, Fit, ResizeLike, Spec, SpecError};
 
-/// A way of resampling that exists.
+/// Way of resampling with one filter of one library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Method {
-    /// Which source pixels count, and how much.
+    /// Rule for the source pixels of a target pixel and their weights.
     pub(super) rule: Rule,
-    /// How tensors of bytes are computed.
+    /// Arithmetic for byte tensors.
     pub(super) arithmetic: Arithmetic,
 }
 
-/// Which source pixels count for a target pixel, and how much.
+/// Rule for the source pixels of a target pixel and their weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
-    /// One alone.
+    /// A single source pixel.
     Nearest(Nearest),
-    /// Those within reach of a kernel around the target pixel's centre; what lies beyond the edges is left out.
+    /// Source pixels within reach of a kernel around the target pixel's center, without any beyond the edges.
     Kernel(Kernel, Reach),
-    /// The same in single precision and with other roundings: TensorFlow's `ScaleAndTranslate`.
+    /// The same in single precision and with different rounding: TensorFlow's `ScaleAndTranslate`.
     TfKernel(Kernel, Reach),
-    /// TensorFlow's `ResizeBilinear` with half-pixel centres.
+    /// TensorFlow's `ResizeBilinear` with half-pixel centers.
     TfLinear,
-    /// TensorFlow's `ResizeBicubic` with half-pixel centres: a table of 1,024 kernel values for each pixel.
+    /// TensorFlow's `ResizeBicubic` with half-pixel centers: a table of 1,024 kernel values per pixel.
     TfCubic,
     /// TensorFlow's `ResizeArea`.
     TfArea,
     /// OpenCV's `INTER_LINEAR`.
     CvLinear,
-    /// OpenCV's `INTER_CUBIC`: a = -0.75; the outermost pixels stand for what lies beyond the edges.
+    /// OpenCV's `INTER_CUBIC`: a = -0.75, with edge pixels repeated beyond the edges.
     CvCubic,
-    /// OpenCV's `INTER_AREA` where no axis is enlarged: the share of every pixel that is covered.
+    /// OpenCV's `INTER_AREA` where no axis is enlarged: each source pixel weighted by how much of it is covered.
     CvArea,
-    /// OpenCV's `INTER_AREA` where one is: linear with sharp edges.
+    /// OpenCV's `INTER_AREA` where an axis is enlarged: linear with sharp edges.
     CvAreaEnlarged,
 }
 
-/// Which one source pixel is the nearest.
+/// Rule for the nearest source pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Nearest {
-    /// The one that holds the target pixel's centre.
+    /// Source pixel that contains the target pixel's center.
     Center,
-    /// The same, found by adding up steps: Pillow.
+    /// The same, with the center computed by adding steps: Pillow.
     CenterByAddition,
     /// The same in single precision: TensorFlow.
     CenterSingle,
-    /// The one that holds the target pixel's corner: OpenCV.
+    /// Source pixel that contains the target pixel's top left corner: OpenCV.
     Corner,
     /// The same in single precision: PyTorch's `nearest`.
     CornerSingle,
 }
 
-/// A kernel of one variable that is 0 beyond its radius.
+/// Kernel of one variable, 0 beyond its radius.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kernel {
     Box,
@@ -61,38 +61,40 @@ pub(super) enum Kernel {
     Lanczos3,
 }
 
-/// Whether a kernel is widened when shrinking, so that every source pixel counts.
+/// Width of a kernel when shrinking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
+    /// Widened, so that every source pixel counts.
     Widened,
+    /// The same as when enlarging.
     Fixed,
 }
 
-/// How tensors of bytes are computed.
+/// Arithmetic for byte tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arithmetic {
-    /// By `fast_image_resize`.
+    /// Arithmetic of `fast_image_resize`.
     Plain,
-    /// Rounded once at the end, to the nearest even.
+    /// Floats, rounded half to even once at the end.
     Float,
-    /// In whole numbers, rows first, rounded to bytes between the axes: with weights of so many bits after the point.
+    /// Integers, rounded to bytes between the axes, with fixed-point weights of this precision.
     Fixed(Precision),
 }
 
-/// Bits after the point of weights that are whole numbers.
+/// Number of fractional bits of fixed-point weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Precision {
     /// 22: Pillow.
     Pillow,
-    /// As many as let the greatest weight fit into 16 bits, at most 22: PyTorch.
+    /// As many as allow the greatest weight to fit in 16 bits, at most 22: PyTorch.
     Torch,
 }
 
 impl Method {
-    /// What a spec asks for.
+    /// The method of a spec.
     ///
     /// # Errors
-    /// If the named library has no such filter, or what the spec asks for contradicts itself.
+    /// If the named library lacks the filter, or settings contradict each other.
     pub(crate) fn new(spec: &Spec) -> Result<Method, SpecError> {
         if !spec.crop_ratio.is_whole() && spec.fit != Fit::ShortestSide {
             return Err(SpecError::CropRatioFit(spec.fit));
@@ -126,7 +128,7 @@ impl Method {
     }
 }
 
-/// The filter as a library has it.
+/// Rule of a library's filter; none if the library lacks it.
 fn rule(like: ResizeLike, filter: Filter) -> Option<Rule> {
     use Reach::{Fixed, Widened};
     Some(match (like, filter) {
@@ -173,7 +175,7 @@ impl Kernel {
     pub(super) fn at(self, x: f64) -> f64 {
         let away = x.abs();
         match self {
-            // Half open, so that a pixel on the border between two counts once.
+            // Half open, so that a pixel on the border between two targets counts once.
             Kernel::Box => f64::from(u8::from(x > -0.5 && x <= 0.5)),
             Kernel::Triangle => (1.0 - away).max(0.0),
             Kernel::Cubic => cubic(away, -0.5),
@@ -183,7 +185,7 @@ impl Kernel {
     }
 }
 
-/// Keys' cubic convolution kernel at a distance.
+/// Keys' cubic convolution kernel at distance `away`.
 pub(super) fn cubic(away: f64, a: f64) -> f64 {
     if away < 1.0 {
         ((a + 2.0) * away - (a + 3.0)) * away * away + 1.0

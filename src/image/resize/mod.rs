@@ -1,7 +1,8 @@
-//! Scales pixels straight into the place where a tensor will be written, as a named library does or plainly.
+//! Resizes pixels directly into the slot of a tensor, reproducing a named library or in a way of its own.
 //!
-//! `window` says which part of an image becomes which part of the tensor, `method` what a library does with a filter,
-//! `taps` which source pixels make a target pixel of an axis; `fixed`, `float` and `nearest` do it.
+//! `window` maps a part of an image to a part of the tensor, `method` says how a library applies a filter, and `taps`
+//! lists the source pixels of each target pixel along an axis. `fixed`, `float` and `nearest` compute the result;
+//! `plain` does so where no library is named.
 
 mod alpha;
 mod fixed;
@@ -27,7 +28,7 @@ use plain::Plain;
 use taps::Taps;
 use window::{Axis, axes};
 
-/// Scales one image after the other with buffers that are used again.
+/// Resizer of images, with buffers that are reused.
 #[derive(Debug)]
 pub struct Resizer {
     spec: Spec,
@@ -40,12 +41,12 @@ pub struct Resizer {
 }
 
 impl Resizer {
-    /// A resizer to the size of a spec, by its method.
-    pub fn of(spec: &Spec, method: Method) -> Resizer {
+    /// A resizer to the size of a spec.
+    pub fn new(spec: &Spec, method: Method) -> Resizer {
         Resizer {
             spec: spec.clone(),
             method,
-            plain: Plain::of(spec),
+            plain: Plain::new(spec),
             taps: [Taps::default(), Taps::default()],
             fixed: FixedPasses::default(),
             float: FloatPasses::default(),
@@ -53,12 +54,13 @@ impl Resizer {
         }
     }
 
-    /// Scales an image of 8-bit samples to such samples: writes every byte of `slot`, which has the length of a tensor.
+    /// Resizes an image of 8-bit samples to 8-bit samples. Writes every byte of `slot`, which has the length of a
+    /// tensor.
     ///
     /// # Errors
-    /// If the image can't be scaled; `slot` then holds anything.
+    /// If the image can't be resized; the content of `slot` is then unspecified.
     pub fn resize(&mut self, pixels: &Pixels<'_>, slot: &mut [u8]) -> Result<(), RecordError> {
-        let Samples::U8(samples) = pixels.samples else { unreachable!("tensors of bytes are made of bytes") };
+        let Samples::U8(samples) = pixels.samples else { unreachable!("byte tensors are computed from 8-bit samples") };
         let axes = axes(&self.spec, [pixels.width, pixels.height]);
         self.fill_margins(&axes, slot, |level| level);
         let width = pixels.width;
@@ -74,8 +76,8 @@ impl Resizer {
         Ok(())
     }
 
-    /// Writes every element of `values`, which has the length of a tensor of shape `[H, W, C]`, on the scale of the
-    /// samples, neither rounded nor clamped: bicubic and lanczos3 overshoot. Every channel is resized by itself.
+    /// Resizes an image to floats on the scale of its samples, each channel independently. Values are neither rounded
+    /// nor clamped: bicubic and lanczos3 overshoot. Writes every element of `values`, a tensor of shape `[H, W, C]`.
     pub fn resize_to_floats(&mut self, pixels: &Pixels<'_>, values: &mut [f32]) {
         let axes = axes(&self.spec, [pixels.width, pixels.height]);
         let white = match pixels.samples {
@@ -98,7 +100,7 @@ impl Resizer {
         }
     }
 
-    /// Fills a tensor with the pad colour where the image may not reach.
+    /// Fills a tensor with the pad color if the image will not cover it.
     fn fill_margins<E: Copy>(&self, axes: &[Axis; 2], slot: &mut [E], element: impl Fn(u8) -> E) {
         let size = self.spec.target();
         if axes[0].kept == size.width() && axes[1].kept == size.height() {
@@ -171,7 +173,7 @@ impl Resizer {
     fn resize_fixed(&mut self, precision: Precision, width: u32, samples: &[u8], axes: &[Axis; 2], slot: &mut [u8]) {
         self.compute_taps(axes);
         let (image, [x, y], target) = (self.image(width, samples), &self.taps, self.target(axes, slot));
-        let way = (precision, Order::of(precision, axes));
+        let way = (precision, Order::new(precision, axes));
         match self.spec.channels {
             Channels::Gray => self.fixed.resize::<1, 1>(way, image, [x, y], target),
             Channels::Rgb => self.fixed.resize::<3, 4>(way, image, [x, y], target),
@@ -179,7 +181,7 @@ impl Resizer {
         }
     }
 
-    /// With colours that were multiplied by alpha, as Pillow does.
+    /// Resizes colors premultiplied by alpha, as Pillow does.
     fn resize_multiplied(
         &mut self,
         precision: Precision,

@@ -1,9 +1,9 @@
-//! Takes pixels as they are.
+//! Copies pixels without mixing them.
 
 use super::image::{Image, Target};
 use super::taps::Taps;
 
-/// Copies the pixel of every tap.
+/// Copies the source pixel of every target pixel.
 pub(super) fn copy<const C: usize, S: Copy + Into<E>, E>(
     image: Image<'_, S>,
     [x, y]: [&Taps; 2],

@@ -1,4 +1,4 @@
-//! Resizes bytes when no library is named: the home of `fast_image_resize`.
+//! Resizes bytes where no library is named. The home of `fast_image_resize`.
 
 use fast_image_resize as fir;
 use fir::PixelTrait;
@@ -10,19 +10,19 @@ use crate::error::RecordError;
 use crate::image::decode::Pixels;
 use crate::spec::{Channels, Filter, Size, Spec};
 
-/// A resizer with buffers that are used again.
+/// Resizer with buffers that are reused.
 #[derive(Debug)]
 pub(super) struct Plain {
     inner: fir::Resizer,
     algorithm: fir::ResizeAlg,
     channels: Channels,
     size: Size,
-    /// What will be a rectangle within a tensor.
+    /// Resized image that does not fill the tensor, before it is copied into place.
     part: Vec<u8>,
 }
 
 impl Plain {
-    pub(super) fn of(spec: &Spec) -> Plain {
+    pub(super) fn new(spec: &Spec) -> Plain {
         Plain {
             inner: fir::Resizer::new(),
             algorithm: algorithm(spec.filter, spec.antialias),
@@ -57,7 +57,7 @@ impl Plain {
         resized
     }
 
-    /// Writes the rectangle that the image becomes.
+    /// Resizes the image to a whole rectangle.
     fn resize_whole(
         &mut self,
         pixels: &Pixels<'_>,
@@ -72,8 +72,8 @@ impl Plain {
         }
     }
 
-    /// For one type of pixel, and into an image of the type that `fast_image_resize` has between its passes: it would
-    /// otherwise compile its kernels for all 26, and twice as often.
+    /// Resizes one type of pixel, to the image type that `fast_image_resize` uses between its passes: a generic call
+    /// would compile its kernels for all 26 pixel types, twice each.
     fn resize_typed<P: PixelTrait>(
         &mut self,
         pixels: &Pixels<'_>,
@@ -90,7 +90,7 @@ impl Plain {
     }
 }
 
-/// Where the part of the source that is kept begins, and its length.
+/// Start and length, in source pixels, of the part of an axis that is kept.
 fn part(axis: &Axis) -> [f64; 2] {
     let [from, to] = axis.part.map(f64::from);
     let pixel = |scaled: u64| from + scaled as f64 * (to - from) / axis.scaled as f64;
@@ -108,11 +108,8 @@ fn algorithm(filter: Filter, antialias: bool) -> fir::ResizeAlg {
         Filter::Bilinear => fir::FilterType::Bilinear,
         Filter::Bicubic => fir::FilterType::CatmullRom,
         Filter::Lanczos3 => fir::FilterType::Lanczos3,
-        // Areas are those of a named library.
+        // `Method::plain` refuses `area` without a library.
         Filter::Box | Filter::Area => fir::FilterType::Box,
     };
-    match antialias {
-        true => fir::ResizeAlg::Convolution(kernel),
-        false => fir::ResizeAlg::Interpolation(kernel),
-    }
+    if antialias { fir::ResizeAlg::Convolution(kernel) } else { fir::ResizeAlg::Interpolation(kernel) }
 }

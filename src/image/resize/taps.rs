@@ -1,38 +1,38 @@
-//! The source pixels that make each target pixel of one axis, and their weights: computed once for an image and an
-//! axis. The sources of the formulas are the libraries that are imitated.
+//! The source pixels of each target pixel along one axis, and their weights, computed once per image and axis. The
+//! formulas come from the libraries that are reproduced.
 
 use super::method::{Kernel, Nearest, Reach, Rule, cubic};
 use super::window::Axis;
 
-/// For every kept pixel of an axis the run of source pixels that it is made of. Used again for every image.
+/// Runs of source pixels, one for each kept target pixel of an axis. Reused for every image.
 #[derive(Debug, Default)]
 pub(super) struct Taps {
     pub(super) runs: Vec<Run>,
-    /// Of all runs, one after the other.
+    /// Weights of all runs, in order.
     pub(super) weights: Vec<f64>,
-    /// The greatest weight of any pixel that was looked at.
+    /// Greatest weight of any target pixel that was computed.
     pub(super) greatest: f64,
 }
 
-/// Neighbouring source pixels; never none.
+/// Contiguous source pixels, at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Run {
-    /// The first one, counted from the first pixel of the image.
+    /// First source pixel, counted from the edge of the image.
     pub(super) first: u32,
-    /// Where their weights begin.
+    /// Index of the first weight.
     pub(super) weights: u32,
     pub(super) count: u32,
 }
 
 impl Run {
-    /// Of a list with an entry for each weight.
+    /// Entries of this run in a list with one entry per weight.
     pub(super) fn of<W>(self, weights: &[W]) -> &[W] {
         &weights[self.weights as usize..][..self.count as usize]
     }
 }
 
 impl Taps {
-    /// The source pixels that are needed at all: the first, and the one after the last.
+    /// Range of the source pixels that are needed: the first, and the one after the last.
     pub(super) fn needed(&self) -> (u32, u32) {
         let first = self.runs.iter().map(|run| run.first).min().unwrap_or(0);
         let end = self.runs.iter().map(|run| run.first + run.count).max().unwrap_or(0);
@@ -43,7 +43,7 @@ impl Taps {
     pub(super) fn compute(&mut self, rule: Rule, axis: &Axis) {
         self.runs.clear();
         self.weights.clear();
-        let scale = Scale::of(axis);
+        let scale = Scale::new(axis);
         if let Rule::Nearest(nearest) = rule {
             return self.nearest(nearest, &scale, axis);
         }
@@ -64,11 +64,11 @@ impl Taps {
         self.greatest = self.weights.iter().copied().fold(0.0, f64::max);
     }
 
-    /// Looks for greater weights among the pixels that are cut off. PyTorch resizes them too, before it cuts
-    /// them off, and chooses its precision with them in mind.
+    /// Includes the target pixels that are cut off in the greatest weight: PyTorch resizes them before cropping, so
+    /// they affect its precision.
     pub(super) fn look_at_pixels_cut_off(&mut self, rule: Rule, axis: &Axis) {
         let Rule::Kernel(kernel, reach) = rule else { return };
-        let (scale, runs, weights) = (Scale::of(axis), self.runs.len(), self.weights.len());
+        let (scale, runs, weights) = (Scale::new(axis), self.runs.len(), self.weights.len());
         for x in (0..axis.skipped).chain(axis.skipped + u64::from(axis.kept)..axis.scaled) {
             self.kernel(kernel, reach, &scale, x, axis);
             self.greatest = self.weights[weights..].iter().copied().fold(self.greatest, f64::max);
@@ -94,7 +94,7 @@ impl Taps {
         }
     }
 
-    /// As Pillow and PyTorch choose the pixels: those whose centres are in reach.
+    /// Source pixels as in Pillow and PyTorch: those whose centers are in reach.
     fn kernel(&mut self, kernel: Kernel, reach: Reach, scale: &Scale, x: u64, axis: &Axis) {
         let widening = if reach == Reach::Widened { scale.exact.max(1.0) } else { 1.0 };
         let (center, radius) = (scale.center(x), kernel.radius() * widening);
@@ -166,7 +166,7 @@ impl Taps {
     }
 
     fn cv_area(&mut self, scale: &Scale, x: u64, axis: &Axis) {
-        // Slivers of pixels that are narrower than this are left out.
+        // Parts of pixels narrower than this are left out.
         const SLIVER: f64 = 1e-3;
         let left = x as f64 * scale.exact;
         let right = left + scale.exact;
@@ -192,7 +192,7 @@ impl Taps {
         self.push(axis, first as i64, &[1.0 - right, right]);
     }
 
-    /// Adds a run that may reach over the edges: the outermost pixels take the weights of what is beyond.
+    /// Adds a run that may extend beyond the edges: the edge pixels take the weights of pixels beyond them.
     fn push(&mut self, axis: &Axis, first: i64, weights: &[f64]) {
         let last = i64::from(axis.length) - 1;
         let (begin, inside) = (self.weights.len(), first.clamp(0, last));
@@ -206,7 +206,7 @@ impl Taps {
         self.finish(axis, inside as u32, begin);
     }
 
-    /// Makes weights sum to 1.
+    /// Scales weights to a sum of 1.
     fn normalize(&mut self, begin: usize) {
         let sum: f64 = self.weights[begin..].iter().sum();
         if sum != 0.0 {
@@ -220,16 +220,16 @@ impl Taps {
     }
 }
 
-/// Source pixels for each target pixel, in the precisions that libraries use.
+/// Source pixels per target pixel, in the precisions that libraries use.
 struct Scale {
     exact: f64,
     single: f32,
-    /// Where the part that is scaled begins.
+    /// Start of the part that is scaled.
     from: f64,
 }
 
 impl Scale {
-    fn of(axis: &Axis) -> Scale {
+    fn new(axis: &Axis) -> Scale {
         let [from, to] = axis.part;
         Scale {
             // Pillow subtracts in single precision.
@@ -239,12 +239,12 @@ impl Scale {
         }
     }
 
-    /// The centre of a target pixel, in source pixels; that of the first source pixel is 0.5.
+    /// Center of a target pixel, in source pixels; the center of the first source pixel is 0.5.
     fn center(&self, x: u64) -> f64 {
         self.from + (x as f64 + 0.5) * self.exact
     }
 
-    /// The same in single precision; that of the first source pixel is 0.
+    /// The same in single precision, where the center of the first source pixel is 0.
     fn tf_center(&self, x: u64) -> f32 {
         (x as f32 + 0.5) * self.single - 0.5
     }
@@ -256,7 +256,7 @@ mod tests {
     use crate::image::resize::window;
     use crate::spec::Spec;
 
-    /// The runs of an axis of this length scaled to that one, as the first pixel and the weights.
+    /// Runs of an axis of `from` pixels scaled to `to` pixels, as first pixel and weights.
     fn taps(rule: Rule, from: u32, to: u32) -> Vec<(u32, Vec<f64>)> {
         let [axis, _] = window::axes(&Spec::new(format!("1x{to}").parse().unwrap()), [from, 1]);
         let mut taps = Taps::default();

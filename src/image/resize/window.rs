@@ -1,45 +1,44 @@
-//! Which part of an image becomes which part of a tensor: the arithmetic of every fit, in the manner of the library
-//! that is imitated.
+//! Maps a part of an image to a part of a tensor: the arithmetic of every fit, as in the library that is reproduced.
 
 use crate::spec::{CropRatio, Fit, ResizeLike, Size, Spec};
 
-/// How one axis of an image becomes one axis of a tensor. Lengths and places are in pixels.
+/// Mapping of one axis of an image to one axis of a tensor, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Axis {
-    /// The first source pixel that a filter may see.
+    /// First source pixel that a filter may read.
     pub(super) start: u32,
-    /// How many source pixels a filter may see.
+    /// Number of source pixels that a filter may read.
     pub(super) length: u32,
-    /// Where the part that is scaled begins and ends, from `start`; it may do so within a pixel.
+    /// Start and end of the part that is scaled, relative to `start`; either may be within a pixel.
     pub(super) part: [f32; 2],
-    /// What that part is scaled to.
+    /// Length that this part is scaled to.
     pub(super) scaled: u64,
-    /// Scaled pixels that are left out before those that are kept.
+    /// Number of scaled pixels cut off before the kept ones.
     pub(super) skipped: u64,
-    /// Scaled pixels that are kept.
+    /// Number of scaled pixels that are kept.
     pub(super) kept: u32,
-    /// Where in the tensor they begin.
+    /// Position of the first kept pixel in the tensor.
     pub(super) at: u32,
 }
 
 impl Axis {
-    /// All of a source, scaled to `scaled` pixels that lie at `at`.
+    /// The whole source, scaled to `scaled` pixels at position `at`.
     fn whole(length: u32, scaled: u32, at: u32) -> Axis {
         let part = [0.0, length as f32];
         Axis { start: 0, length, part, scaled: scaled.into(), skipped: 0, kept: scaled, at }
     }
 
-    /// A part of a source whose neighbours are seen at its edges.
+    /// A part of the source; filters also read the pixels around it.
     fn part(length: u32, part: [f32; 2], scaled: u32) -> Axis {
         Axis { part, ..Axis::whole(length, scaled, 0) }
     }
 
-    /// A part of a source as if there were nothing else.
+    /// A part of the source; filters read nothing outside of it.
     fn cut(start: u32, length: u32, scaled: u32) -> Axis {
         Axis { start, ..Axis::whole(length, scaled, 0) }
     }
 
-    /// Not scaled: the middle of the source in the middle of the target.
+    /// The center of the source at the center of the target, unscaled.
     fn unscaled(source: u32, target: u32) -> Axis {
         let skipped = (source - source.min(target)) / 2;
         let at = (target - target.min(source)) / 2;
@@ -54,7 +53,7 @@ impl Axis {
 /// Width, then height.
 type Sides = [u32; 2];
 
-/// How the width and the height of an image become those of a tensor.
+/// Mapping of an image's width and height to a tensor's.
 pub(super) fn axes(spec: &Spec, source: Sides) -> [Axis; 2] {
     let target = sides(spec.target());
     let axes = match (spec.fit, spec.resize_like) {
@@ -70,10 +69,7 @@ pub(super) fn axes(spec: &Spec, source: Sides) -> [Axis; 2] {
         return axes;
     }
     match spec.fit {
-        Fit::Stretch => [0, 1].map(|i| match axes[i].enlarges() {
-            true => Axis::unscaled(source[i], target[i]),
-            false => axes[i],
-        }),
+        Fit::Stretch => [0, 1].map(|i| if axes[i].enlarges() { Axis::unscaled(source[i], target[i]) } else { axes[i] }),
         Fit::Crop | Fit::Pad | Fit::ShortestSide => [0, 1].map(|i| Axis::unscaled(source[i], target[i])),
     }
 }
@@ -82,8 +78,8 @@ fn sides(size: Size) -> Sides {
     [size.width(), size.height()]
 }
 
-/// The largest centred window of the target's aspect ratio, in whole pixels rounded down: the arithmetic of
-/// `keras.utils.image_dataset_from_directory(crop_to_aspect_ratio=True)`, exact where that rounds in binary.
+/// The largest centered window with the target's aspect ratio, in whole pixels rounded down: the arithmetic of
+/// `keras.utils.image_dataset_from_directory(crop_to_aspect_ratio=True)`, but exact where Keras rounds in binary.
 fn keras_crop([width, height]: Sides, [to_width, to_height]: Sides, like: Option<ResizeLike>) -> [Axis; 2] {
     let scale = |a: u32, b: u32, c: u32| (u64::from(a) * u64::from(b) / u64::from(c)).max(1) as u32;
     let cut_height = height.min(scale(width, to_height, to_width));
@@ -98,7 +94,7 @@ fn keras_crop([width, height]: Sides, [to_width, to_height]: Sides, like: Option
     [axis(width, cut_width, to_width), axis(height, cut_height, to_height)]
 }
 
-/// The arithmetic of `PIL.ImageOps.fit`: a window that may begin and end within pixels. Pillow brings it to single
+/// The arithmetic of `PIL.ImageOps.fit`: a window that may begin and end within pixels, which Pillow rounds to single
 /// precision.
 fn pillow_fit([width, height]: Sides, [to_width, to_height]: Sides) -> [Axis; 2] {
     let [w, h] = [width, height].map(f64::from);
@@ -115,22 +111,19 @@ fn pillow_fit([width, height]: Sides, [to_width, to_height]: Sides) -> [Axis; 2]
     [axis(width, cut_width, to_width), axis(height, cut_height, to_height)]
 }
 
-/// Where the whole image lies in the target when scaled to fit, in whole pixels rounded down but at least one.
+/// The whole image scaled to fit and centered in the target, in whole pixels, rounded down, but at least one.
 fn pad([width, height]: Sides, [to_width, to_height]: Sides) -> [Axis; 2] {
     let [w, h, tw, th] = [width, height, to_width, to_height].map(u64::from);
-    let [fit_width, fit_height] = match w * th >= h * tw {
-        true => [to_width, (h * tw / w).max(1) as u32],
-        false => [(w * th / h).max(1) as u32, to_height],
-    };
+    let [fit_width, fit_height] =
+        if w * th >= h * tw { [to_width, (h * tw / w).max(1) as u32] } else { [(w * th / h).max(1) as u32, to_height] };
     [
         Axis::whole(width, fit_width, (to_width - fit_width) / 2),
         Axis::whole(height, fit_height, (to_height - fit_height) / 2),
     ]
 }
 
-/// The arithmetic of `tf.image.resize_with_pad`, in single precision as there: the scaled length is rounded down, but
-/// the margin is half of what that length lacks before it is. It refuses lengths of less than one pixel; here they are
-/// one.
+/// The arithmetic of `tf.image.resize_with_pad`, in single precision: the scaled length is rounded down, but the margin
+/// is computed from the unrounded length. TensorFlow refuses lengths of less than one pixel; here they become one.
 fn tf_pad(source: Sides, target: Sides) -> [Axis; 2] {
     let [w, h, tw, th] = [source[0], source[1], target[0], target[1]].map(|side| side as f32);
     let ratio = (w / tw).max(h / th);
@@ -143,8 +136,8 @@ fn tf_pad(source: Sides, target: Sides) -> [Axis; 2] {
     [axis(source[0], target[0]), axis(source[1], target[1])]
 }
 
-/// The arithmetic of `PIL.ImageOps.pad`, which rounds to the nearest even. It leaves the canvas empty where a length
-/// would be less than half a pixel; here it is one.
+/// The arithmetic of `PIL.ImageOps.pad`, which rounds half to even. Pillow leaves the canvas empty where a length would
+/// be less than half a pixel; here it becomes one.
 fn pillow_pad([width, height]: Sides, [to_width, to_height]: Sides) -> [Axis; 2] {
     let [w, h, tw, th] = [width, height, to_width, to_height].map(f64::from);
     let scaled = |length: f64, to: u32| (length.round_ties_even() as u32).clamp(1, to);
@@ -157,16 +150,14 @@ fn pillow_pad([width, height]: Sides, [to_width, to_height]: Sides) -> [Axis; 2]
     [axis(width, fit_width, to_width), axis(height, fit_height, to_height)]
 }
 
-/// The whole image scaled so that it covers the target, and its middle: the arithmetic of
-/// `torchvision.transforms.Resize` of the shorter side and `CenterCrop`. Where the target is no square, which
-/// `Resize` knows nothing of, the side that needs more counts as the shorter one.
+/// The center of the image after scaling it to cover the target: the arithmetic of `torchvision.transforms.Resize` on
+/// the shorter side, then `CenterCrop`. For targets that are not square, which `Resize` does not cover, the shorter
+/// side is the one that needs the larger scale.
 fn shortest_side(source: Sides, target: Sides, ratio: CropRatio) -> [Axis; 2] {
     let [w, h] = source.map(u64::from);
     let [to_width, to_height] = target.map(|side| ratio.scaled(side));
-    let scaled = match to_height * w >= to_width * h {
-        true => [to_height * w / h, to_height],
-        false => [to_width, to_width * h / w],
-    };
+    let scaled =
+        if to_height * w >= to_width * h { [to_height * w / h, to_height] } else { [to_width, to_width * h / w] };
     [0, 1].map(|i| Axis {
         scaled: scaled[i],
         skipped: half_to_even(scaled[i] - u64::from(target[i])),
@@ -174,7 +165,7 @@ fn shortest_side(source: Sides, target: Sides, ratio: CropRatio) -> [Axis; 2] {
     })
 }
 
-/// Half of a number, rounded to the nearest even as Python's `round` does.
+/// Half of a number, rounded half to even like Python's `round`.
 fn half_to_even(n: u64) -> u64 {
     n / 2 + u64::from(n % 4 == 3)
 }
@@ -183,8 +174,8 @@ fn half_to_even(n: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// Start, length, part, scaled, skipped, kept and place of the width and the height.
-    fn told(spec: &Spec, source: Sides) -> [String; 2] {
+    /// Start, length, part, scaled, skipped, kept and position of the width and the height.
+    fn described(spec: &Spec, source: Sides) -> [String; 2] {
         axes(spec, source).map(|axis| {
             let Axis { start, length, part: [from, to], scaled, skipped, kept, at } = axis;
             format!("{start}+{length} [{from}, {to}] to {scaled}, {skipped}+{kept} at {at}")
@@ -199,7 +190,7 @@ mod tests {
 
     #[test]
     fn crop_keeps_the_middle() {
-        let crop = |like, size, source| told(&spec(size, Fit::Crop, like), source);
+        let crop = |like, size, source| described(&spec(size, Fit::Crop, like), source);
         let plain = ["0+500 [62, 437] to 224, 0+224 at 0", "0+375 [0, 375] to 224, 0+224 at 0"];
         assert_eq!(crop(None, "224", [500, 375]), plain);
         let tf = ["62+375 [0, 375] to 224, 0+224 at 0", "0+375 [0, 375] to 224, 0+224 at 0"];
@@ -212,7 +203,7 @@ mod tests {
 
     #[test]
     fn pad_keeps_everything() {
-        let pad = |like, size, source| told(&spec(size, Fit::Pad, like), source);
+        let pad = |like, size, source| described(&spec(size, Fit::Pad, like), source);
         let plain = ["0+500 [0, 500] to 224, 0+224 at 0", "0+375 [0, 375] to 168, 0+168 at 28"];
         assert_eq!(pad(None, "224", [500, 375]), plain);
         let thin = ["0+1 [0, 1] to 1, 0+1 at 111", "0+10000 [0, 10000] to 224, 0+224 at 0"];
@@ -224,12 +215,12 @@ mod tests {
     #[test]
     fn pad_rounds_as_its_library_does() {
         // 13 wide, scaled to 10: 8.46 high.
-        let height = |like| told(&spec("10", Fit::Pad, like), [13, 11])[1].clone();
+        let height = |like| described(&spec("10", Fit::Pad, like), [13, 11])[1].clone();
         assert_eq!(height(None), "0+11 [0, 11] to 8, 0+8 at 1");
         assert_eq!(height(Some(ResizeLike::Tf)), "0+11 [0, 11] to 8, 0+8 at 0");
         assert_eq!(height(Some(ResizeLike::Pillow)), "0+11 [0, 11] to 8, 0+8 at 1");
         // 15 wide, scaled to 10: 6.67 high, a margin of 1.5.
-        let height = |like| told(&spec("10", Fit::Pad, like), [15, 10])[1].clone();
+        let height = |like| described(&spec("10", Fit::Pad, like), [15, 10])[1].clone();
         assert_eq!(height(None), "0+10 [0, 10] to 6, 0+6 at 2");
         assert_eq!(height(Some(ResizeLike::Tf)), "0+10 [0, 10] to 6, 0+6 at 1");
         assert_eq!(height(Some(ResizeLike::Pillow)), "0+10 [0, 10] to 7, 0+7 at 2");
@@ -239,26 +230,26 @@ mod tests {
     fn shortest_side_is_scaled_before_it_is_cut() {
         let mut spec = spec("224", Fit::ShortestSide, Some(ResizeLike::Torchvision));
         let all = ["0+500 [0, 500] to 298, 37+224 at 0", "0+375 [0, 375] to 224, 0+224 at 0"];
-        assert_eq!(told(&spec, [500, 375]), all);
+        assert_eq!(described(&spec, [500, 375]), all);
         spec.crop_ratio = "0.875".parse().unwrap();
         let most = ["0+500 [0, 500] to 341, 58+224 at 0", "0+375 [0, 375] to 256, 16+224 at 0"];
-        assert_eq!(told(&spec, [500, 375]), most);
+        assert_eq!(described(&spec, [500, 375]), most);
     }
 
     #[test]
     fn nothing_is_enlarged_when_only_shrinking() {
-        let told = |fit, source| {
+        let described = |fit, source| {
             let mut spec = spec("10", fit, None);
             spec.only_shrink = true;
-            told(&spec, source)
+            described(&spec, source)
         };
         let small = ["0+4 [0, 4] to 4, 0+4 at 3", "0+3 [0, 3] to 3, 0+3 at 3"];
         for fit in [Fit::Stretch, Fit::Crop, Fit::Pad, Fit::ShortestSide] {
-            assert_eq!(told(fit, [4, 3]), small);
+            assert_eq!(described(fit, [4, 3]), small);
         }
-        assert_eq!(told(Fit::Stretch, [20, 3]), ["0+20 [0, 20] to 10, 0+10 at 0", small[1]]);
-        assert_eq!(told(Fit::Crop, [20, 3]), ["0+20 [0, 20] to 20, 5+10 at 0", small[1]]);
-        assert_eq!(told(Fit::Pad, [20, 3])[1], "0+3 [0, 3] to 1, 0+1 at 4");
+        assert_eq!(described(Fit::Stretch, [20, 3]), ["0+20 [0, 20] to 10, 0+10 at 0", small[1]]);
+        assert_eq!(described(Fit::Crop, [20, 3]), ["0+20 [0, 20] to 20, 5+10 at 0", small[1]]);
+        assert_eq!(described(Fit::Pad, [20, 3])[1], "0+3 [0, 3] to 1, 0+1 at 4");
     }
 
     #[test]

@@ -24,12 +24,11 @@ fn full_file_system_changes_nothing() {
         };
         assert_eq!(seen.code, "1");
         let (message, hint) = seen.stderr.trim_end().split_once('\n').unwrap();
-        let needed =
-            message.strip_suffix(" more are needed").and_then(|rest| rest.split_once("` could not be written, "));
+        let needed = message.strip_suffix(" more needed").and_then(|rest| rest.split_once("`, "));
         let begin = message.split_once("/mount/out/").map_or("", |(begin, _)| begin);
-        assert!(begin.starts_with("error: the disk is full: `"), "{message}");
+        assert!(begin.starts_with("error: the disk is full: can't write `"), "{message}");
         assert!(needed.is_some_and(|(_, bytes)| bytes.ends_with("KiB")), "{message}");
-        assert_eq!(hint, "hint: free some room and run the same command again");
+        assert_eq!(hint, "hint: free some space and run the same command again");
         assert_eq!(inlaid::verify(&seen.full, None, &inlaid::RunOptions::default()).unwrap().problems, []);
         assert_eq!(Tree::read(&seen.completed).differences(&Tree::read(&seen.undisturbed)), [""; 0]);
     }

@@ -128,7 +128,7 @@ fn processes_that_repack_at_once_make_one_folder() {
 #[track_caller]
 fn assert_is_locked(stderr: &str) {
     let (message, hint) = stderr.trim_end().split_once('\n').unwrap_or_else(|| panic!("no message and hint: {stderr}"));
-    assert_eq!(hint, "hint: wait for it to end");
+    assert_eq!(hint, "hint: wait for it to finish");
     let holder = message.strip_prefix("error: `out` is being written by ").expect(message);
     // Between taking the lock and writing its name a process is nameless.
     let process = holder.strip_prefix("process ").and_then(|rest| rest.split_once(" on host "));

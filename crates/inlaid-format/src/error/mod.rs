@@ -1,4 +1,4 @@
-//! What can go wrong with the files of a dataset, or with those of others.
+//! The ways reading or writing a dataset's files can fail.
 
 mod stage;
 
@@ -9,119 +9,119 @@ use thiserror::Error as ThisError;
 
 pub use stage::Stage;
 
-/// A file can't be read or written, or is not what it should be.
+/// Failure to read or write a file, or a file that is not what it should be.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused something.
+    /// An operation that the operating system refused.
     #[error("can't {action} `{}`", path.display())]
     Io {
-        /// What was tried, as a verb.
+        /// Operation that failed, as a verb.
         action: &'static str,
-        /// On which file or folder.
+        /// File or folder that it was for.
         path: PathBuf,
-        /// Why it failed.
+        /// Cause.
         source: io::Error,
     },
-    /// A file of the dataset does not hold what it should.
+    /// A file with wrong content.
     #[error("`{}` is damaged: {reason}", path.display())]
     Damaged {
-        /// The file.
+        /// Damaged file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Description of the damage.
         reason: String,
     },
-    /// A dataset of another release.
-    #[error("`{}` has format version {found}, this release knows versions 1 to {known}", path.display())]
+    /// A dataset in the format of another release.
+    #[error("`{}` has format version {found}, but this release reads versions 1 to {known}", path.display())]
     FormatVersion {
-        /// The manifest.
+        /// Manifest of the dataset.
         path: PathBuf,
-        /// The version in the manifest.
+        /// Format version in the manifest.
         found: u32,
-        /// The latest version that this release knows.
+        /// Latest format version that this release reads.
         known: u32,
     },
-    /// A shard could not be encoded.
+    /// A shard that could not be encoded.
     #[error("can't write `{}`", path.display())]
     Shard {
-        /// The shard.
+        /// Shard that was being written.
         path: PathBuf,
-        /// Why it failed.
+        /// Cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The disk is full.
-    #[error("the disk is full: `{}` could not be written, {} more are needed", path.display(), crate::spec::ByteSize(*needed))]
+    /// A full disk.
+    #[error("the disk is full: can't write `{}`, {} more needed", path.display(), crate::spec::ByteSize(*needed))]
     DiskFull {
-        /// The file that could not be written.
+        /// File that could not be written.
         path: PathBuf,
-        /// Bytes of everything that was still to be written.
+        /// Bytes that were still to be written, of all files.
         needed: u64,
     },
-    /// There is nothing to append to.
+    /// A folder without a dataset.
     #[error("`{}` holds no dataset", .0.display())]
     NoDataset(PathBuf),
     /// A file without tensors.
     #[error("`{}` holds no tensors", .0.display())]
     NoTensors(PathBuf),
-    /// Tensors whose dimensions are stored in another order than they are meant to be seen in.
-    #[error("the dimensions of column `{column}` of `{}` are permuted, which inlaid does not read", path.display())]
+    /// Tensors whose dimensions are stored in another order than their logical one.
+    #[error("column `{column}` of `{}` has permuted dimensions, which inlaid can't read", path.display())]
     Permuted {
-        /// The file.
+        /// File with the column.
         path: PathBuf,
-        /// The column.
+        /// Name of the column.
         column: String,
     },
-    /// A file of encoded images where tensors are wanted.
-    #[error("`{}` holds encoded images, no tensors", .0.display())]
+    /// A file of encoded images where tensors are needed.
+    #[error("`{}` holds encoded images, not tensors", .0.display())]
     EncodedImages(PathBuf),
     /// A row that a table does not have.
-    #[error("there is no row {row}, the table has {rows}")]
+    #[error("row {row} is out of range for a table of length {rows}")]
     NoRow {
-        /// Which was asked for, from 0.
+        /// Requested row, from 0.
         row: usize,
-        /// How many there are.
+        /// Number of rows in the table.
         rows: usize,
     },
     /// A column that a file does not have.
     #[error("`{}` has no column `{columns}`", path.display())]
     NoColumn {
-        /// The file.
+        /// File without the column.
         path: PathBuf,
-        /// Which was asked for.
+        /// Requested column, or columns separated by commas.
         columns: String,
     },
-    /// A column that a file has several times.
-    #[error("`{}` has several columns `{column}`", path.display())]
+    /// Several columns of the same name.
+    #[error("`{}` has several columns named `{column}`", path.display())]
     SeveralColumns {
-        /// The file.
+        /// File with the columns.
         path: PathBuf,
-        /// Their name.
+        /// Name of the columns.
         column: String,
     },
-    /// A commit is not done yet.
+    /// A dataset with a commit in progress.
     #[error("`{}` is in the middle of a commit", .0.display())]
     Committing(PathBuf),
 }
 
 impl Error {
-    /// Something is wrong with the content of a file.
+    /// An error for a file with wrong content.
     pub fn damaged(path: &Path, reason: impl Into<String>) -> Error {
         Error::Damaged { path: path.to_owned(), reason: reason.into() }
     }
 
-    /// For `map_err`: a shard that could not be written.
+    /// For `map_err`: wraps the cause of a failure to write a shard.
     pub fn write<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl FnOnce(E) -> Error {
         let path = path.to_owned();
         move |error| Error::Shard { path, source: Box::new(error) }
     }
 
-    /// For `map_err`: names the action and the path of an I/O error.
+    /// For `map_err`: adds the action and the path to an I/O error.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { action, path: path.as_ref().to_owned(), source }
     }
 
-    /// If the disk is full, says how much room was still `needed`; whoever has still more to write adds
-    /// to that.
+    /// Turns an error caused by a full disk into [`Error::DiskFull`] with the bytes still `needed`. Where it is
+    /// one already, adds to its bytes: callers up the stack have more left to write.
     pub fn or_disk_full(self, needed: u64) -> Error {
         if let Error::DiskFull { path, needed: before } = self {
             return Error::DiskFull { path, needed: before + needed };
@@ -129,13 +129,12 @@ impl Error {
         let is_full = |error: &(dyn std::error::Error + 'static)| {
             error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull)
         };
-        let full = std::iter::successors(Some(&self as &(dyn std::error::Error + 'static)), |error| error.source());
-        match full.into_iter().any(is_full) {
-            true => match self {
-                Error::Io { path, .. } | Error::Shard { path, .. } => Error::DiskFull { path, needed },
-                other => other,
-            },
-            false => self,
+        let mut chain =
+            std::iter::successors(Some(&self as &(dyn std::error::Error + 'static)), |error| error.source());
+        let full = chain.any(is_full);
+        match self {
+            Error::Io { path, .. } | Error::Shard { path, .. } if full => Error::DiskFull { path, needed },
+            other => other,
         }
     }
 }

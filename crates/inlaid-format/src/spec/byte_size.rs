@@ -1,4 +1,4 @@
-//! A number of bytes, and how people write and read one.
+//! A size in bytes, with its human-readable form.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::SpecError;
 
-/// A number of bytes, 1 or more.
+/// Size in bytes, at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ByteSize(pub u64);
 
 impl ByteSize {
-    /// `n` mebibytes.
+    /// A size of `n` mebibytes.
     pub const fn mib(n: u64) -> ByteSize {
         ByteSize(n << 20)
     }
@@ -21,7 +21,7 @@ impl ByteSize {
 impl FromStr for ByteSize {
     type Err = SpecError;
 
-    /// A whole number with an optional unit: `B`, `KB`/`KiB`, `MB`/`MiB`, `GB`/`GiB` (the short ones are decimal).
+    /// Parses a whole number with an optional unit: decimal `B`, `KB`, `MB`, `GB`, or binary `KiB`, `MiB`, `GiB`.
     fn from_str(text: &str) -> Result<ByteSize, SpecError> {
         let digits = text.trim().trim_end_matches(|c: char| c.is_ascii_alphabetic());
         let unit = match text.trim()[digits.len()..].to_ascii_lowercase().as_str() {

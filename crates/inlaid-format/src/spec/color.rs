@@ -1,4 +1,4 @@
-//! A colour, and how people write one.
+//! A color, with its human-readable forms.
 
 use std::str::FromStr;
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::SpecError;
 
-/// Red, green and blue, 0..=255 each.
+/// Color as red, green and blue, 0..=255 each. Default: black.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Color(pub [u8; 3]);
 
 impl FromStr for Color {
     type Err = SpecError;
 
-    /// `R,G,B`, `#RRGGBB`, `black`, `gray` (128 each) or `white`.
+    /// Parses `R,G,B`, `#RRGGBB`, `black`, `gray` (128 each) or `white`.
     fn from_str(text: &str) -> Result<Color, SpecError> {
         let wrong = || SpecError::Color(text.to_owned());
         match text {

@@ -1,4 +1,4 @@
-//! How much of an image's shorter side is kept when its edges are cut off.
+//! The share of an image's shorter side that survives a crop.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use super::SpecError;
 
-/// Share of a scaled image's shorter side that is kept by [`Fit::ShortestSide`](crate::Fit), 0.01 to 1. The usual
-/// 0.875 is 224 of 256 pixels.
+/// Share of a scaled image's shorter side that [`Fit::ShortestSide`](crate::Fit) keeps, 0.01 to 1. Default: 1. The
+/// usual 0.875 keeps 224 of 256 pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct CropRatio(f64);
 
 impl CropRatio {
-    /// What the shorter side is scaled to, in pixels rounded down, so that `kept` of them remain.
+    /// Length that the shorter side is scaled to so that `kept` pixels remain, in pixels, rounded down.
     pub fn scaled(self, kept: u32) -> u64 {
         (f64::from(kept) / self.0).floor() as u64
     }
 
-    /// Whether nothing is cut off the shorter side.
+    /// Whether the shorter side is kept in full.
     pub fn is_whole(&self) -> bool {
         self.0 == 1.0
     }
@@ -34,10 +34,7 @@ impl Default for CropRatio {
 impl TryFrom<f64> for CropRatio {
     type Error = SpecError;
     fn try_from(ratio: f64) -> Result<CropRatio, SpecError> {
-        match (0.01..=1.0).contains(&ratio) {
-            true => Ok(CropRatio(ratio)),
-            false => Err(SpecError::CropRatio(ratio.to_string())),
-        }
+        if (0.01..=1.0).contains(&ratio) { Ok(CropRatio(ratio)) } else { Err(SpecError::CropRatio(ratio.to_string())) }
     }
 }
 

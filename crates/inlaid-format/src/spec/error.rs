@@ -1,176 +1,176 @@
-//! What can be wrong with a setting.
+//! The ways a setting can be wrong.
 
 use thiserror::Error as ThisError;
 
 use crate::spec::{Dtype, Encoding, Filter, Fit, Folders, JpegDecoder, ResizeLike, Split};
 
-/// A setting is wrong.
+/// Reason that a setting is wrong.
 #[derive(Clone, Debug, PartialEq, ThisError)]
 #[non_exhaustive]
 pub enum SpecError {
     /// A further column that a source of folders does not have.
     #[error("folders of images have no column `{0}`")]
     NotInFolders(String),
-    /// The name of a column that a dataset has already, or an empty one.
+    /// A name that another column of the dataset has, or an empty one.
     #[error("`{0}` can't be the name of a further column")]
     ColumnName(String),
-    /// A further column of tensors beside images that are stored as files.
-    #[error("column `{0}` of tensors can't stand beside images that are stored as files")]
+    /// A further column of tensors in a dataset whose images are stored as files.
+    #[error("column `{0}` of tensors is not possible where images are stored as files")]
     TensorsBesideFiles(String),
-    /// A word that is none of a set.
+    /// A word outside the set of known words.
     #[error("unknown {what} `{word}`, expected one of {known}")]
     UnknownWord {
-        /// What the word should have named.
+        /// Kind of setting that the word should name.
         what: &'static str,
-        /// The word.
+        /// Word that was given.
         word: String,
-        /// The words that are known.
+        /// Known words, separated by commas.
         known: String,
     },
     /// A size that is not `N` or `HxW`.
     #[error("size `{0}` is not HEIGHTxWIDTH in pixels, 1 to 65535 each")]
     Size(String),
-    /// Tensors are all of one size, and none is given.
-    #[error("images are stored as tensors, and no size is given")]
+    /// No size for tensors.
+    #[error("tensors need a size")]
     NoSize,
-    /// A setting that changes pixels, where files are stored as they are.
-    #[error("images without a size are stored as they are, so {0} has no meaning")]
+    /// An option that changes pixels, where files are stored unchanged.
+    #[error("`{0}` has no effect without `--size`, files are stored unchanged")]
     Untouched(&'static str),
-    /// A setting of encoded images, where tensors are stored.
-    #[error("tensors have no {0}")]
+    /// An option for encoded images, where tensors are stored.
+    #[error("`{0}` has no effect without `--storage encoded`")]
     NotEncoded(&'static str),
-    /// A setting of tensors, where images are encoded.
-    #[error("encoded images have no {0}")]
+    /// An option for tensors, where images are encoded.
+    #[error("`{0}` has no effect with `--storage encoded`")]
     NoTensors(&'static str),
-    /// Something that an encoding does not have.
+    /// A feature that an encoding lacks.
     #[error("{} has no {what}", encoding.name())]
     UnknownToEncoding {
-        /// Which.
+        /// Encoding that was chosen.
         encoding: Encoding,
-        /// What it lacks.
+        /// Feature that it lacks, such as `alpha channel`.
         what: &'static str,
     },
-    /// Sides that readers of JPEGs don't take.
-    #[error("a JPEG has at most {most} pixels a side")]
+    /// A JPEG with longer sides than decoders accept.
+    #[error("a JPEG can be at most {most} pixels wide or high")]
     JpegSide {
-        /// How many they take.
+        /// Longest side, in pixels.
         most: u32,
     },
-    /// A limit of files that lets files pass which can't be stored.
-    #[error("a file that is stored as it is has at most {most} bytes")]
+    /// A file size limit that admits files too large to be stored.
+    #[error("files stored unchanged can be at most {most} bytes long")]
     StoredFileBytes {
-        /// How many.
+        /// Greatest length of a stored file, in bytes.
         most: u64,
     },
-    /// A quality that is none.
+    /// A quality outside 1..=100.
     #[error("quality `{0}` is not a whole number from 1 to 100")]
     Quality(String),
-    /// A colour in no known notation.
+    /// A color in no known notation.
     #[error("color `{0}` is not R,G,B (0 to 255 each), #RRGGBB, black, gray or white")]
     Color(String),
-    /// A number of bytes in no known notation.
-    #[error("`{0}` is not a number of bytes such as 16MiB")]
+    /// A size in bytes in no known notation.
+    #[error("`{0}` is not a size in bytes such as 16MiB")]
     ByteSize(String),
-    /// A row group that no shard has room for.
+    /// A row group that is larger than a shard.
     #[error("a row group of {row_group} bytes is larger than a shard of {shard} bytes")]
     RowGroupBytes {
-        /// Bytes of a row group.
+        /// Size of a row group in bytes.
         row_group: u64,
-        /// Bytes of a shard.
+        /// Size of a shard in bytes.
         shard: u64,
     },
-    /// A share that is not `SPLIT=FRACTION`.
-    #[error("share `{0}` is not SPLIT=FRACTION")]
+    /// A split fraction that is not `SPLIT=FRACTION`.
+    #[error("split fraction `{0}` is not SPLIT=FRACTION")]
     ShareSyntax(String),
-    /// A split with two shares.
+    /// A split with two fractions.
     #[error("split `{0}` is named twice")]
     SplitTwice(Split),
-    /// A share that is no fraction.
-    #[error("share {share} of `{split}` is not above 0 and at most 1")]
+    /// A split fraction outside (0, 1].
+    #[error("fraction {share} of split `{split}` is not above 0 and at most 1")]
     ShareRange {
-        /// Of which split.
+        /// Split of the fraction.
         split: Split,
-        /// Its share.
+        /// Fraction that was given.
         share: f64,
     },
-    /// Shares that don't make a whole.
-    #[error("shares sum to {0}, not to 1")]
+    /// Split fractions that don't sum to 1.
+    #[error("split fractions sum to {0}, not 1")]
     ShareSum(f64),
     /// A mean in no known notation.
     #[error("mean `{0}` is not one number, three numbers R,G,B, or imagenet")]
     Mean(String),
     /// A standard deviation in no known notation, or not above 0.
-    #[error("standard deviation `{0}` is not one number, three numbers R,G,B, all above 0, or imagenet")]
+    #[error("standard deviation `{0}` is not one number or three numbers R,G,B, all above 0, or imagenet")]
     Std(String),
-    /// Integers are neither scaled nor normalized.
-    #[error("elements of type `{dtype}` have no {what}")]
+    /// An option for floating point elements, where elements are integers.
+    #[error("`{what}` has no effect with `--dtype {dtype}`")]
     FloatsOnly {
-        /// `scale`, `mean` or `standard deviation`.
+        /// Option that was given: `--scale`, `--mean` or `--std`.
         what: &'static str,
-        /// The type of the elements.
+        /// Element type.
         dtype: Dtype,
     },
-    /// Black or white is beyond the greatest number of the type.
-    #[error("elements of type `{0}` can't hold what this scale, mean and standard deviation make of black and white")]
+    /// Black or white beyond the range of the element type.
+    #[error("this scale, mean and standard deviation move black or white out of the range of `{0}`")]
     Overflow(Dtype),
-    /// The numbers of ImageNet are on another scale.
-    #[error("the {what} of imagenet is on scale 0..1")]
+    /// ImageNet's mean or standard deviation with a scale that it was not made for.
+    #[error("the imagenet {what} is for the scale 0..1")]
     ScaleOfImagenet {
         /// `mean` or `standard deviation`.
         what: &'static str,
     },
-    /// Gray has one channel.
+    /// Three numbers for gray tensors, which have one channel.
     #[error("gray tensors have one {what}, not three")]
     ThreeForGray {
         /// `mean` or `standard deviation`.
         what: &'static str,
     },
     /// A shape that is not `N`, `AxB`, ...
-    #[error("shape `{0}` is not lengths of dimensions such as 224x224x3, 1 or more each")]
+    #[error("shape `{0}` is not a list of dimensions such as 224x224x3, at least 1 each")]
     Shape(String),
-    /// A tensor of more elements than readers can hold.
-    #[error("a tensor of {elements} elements is too large, the most is {most}")]
+    /// A tensor with more elements than readers can hold.
+    #[error("a tensor of {elements} elements is too large, the limit is {most}")]
     TensorTooLarge {
-        /// How many it would have.
+        /// Elements that it would have.
         elements: u64,
-        /// How many it may have.
+        /// Most elements that it may have.
         most: u64,
     },
-    /// A shrinking that is no number of times.
-    #[error("`{0}` is not how many times the size of the tensor a JPEG is decoded at least, 1 to 255")]
+    /// A shrink factor outside 1..=255.
+    #[error("`{0}` is not a valid `--jpeg-shrink` factor (1 to 255)")]
     JpegShrink(String),
-    /// The Rust decoder always decodes the whole image.
-    #[error("`{0}` can't shrink a JPEG while it decodes it")]
+    /// A shrink factor for a decoder that always decodes at full size.
+    #[error("`{0}` can't shrink JPEGs while decoding")]
     ShrinkingDecoder(JpegDecoder),
-    /// A decoder that this program was built without.
-    #[error("this build of inlaid has no `{0}`")]
+    /// A decoder that is not part of this build.
+    #[error("this build of inlaid does not include `{0}`")]
     MissingDecoder(JpegDecoder),
-    /// Sorting labels needs classes.
-    #[error("split folders can't be split by `folder` when folders mean `{0}`")]
+    /// A split by folders, where folders don't mean splits.
+    #[error("`--split-by folder` needs split folders, not `--folders {0}`")]
     FolderRule(Folders),
-    /// Split folders decide who goes where.
-    #[error("the source has split folders, which decide the splits, and shares are given too")]
+    /// Split fractions for a source whose split folders decide the splits.
+    #[error("`--split` has no effect on a source with split folders")]
     FolderShares,
-    /// A filter that a library does not have.
-    #[error("`{like}` has no filter `{filter}`, it has {known}")]
+    /// A filter that a library lacks.
+    #[error("`{like}` has no filter `{filter}`, only {known}")]
     UnknownFilter {
-        /// The library.
+        /// Library whose resizing was asked for.
         like: ResizeLike,
-        /// The filter.
+        /// Filter that was asked for.
         filter: Filter,
-        /// The filters that it has.
+        /// Filters that the library has, separated by commas.
         known: String,
     },
-    /// Areas are computed in another way by every library.
-    #[error("filter `area` is that of a library, and none is named")]
+    /// The filter `area` without a library, each of which computes it in its own way.
+    #[error("filter `area` needs `--resize-like`")]
     AreaOfNone,
-    /// Not antialiasing, but like a library, which decides that itself.
-    #[error("whether images are antialiased is decided by `{0}`")]
+    /// A setting for antialiasing with a library that decides it.
+    #[error("`--resize-like {0}` decides antialiasing itself")]
     AntialiasDecided(ResizeLike),
-    /// A share that no side can be cut to.
+    /// A crop ratio outside 0.01..=1.
     #[error("crop ratio `{0}` is not a number from 0.01 to 1")]
     CropRatio(String),
-    /// A crop ratio where nothing is cropped by it.
-    #[error("a crop ratio has no meaning for fit `{0}`")]
+    /// A crop ratio for a fit that does not use it.
+    #[error("`--crop-ratio` has no effect with `--fit {0}`")]
     CropRatioFit(Fit),
 }

@@ -1,4 +1,4 @@
-//! How far a JPEG is shrunk while it is decoded.
+//! The factor that bounds how far a JPEG is shrunk while being decoded.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::Size;
 use super::SpecError;
 
-/// A JPEG is decoded at the smallest of the scales 1/8, 1/4, 1/2 and 1 at which both sides are at least this
-/// many times those of the tensor, 1..=255.
+/// Least ratio between the sides of a decoded JPEG and the sides of the tensor, 1..=255. Default: 2.
 ///
-/// What is left out are high frequencies of 8x8 blocks, before resizing takes most of them away. The more
-/// times, the closer the result to that of decoding the whole image.
+/// A JPEG is decoded at the smallest of the scales 1/8, 1/4, 1/2 and 1 that satisfies the ratio on both sides. A
+/// smaller scale drops high frequencies of every 8x8 block, most of which resizing would remove anyway. The larger
+/// the factor, the closer the result comes to decoding at full size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct JpegShrink(NonZeroU32);
 
 impl JpegShrink {
-    /// The least width and height of the shrunk image, in pixels.
+    /// Least width and height of the decoded image, in pixels.
     pub fn least(self, size: Size) -> (u64, u64) {
         let times = u64::from(self.0.get());
         (times * u64::from(size.width()), times * u64::from(size.height()))
@@ -27,7 +27,7 @@ impl JpegShrink {
 }
 
 impl Default for JpegShrink {
-    /// Twice.
+    /// 2.
     fn default() -> JpegShrink {
         JpegShrink(NonZeroU32::MIN.saturating_add(1))
     }

@@ -1,5 +1,5 @@
-//! Everything that decides bytes: the settings of a dataset, parsed once into types that can't be
-//! wrong, and stored in the manifest. How a run is carried out (threads, progress) is in `run`.
+//! Everything that decides the bytes of a dataset: settings parsed once into types that can't be wrong, and stored in
+//! the manifest. Settings that don't (threads, progress) are the crate `inlaid`'s `RunOptions`.
 
 mod byte_size;
 mod color;
@@ -11,8 +11,8 @@ mod normalize;
 mod quality;
 mod repack;
 mod shape;
-mod shares;
 mod size;
+mod split_fractions;
 mod words;
 
 use serde::{Deserialize, Serialize};
@@ -28,104 +28,109 @@ pub use normalize::{Mean, Std};
 pub use quality::Quality;
 pub use repack::RepackSpec;
 pub use shape::{MAX_ELEMENTS, Shape};
-pub use shares::Shares;
 pub use size::Size;
+pub use split_fractions::SplitFractions;
 pub use words::{
     Channels, ColorProfile, Compression, Dtype, Encoding, Filter, Fit, Folders, Format, JpegDecoder, Layout, Order,
     ResizeLike, Scale, Split, SplitBy, Storage,
 };
 
-/// Everything that decides the bytes of a dataset.
+/// Settings that decide the bytes of a dataset.
 ///
 /// Begin with [`Spec::new`] or [`Spec::originals`], and set what differs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Spec {
-    /// Height and width of every tensor, or encoded image; none if the files are stored as they are, which needs
+    /// Height and width of every tensor or encoded image, in pixels. `None` stores the files unchanged, which needs
     /// [`Storage::Encoded`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
-    /// Default: [`Channels::Rgb`].
+    /// Channels of every tensor or encoded image. Default: [`Channels::Rgb`].
     pub channels: Channels,
-    /// Default: [`Dtype::U8`].
+    /// Element type of the tensors. Default: [`Dtype::U8`].
     pub dtype: Dtype,
-    /// Of floating point elements. Default: [`Scale::Unit`]; always set in a manifest of such elements.
+    /// Scale of floating point elements. Default: [`Scale::Unit`], which a manifest always states for these types.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<Scale>,
-    /// Subtracted from floating point elements of that scale. Default: nothing is.
+    /// Mean subtracted from floating point elements, on `scale`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean: Option<Mean>,
-    /// What floating point elements are divided by after that. Default: by nothing.
+    /// Standard deviation that floating point elements are then divided by, on `scale`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub std: Option<Std>,
-    /// Default: [`Layout::Hwc`].
+    /// Order of the tensors' dimensions. Default: [`Layout::Hwc`].
     pub layout: Layout,
-    /// Default: [`Fit::Stretch`].
+    /// Rule for images whose aspect ratio differs from the tensor's. Default: [`Fit::Stretch`].
     pub fit: Fit,
-    /// What [`Fit::ShortestSide`] keeps of the shorter side; 1 with every other fit. Default: 1.
+    /// Share of the shorter side that [`Fit::ShortestSide`] keeps, 0.01 to 1; 1 with every other fit. Default: 1.
     #[serde(default, skip_serializing_if = "CropRatio::is_whole")]
     pub crop_ratio: CropRatio,
-    /// Whether images are never enlarged: what would be lies unscaled in the middle of the pad colour, and what of it
-    /// is larger than the tensor is cut off. Default: false.
+    /// Whether images are never enlarged. One that would be is centered on the pad color at its own size, and any part
+    /// that is larger than the tensor is cut off. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only_shrink: bool,
-    /// What margins are filled with and transparent pixels lie on. Default: black.
+    /// Color of margins, and of the background behind transparent pixels. Default: black.
     pub pad_color: Color,
-    /// The library that images are resized like. Default: none; then [`Filter`] says what is meant.
+    /// Library whose resizing is reproduced. Default: none; images are then resized as [`Filter`] describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize_like: Option<ResizeLike>,
-    /// Default: [`Filter::Bilinear`].
+    /// Kernel for resizing. Default: [`Filter::Bilinear`].
     pub filter: Filter,
-    /// Whether the kernel widens when shrinking, so that every source pixel counts. Default: true;
-    /// false is the default of `tf.image.resize`. True, and without a meaning, where a library is named.
+    /// Whether the kernel widens when shrinking, so that every source pixel counts. Default: true (`tf.image.resize`
+    /// defaults to false). Must be true with `resize_like`: the library decides by itself.
     pub antialias: bool,
     /// Whether the EXIF orientation is applied. Default: true.
     pub exif: bool,
-    /// Default: [`ColorProfile::Keep`], so that tensors are what a model sees that is served by one of the
-    /// usual decoders.
+    /// Treatment of embedded ICC profiles. Default: [`ColorProfile::Keep`], which makes tensors match what a model sees
+    /// at inference, where the usual decoders ignore profiles.
     #[serde(default = "keep")]
     pub color_profile: ColorProfile,
-    /// Default: [`JpegDecoder::Zune`].
+    /// Decoder of JPEGs. Default: [`JpegDecoder::Zune`].
     #[serde(default = "zune")]
     pub jpeg_decoder: JpegDecoder,
-    /// Default: none, JPEGs are decoded whole. Needs [`JpegDecoder::LibjpegTurbo`].
+    /// Factor that lets JPEGs be decoded at a reduced size; needs [`JpegDecoder::LibjpegTurbo`]. Default: none, JPEGs
+    /// are decoded at full size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jpeg_shrink: Option<JpegShrink>,
-    /// Default: train 0.8, validation 0.1, test 0.1.
-    pub shares: Shares,
-    /// Default: [`SplitBy::Folder`] if the source has split folders, else [`SplitBy::Label`]; always
-    /// set in a manifest.
+    /// Fraction of the rows for each split. Default: train 0.8, validation 0.1, test 0.1.
+    pub shares: SplitFractions,
+    /// Rule that assigns records to splits. Default: [`SplitBy::Folder`] if the source has split folders, else
+    /// [`SplitBy::Label`]; always set in a manifest.
     pub split_by: Option<SplitBy>,
-    /// Decides the split and the order. Default: 0.
+    /// Seed for splits and row order. Default: 0.
     pub seed: u64,
-    /// Default: [`Order::Shuffled`].
+    /// Order of the rows within a split. Default: [`Order::Shuffled`].
     pub order: Order,
-    /// Default: [`Folders::Auto`]; never that in a manifest.
+    /// Meaning of a source's top folders. Default: [`Folders::Auto`], which a manifest replaces by the rule that was
+    /// found.
     pub folders: Folders,
-    /// Whether symbolic links to folders are followed (those to files always are). Default: false.
+    /// Whether symbolic links to folders are followed; links to files always are. Default: false.
     pub follow_links: bool,
-    /// Whether files of any name are inputs, so that only their content decides; else their extension has to be that of
-    /// an image. Default: false.
+    /// Whether files of any name are inputs, so that only their content decides; otherwise only files with an image
+    /// extension are. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub any_name: bool,
-    /// Default: [`Storage::Tensor`].
+    /// Type of the image column. Default: [`Storage::Tensor`].
     pub storage: Storage,
-    /// Of encoded images that have a size. Default: [`Encoding::Jpeg`]; always set in a manifest of such images.
+    /// Encoding of resized images with [`Storage::Encoded`]. Default: [`Encoding::Jpeg`], which a manifest always
+    /// states for these images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<Encoding>,
-    /// Of JPEGs. Default: 90; always set in a manifest of such images.
+    /// Quality of encoded JPEGs, 1..=100. Default: 90, which a manifest always states for these images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
-    /// Default: [`Format::Parquet`].
+    /// File format of the shards. Default: [`Format::Parquet`].
     pub format: Format,
-    /// Of the column of images; the others always use Zstandard in Parquet. Default: [`Compression::None`].
+    /// Compression of the image column; in Parquet the other columns always use Zstandard. Default:
+    /// [`Compression::None`].
     pub compression: Compression,
-    /// Pixels, or encoded images, of a row group at most, but at least one row; at most as many as of a shard. Default:
-    /// 16 MiB.
+    /// Most bytes of tensors or encoded images in a row group, which has at least one row; at most
+    /// [`Spec::shard_bytes`]. Default: 16 MiB.
     pub row_group_bytes: ByteSize,
-    /// Pixels of a shard at most, but at least one row group; of encoded images about so many bytes. Default: 512 MiB.
+    /// Most bytes of tensors in a shard, which has at least one row group; approximate for encoded images. Default: 512
+    /// MiB.
     pub shard_bytes: ByteSize,
-    /// What a source image may be at most.
+    /// Limits on source images.
     pub limits: Limits,
     /// Further columns of tensors. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -136,12 +141,12 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// A spec for images that are stored as they are, all else at its default.
+    /// A spec that stores image files unchanged, with every other setting at its default.
     pub fn originals() -> Spec {
         Spec { size: None, storage: Storage::Encoded, ..Spec::new(Size::SMALLEST) }
     }
 
-    /// A spec for tensors of this size, all else at its default.
+    /// A spec for tensors of this size, with every other setting at its default.
     pub fn new(size: Size) -> Spec {
         Spec {
             size: Some(size),
@@ -162,7 +167,7 @@ impl Spec {
             color_profile: ColorProfile::Keep,
             jpeg_decoder: JpegDecoder::Zune,
             jpeg_shrink: None,
-            shares: Shares::default(),
+            shares: SplitFractions::default(),
             split_by: None,
             seed: 0,
             order: Order::Shuffled,
@@ -182,19 +187,22 @@ impl Spec {
         }
     }
 
-    /// Sets the bytes of row groups and shards. One that is not given makes way for the other, as a row group is never
-    /// longer than its shard.
+    /// Sets the bytes of row groups and shards. A value that is not given makes way for the other one, as a row group is
+    /// never larger than its shard.
     pub fn with_bytes(self, row_group: Option<ByteSize>, shard: Option<ByteSize>) -> Spec {
         let row_group_bytes = row_group.unwrap_or(self.row_group_bytes.min(shard.unwrap_or(self.shard_bytes)));
         Spec { row_group_bytes, shard_bytes: shard.unwrap_or(self.shard_bytes.max(row_group_bytes)), ..self }
     }
 
-    /// Height and width of what images are resized to. Nobody asks for that of images that are not.
+    /// Height and width that images are resized to.
+    ///
+    /// # Panics
+    /// If the spec has no size: its images are not resized.
     pub fn target(&self) -> Size {
         self.size.expect("images without a size are not resized")
     }
 
-    /// Such as `filter bilinear (antialiased)`, or `filter bicubic as in opencv`.
+    /// Description of the filter, such as `filter bilinear (antialiased)` or `filter bicubic as in opencv`.
     pub fn filter_in_words(&self) -> String {
         let filter = self.filter;
         match (self.resize_like, self.antialias) {
@@ -204,7 +212,7 @@ impl Spec {
         }
     }
 
-    /// Such as `fit stretch`, or `fit shortest-side 0.875, never enlarged`.
+    /// Description of the fit, such as `fit stretch` or `fit shortest-side 0.875, never enlarged`.
     pub fn fit_in_words(&self) -> String {
         let ratio = if self.crop_ratio.is_whole() { String::new() } else { format!(" {}", self.crop_ratio) };
         let enlarged = if self.only_shrink { ", never enlarged" } else { "" };
@@ -235,16 +243,16 @@ fn zune() -> JpegDecoder {
     JpegDecoder::Zune
 }
 
-/// What a source image may be at most; checked from the file's length and header, before any
-/// memory for pixels is taken.
+/// Limits on source images, checked against the file's length and header before any memory for pixels is
+/// allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Length of the file. Default: 1 GiB.
+    /// Greatest length of a file, in bytes. Default: 1 GiB.
     pub file_bytes: ByteSize,
-    /// Height and width in pixels. Default: 65,535.
+    /// Greatest height and width, in pixels. Default: 65,535.
     pub side: u32,
-    /// Height times width. Default: 178,956,970, above which Pillow speaks of a decompression bomb
-    /// (twice its `MAX_IMAGE_PIXELS`).
+    /// Greatest number of pixels, height times width. Default: 178,956,970, above which Pillow reports a decompression
+    /// bomb (twice its `MAX_IMAGE_PIXELS`).
     pub pixels: u64,
 }
 

@@ -1,5 +1,5 @@
-//! The mean and standard deviation that floating point elements are normalized with, and how people
-//! write them.
+//! The mean and standard deviation that normalize floating point elements, with their human-readable
+//! forms.
 
 use std::str::FromStr;
 
@@ -7,47 +7,51 @@ use serde::{Deserialize, Serialize};
 
 use super::SpecError;
 
-/// The mean of ImageNet on scale 0..1, as torchvision's models want it.
+/// Mean of ImageNet on the scale 0..1, red, green and blue, as torchvision's models expect it.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 
-/// The standard deviation of ImageNet on scale 0..1, as torchvision's models want it.
+/// Standard deviation of ImageNet on the scale 0..1, red, green and blue, as torchvision's models expect it.
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// What is subtracted from scaled elements: one number for all colours, or one each for red, green and
-/// blue. Alpha is never normalized.
+/// Mean subtracted from scaled elements: one number for all colors, or three for red, green and blue.
+/// Alpha is never normalized.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<f32>", into = "Vec<f32>")]
 pub struct Mean(Vec<f32>);
 
-/// What scaled elements are divided by: above 0; one number for all colours, or one each for red, green
-/// and blue. Alpha is never normalized.
+/// Standard deviation that scaled elements are divided by, above 0: one number for all colors, or three for red,
+/// green and blue. Alpha is never normalized.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<f32>", into = "Vec<f32>")]
 pub struct Std(Vec<f32>);
 
 impl Mean {
+    /// A mean of one number for all colors, or three for red, green and blue.
+    ///
     /// # Errors
-    /// If these are not one or three finite numbers.
+    /// If `numbers` are not one or three finite numbers.
     pub fn new(numbers: Vec<f32>) -> Result<Mean, SpecError> {
         let fits = matches!(numbers.len(), 1 | 3) && numbers.iter().all(|number| number.is_finite());
         if fits { Ok(Mean(numbers)) } else { Err(SpecError::Mean(joined(&numbers))) }
     }
 
-    /// One number, or those of red, green and blue.
+    /// One number for all colors, or three for red, green and blue.
     pub fn numbers(&self) -> &[f32] {
         &self.0
     }
 }
 
 impl Std {
+    /// A standard deviation of one number for all colors, or three for red, green and blue.
+    ///
     /// # Errors
-    /// If these are not one or three finite numbers above 0.
+    /// If `numbers` are not one or three finite numbers above 0.
     pub fn new(numbers: Vec<f32>) -> Result<Std, SpecError> {
         let fits = matches!(numbers.len(), 1 | 3) && numbers.iter().all(|number| number.is_finite() && *number > 0.0);
         if fits { Ok(Std(numbers)) } else { Err(SpecError::Std(joined(&numbers))) }
     }
 
-    /// One number, or those of red, green and blue.
+    /// One number for all colors, or three for red, green and blue.
     pub fn numbers(&self) -> &[f32] {
         &self.0
     }
@@ -56,7 +60,7 @@ impl Std {
 impl FromStr for Mean {
     type Err = SpecError;
 
-    /// `R,G,B`, one number, or `imagenet`: 0.485,0.456,0.406, of scale 0..1, as torchvision's models want it.
+    /// Parses one number, three numbers `R,G,B`, or `imagenet` ([`IMAGENET_MEAN`]).
     fn from_str(text: &str) -> Result<Mean, SpecError> {
         match text {
             "imagenet" => Mean::new(IMAGENET_MEAN.to_vec()),
@@ -68,7 +72,7 @@ impl FromStr for Mean {
 impl FromStr for Std {
     type Err = SpecError;
 
-    /// `R,G,B`, one number, or `imagenet`: 0.229,0.224,0.225, of scale 0..1, as torchvision's models want it.
+    /// Parses one number, three numbers `R,G,B`, or `imagenet` ([`IMAGENET_STD`]).
     fn from_str(text: &str) -> Result<Std, SpecError> {
         match text {
             "imagenet" => Std::new(IMAGENET_STD.to_vec()),

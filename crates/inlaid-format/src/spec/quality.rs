@@ -1,4 +1,4 @@
-//! How much of an image a JPEG keeps.
+//! The quality of encoded JPEGs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SpecError;
 
-/// The quality of a JPEG on the scale of libjpeg, 1..=100: it scales the quantization tables of ITU-T T.81, annex K.
+/// JPEG quality on libjpeg's scale, 1..=100, which scales the quantization tables of ITU-T T.81, annex K. Default: 90.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Quality(u8);

@@ -1,18 +1,18 @@
-//! The settings of a repacking.
+//! The settings that decide the bytes of repacked files.
 
 use super::{ByteSize, Compression, Shape};
 
-/// Everything that decides the bytes of files that are repacked, beside the files themselves.
+/// Everything that decides the bytes of repacked files, besides the source files.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RepackSpec {
-    /// The name of the column of tensors. Default: the only one that there is.
+    /// Name of the tensor column. Default: the only column that can hold tensors.
     pub column: Option<String>,
-    /// The shape of every tensor. Default: what the files say, else one dimension.
+    /// Shape of every tensor. Default: the shape stated in the files, else one dimension.
     pub shape: Option<Shape>,
-    /// Of the tensor column; the others always use Zstandard. Default: [`Compression::None`].
+    /// Compression of the tensor column; other columns always use Zstandard. Default: [`Compression::None`].
     pub compression: Compression,
-    /// Tensors of a row group at most, but at least one row; as much of the other columns also ends it.
-    /// Default: 16 MiB.
+    /// Most bytes of tensors in a row group, which has at least one row; a row group also ends when the other columns
+    /// reach this size. Default: 16 MiB.
     pub row_group_bytes: ByteSize,
 }
 

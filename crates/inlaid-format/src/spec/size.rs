@@ -1,4 +1,4 @@
-//! The height and width of a tensor.
+//! The height and width of a tensor or encoded image.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SpecError;
 
-/// Height and width of a tensor in pixels, in this order, 1..=65,535 each.
+/// Height and width in pixels, in this order, 1..=65,535 each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "(u32, u32)", into = "(u32, u32)")]
 pub struct Size {
@@ -20,9 +20,11 @@ impl Size {
     /// A single pixel.
     pub const SMALLEST: Size = Size { height: NonZeroU32::MIN, width: NonZeroU32::MIN };
 
-    /// The greatest height and width.
+    /// Greatest height and width, in pixels.
     pub const MAX_SIDE: u32 = 65_535;
 
+    /// A size of `height` by `width` pixels.
+    ///
     /// # Errors
     /// If a side is 0 or above [`Size::MAX_SIDE`].
     pub fn new(height: u32, width: u32) -> Result<Size, SpecError> {
@@ -34,12 +36,12 @@ impl Size {
         Ok(Size { height: side(height)?, width: side(width)? })
     }
 
-    /// In pixels.
+    /// Height in pixels.
     pub fn height(self) -> u32 {
         self.height.get()
     }
 
-    /// In pixels.
+    /// Width in pixels.
     pub fn width(self) -> u32 {
         self.width.get()
     }
@@ -61,7 +63,7 @@ impl From<Size> for (u32, u32) {
 impl FromStr for Size {
     type Err = SpecError;
 
-    /// `224` (a square) or `240x320` (height x width).
+    /// Parses `224` (a square) or `240x320` (height x width).
     fn from_str(text: &str) -> Result<Size, SpecError> {
         let side = |side: &str| side.parse().map_err(|_| SpecError::Size(text.to_owned()));
         let (height, width) = text.split_once('x').unwrap_or((text, text));

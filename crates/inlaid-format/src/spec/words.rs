@@ -1,4 +1,4 @@
-//! Settings that are one of a few words, and what follows from each word.
+//! Settings with a fixed set of values, each written as one word.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::SpecError;
 
-/// Declares an enum whose variants have one word each: on the command line, in the manifest and in
-/// messages.
+/// Declares an enum whose variants are written as one word each: on the command line, in the manifest and
+/// in messages.
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident: $what:literal { $($(#[$vmeta:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
@@ -19,7 +19,7 @@ macro_rules! words {
             /// Every variant, in the order of declaration.
             pub const ALL: &'static [$name] = &[$($name::$variant,)+];
 
-            /// The word that stands for this variant everywhere.
+            /// Word for this variant, the same everywhere.
             pub fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $word,)+ }
             }
@@ -52,17 +52,17 @@ macro_rules! words {
 words! {
     /// One of the three parts of a dataset; also the name of its folder.
     Split: "split" {
-        /// What a model learns from.
+        /// Rows that a model is trained on.
         Train = "train",
-        /// What choices are made by.
+        /// Rows that guide choices during training.
         Validation = "validation",
-        /// What the result is judged by.
+        /// Rows that the result is evaluated on.
         Test = "test",
     }
 }
 
 impl Split {
-    /// The split that a folder of this name holds by convention, in any case of letters:
+    /// Split that a folder of this name holds by convention, ignoring case:
     /// `train`/`training`, `validation`/`valid`/`val`/`dev`, `test`/`testing`/`eval`/`evaluation`
     /// (the words of Hugging Face `datasets`).
     pub fn from_folder_name(name: &str) -> Option<Split> {
@@ -76,37 +76,37 @@ impl Split {
 }
 
 words! {
-    /// What decides the split of a record.
+    /// Rule that assigns records to splits.
     SplitBy: "split rule" {
-        /// Exact shares of every class, by largest remainder; which records is decided by the seed.
+        /// Exact fractions of every class, by largest remainder; the seed decides which records.
         Label = "label",
-        /// Exact shares of the whole, by largest remainder; which records is decided by the seed.
+        /// Exact fractions of all records, by largest remainder; the seed decides which records.
         Random = "random",
-        /// A hash of the file's bytes: identical files are always on one side.
+        /// Hash of the file's bytes: identical files are always in the same split.
         Content = "content",
-        /// A hash of the key: renaming moves a record, nothing else does.
+        /// Hash of the key: only renaming a file can move it to another split.
         Path = "path",
-        /// The source's own split folders.
+        /// Split folders of the source.
         Folder = "folder",
     }
 }
 
 words! {
-    /// What the top folders of a source mean.
+    /// Meaning of a source's top folders.
     Folders: "folder rule" {
-        /// Split folders if all of them have a split's name, else class folders; nothing if there are none.
+        /// Splits if every folder is named after a split, else classes; nothing if there are no folders.
         Auto = "auto",
-        /// A class each (`SRC/cat/1.jpg`).
+        /// Classes (`SRC/cat/1.jpg`).
         Classes = "classes",
-        /// A split each, with class folders below (`SRC/train/cat/1.jpg`).
+        /// Splits, with class folders inside (`SRC/train/cat/1.jpg`).
         Splits = "splits",
-        /// Nothing: rows have no label.
+        /// Nothing: rows have no labels.
         None = "none",
     }
 }
 
 impl Folders {
-    /// What a source with such folders holds.
+    /// Description of a source with such folders, such as `class folders`.
     pub fn described(self) -> &'static str {
         match self {
             Folders::Auto => "folders",
@@ -118,29 +118,29 @@ impl Folders {
 }
 
 words! {
-    /// The order of the rows within a split.
+    /// Order of the rows within a split.
     Order: "row order" {
-        /// Shuffled by the seed, so that sequential reading sees all classes mixed.
+        /// Shuffled with the seed, so that sequential reads see a mix of all classes.
         Shuffled = "shuffled",
-        /// By key, in the order of its UTF-8 bytes.
+        /// Sorted by key, comparing UTF-8 bytes.
         Path = "path",
     }
 }
 
 words! {
-    /// The channels of a tensor.
+    /// Channels of a tensor.
     Channels: "channel set" {
-        /// One: luma by ITU-R BT.601.
+        /// One channel: luma by ITU-R BT.601.
         Gray = "gray",
-        /// Three: red, green, blue.
+        /// Three channels: red, green, blue.
         Rgb = "rgb",
-        /// Four: red, green, blue, alpha (not premultiplied).
+        /// Four channels: red, green, blue, alpha (not premultiplied).
         Rgba = "rgba",
     }
 }
 
 impl Channels {
-    /// 1, 3 or 4.
+    /// Number of channels: 1, 3 or 4.
     pub fn count(self) -> usize {
         match self {
             Channels::Gray => 1,
@@ -151,42 +151,42 @@ impl Channels {
 }
 
 words! {
-    /// What decodes JPEGs.
+    /// Decoder of JPEGs.
     JpegDecoder: "JPEG decoder" {
-        /// The Rust decoder of the `image` crate: 0.05 levels off libjpeg-turbo in the mean.
+        /// Rust decoder of the `image` crate, which differs from libjpeg-turbo by 0.05 of 255 levels on average.
         Zune = "zune-jpeg",
-        /// The decoder of Pillow, OpenCV and torchvision, sample for sample; needs the feature `turbojpeg`.
-        /// A JPEG that it finds fault with is left to the Rust decoder.
+        /// Decoder of Pillow, OpenCV and torchvision, with identical samples; needs the feature `turbojpeg`.
+        /// A JPEG that it reports errors or warnings for is decoded by the Rust decoder instead.
         LibjpegTurbo = "libjpeg-turbo",
     }
 }
 
 words! {
-    /// What becomes of an embedded ICC colour profile.
+    /// Treatment of an embedded ICC color profile.
     ColorProfile: "color profile rule" {
-        /// It is passed over, as Pillow, OpenCV, torchvision and TensorFlow do when they decode.
+        /// The profile is ignored and samples are kept, as Pillow, OpenCV, torchvision and TensorFlow do.
         Keep = "keep",
-        /// Samples are brought to sRGB.
+        /// Samples are converted to sRGB.
         Srgb = "srgb",
     }
 }
 
 words! {
-    /// The type of a tensor's elements.
+    /// Element type of a tensor.
     Dtype: "element type" {
         /// Unsigned 8-bit integers, 0..=255.
         U8 = "u8",
         /// Unsigned 16-bit integers, 0..=65,535.
         U16 = "u16",
-        /// Floating point numbers of 16 bits (IEEE 754 binary16).
+        /// 16-bit floating point numbers (IEEE 754 binary16).
         F16 = "f16",
-        /// Floating point numbers of 32 bits (IEEE 754 binary32).
+        /// 32-bit floating point numbers (IEEE 754 binary32).
         F32 = "f32",
     }
 }
 
 impl Dtype {
-    /// Bytes of one element.
+    /// Size of one element in bytes.
     pub fn bytes(self) -> usize {
         match self {
             Dtype::U8 => 1,
@@ -200,7 +200,7 @@ impl Dtype {
         matches!(self, Dtype::F16 | Dtype::F32)
     }
 
-    /// The name of NumPy and of Hugging Face `datasets`: `uint8`.
+    /// Name in NumPy and Hugging Face `datasets`, such as `uint8`.
     pub fn numpy_name(self) -> &'static str {
         match self {
             Dtype::U8 => "uint8",
@@ -212,7 +212,7 @@ impl Dtype {
 }
 
 words! {
-    /// What floating point elements are before mean and standard deviation: where black and white lie.
+    /// Scale of floating point elements before normalization: the values of black and white.
     Scale: "scale" {
         /// Black is 0 and white 1 (`torchvision.transforms.ToTensor`).
         Unit = "0..1",
@@ -224,104 +224,104 @@ words! {
 }
 
 impl Default for Scale {
-    /// 0 to 1.
+    /// [`Scale::Unit`].
     fn default() -> Scale {
         Scale::Unit
     }
 }
 
 words! {
-    /// The order of a tensor's dimensions.
+    /// Order of a tensor's dimensions.
     Layout: "tensor layout" {
-        /// Height, width, channel: the channels of a pixel lie side by side (TensorFlow, JAX).
+        /// Height, width, channel: interleaved channels (TensorFlow, JAX).
         Hwc = "hwc",
-        /// Channel, height, width: one plane after the other (PyTorch).
+        /// Channel, height, width: one plane per channel (PyTorch).
         Chw = "chw",
     }
 }
 
 words! {
-    /// How an image of another aspect ratio fills the tensor.
+    /// Rule for images whose aspect ratio differs from the tensor's.
     Fit: "fit" {
-        /// Each axis is scaled by itself (`tf.image.resize`, Keras' default).
+        /// Each axis is scaled independently (`tf.image.resize`, the default of Keras).
         Stretch = "stretch",
-        /// The largest centred window of the right aspect ratio is cut out, then scaled
-        /// (Keras' `crop_to_aspect_ratio`).
+        /// The largest centered window of the tensor's aspect ratio is cut out, then scaled
+        /// (`crop_to_aspect_ratio` of Keras).
         Crop = "crop",
-        /// The whole image is scaled to fit and centred on the pad colour (`tf.image.resize_with_pad`).
+        /// The whole image is scaled to fit and centered on the pad color (`tf.image.resize_with_pad`).
         Pad = "pad",
-        /// The whole image is scaled so that its shorter side fits, then the middle is cut out
-        /// (torchvision's `Resize` and `CenterCrop`).
+        /// The image is scaled until its shorter side fits, then its center is cut out (`Resize` and `CenterCrop` of
+        /// torchvision).
         ShortestSide = "shortest-side",
     }
 }
 
 words! {
-    /// A library whose resizing is imitated: kernels, coordinates, edges, antialiasing, rounding, and what it has of
-    /// the arithmetic of [`Fit`].
+    /// Library whose resizing is reproduced: kernels, coordinates, edges, antialiasing, rounding, and its arithmetic
+    /// for [`Fit`] where it has one.
     ResizeLike: "library" {
-        /// `tf.image.resize`, which does not antialias by default; bytes are rounded to the nearest even.
+        /// `tf.image.resize` without antialiasing, its default; bytes are rounded half to even.
         Tf = "tf",
         /// `tf.image.resize(antialias=True)`.
         TfAntialias = "tf-antialias",
         /// `PIL.Image.resize`.
         Pillow = "pillow",
-        /// `torchvision.transforms.v2.functional.resize(antialias=True)` of tensors of bytes.
+        /// `torchvision.transforms.v2.functional.resize(antialias=True)` on byte tensors.
         Torchvision = "torchvision",
-        /// `cv2.resize`, which antialiases with `INTER_AREA` alone.
+        /// `cv2.resize`, which antialiases only with `INTER_AREA`.
         OpenCv = "opencv",
     }
 }
 
 words! {
-    /// The kernel that an image is resized with.
+    /// Kernel for resizing.
     Filter: "filter" {
-        /// The nearest source pixel.
+        /// Nearest source pixel.
         Nearest = "nearest",
-        /// A triangle: support 1.
+        /// Triangle with support 1.
         Bilinear = "bilinear",
-        /// Catmull-Rom (a = -0.5): support 2. OpenCV's has a = -0.75.
+        /// Catmull-Rom (a = -0.5; OpenCV uses -0.75) with support 2.
         Bicubic = "bicubic",
-        /// A sinc windowed by a sinc: support 3.
+        /// Sinc windowed by a sinc, with support 3.
         Lanczos3 = "lanczos3",
-        /// The mean of the source pixels whose centres are covered.
+        /// Mean of the source pixels whose centers are covered.
         Box = "box",
-        /// The mean of the source pixels by how much of each is covered, as TensorFlow and OpenCV have it.
+        /// Mean of the source pixels, weighted by how much of each is covered, as in TensorFlow and OpenCV.
         Area = "area",
     }
 }
 
 words! {
-    /// How images are stored as a column.
+    /// Type of the image column.
     Storage: "storage" {
-        /// A fixed-size list with the extension type `arrow.fixed_shape_tensor`.
+        /// Fixed-size list with the extension type `arrow.fixed_shape_tensor`.
         Tensor = "tensor",
-        /// Fixed-size binary; the shape is in the field's metadata.
+        /// Fixed-size binary, with the shape in the field's metadata.
         Binary = "binary",
-        /// Image files, as the `Image` of Hugging Face `datasets`: a struct of `bytes` and `path`.
+        /// Image files, as in the `Image` type of Hugging Face `datasets`: a struct of `bytes` and `path`.
         Encoded = "encoded",
     }
 }
 
 words! {
-    /// What encoded images are.
+    /// Encoding of resized images.
     Encoding: "encoding" {
-        /// Baseline JPEG; colours are halved in both directions (4:2:0) by qualities below 90.
+        /// Baseline JPEG, with chroma halved in both directions (4:2:0) below quality 90.
         Jpeg = "jpeg",
-        /// PNG, which keeps every byte.
+        /// PNG, which is lossless.
         Png = "png",
     }
 }
 
 impl Default for Encoding {
-    /// JPEG, the smaller one.
+    /// [`Encoding::Jpeg`], the smaller one.
     fn default() -> Encoding {
         Encoding::Jpeg
     }
 }
 
 impl Encoding {
-    /// As people write it.
+    /// Name as people write it, such as `JPEG`.
     pub fn name(self) -> &'static str {
         match self {
             Encoding::Jpeg => "JPEG",
@@ -329,7 +329,7 @@ impl Encoding {
         }
     }
 
-    /// Of a file's name.
+    /// File name extension, without the dot.
     pub fn extension(self) -> &'static str {
         match self {
             Encoding::Jpeg => "jpg",
@@ -339,7 +339,7 @@ impl Encoding {
 }
 
 words! {
-    /// The file format of the shards.
+    /// File format of the shards.
     Format: "format" {
         /// Apache Parquet.
         Parquet = "parquet",
@@ -349,16 +349,17 @@ words! {
 }
 
 impl Format {
-    /// The file name extension, without the dot.
+    /// File name extension, without the dot.
     pub fn extension(self) -> &'static str {
         self.as_str()
     }
 }
 
 words! {
-    /// How the tensor column is compressed.
+    /// Compression of the image column.
     Compression: "compression" {
-        /// Not at all: pages can be mapped, and pixels hardly shrink (zstd to 0.87, lz4 to 0.93).
+        /// No compression: pages can be memory-mapped. Pixels barely compress (zstd to 0.87 of their size, lz4 to
+        /// 0.93).
         None = "none",
         /// LZ4 (in Parquet: LZ4_RAW).
         Lz4 = "lz4",
