@@ -60,7 +60,8 @@ fn main() -> Outcome<()> {
     }
 
     let mut seconds: [Vec<f64>; 4] = Default::default();
-    let spec = Spec { dtype: arguments.dtype, layout: arguments.layout, ..Spec::new("224".parse()?) };
+    let mut spec = Spec::new("224".parse()?);
+    (spec.dtype, spec.layout) = (arguments.dtype, arguments.layout);
     for _ in 0..arguments.repeat {
         seconds[0].push(timed(|| limit(&files, arguments.threads, spec.dtype, None))?);
         let written = scratch.path().join("written");
@@ -216,7 +217,8 @@ fn resize<P: PixelTrait>(
 
 /// The whole conversion.
 fn inlaid(source: &Path, out: &Path, threads: usize, spec: &Spec) -> Outcome<()> {
-    let options = RunOptions { threads: NonZeroUsize::new(threads), ..RunOptions::default() };
+    let mut options = RunOptions::default();
+    options.threads = NonZeroUsize::new(threads);
     convert(&[source.to_owned()], out, spec, &options)?;
     Ok(())
 }

@@ -47,9 +47,9 @@ mod source;
 pub use inlaid_format::read;
 use inlaid_format::{dataset, format, spec};
 
-pub use commands::append::{append, append_dry_run};
+pub use commands::append::{append, append_from};
 pub use commands::compact::compact;
-pub use commands::convert::{convert, dry_run};
+pub use commands::convert::{convert, convert_from};
 pub use commands::repack::{RepackSummary, repack};
 pub use commands::rollback::rollback;
 pub use commands::summary::{SplitSummary, Summary};
@@ -62,5 +62,6 @@ pub use inlaid_format::{
     Batches, Bin, CARD, Checksum, Dataset, FORMAT_VERSION, MANIFEST, Manifest, Moments, REJECTS, Reject, Sha256,
     ShardInfo, Snapshot, SplitInfo, Stage, Statistics, Table, Unfinished,
 };
-pub use run::{History, MaxErrors, OnChanged, OnError, Overwrite, Progress, RunOptions};
-pub use source::notice::{Ignored, Notice};
+pub use plan::split::SmallClass;
+pub use run::{History, MaxErrors, Mode, OnChanged, OnError, Overwrite, Progress, RunOptions, SmallClasses};
+pub use source::{Files, FolderSource, Ignored, ImageRef, Listing, Notice, Record, Source};

@@ -12,7 +12,7 @@ For example:
 """
 
 from ._batches import Batches
-from ._dataset import Dataset, open
+from ._dataset import Dataset
 from ._errors import (
     ColumnError,
     DamagedError,
@@ -24,8 +24,13 @@ from ._errors import (
     RejectedError,
     RowError,
     SettingError,
+    SplitError,
 )
 from ._inlaid import Schema, __version__
+from ._open import Opened, open_dataset, open_table
+
+# Not in `__all__`: `from inlaid import *` would put it in the place of the built-in function.
+from ._open import open as open
 from ._table import Table
 from ._write import append, convert, repack
 
@@ -39,14 +44,17 @@ __all__ = [
     "InlaidError",
     "LockedError",
     "NotFoundError",
+    "Opened",
     "RejectedError",
     "RowError",
     "Schema",
     "SettingError",
+    "SplitError",
     "Table",
     "__version__",
     "append",
     "convert",
-    "open",
+    "open_dataset",
+    "open_table",
     "repack",
 ]

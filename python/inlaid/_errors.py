@@ -2,27 +2,33 @@
 
 
 class InlaidError(Exception):
-    """inlaid can't do what it was asked to; the text names the file, row, column or option, and a way out."""
+    """A call could not be carried out. The text names the file, row, column or keyword, and suggests a fix."""
 
 
 class SettingError(InlaidError, ValueError):
-    """An option has a value that it can't have."""
+    """A keyword has a value that it can't have."""
 
 
 class NotFoundError(InlaidError, FileNotFoundError):
-    """There is no such file, folder or dataset, or no image in a source."""
+    """There is no such file, folder or dataset, or there are no images in a source."""
 
 
 class DamagedError(InlaidError):
     """A file is damaged, or holds no tensors."""
 
 
-class ColumnError(InlaidError, KeyError):
-    """A table has no such column, or a dataset no such split."""
-
+class _NamedError(InlaidError, KeyError):
     def __str__(self) -> str:
         # KeyError would show the text as a quoted string.
         return Exception.__str__(self)
+
+
+class ColumnError(_NamedError):
+    """A table has no such column."""
+
+
+class SplitError(_NamedError):
+    """A dataset has no such split."""
 
 
 class RowError(InlaidError, IndexError):
@@ -30,7 +36,7 @@ class RowError(InlaidError, IndexError):
 
 
 class ExistsError(InlaidError, FileExistsError):
-    """The output folder holds something already."""
+    """The output folder already holds something."""
 
 
 class LockedError(InlaidError):
@@ -42,4 +48,4 @@ class RejectedError(InlaidError):
 
 
 class DiskFullError(InlaidError, OSError):
-    """The disk is full; what was committed before is whole."""
+    """The disk is full; everything that was committed before is intact."""

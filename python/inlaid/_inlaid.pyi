@@ -2,17 +2,44 @@
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, final
+from pathlib import Path
+from typing import Any, Literal, final
 
 from numpy.typing import NDArray
+
+from ._settings import BatchSettings
+
+__all__ = [
+    "Batches",
+    "Schema",
+    "Table",
+    "__version__",
+    "append",
+    "convert",
+    "find",
+    "main",
+    "open_dataset",
+    "repack",
+]
 
 __version__: str
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command line, the program's name first; returns its exit code."""
 
-def write(arguments: Sequence[str], progress: object) -> str:
-    """Runs `inlaid convert`, `append` or `repack`; returns the summary as JSON."""
+def convert(sources: Sequence[str], out: str, keywords: dict[str, Any], progress: object) -> str:
+    """Makes a dataset; returns the summary as JSON. Takes the keywords out of the dictionary."""
+
+def append(sources: Sequence[str], out: str, keywords: dict[str, Any], progress: object) -> str:
+    """Adds to a dataset; otherwise as `convert`."""
+
+def repack(sources: Sequence[str], out: str, keywords: dict[str, Any], progress: object) -> str:
+    """Rewrites files of other tools; otherwise as `convert`."""
+
+def find(
+    path: str | PathLike[str],
+) -> tuple[Literal["dataset", "table", "folders", "splits"], dict[str, list[Path]]]:
+    """Says what there is to open at a path; folders and splits come with their names and paths."""
 
 def open_dataset(folder: str | PathLike[str]) -> tuple[dict[str, Table], str]:
     """The splits of a dataset, and its manifest as JSON."""
@@ -23,14 +50,14 @@ class Schema:
 
     @property
     def names(self) -> list[str]:
-        """Of all columns, in order."""
+        """The names of all columns, in order."""
 
     def __len__(self) -> int: ...
     def __arrow_c_schema__(self) -> object: ...
 
 @final
 class Batches:
-    """Batches that are being read: the tensors (N, H, W, C), then the columns."""
+    """Batches that are being read: lists of arrays, the tensors (N, H, W, C) first, then the columns."""
 
     def __iter__(self) -> Batches: ...
     def __next__(self) -> list[NDArray[Any]]: ...
@@ -42,7 +69,7 @@ class Table:
     def __new__(cls, path: str | PathLike[str]) -> Table: ...
     @staticmethod
     def of_files(paths: Sequence[str | PathLike[str]]) -> Table:
-        """Files whose rows follow each other."""
+        """Opens files whose rows follow each other."""
 
     def __len__(self) -> int: ...
     @property
@@ -58,17 +85,17 @@ class Table:
     @property
     def schema(self) -> Schema: ...
     def slice(self, start: int, rows: int) -> NDArray[Any]:
-        """The tensors of a stretch of rows, read-only: a view where they lie together, else a copy."""
+        """The tensors of a range of rows, read-only: a view where they are contiguous, else a copy."""
 
     def take(self, rows: bytes) -> NDArray[Any]:
         """A copy of the tensors of these rows: int64, one after the other."""
 
     def column(self, name: str) -> NDArray[Any]: ...
-    def batches(self, settings: dict[str, Any], epoch: int, skip: int, worker: int, workers: int) -> Batches:
-        """The batches of an epoch from the batch `skip` on; of these, a worker gets every so many."""
+    def batches(self, settings: BatchSettings, epoch: int, skip: int, worker: int, workers: int) -> Batches:
+        """The batches of an epoch from the batch `skip` on, or every `workers`-th of these, from `worker` on."""
 
-    def count_batches(self, settings: dict[str, Any]) -> int:
-        """How many batches an epoch has."""
+    def count_batches(self, settings: BatchSettings) -> int:
+        """The number of batches of an epoch."""
 
     def stream(self, columns: Sequence[str] | None) -> object:
         """The rows as an Arrow stream (a PyCapsule): all columns, or some."""

@@ -5,81 +5,89 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from . import _inlaid
 from ._batches import Batches
 from ._errors import DamagedError, InlaidError, RowError, SettingError
+from ._settings import batch_settings, chosen_columns, names_of_columns
 
 if TYPE_CHECKING:
     import pyarrow
     import tensorflow as tf
 
-    from ._jax import JaxBatches
-    from ._torch import BatchesDataset, RowsDataset
+    from ._frameworks.jax import JaxBatches
+    from ._frameworks.torch import BatchesDataset, RowsDataset
 
 
 class Table:
     """Rows of tensors, with other columns beside them: `Table("photos.parquet")` opens a file, `Table("dataset/train")`
     all files below a folder in the order of their paths.
 
-    `table[3]` is the tensor of a row, `table[10:20]` those of a slice, both read-only: views of the mapped file where
-    the rows lie together in it, else copies. `table[[7, 1, 3]]` copies any rows; a mask of booleans does too. Tables
-    can be pickled and used by many threads, which don't hold the GIL while rows are gathered.
+    `table[3]` is the tensor of a row and `table[10:20]` are the tensors of a slice. Both are read-only: views of the
+    mapped file where the rows are contiguous in it, else copies. `table[[7, 1, 3]]` copies any rows; a mask of booleans
+    does too. Tables can be pickled, and used by many threads, which don't hold the GIL while rows are gathered.
+
+    A table returns what is stored: it has no `map` and no transforms. Transform batches in the training loop, or with
+    the `map` of `to_tf`.
 
     Raises `NotFoundError` if there is no such file, `DamagedError` if one is damaged or has no tensors.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self._open(Path(os.path.abspath(path)), None, _inlaid.Table(path), None)
+        self._open(_Path(Path(os.path.abspath(path))), _inlaid.Table(path), None)
 
     @classmethod
-    def _of_split(cls, path: Path, split: str, native: _inlaid.Table, classes: list[str]) -> Table:
+    def _new(cls, origin: Origin, native: _inlaid.Table, classes: list[str] | None) -> Table:
         table = cls.__new__(cls)
-        table._open(path, split, native, classes)
+        table._open(origin, native, classes)
         return table
 
     @classmethod
-    def _of_files(cls, paths: Sequence[Path]) -> Table:
-        table = cls.__new__(cls)
-        table._open([Path(os.path.abspath(path)) for path in paths], None, _inlaid.Table.of_files(paths), None)
-        return table
+    def _from_files(cls, paths: Sequence[Path]) -> Table:
+        origin = _Files(tuple(Path(os.path.abspath(path)) for path in paths))
+        return cls._new(origin, _inlaid.Table.of_files(paths), None)
 
-    def _open(
-        self, origin: Path | list[Path], split: str | None, native: _inlaid.Table, classes: list[str] | None
-    ) -> None:
-        self._origin, self._native = (origin, split), native
+    def _open(self, origin: Origin, native: _inlaid.Table, classes: list[str] | None) -> None:
+        self._origin, self._native = origin, native
         self._columns: dict[str, NDArray[Any]] = {}
         self.classes: list[str] = native.classes if classes is None else classes
-        """The names of the classes; a label is an index into them. Empty if the files don't say."""
+        """The names of the classes; a label is an index into them. Empty if the files don't name them."""
         self.shape: tuple[int, ...] = native.shape
-        """Of one tensor: (H, W, C) or (C, H, W), or (N,) if the file names no dimensions."""
+        """Shape of one tensor: (H, W, C) or (C, H, W), or (N,) if the file names no dimensions."""
         self.dtype: np.dtype[Any] = np.dtype(native.dtype)
-        """Of its elements: uint8, uint16, float16 or float32 in what inlaid writes."""
+        """Type of the elements: uint8, uint16, float16 or float32 in files that inlaid wrote."""
         self.tensor_column: str = native.tensor_column
         """The name of the column of tensors."""
         self.schema: _inlaid.Schema = native.schema
         """The Arrow schema of all columns, for `pyarrow.schema(...)` or another Arrow library."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (*self._origin, len(self), self._native.fingerprint)
+        return _reopen, (self._origin, len(self), self._native.fingerprint)
 
     def __len__(self) -> int:
         return len(self._native)
 
     def __repr__(self) -> str:
-        return f"<inlaid.Table {len(self)} rows of {'x'.join(map(str, self.shape))} {self.dtype}>"
+        others = [name for name in self.schema.names if name != self.tensor_column]
+        columns = ", ".join([f"{self.tensor_column} {self._tensors_in_words()}", *others])
+        classes = f"; {len(self.classes)} classes" if self.classes else ""
+        return f"<inlaid.Table {len(self)} rows: {columns}{classes}>"
 
-    def __getitem__(self, rows: SupportsIndex | slice | ArrayLike) -> NDArray[Any]:
-        """The tensor of a row (H, W, C), or those of a slice or array of rows (N, H, W, C).
+    def _tensors_in_words(self) -> str:
+        return f"{'x'.join(map(str, self.shape))} {self.dtype}"
 
-        Raises `RowError` (an `IndexError`) if there is no such row, or `rows` are no integers or booleans; a tuple, which
-        would choose pixels, is refused too.
+    def __getitem__(self, rows: SupportsIndex | slice | Sequence[SupportsIndex] | NDArray[Any]) -> NDArray[Any]:
+        """The tensor of a row (H, W, C), or the tensors of a slice or array of rows (N, H, W, C).
+
+        Raises `RowError` (an `IndexError`) if there is no such row, or `rows` are not integers or booleans. A tuple,
+        which would choose pixels, is refused too.
         """
         if isinstance(rows, tuple):
             raise RowError("rows are chosen by an array or list, not by a tuple; `table[3][0, 0]` is a pixel of row 3")
@@ -94,22 +102,28 @@ class Table:
             try:
                 chosen = np.asarray(rows)
             except ValueError:
-                raise RowError("rows are chosen by an array (N,) of integers or booleans, not by lists in lists") from None
+                text = "rows are chosen by an array (N,) of integers or booleans, not by nested lists"
+                raise RowError(text) from None
             return self._take(self._checked(chosen))
         counted = row + len(self) if row < 0 else row
         if not 0 <= counted < len(self):
-            raise RowError(f"there is no row {row}, the table has {len(self)}")
+            raise RowError(f"row {row} is out of range for a table of length {len(self)}")
         tensor: NDArray[Any] = self._native.slice(counted, 1)[0]
         return tensor
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return (self[row] for row in range(len(self)))
 
+    def to_numpy(self) -> NDArray[Any]:
+        """All tensors (N, H, W, C), read-only: a view of the mapped file if all of them are contiguous in it, else a
+        copy in memory."""
+        return self[:]
+
     def column(self, name: str) -> NDArray[Any]:
         """All rows of a column beside the tensors, read-only: numbers (a missing label is -1), or an object array of
-        texts. It is read once and kept.
+        strings. It is read once and kept.
 
-        Raises `ColumnError` (a `KeyError`) if there is none, `TypeError` if NumPy has no such type.
+        Raises `ColumnError` (a `KeyError`) if there is no such column, `TypeError` if NumPy has no such type.
         """
         if name not in self._columns:
             values = self._native.column(name)
@@ -138,22 +152,23 @@ class Table:
           row groups (16 MiB each) at a time, for files larger than memory. Every pass has another order.
         - `seed`: decides the orders, 0 to 2**64 - 1.
         - `drop_last`: leaves out a last batch of fewer rows, so that all batches are full.
-        - `columns`: beside the tensors; by default `label` if there is one. See `column` for their types.
-        - `rank`, `world_size`: reads the part of process `rank` (from 0) of so many.
-        - `uneven`: what becomes of rows that the ranks can't share equally. "keep" gives some ranks a row more, so that
-          every row is read once, and some may have a batch more than others; "drop" leaves them out; "pad" reads the
-          first rows of the epoch once more at its end, as `DistributedSampler` does. With "drop" and "pad" all ranks
-          have equally many rows and batches. By default "drop" with `drop_last`, else "keep".
-        - `prefetch`: threads that make batches ahead, each 2 at most; with 0 a batch is made when it is asked for.
+        - `columns`: names of the columns beside the tensors; by default `label` if there is one. See `column` for their
+          types.
+        - `rank`, `world_size`: reads the part of process `rank` (from 0) of `world_size` processes.
+        - `uneven`: what to do with rows that the ranks can't share equally. "keep" gives some ranks one more row, so
+          that every row is read once, and some ranks may have one more batch; "drop" leaves these rows out; "pad" reads
+          the first rows of the epoch again at its end, as `DistributedSampler` does. With "drop" and "pad" all ranks
+          have the same number of rows and batches. By default "drop" with `drop_last`, else "keep".
+        - `prefetch`: threads that make batches ahead, at most 2 each; with 0 a batch is made when it is asked for.
 
         Raises `SettingError` (a `ValueError`) or `ColumnError` (a `KeyError`), which name what is wrong.
         """
-        settings = dict(
+        settings = batch_settings(
             batch_size=batch_size,
             shuffle=shuffle,
             seed=seed,
             drop_last=drop_last,
-            columns=columns,
+            columns=chosen_columns(self.schema.names, self.tensor_column, columns),
             rank=rank,
             world_size=world_size,
             uneven=uneven,
@@ -162,22 +177,20 @@ class Table:
         return Batches(self, settings)
 
     def to_arrow(self, columns: Sequence[str] | None = None) -> pyarrow.Table:
-        """A `pyarrow.Table` of all columns, or of these. The tensors are views of the mapped file where they lie in it
-        as they are, in chunks of the rows that lie together. Needs pyarrow; other Arrow libraries take the table
+        """A `pyarrow.Table` of all columns, or of `columns`. The tensors are views of the mapped file where it stores
+        them verbatim, in one chunk for each contiguous run of rows. Needs pyarrow; other Arrow libraries take the table
         itself, as `polars.DataFrame(table)` does.
 
-        Raises `ColumnError` if there is no such column, `SettingError` if `columns` is no list of names, `DamagedError`
-        if a row group is damaged.
+        Raises `ColumnError` if there is no such column, `SettingError` if `columns` is not a list of names,
+        `DamagedError` if a row group is damaged.
         """
         import pyarrow
 
-        if isinstance(columns, str):
-            raise SettingError(f"columns is a list of names: [{columns!r}]")
-        columns = None if columns is None else list(columns)
-        if columns is not None and not columns:
+        names = None if columns is None else names_of_columns(columns)
+        if names is not None and not names:
             raise SettingError("columns is a list of at least one name")
         try:
-            return pyarrow.RecordBatchReader.from_stream(_Stream(self._native, columns)).read_all()
+            return pyarrow.RecordBatchReader.from_stream(_Stream(self._native, names)).read_all()
         except (pyarrow.ArrowException, OSError) as error:
             raise DamagedError(str(error)) from None
 
@@ -187,40 +200,84 @@ class Table:
     def __arrow_c_schema__(self) -> object:
         return self.schema.__arrow_c_schema__()
 
-    def to_tf(self, batch_size: int, **options: Any) -> tf.data.Dataset:
+    def to_tf(
+        self,
+        batch_size: int,
+        *,
+        shuffle: bool | int = False,
+        seed: int = 0,
+        drop_last: bool = False,
+        columns: Sequence[str] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        uneven: Literal["keep", "drop", "pad"] | None = None,
+        prefetch: int = 2,
+    ) -> tf.data.Dataset:
         """A `tf.data.Dataset` of tuples: tensors (N, H, W, C), then the columns; of tensors alone if there are no
-        columns. Takes the options of `batches`.
+        columns. For the keywords see `batches`.
 
         Its cardinality is the number of batches; with `drop_last=True` the batch size is in its `element_spec`. Each
-        pass over it is the next epoch, so that `shuffle` gives another order. Needs TensorFlow.
+        pass over it is the next epoch, so `shuffle` gives another order. Needs TensorFlow.
         """
-        from ._tensorflow import dataset_of
+        keywords = _without_self(locals())
+        from ._frameworks.tensorflow import tf_dataset
 
-        return dataset_of(self.batches(batch_size, **options))
+        return tf_dataset(self.batches(**keywords))
 
-    def to_torch(self, batch_size: int | None = None, **options: Any) -> BatchesDataset | RowsDataset:
+    @overload
+    def to_torch(self, batch_size: None = None, *, columns: Sequence[str] | None = None) -> RowsDataset: ...
+
+    @overload
+    def to_torch(
+        self,
+        batch_size: int,
+        *,
+        shuffle: bool | int = False,
+        seed: int = 0,
+        drop_last: bool = False,
+        columns: Sequence[str] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        uneven: Literal["keep", "drop", "pad"] | None = None,
+        prefetch: int = 2,
+    ) -> BatchesDataset: ...
+
+    def to_torch(self, batch_size: int | None = None, **keywords: Any) -> BatchesDataset | RowsDataset:
         """A dataset of PyTorch, of tuples: tensors, then the columns; of tensors alone if there are no columns. Needs
         PyTorch.
 
         With a `batch_size`: an `IterableDataset` of batches for `DataLoader(dataset, batch_size=None)`, whose workers
-        share the batches and give them in order. Takes the options of `batches`; call `set_epoch` before each pass.
+        share the batches and return them in order. Takes the keywords of `batches`; call `set_epoch` before each pass.
 
         Without: a map-style `Dataset` of rows, for samplers such as `DistributedSampler`. Takes `columns` only.
         """
-        from ._torch import BatchesDataset, RowsDataset
+        from ._frameworks.torch import BatchesDataset, RowsDataset
 
         if batch_size is None:
-            return RowsDataset(self, **options)
-        return BatchesDataset(self.batches(batch_size, **options))
+            return RowsDataset(self, **keywords)
+        return BatchesDataset(self.batches(batch_size, **keywords))
 
-    def to_jax(self, batch_size: int, **options: Any) -> JaxBatches:
-        """The batches as JAX arrays on the default device, without a copy on a CPU. Takes the options of `batches`;
-        columns of texts stay NumPy arrays. JAX makes 32-bit numbers of 64-bit ones unless its `jax_enable_x64` is set.
-        Needs JAX.
+    def to_jax(
+        self,
+        batch_size: int,
+        *,
+        shuffle: bool | int = False,
+        seed: int = 0,
+        drop_last: bool = False,
+        columns: Sequence[str] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        uneven: Literal["keep", "drop", "pad"] | None = None,
+        prefetch: int = 2,
+    ) -> JaxBatches:
+        """The batches as JAX arrays on the default device, without a copy on a CPU. For the keywords see `batches`.
+        Columns of strings stay NumPy arrays. JAX makes 32-bit numbers of 64-bit ones unless its `jax_enable_x64` is
+        set. Needs JAX.
         """
-        from ._jax import JaxBatches
+        keywords = _without_self(locals())
+        from ._frameworks.jax import JaxBatches
 
-        return JaxBatches._of(self.batches(batch_size, **options))
+        return JaxBatches(self, self.batches(**keywords)._settings)
 
     def _checked(self, rows: NDArray[Any]) -> NDArray[np.int64]:
         """Rows counted from the front, each one there."""
@@ -235,7 +292,7 @@ class Table:
             )
         wrong = (rows < -len(self)) | (rows >= len(self))
         if wrong.any():
-            raise RowError(f"there is no row {rows[wrong][0]}, the table has {len(self)}")
+            raise RowError(f"row {rows[wrong][0]} is out of range for a table of length {len(self)}")
         rows = rows.astype(np.int64)
         return np.where(rows < 0, rows + len(self), rows)
 
@@ -246,23 +303,57 @@ class Table:
 class _Stream:
     """Some columns of a table, for Arrow libraries."""
 
-    def __init__(self, native: _inlaid.Table, columns: Sequence[str] | None) -> None:
-        self._native, self._columns = native, None if columns is None else list(columns)
+    def __init__(self, native: _inlaid.Table, columns: list[str] | None) -> None:
+        self._native, self._columns = native, columns
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self._native.stream(self._columns)
 
 
-def _reopen(origin: Path | list[Path], split: str | None, rows: int, fingerprint: int) -> Table:
-    """Opens what another process had open."""
-    from ._dataset import Dataset
+class Origin(Protocol):
+    """What a table was opened from. It is pickled in the place of the table."""
 
-    if isinstance(origin, list):
-        table, path = Table._of_files(origin), origin[0]
-    else:
-        table, path = Table(origin) if split is None else Dataset(origin)[split], origin
+    @property
+    def path(self) -> Path:
+        """A file or folder to name in messages."""
+
+    def open(self) -> Table:
+        """Opens it again."""
+
+
+@dataclass(frozen=True)
+class _Path:
+    """A file, or a folder of files."""
+
+    path: Path
+
+    def open(self) -> Table:
+        return Table(self.path)
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Files whose rows follow each other."""
+
+    paths: tuple[Path, ...]
+
+    @property
+    def path(self) -> Path:
+        return self.paths[0]
+
+    def open(self) -> Table:
+        return Table._from_files(self.paths)
+
+
+def _reopen(origin: Origin, rows: int, fingerprint: int) -> Table:
+    """Opens what another process had open."""
+    table = origin.open()
     if len(table) != rows:
-        raise InlaidError(f"`{path}` has {len(table)} rows now, it had {rows} when it was opened; open it again")
+        raise InlaidError(f"`{origin.path}` has {len(table)} rows now, it had {rows} when it was opened; open it again")
     if table._native.fingerprint != fingerprint:
-        raise InlaidError(f"`{path}` has other files now than when it was opened; open it again")
+        raise InlaidError(f"`{origin.path}` has other files now than when it was opened; open it again")
     return table
+
+
+def _without_self(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name != "self"}

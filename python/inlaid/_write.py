@@ -1,4 +1,4 @@
-"""Conversions, appends and repackings: the options of the command line, as arguments."""
+"""Conversions, appends and repackings."""
 
 from __future__ import annotations
 
@@ -6,87 +6,136 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from . import _inlaid
 
-Source = str | bytes | PathLike[str]
-Progress = bool | Callable[[int, int, int], object]
-Sources = Source | Iterable[Source]
+Source: TypeAlias = str | bytes | PathLike[str]
+Sources: TypeAlias = Source | Iterable[Source]
+Progress: TypeAlias = bool | Callable[[int, int, int], object]
 
 
 def convert(
     sources: Sources,
     out: Source,
-    size: int | tuple[int, int] | str | None = None,
+    size: int | tuple[int, int] | None = None,
     *,
-    folders: Literal["auto", "classes", "splits", "none"] | None = None,
+    folders: Literal["auto", "classes", "splits", "none"] = "auto",
     follow_links: bool = False,
-    max_file_bytes: int | str | None = None,
-    max_pixels: int | None = None,
-    split: Mapping[str, float] | str | None = None,
+    any_name: bool = False,
+    max_file_bytes: int | str = "1GiB",
+    max_pixels: int = 178_956_970,
+    split: Mapping[str, float] = {"train": 0.8, "validation": 0.1, "test": 0.1},
     split_by: Literal["label", "random", "content", "path", "folder"] | None = None,
-    seed: int | None = None,
-    order: Literal["shuffled", "path"] | None = None,
-    channels: Literal["rgb", "gray", "rgba"] | None = None,
-    dtype: Literal["u8", "u16", "f16", "f32"] | None = None,
+    seed: int = 0,
+    order: Literal["shuffled", "path"] = "shuffled",
+    channels: Literal["rgb", "gray", "rgba"] = "rgb",
+    dtype: Literal["uint8", "uint16", "float16", "float32", "u8", "u16", "f16", "f32"] = "uint8",
     scale: Literal["0..1", "-1..1", "0..255"] | None = None,
     mean: float | tuple[float, float, float] | Literal["imagenet"] | None = None,
     std: float | tuple[float, float, float] | Literal["imagenet"] | None = None,
-    layout: Literal["hwc", "chw"] | None = None,
-    fit: Literal["stretch", "crop", "pad", "shortest-side"] | None = None,
-    crop_ratio: float | None = None,
+    layout: Literal["hwc", "chw"] = "hwc",
+    fit: Literal["stretch", "crop", "pad", "shortest-side"] = "stretch",
+    crop_ratio: float = 1.0,
     only_shrink: bool = False,
-    pad_color: tuple[int, int, int] | str | None = None,
+    pad_color: tuple[int, int, int] | str = "black",
     resize_like: Literal["tf", "tf-antialias", "pillow", "torchvision", "opencv"] | None = None,
-    filter: Literal["bilinear", "nearest", "bicubic", "lanczos3", "box", "area"] | None = None,
-    no_antialias: bool = False,
-    no_exif: bool = False,
-    color_profile: Literal["keep", "srgb"] | None = None,
-    jpeg_decoder: Literal["zune-jpeg", "libjpeg-turbo"] | None = None,
-    jpeg_shrink: bool | int | None = None,
-    storage: Literal["tensor", "binary", "encoded"] | None = None,
+    filter: Literal["bilinear", "nearest", "bicubic", "lanczos3", "box", "area"] = "bilinear",
+    antialias: bool = True,
+    exif: bool = True,
+    color_profile: Literal["keep", "srgb"] = "keep",
+    jpeg_decoder: Literal["zune-jpeg", "libjpeg-turbo"] = "zune-jpeg",
+    jpeg_shrink: bool | int = False,
+    storage: Literal["tensor", "binary", "encoded"] = "tensor",
     encoding: Literal["jpeg", "png"] | None = None,
     quality: int | None = None,
-    format: Literal["parquet", "arrow"] | None = None,
-    compression: Literal["none", "lz4", "zstd"] | None = None,
+    format: Literal["parquet", "arrow"] = "parquet",
+    compression: Literal["none", "lz4", "zstd"] = "none",
     row_group_bytes: int | str | None = None,
     shard_bytes: int | str | None = None,
     overwrite: bool = False,
     threads: int | None = None,
-    on_error: Literal["skip", "stop"] | None = None,
+    on_error: Literal["skip", "stop"] = "skip",
     max_errors: int | str | None = None,
+    small_classes: Literal["fill", "stop"] = "fill",
     dry_run: bool = False,
     progress: Progress = True,
 ) -> dict[str, Any]:
     """Makes a dataset in the folder `out` from the images below `sources`, one folder or several. Every image becomes
-    a row, or a line of `rejects.jsonl` that says why not. Running it again after a crash goes on where it was.
+    a row, or a line of `rejects.jsonl` that says why it could not. Running it again after a crash resumes.
 
-    - `size`: height and width of the tensors in pixels, 1 to 65,535: 224, (240, 320) or "240x320". With
-      `storage="encoded"`, that of the images, or `None`, which stores the files as they are.
-    - `split`: fractions that sum to 1, as in {"train": 0.9, "test": 0.1}; by default 0.8 train, 0.1 validation, 0.1
-      test.
-    - `dtype`: of the elements; "f32" and "f16" have a `scale` (black and white), from which `mean` is subtracted before
-      it is divided by `std`: one number, (red, green, blue) or "imagenet".
-    - `resize_like`: the library whose pixels are made, as far as `docs/parity.md` says.
-    - `crop_ratio`: the share of the shorter side that `fit="shortest-side"` keeps, 0.01 to 1.
-    - `pad_color`: (red, green, blue), 0 to 255 each, "#RRGGBB" or a name.
-    - `encoding`, `quality`: of resized images with `storage="encoded"`; of JPEGs, 1 to 100.
-    - `max_file_bytes`, `row_group_bytes`, `shard_bytes`: a number of bytes, or "16MiB".
-    - `max_errors`: how many images may be unusable, or "0.5%" of them.
+    - `size`: height and width of the tensors in pixels, 1 to 65,535: 224 or (240, 320). With `storage="encoded"`, the
+      size of the images, or `None` to store the files unchanged.
+
+    Sources:
+
+    - `folders`: what the top-level folders mean. "auto": splits if all of them are named after splits, else classes.
+    - `follow_links`: follows symbolic links to folders.
+    - `any_name`: takes every regular file that is not hidden, whatever its extension; the content decides.
+    - `max_file_bytes`: most bytes of a source file, as a number or a string such as "1GiB".
+    - `max_pixels`: most pixels (height times width) of a source image.
+
+    Splits:
+
+    - `split`: fraction of each split; they sum to 1.
+    - `split_by`: what decides the split of an image. `None`: "folder" if the sources have split folders, else "label".
+    - `small_classes`: what to do about classes with too few images for exact fractions: fill train, then test, then
+      validation, or stop.
+    - `seed`: decides which images go into which split, and the order of rows; 0 to 2**64 - 1.
+    - `order`: order of the rows in a split.
+
+    Pixels:
+
+    - `channels`: channels of the tensors.
+    - `dtype`: type of the elements, by its NumPy name or its short name in the manifest.
+    - `scale`: where black and white are, for "float32" and "float16" only. `None`: "0..1".
+    - `mean`, `std`: subtracted from scaled elements, which are then divided by `std`: one number, (red, green, blue) or
+      "imagenet". `None`: elements are not normalized.
+    - `layout`: order of the dimensions.
+    - `fit`: how an image of another aspect ratio fills the tensor.
+    - `crop_ratio`: share of the shorter side that `fit="shortest-side"` keeps, 0.01 to 1.
+    - `only_shrink`: never enlarges; an image that is too small is centered on `pad_color`.
+    - `pad_color`: color of margins and behind transparent pixels: (red, green, blue), 0 to 255 each, "#RRGGBB",
+      "black", "gray" or "white".
+    - `resize_like`: the library whose pixels are reproduced, within the limits that `docs/parity.md` states. `None`:
+      `filter` alone decides.
+    - `filter`: kernel for resizing.
+    - `antialias`: whether the kernel widens when shrinking; `tf.image.resize` does not by default.
+    - `exif`: whether the EXIF orientation is applied.
+    - `color_profile`: what to do with an embedded color profile: ignore it, or convert colors to sRGB.
+    - `jpeg_decoder`: what decodes JPEGs; "libjpeg-turbo" needs a build with that feature.
+    - `jpeg_shrink`: decodes JPEGs at a reduced size of at least this many times `size`, 1 to 255; `True` is 2.
+
+    Files:
+
+    - `storage`: type of the image column: fixed-shape tensor, fixed-size binary, or image files as in Hugging Face
+      `datasets`.
+    - `encoding`: file format of resized images with `storage="encoded"`. `None`: "jpeg".
+    - `quality`: quality of these JPEGs, 1 to 100. `None`: 90.
+    - `format`: file format of the shards.
+    - `compression`: compression of the image column; only uncompressed tensors can be mapped.
+    - `row_group_bytes`, `shard_bytes`: most bytes of tensors, or encoded images, in a row group and in a file, as a
+      number or a string such as "16MiB". `None`: 16 MiB and 512 MiB, as far as the other one allows.
+    - `overwrite`: replaces the dataset in `out`.
+
+    Run:
+
+    - `threads`: threads that decode, 1 to 1024. `None`: one for each core.
+    - `on_error`: what to do about an unusable image: skip and list it, or stop.
+    - `max_errors`: the number of unusable images, or the percentage as in "0.5%", above which the run stops. `None`: no
+      limit.
+    - `dry_run`: returns what would be written, and writes nothing.
     - `progress`: `True` draws a bar on standard error if that is a terminal; a function is called with the numbers of
       images done, in all, and rejected, about ten times a second.
 
-    The other options are those of `inlaid convert`, which `inlaid convert --help` explains; `None` is its default.
-
     Returns the summary (`schemas/summary.schema.json`): rows, rejects, splits, seconds.
 
-    Ctrl-C (`KeyboardInterrupt`) stops the run within an image; what was committed is whole, and the same call goes on
-    from there. Raises `SettingError` for a wrong option, `NotFoundError` for a source that is no folder or has no
-    images, `ExistsError` if `out` holds something else, `LockedError` if another process writes to it, `RejectedError`
-    if more images than allowed are unusable, `DiskFullError`.
+    Ctrl-C (`KeyboardInterrupt`) stops the run within one image; everything committed is intact, and the same call
+    resumes from there. Raises `SettingError` for an invalid keyword, `NotFoundError` for a source that is not a folder
+    or has no images, `ExistsError` if `out` holds something else, `LockedError` if another process writes to it,
+    `RejectedError` if more images than allowed are unusable, `DiskFullError`.
     """
-    return _run("convert", **locals())
+    return _run(_inlaid.convert, **locals())
 
 
 def append(
@@ -94,21 +143,26 @@ def append(
     out: Source,
     *,
     folders: Literal["auto", "classes", "splits", "none"] | None = None,
-    on_changed: Literal["skip", "stop"] | None = None,
-    no_history: bool = False,
+    on_changed: Literal["skip", "stop"] = "skip",
+    history: bool = True,
     threads: int | None = None,
-    on_error: Literal["skip", "stop"] | None = None,
+    on_error: Literal["skip", "stop"] = "skip",
     max_errors: int | str | None = None,
+    small_classes: Literal["fill", "stop"] = "fill",
     dry_run: bool = False,
     progress: Progress = True,
 ) -> dict[str, Any]:
-    """Adds the images below `sources` to the dataset in the folder `out` whose path below their source is not yet a
-    row, made as its other rows were. Running it again adds nothing.
+    """Adds the images below `sources` whose path below their source is not yet a row of the dataset in the folder
+    `out`, with the settings of that dataset. Running it again adds nothing.
 
-    The options are those of `inlaid append`, which `inlaid append --help` explains; `None` is its default. `progress`,
-    the result, interrupts and exceptions are as for `convert`; `NotFoundError` also if there is no dataset.
+    - `folders`: overrides what the top-level folders mean; must match the original conversion. `None`: as they look.
+    - `on_changed`: what to do about a file that changed since its row was written: skip and list it, or stop.
+    - `history`: keeps what `inlaid rollback` needs.
+
+    The other keywords, the result, interrupts and exceptions are as for `convert`; `NotFoundError` also if there is no
+    dataset.
     """
-    return _run("append", **locals())
+    return _run(_inlaid.append, **locals())
 
 
 def repack(
@@ -116,53 +170,43 @@ def repack(
     out: Source,
     *,
     column: str | None = None,
-    shape: tuple[int, ...] | str | None = None,
-    compression: Literal["none", "lz4", "zstd"] | None = None,
-    row_group_bytes: int | str | None = None,
+    shape: tuple[int, ...] | None = None,
+    compression: Literal["none", "lz4", "zstd"] = "none",
+    row_group_bytes: int | str = "16MiB",
     progress: Progress = True,
 ) -> dict[str, Any]:
-    """Writes Parquet and Arrow files that other tools wrote once more, below the folder `out`, so that `open` reads
-    their tensors at the speed of memory. Rows, their order and all other columns stay as they are. The folder appears
-    when everything is written, whole.
+    """Rewrites Parquet and Arrow files of other tools below the folder `out`, so that `open` reads their tensors at the
+    speed of memory. Rows, their order and all other columns stay the same. The folder appears when all files are
+    written.
 
     - `sources`: files, or folders with files below them, which keep their names with the extension `parquet`.
-    - `column`: the name of the column of tensors, if there are several that may be it: lists of fixed or of equal
-      length, nested or not, or bytes.
-    - `shape`: the shape of every tensor, as in (224, 224, 3); by default what the files say, else one dimension.
-      Columns of bytes need it.
-
-    The other options are those of `inlaid repack`, which `inlaid repack --help` explains; `None` is its default.
-    `progress` is as for `convert`, and counts rows.
+    - `column`: name of the column of tensors: lists of fixed or equal length, nested or not, or bytes. `None`: the only
+      such column.
+    - `shape`: shape of every tensor, as in (224, 224, 3); columns of bytes need it. `None`: the shape that the files
+      name, else one dimension.
+    - `compression`: compression of the tensor column; only uncompressed tensors can be mapped.
+    - `row_group_bytes`: most bytes of tensors in a row group, as a number or a string such as "16MiB".
+    - `progress`: as for `convert`; it counts rows.
 
     Returns the summary (`schemas/repack.schema.json`): files, rows, column, shape, seconds.
 
-    Ctrl-C (`KeyboardInterrupt`) stops the run; then nothing is written. Raises `SettingError` for a wrong option or
+    Ctrl-C (`KeyboardInterrupt`) stops the run, and nothing is written. Raises `SettingError` for an invalid keyword or
     shape, `NotFoundError` for a missing source, `ColumnError` if there is no such column, `DamagedError` for a file
     that can't be read or has no tensors, `ExistsError` if `out` is not empty, `DiskFullError`, and `InlaidError` for a
     row that is null or of another length, which it names.
     """
-    return _run("repack", **locals())
+    return _run(_inlaid.repack, **locals())
 
 
-def _run(command: str, sources: Sources, out: Source, progress: Progress, **options: Any) -> dict[str, Any]:
-    if isinstance(sources, (str, bytes, PathLike)):
+def _run(
+    write: Callable[[list[str], str, dict[str, Any], object], str],
+    sources: Sources,
+    out: Source,
+    progress: Progress,
+    **keywords: Any,
+) -> dict[str, Any]:
+    if isinstance(sources, str | bytes | PathLike):
         sources = [sources]
-    arguments = ["inlaid", command, f"--out={os.fsdecode(out)}"]
-    for name, value in options.items():
-        flag = f"--{name.replace('_', '-')}"
-        if value is True:
-            arguments.append(flag)
-        elif value is not None and value is not False:
-            arguments.append(f"{flag}={_text(name, value)}")
-    arguments += ["--", *(os.fsdecode(source) for source in sources)]
-    summary: dict[str, Any] = json.loads(_inlaid.write(arguments, progress))
+    paths = [os.fsdecode(source) for source in sources]
+    summary: dict[str, Any] = json.loads(write(paths, os.fsdecode(out), keywords, progress))
     return summary
-
-
-def _text(name: str, value: Any) -> str:
-    """A value as the command line writes it."""
-    if isinstance(value, Mapping):
-        return ",".join(f"{key}={part}" for key, part in value.items())
-    if isinstance(value, (tuple, list)):
-        return ("x" if name == "size" else ",").join(map(str, value))
-    return str(value)

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use arrow_array::ffi::FFI_ArrowSchema;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_schema::SchemaRef;
-use inlaid::read::RecordBatches;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -43,12 +42,12 @@ impl Schema {
     }
 }
 
-/// The rows of a table as a stream, its name that of the protocol.
+/// The rows of a table as a stream, in a capsule of the name that the protocol demands.
 pub fn stream<'py>(
     py: Python<'py>,
     table: &Arc<inlaid::Table>,
     columns: Option<&[String]>,
 ) -> PyResult<Bound<'py, PyCapsule>> {
-    let batches = py.detach(|| RecordBatches::new(table.clone(), columns)).map_err(exception)?;
+    let batches = py.detach(|| table.record_batches(columns)).map_err(exception)?;
     PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(batches)), c"arrow_array_stream")
 }

@@ -7,12 +7,10 @@ use pyo3::prelude::*;
 
 use crate::column::to_numpy;
 use crate::errors::{exception, misuse, setting};
-use crate::ndarray::Access;
-use crate::table::tensors;
+use crate::ndarray::{Access, tensors};
 
-/// Which batches, from a dictionary. The Python half has checked the values.
+/// Which batches: the attributes of `BatchSettings` of `python/inlaid/_settings.py`, which checks them.
 #[derive(FromPyObject)]
-#[pyo3(from_item_all)]
 pub struct Settings {
     batch_size: usize,
     shuffle: Shuffle,
@@ -43,7 +41,7 @@ fn uneven(word: &Bound<'_, PyAny>) -> PyResult<Uneven> {
 }
 
 impl Settings {
-    /// For a pass over the table.
+    /// The options of a pass over the table.
     fn options(self, epoch: u64, skip: usize, worker: (usize, usize)) -> BatchOptions {
         let order = match self.shuffle {
             Shuffle::All(false) => RowOrder::Stored,
@@ -62,13 +60,13 @@ impl Settings {
         }
     }
 
-    /// How many batches there are.
+    /// The number of batches.
     pub fn count(self, rows: usize) -> usize {
         self.options(0, 0, (0, 1)).count(rows)
     }
 }
 
-/// Batches that are being read: an iterator of tuples, the tensors first.
+/// Batches that are being read: an iterator of lists of arrays, the tensors first.
 #[pyclass(frozen, module = "inlaid._inlaid")]
 pub struct Batches {
     table: Arc<inlaid::Table>,
@@ -88,7 +86,7 @@ impl Batches {
         worker: (usize, usize),
     ) -> PyResult<Batches> {
         let options = settings.options(epoch, skip, worker);
-        let batches = py.detach(|| inlaid::Batches::new(table.clone(), &options)).map_err(exception)?;
+        let batches = py.detach(|| table.batches(&options)).map_err(exception)?;
         let process = std::process::id();
         Ok(Batches { table: table.clone(), batches: Mutex::new(batches), columns: options.columns, process })
     }
@@ -102,7 +100,7 @@ impl Batches {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
         if std::process::id() != self.process {
-            return Err(misuse("another process began these batches; after a fork begin with them anew".to_owned()));
+            return Err(misuse("another process started these batches; start new ones after a fork".to_owned()));
         }
         let next = py.detach(|| self.batches.lock().unwrap_or_else(PoisonError::into_inner).next());
         let Some(batch) = next.transpose().map_err(exception)? else { return Ok(None) };

@@ -11,8 +11,8 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::ndarray::{Access, ndarray};
 
-/// Numbers and booleans; texts as an array of objects; lists of fixed length as two dimensions. A
-/// missing number is -1, or NaN; a missing text is None. `Access::Write` is for columns that nobody else has.
+/// A column as an array: numbers and booleans; strings as an array of objects; lists of fixed length as two dimensions.
+/// A missing number is -1, or NaN; a missing string is None. `Access::Write` is for columns that nothing else shares.
 pub fn to_numpy<'py>(py: Python<'py>, name: &str, column: &ArrayRef, access: Access) -> PyResult<Bound<'py, PyAny>> {
     let rows = column.len();
     if let Some(list) = column.as_fixed_size_list_opt()
@@ -31,7 +31,7 @@ pub fn to_numpy<'py>(py: Python<'py>, name: &str, column: &ArrayRef, access: Acc
     let Some(texts) = texts(column) else {
         let missing = if column.null_count() > 0 { " with missing values" } else { "" };
         let kind = column.data_type();
-        let text = format!("column `{name}` of type {kind}{missing} is not read into NumPy; `to_arrow()` gives it");
+        let text = format!("column `{name}` of type {kind}{missing} has no NumPy equivalent; use `to_arrow()`");
         return Err(PyTypeError::new_err(text));
     };
     let settings = PyDict::new(py);
@@ -39,7 +39,7 @@ pub fn to_numpy<'py>(py: Python<'py>, name: &str, column: &ArrayRef, access: Acc
     py.import("numpy")?.call_method("array", (PyList::new(py, texts)?,), Some(&settings))
 }
 
-/// The texts of a column of them.
+/// The strings of a column of strings.
 fn texts(column: &ArrayRef) -> Option<Vec<Option<&str>>> {
     Some(match column.data_type() {
         DataType::Utf8 => column.as_string::<i32>().iter().collect(),

@@ -7,17 +7,23 @@ use inlaid::{Error, FormatError, RepackError};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 
-/// The exception that a caller in Python expects, with the way out in its text.
+use crate::wording::in_python;
+
+/// The exception that a caller in Python expects, with a hint in its text.
 pub fn exception(error: impl Into<Error>) -> PyErr {
     let error = error.into();
     if let Error::Interrupted | Error::Abandoned = error {
         return PyKeyboardInterrupt::new_err(());
     }
-    let hint = hint(&error).map_or_else(String::new, |hint| format!("\nhint: {hint}"));
-    raise(class(&error), message(&error) + &hint)
+    let hint = hint(&error).map_or_else(String::new, |hint| format!("\nhint: {}", in_python(&hint)));
+    let message = match &error {
+        Error::Spec(_) => in_python(&message(&error)),
+        _ => message(&error),
+    };
+    raise(class(&error), message + &hint)
 }
 
-/// Something that can't be done here.
+/// A call that can't be carried out.
 pub fn misuse(text: String) -> PyErr {
     raise("InlaidError", text)
 }
@@ -31,7 +37,9 @@ fn class(error: &Error) -> &'static str {
     match error {
         Error::Spec(_) | Error::NoSource | Error::TooManyThreads { .. } => "SettingError",
         Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) => "SettingError",
-        Error::Format(FormatError::NoDataset(_)) | Error::SourceNotFolder(_) | Error::NoImages(_) => "NotFoundError",
+        Error::Format(FormatError::NoDataset(_)) | Error::SourceNotFolder(_) | Error::NoImages { .. } => {
+            "NotFoundError"
+        }
         Error::Format(FormatError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => "NotFoundError",
         Error::Format(FormatError::Damaged { .. }) | Error::Format(FormatError::NoTensors(_)) => "DamagedError",
         Error::Format(FormatError::NoColumn { .. })

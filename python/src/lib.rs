@@ -1,12 +1,15 @@
 //! The native half of the Python package: tables of tensors as NumPy arrays and Arrow streams,
-//! conversions, and the command line. What is written in Python around it is in `python/inlaid`.
+//! conversions, and the command line. `python/inlaid` is the Python around it.
 
 mod arrow;
 mod batches;
 mod column;
 mod errors;
+mod keywords;
 mod ndarray;
+mod settings;
 mod table;
+mod wording;
 mod write;
 
 use std::ffi::OsString;
@@ -27,6 +30,9 @@ fn _inlaid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<batches::Batches>()?;
     module.add_class::<table::Table>()?;
     module.add_function(wrap_pyfunction!(main, module)?)?;
+    module.add_function(wrap_pyfunction!(table::find, module)?)?;
     module.add_function(wrap_pyfunction!(table::open_dataset, module)?)?;
-    module.add_function(wrap_pyfunction!(write::write, module)?)
+    module.add_function(wrap_pyfunction!(write::convert, module)?)?;
+    module.add_function(wrap_pyfunction!(write::append, module)?)?;
+    module.add_function(wrap_pyfunction!(write::repack, module)?)
 }

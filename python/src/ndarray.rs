@@ -16,7 +16,7 @@ pub enum Access {
     Write,
 }
 
-/// What a NumPy array lies in.
+/// The memory of a NumPy array.
 #[pyclass(frozen, module = "inlaid._inlaid")]
 struct Memory {
     buffer: Buffer,
@@ -38,8 +38,8 @@ impl Memory {
     }
 }
 
-/// A NumPy array of this memory. `dtype` is a name of NumPy without the byte order, as in `u1` or `f4`:
-/// that of the machine. `Access::Write` is for memory that nobody else has.
+/// A NumPy array of this memory. `dtype` is a type string of NumPy without the byte order, as in `u1` or `f4`; the byte
+/// order is the machine's. `Access::Write` is for memory that nothing else shares.
 pub fn ndarray<'py>(
     py: Python<'py>,
     buffer: Buffer,
@@ -51,4 +51,19 @@ pub fn ndarray<'py>(
     let order = if cfg!(target_endian = "little") { '<' } else { '>' };
     let memory = Memory { buffer, shape, dtype: format!("{order}{dtype}"), access };
     ASARRAY.import(py, "numpy", "asarray")?.call1((memory,))
+}
+
+/// Tensors as an array, rows first, then the dimensions of a tensor.
+pub fn tensors<'py>(
+    py: Python<'py>,
+    table: &inlaid::Table,
+    values: Buffer,
+    rows: usize,
+    access: Access,
+) -> PyResult<Bound<'py, PyAny>> {
+    let column = table.tensor_column();
+    let shape = [&[rows], &column.shape[..]].concat();
+    // The first letter and the width: `uint8` is `u1`.
+    let dtype = format!("{}{}", &column.element.numpy_name()[..1], column.element.size());
+    ndarray(py, values, shape, &dtype, access)
 }

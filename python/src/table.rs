@@ -1,10 +1,11 @@
-//! Tables, and the datasets that they are splits of.
+//! Tables, and the datasets whose splits they are.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
+use inlaid::read::Found;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
@@ -13,12 +14,25 @@ use crate::arrow::{Schema, stream};
 use crate::batches::{Batches, Settings};
 use crate::column::to_numpy;
 use crate::errors::exception;
-use crate::ndarray::{Access, ndarray};
+use crate::ndarray::{Access, tensors};
 
 /// The rows of one or several files.
 #[pyclass(frozen, module = "inlaid._inlaid")]
 pub struct Table {
     table: Arc<inlaid::Table>,
+}
+
+/// Says what there is to open at a path: a dataset, a table, or several of them, whose names and paths come with it.
+#[pyfunction]
+pub fn find(py: Python<'_>, path: PathBuf) -> PyResult<(&'static str, BTreeMap<String, Vec<PathBuf>>)> {
+    Ok(match py.detach(|| Found::at(&path)).map_err(exception)? {
+        Found::Dataset => ("dataset", BTreeMap::new()),
+        Found::Table => ("table", BTreeMap::new()),
+        Found::Folders(folders) => {
+            ("folders", folders.into_iter().map(|(name, folder)| (name, vec![folder])).collect())
+        }
+        Found::Splits(splits) => ("splits", splits),
+    })
 }
 
 /// Opens a dataset's folder: its splits by name, and its manifest as JSON.
@@ -82,9 +96,9 @@ impl Table {
         Schema { schema: self.table.schema().clone() }
     }
 
-    /// The tensors of a stretch of rows, read-only: a view where they lie together, else a copy.
+    /// The tensors of a range of rows, read-only: a view where they are contiguous, else a copy.
     fn slice<'py>(&self, py: Python<'py>, start: usize, rows: usize) -> PyResult<Bound<'py, PyAny>> {
-        let read = || match self.table.tensors(start, rows)? {
+        let read = || match self.table.run(start, rows)? {
             (view, count) if count == rows => Ok(Buffer::from(view)),
             _ => self.table.copy(&(start..start + rows).collect::<Vec<_>>()).map(Buffer::from),
         };
@@ -105,8 +119,7 @@ impl Table {
         to_numpy(py, name, &column, Access::Read)
     }
 
-    /// The batches of an epoch from the batch `skip` on; of these, worker `worker` of `workers` gets every
-    /// so many.
+    /// The batches of an epoch from the batch `skip` on, or every `workers`-th of these, from `worker` on.
     fn batches(
         &self,
         py: Python<'_>,
@@ -119,7 +132,7 @@ impl Table {
         Batches::new(py, &self.table, settings, epoch, skip, (worker, workers))
     }
 
-    /// How many batches an epoch has.
+    /// The number of batches of an epoch.
     fn count_batches(&self, settings: Settings) -> usize {
         settings.count(self.table.len())
     }
@@ -128,19 +141,4 @@ impl Table {
     fn stream<'py>(&self, py: Python<'py>, columns: Option<Vec<String>>) -> PyResult<Bound<'py, PyCapsule>> {
         stream(py, &self.table, columns.as_deref())
     }
-}
-
-/// Tensors as an array of rows, then the dimensions of a tensor.
-pub fn tensors<'py>(
-    py: Python<'py>,
-    table: &inlaid::Table,
-    values: Buffer,
-    rows: usize,
-    access: Access,
-) -> PyResult<Bound<'py, PyAny>> {
-    let column = table.tensor_column();
-    let shape = [&[rows], &column.shape[..]].concat();
-    // The first letter and the width: `uint8` is `u1`.
-    let dtype = format!("{}{}", &column.element.numpy_name()[..1], column.element.size());
-    ndarray(py, values, shape, &dtype, access)
 }

@@ -1,63 +1,119 @@
-//! Conversions, appends and repackings, started from Python.
+//! Conversions, appends and repackings, started from Python: they run in a thread of their own, while this one looks
+//! for signals and reports progress.
 
-use std::ffi::OsString;
-use std::sync::Mutex;
+use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use inlaid::Progress;
-use inlaid::cli::{self, Write};
+use inlaid::cli::{bar, quiet_codec_panics};
+use inlaid::{Error, Progress, RunOptions};
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use serde::Serialize;
 
-use crate::errors::{exception, setting};
+use crate::errors::exception;
+use crate::keywords::Keywords;
+use crate::settings;
 
-/// How often signals are looked for, and progress is told.
+/// How often signals are looked for, and progress is reported.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Runs `inlaid convert`, `append` or `repack` with these arguments, and returns the summary as JSON.
-/// `progress` is called with the numbers of images done, in all, and rejected; `True` shows a bar on a
-/// terminal.
+/// Makes a dataset, and returns the summary as JSON. `progress` is called with the numbers of images done, in all, and
+/// rejected; `True` shows a bar on a terminal.
 #[pyfunction]
-pub fn write(py: Python<'_>, arguments: Vec<OsString>, progress: Bound<'_, PyAny>) -> PyResult<String> {
-    let write = Write::parse(arguments).map_err(setting)?;
-    cli::quiet_codec_panics();
-    let bar = progress.is_truthy()? && !progress.is_callable();
-    let tell = |counts: &Progress| match progress.is_callable() && counts.total() > 0 {
-        true => progress.call1((counts.done(), counts.total(), counts.rejected())).map(drop),
-        false => Ok(()),
-    };
-    let outcome = thread::scope(|scope| {
-        let (send, receive) = channel();
-        // For other threads while this one waits without the lock of Python; never contended.
-        let receive = Mutex::new(receive);
-        let wait = |time| receive.lock().expect("nobody else locks it").recv_timeout(time);
-        let run = || {
-            let shown = bar.then(|| cli::bar(&write));
-            let outcome = write.run();
-            drop(shown);
-            outcome
-        };
-        scope.spawn(move || {
-            // The receiver is there until this thread has ended.
-            let _ = send.send(run());
+pub fn convert(
+    sources: Vec<PathBuf>,
+    out: PathBuf,
+    keywords: Bound<'_, PyDict>,
+    progress: Bound<'_, PyAny>,
+) -> PyResult<String> {
+    let (spec, options) = settings::convert(Keywords::new(keywords))?;
+    let run = Run { counts: options.progress.clone(), unit: "images", progress };
+    run.run(|| inlaid::convert(&sources, &out, &spec, &options))
+}
+
+/// Adds to a dataset; otherwise as [`convert`].
+#[pyfunction]
+pub fn append(
+    sources: Vec<PathBuf>,
+    out: PathBuf,
+    keywords: Bound<'_, PyDict>,
+    progress: Bound<'_, PyAny>,
+) -> PyResult<String> {
+    let options = settings::append(Keywords::new(keywords))?;
+    let run = Run { counts: options.progress.clone(), unit: "images", progress };
+    run.run(|| inlaid::append(&sources, &out, &options))
+}
+
+/// Rewrites files of other tools; otherwise as [`convert`].
+#[pyfunction]
+pub fn repack(
+    sources: Vec<PathBuf>,
+    out: PathBuf,
+    keywords: Bound<'_, PyDict>,
+    progress: Bound<'_, PyAny>,
+) -> PyResult<String> {
+    let spec = settings::repack(Keywords::new(keywords))?;
+    let counts = RunOptions::default().progress;
+    Run { counts: counts.clone(), unit: "rows", progress }.run(|| inlaid::repack(&sources, &out, &spec, &counts))
+}
+
+/// A run that is being watched.
+struct Run<'py> {
+    counts: Arc<Progress>,
+    /// What is counted.
+    unit: &'static str,
+    /// Whether a bar is drawn, or a function to call.
+    progress: Bound<'py, PyAny>,
+}
+
+impl Run<'_> {
+    /// Runs the task, and returns its summary as JSON.
+    fn run<T: Serialize + Send>(&self, task: impl FnOnce() -> Result<T, Error> + Send) -> PyResult<String> {
+        quiet_codec_panics();
+        let py = self.progress.py();
+        let draws = self.progress.is_truthy()? && !self.progress.is_callable();
+        let (counts, unit) = (&self.counts, self.unit);
+        let outcome = thread::scope(|scope| {
+            let (send, receive) = channel();
+            // For other threads while this one waits without the lock of Python; never contended.
+            let receive = Mutex::new(receive);
+            let wait = |time| receive.lock().expect("nobody else locks it").recv_timeout(time);
+            scope.spawn(move || {
+                let shown = draws.then(|| bar(counts, unit));
+                let outcome = task();
+                drop(shown);
+                // The receiver is there until this thread has ended.
+                let _ = send.send(outcome);
+            });
+            loop {
+                match py.detach(|| wait(TICK)) {
+                    Ok(outcome) => return outcome.map_err(exception),
+                    Err(RecvTimeoutError::Disconnected) => return Err(PanicException::new_err("a run panicked")),
+                    Err(RecvTimeoutError::Timeout) => {}
+                }
+                if let Err(error) = py.check_signals().and_then(|()| self.report()) {
+                    counts.stop();
+                    // What is committed is whole; the exception says why there is no more.
+                    let _ = py.detach(|| wait(Duration::MAX));
+                    return Err(error);
+                }
+            }
         });
-        loop {
-            match py.detach(|| wait(TICK)) {
-                Ok(outcome) => return outcome.map_err(exception),
-                Err(RecvTimeoutError::Disconnected) => return Err(PanicException::new_err("a run panicked")),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            if let Err(error) = py.check_signals().and_then(|()| tell(write.progress())) {
-                write.progress().stop();
-                // What is committed is whole; the exception tells why there is no more.
-                let _ = py.detach(|| wait(Duration::MAX));
-                return Err(error);
-            }
+        let summary = outcome?;
+        self.report()?;
+        Ok(serde_json::to_string(&summary).expect("a summary has no maps with odd keys"))
+    }
+
+    /// Calls the function with the counts, if there is one and they are known.
+    fn report(&self) -> PyResult<()> {
+        let counts = &self.counts;
+        match self.progress.is_callable() && counts.total() > 0 {
+            true => self.progress.call1((counts.done(), counts.total(), counts.rejected())).map(drop),
+            false => Ok(()),
         }
-    });
-    let summary = outcome?;
-    tell(write.progress())?;
-    Ok(serde_json::to_string(&summary).expect("a summary has no maps with odd keys"))
+    }
 }

@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use crate::{
     ByteSize, Channels, Color, ColorProfile, Compression, CropRatio, Dtype, Encoding, Filter, Fit, Folders, Format,
-    History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, OnChanged, OnError, Order, Overwrite, Quality,
-    RepackSpec, ResizeLike, RunOptions, Scale, Shape, Size, Spec, SplitBy, SplitFractions, Std, Storage,
+    History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, Mode, OnChanged, OnError, Order, Overwrite,
+    Quality, RepackSpec, ResizeLike, RunOptions, Scale, Shape, Size, SmallClasses, Spec, SplitBy, SplitFractions, Std,
+    Storage,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -66,6 +67,9 @@ pub struct Convert {
     /// Follow symbolic links to folders
     #[arg(long, help_heading = "Source")]
     follow_links: bool,
+    /// Take files of any name and let their content decide; hidden files are still ignored
+    #[arg(long, help_heading = "Source")]
+    any_name: bool,
     /// Largest file to read
     #[arg(long, help_heading = "Source", value_name = "BYTES", default_value = "1GiB")]
     max_file_bytes: ByteSize,
@@ -158,12 +162,12 @@ pub struct Convert {
     /// Compression of the image column; pixels barely compress, and only uncompressed ones can be memory-mapped
     #[arg(long, help_heading = "Files", default_value = "none", value_parser = words(Compression::ALL))]
     compression: Compression,
-    /// Most bytes of tensors or encoded images in a row group
-    #[arg(long, help_heading = "Files", value_name = "BYTES", default_value = "16MiB")]
-    row_group_bytes: ByteSize,
-    /// Most bytes of tensors in a file; approximate for encoded images
-    #[arg(long, help_heading = "Files", value_name = "BYTES", default_value = "512MiB")]
-    shard_bytes: ByteSize,
+    /// Most bytes of tensors or encoded images in a row group [default: 16MiB, or --shard-bytes if that is less]
+    #[arg(long, help_heading = "Files", value_name = "BYTES")]
+    row_group_bytes: Option<ByteSize>,
+    /// Most bytes of tensors in a file; approximate for encoded images [default: 512MiB, or --row-group-bytes if that is more]
+    #[arg(long, help_heading = "Files", value_name = "BYTES")]
+    shard_bytes: Option<ByteSize>,
     /// Replace the dataset in DIR
     #[arg(long, help_heading = "Files")]
     overwrite: bool,
@@ -185,6 +189,9 @@ pub struct Run {
     /// Stop if more images than this are unusable, as a number or a percentage: 100 or 0.5%
     #[arg(long, value_name = "N|P%")]
     max_errors: Option<MaxErrors>,
+    /// If a class is too small for exact fractions: fill train, then test, then validation, or stop
+    #[arg(long, default_value = "fill", value_parser = ["fill", "stop"])]
+    small_classes: String,
     /// Report what would be written, without writing it
     #[arg(long)]
     pub dry_run: bool,
@@ -202,6 +209,8 @@ impl Run {
             threads: self.threads,
             on_error: if self.on_error == "stop" { OnError::Stop } else { OnError::Skip },
             max_errors: self.max_errors,
+            small_classes: if self.small_classes == "stop" { SmallClasses::Stop } else { SmallClasses::Fill },
+            mode: if self.dry_run { Mode::DryRun } else { Mode::Write },
             ..RunOptions::default()
         }
     }
@@ -323,40 +332,38 @@ impl Convert {
     /// Settings that decide bytes, and options of the run.
     pub fn resolve(&self) -> (Spec, RunOptions) {
         let limits = Limits { file_bytes: self.max_file_bytes, pixels: self.max_pixels, ..Limits::default() };
-        let spec = Spec {
-            channels: self.channels,
-            dtype: self.dtype,
-            scale: self.scale,
-            mean: self.mean.clone(),
-            std: self.std.clone(),
-            layout: self.layout,
-            fit: self.fit,
-            crop_ratio: self.crop_ratio,
-            only_shrink: self.only_shrink,
-            pad_color: self.pad_color,
-            resize_like: self.resize_like,
-            filter: self.filter,
-            antialias: !self.no_antialias,
-            exif: !self.no_exif,
-            color_profile: self.color_profile,
-            jpeg_decoder: self.jpeg_decoder,
-            jpeg_shrink: self.jpeg_shrink,
-            shares: self.split.clone(),
-            split_by: self.split_by,
-            seed: self.seed,
-            order: self.order,
-            folders: self.folders,
-            follow_links: self.follow_links,
-            storage: self.storage.unwrap_or(Storage::Tensor),
-            encoding: self.encoding,
-            quality: self.quality,
-            format: self.format,
-            compression: self.compression,
-            row_group_bytes: self.row_group_bytes,
-            shard_bytes: self.shard_bytes,
-            limits,
-            size: self.size,
-        };
+        let mut spec = self.size.map_or_else(Spec::originals, Spec::new);
+        spec.channels = self.channels;
+        spec.dtype = self.dtype;
+        spec.scale = self.scale;
+        spec.mean = self.mean.clone();
+        spec.std = self.std.clone();
+        spec.layout = self.layout;
+        spec.fit = self.fit;
+        spec.crop_ratio = self.crop_ratio;
+        spec.only_shrink = self.only_shrink;
+        spec.pad_color = self.pad_color;
+        spec.resize_like = self.resize_like;
+        spec.filter = self.filter;
+        spec.antialias = !self.no_antialias;
+        spec.exif = !self.no_exif;
+        spec.color_profile = self.color_profile;
+        spec.jpeg_decoder = self.jpeg_decoder;
+        spec.jpeg_shrink = self.jpeg_shrink;
+        spec.shares = self.split.clone();
+        spec.split_by = self.split_by;
+        spec.seed = self.seed;
+        spec.order = self.order;
+        spec.folders = self.folders;
+        spec.follow_links = self.follow_links;
+        spec.any_name = self.any_name;
+        spec.storage = self.storage.unwrap_or(Storage::Tensor);
+        spec.encoding = self.encoding;
+        spec.quality = self.quality;
+        spec.format = self.format;
+        spec.compression = self.compression;
+        spec.limits = limits;
+        let spec = spec.with_bytes(self.row_group_bytes, self.shard_bytes);
         let options = RunOptions {
             overwrite: if self.overwrite { Overwrite::Dataset } else { Overwrite::Refuse },
             ..self.run.resolve()

@@ -22,10 +22,10 @@ use clap::Parser;
 use crate::{Error, FormatError, Snapshot};
 use args::{Arguments, Command, Dataset, Verify};
 use terminal::Terminal;
+use write::{Write, Written};
 
 pub use report::{hint, message};
 pub use terminal::{Shown, bar};
-pub use write::{Write, Written};
 
 /// Runs the command line; the first argument is the program's name. Returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -44,8 +44,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Repack(repack) => run_write(&Write::from(&repack), repack.quiet, repack.json),
         Command::Verify(verify) => run_verify(&verify),
         Command::Info(dataset) => run_info(&dataset),
-        Command::Compact(dataset) => run_change(&dataset, crate::compact),
-        Command::Rollback(dataset) => run_change(&dataset, crate::rollback),
+        Command::Compact(dataset) => run_change(&dataset, |folder| crate::compact(folder)),
+        Command::Rollback(dataset) => run_change(&dataset, |folder| crate::rollback(folder)),
     };
     panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(1)
 }
@@ -67,9 +67,11 @@ fn run_write(write: &Write, quiet: bool, json: bool) -> u8 {
 fn run_verify(verify: &Verify) -> u8 {
     let Dataset { folder, json } = &verify.dataset;
     let options = crate::RunOptions { threads: verify.threads, ..crate::RunOptions::default() };
-    report(crate::verify(folder, &verify.sources, &options), |verification| {
-        report::verification(verification, folder, *json)
-    })
+    let verification = match &verify.sources[..] {
+        [] => crate::verify(folder, None, &options),
+        sources => crate::FolderSource::new(sources).and_then(|source| crate::verify(folder, Some(&source), &options)),
+    };
+    report(verification, |verification| report::verification(verification, folder, *json))
 }
 
 fn run_info(dataset: &Dataset) -> u8 {

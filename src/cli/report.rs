@@ -7,7 +7,8 @@ use std::path::Path;
 
 use super::Written;
 use crate::{
-    ByteSize, Error, Filter, FormatError, RepackError, RepackSummary, Snapshot, SpecError, Summary, Verification,
+    ByteSize, Error, Filter, FormatError, Notice, RepackError, RepackSummary, SmallClass, Snapshot, SpecError, Summary,
+    Verification,
 };
 
 /// Exit code of a run that stopped.
@@ -67,6 +68,9 @@ fn in_words(summary: &Summary, out: &Path) -> String {
         }
         (false, false) => format!("nothing to do, `{out}` is complete\n"),
     };
+    if summary.dry_run {
+        text += &small_classes(&summary.small_classes);
+    }
     if *unchanged > 0 {
         text += &format!("{unchanged} images were already in the dataset\n");
     }
@@ -78,6 +82,16 @@ fn in_words(summary: &Summary, out: &Path) -> String {
         }
     }
     text
+}
+
+/// A line for each class that is too small for exact fractions.
+fn small_classes(small: &[SmallClass]) -> String {
+    let line = |SmallClass { class, images, splits }: &SmallClass| {
+        let name = class.as_ref().map_or_else(|| "all images".to_owned(), |class| format!("class `{class}`"));
+        let held: Vec<_> = splits.iter().map(|(split, images)| format!("{images} {split}")).collect();
+        format!("too small for exact fractions: {name}, {images} in all: {}\n", held.join(", "))
+    };
+    small.iter().map(line).collect()
 }
 
 fn files_in_words(summary: &RepackSummary, out: &Path) -> String {
@@ -175,6 +189,17 @@ pub fn message(error: &Error) -> String {
     line
 }
 
+const ANY_NAME: &str = "`inlaid convert --any-name` takes files of any name and lets their content decide";
+
+/// Suggestion for a notice, with the exact option.
+pub fn notice_hint(notice: &Notice) -> Option<&'static str> {
+    match notice {
+        // Most likely names that are hashes.
+        Notice::OtherFiles(counts) if counts.keys().all(String::is_empty) => Some(ANY_NAME),
+        _ => None,
+    }
+}
+
 /// Suggested fix for an error, with the exact option.
 pub fn hint(error: &Error) -> Option<String> {
     Some(match error {
@@ -190,6 +215,9 @@ pub fn hint(error: &Error) -> Option<String> {
             "use `--storage tensor` with a `--size`, or leave out the option".into()
         }
         Error::Spec(SpecError::JpegSide { .. }) => "choose a smaller `--size`, or `--encoding png`".into(),
+        Error::Spec(SpecError::RowGroupBytes { shard, .. }) => {
+            format!("use `--row-group-bytes {shard}`, or leave it out")
+        }
         Error::Spec(SpecError::StoredFileBytes { .. }) => "choose a smaller `--max-file-bytes`".into(),
         Error::Spec(SpecError::UnknownToEncoding { .. }) => {
             "choose another `--encoding`, or leave out `--quality` and `--channels rgba`".into()
@@ -230,7 +258,8 @@ pub fn hint(error: &Error) -> Option<String> {
             "leave out `--split`, or add `--split-by label` to reassign all images".into()
         }
         Error::Spec(SpecError::FolderRule(_)) => "leave out `--folders`, or use `--split-by label`".into(),
-        Error::NoImages(_) => {
+        Error::NoImages { no_extension: 1.., .. } => ANY_NAME.into(),
+        Error::NoImages { .. } => {
             "a source holds class folders, split folders, or images; see `inlaid convert --help`".into()
         }
         Error::NothingUsable { .. } => "if its size is the reason, raise `--max-pixels` or `--max-file-bytes`".into(),
@@ -241,8 +270,8 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::NotASplitFolder { .. } => "split folders are named train, validation (valid, val, dev) or test (eval); \
              for a new dataset, `--folders classes` makes them classes"
             .into(),
-        Error::ClassTooSmall { .. } | Error::TooFewImages { .. } => {
-            "use `--split-by path`, which draws for each image, or fewer splits, as in `--split train=1`".into()
+        Error::SmallClasses { .. } | Error::TooFewImages { .. } => {
+            "leave out `--small-classes stop`, or let a new dataset draw for each image with `--split-by path`".into()
         }
         Error::Repack { source, .. } => return repack_hint(source),
         Error::MountPoint(_) => "choose a new folder inside it for `--out`".into(),

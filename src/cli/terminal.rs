@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::Write;
-use super::report::visible;
+use super::report::{notice_hint, visible};
 use crate::{Notice, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -47,12 +47,15 @@ impl Terminal {
 
     /// Shows the progress until the returned value is dropped.
     pub fn show(&self, write: &Write) -> Option<Shown> {
-        (!self.quiet).then(|| Shown::new(write))
+        (!self.quiet).then(|| Shown::new(write.progress(), write.unit()))
     }
 
     pub fn notes(&self, notices: &[Notice]) {
-        if !self.quiet {
-            notices.iter().for_each(|notice| eprintln!("note: {}", visible(&notice.to_string())));
+        for notice in notices.iter().filter(|_| !self.quiet) {
+            eprintln!("note: {}", visible(&notice.to_string()));
+            if let Some(hint) = notice_hint(notice) {
+                eprintln!("hint: {hint}");
+            }
         }
     }
 }
@@ -63,15 +66,16 @@ pub struct Shown {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Draws a bar on standard error until the returned value is dropped; none if standard error is not a terminal.
-pub fn bar(write: &Write) -> Option<Shown> {
-    stderr().is_terminal().then(|| Shown::new(write))
+/// Draws a bar on standard error until the returned value is dropped; none if standard error is not a terminal. `unit`
+/// names what is counted.
+pub fn bar(progress: &Arc<Progress>, unit: &'static str) -> Option<Shown> {
+    stderr().is_terminal().then(|| Shown::new(progress, unit))
 }
 
 impl Shown {
-    fn new(write: &Write) -> Shown {
+    fn new(progress: &Arc<Progress>, unit: &'static str) -> Shown {
         let (ends, ended) = channel::<()>();
-        let (progress, unit) = (write.progress().clone(), write.unit());
+        let progress = progress.clone();
         let thread = thread::spawn(move || {
             let mut view = View::new(unit);
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(FRAME) {

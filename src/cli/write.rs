@@ -1,14 +1,11 @@
-//! The commands that write rows, `convert`, `append` and `repack`, as they were asked for: by arguments, or
-//! by Python.
+//! The commands that write rows, `convert`, `append` and `repack`, as the arguments ask for them.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Parser;
 use serde::Serialize;
 
-use super::args::{Append, Arguments, Command, Convert, Repack};
+use super::args::{Append, Convert, Repack};
 use crate::{Error, Progress, RepackSpec, RepackSummary, RunOptions, Spec, Summary};
 
 /// A command that is ready to run.
@@ -21,10 +18,8 @@ pub struct Write {
 
 enum Task {
     Convert(Box<Spec>),
-    ConvertDry(Box<Spec>),
     /// With the spec of the dataset.
     Append,
-    AppendDry,
     Repack(RepackSpec),
 }
 
@@ -39,20 +34,6 @@ pub enum Written {
 }
 
 impl Write {
-    /// Takes the arguments of `inlaid convert`, `append` or `repack`, the program's name first.
-    ///
-    /// # Errors
-    /// What is wrong with them, in a line.
-    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Write, String> {
-        let arguments = Arguments::try_parse_from(arguments).map_err(|error| in_a_line(&error.to_string()))?;
-        match arguments.command {
-            Command::Convert(convert) => Ok(Write::from(&*convert)),
-            Command::Append(append) => Ok(Write::from(&append)),
-            Command::Repack(repack) => Ok(Write::from(&repack)),
-            _ => Err("only `convert`, `append` and `repack` write rows".to_owned()),
-        }
-    }
-
     /// The output folder.
     pub fn out(&self) -> &Path {
         &self.out
@@ -74,14 +55,12 @@ impl Write {
     /// Runs it.
     ///
     /// # Errors
-    /// As [`crate::convert`], [`crate::append`] and their dry runs, and [`crate::repack`].
+    /// As [`crate::convert`], [`crate::append`] and [`crate::repack`].
     pub fn run(&self) -> Result<Written, Error> {
         let Write { sources, out, task, options } = self;
         match task {
             Task::Convert(spec) => crate::convert(sources, out, spec, options).map(Written::Rows),
-            Task::ConvertDry(spec) => crate::dry_run(sources, out, spec, options).map(Written::Rows),
             Task::Append => crate::append(sources, out, options).map(Written::Rows),
-            Task::AppendDry => crate::append_dry_run(sources, out, options).map(Written::Rows),
             Task::Repack(spec) => crate::repack(sources, out, spec, &options.progress).map(Written::Files),
         }
     }
@@ -90,18 +69,19 @@ impl Write {
 impl From<&Convert> for Write {
     fn from(convert: &Convert) -> Write {
         let (spec, options) = convert.resolve();
-        let task = match convert.run.dry_run {
-            false => Task::Convert(Box::new(spec)),
-            true => Task::ConvertDry(Box::new(spec)),
-        };
+        let task = Task::Convert(Box::new(spec));
         Write { sources: convert.sources.clone(), out: convert.out.clone(), task, options }
     }
 }
 
 impl From<&Append> for Write {
     fn from(append: &Append) -> Write {
-        let task = if append.run.dry_run { Task::AppendDry } else { Task::Append };
-        Write { sources: append.sources.clone(), out: append.out.clone(), task, options: append.resolve() }
+        Write {
+            sources: append.sources.clone(),
+            out: append.out.clone(),
+            task: Task::Append,
+            options: append.resolve(),
+        }
     }
 }
 
@@ -110,11 +90,4 @@ impl From<&Repack> for Write {
         let (sources, out) = (repack.sources.clone(), repack.out.clone());
         Write { sources, out, task: Task::Repack(repack.resolve()), options: RunOptions::default() }
     }
-}
-
-/// The first paragraph of what clap says, without `error:`.
-fn in_a_line(text: &str) -> String {
-    let first = text.split("\n\n").next().unwrap_or(text);
-    let first = first.strip_prefix("error: ").unwrap_or(first);
-    first.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use crate::commands::planned_run::Inputs;
 use crate::commands::summary::{SplitSummary, Summary};
-use crate::commit::output::{Output, refuse_overlap};
-use crate::commit::transaction::{Commits, Transaction};
+use crate::commit::output::Output;
+use crate::commit::overlap::refuse_overlap;
+use crate::commit::transaction::{Commits, Run, Transaction};
 use crate::dataset::manifest::{Manifest, Snapshot, Unfinished};
 use crate::dataset::names::REJECTS;
 use crate::dataset::reject::{Reject, read_rejects};
@@ -18,55 +19,62 @@ use crate::format::shard::{Footer, StoredRow};
 use crate::image::recipe::Recipe;
 use crate::pipeline;
 use crate::plan::Tails;
-use crate::run::{History, OnChanged, RunOptions};
-use crate::source::discover::Discovery;
-use crate::source::notice::Notice;
-use crate::source::record::Record;
+use crate::run::{History, Mode, OnChanged, RunOptions};
+use crate::source::{FolderSource, Listing, Notice, Record, Source, reject};
 use crate::spec::{Folders, Spec};
 
-/// Adds the images below `sources` whose keys are not yet in the dataset in the folder `out`, made as
-/// its other rows were. Shards are committed as they are finished: an append that was interrupted is
-/// continued by the same append, and ends with the bytes that it would have had.
+/// Adds the images in the folders `sources` whose keys are not yet in the dataset in the folder `out`, made as its other
+/// rows were. Shards are committed as they are finished: an append that was interrupted is continued by the same append,
+/// and ends with the bytes that it would have had.
 ///
 /// # Errors
 /// If there is no dataset, it is damaged, a source is unfit, or the run is stopped; the dataset then
 /// holds what it held, and the shards that were finished.
-pub fn append(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<Summary, Error> {
-    let begin = Instant::now();
-    refuse_overlap(sources, out)?;
-    let (output, there) = Output::of_dataset(out)?;
+pub fn append<P: AsRef<Path>>(sources: &[P], out: impl AsRef<Path>, options: &RunOptions) -> Result<Summary, Error> {
+    append_from(&FolderSource::new(sources)?, out, options)
+}
+
+/// As [`append`], of the images of any source.
+///
+/// # Errors
+/// As [`append`].
+pub fn append_from(source: &dyn Source, out: impl AsRef<Path>, options: &RunOptions) -> Result<Summary, Error> {
+    let (begin, out) = (Instant::now(), out.as_ref());
+    refuse_overlap(source.paths(), out)?;
+    match options.mode {
+        Mode::Write => write(begin, source, out, options),
+        Mode::DryRun => foresee(begin, source, out, options),
+    }
+}
+
+fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) -> Result<Summary, Error> {
+    let (output, there) = Output::open(out)?;
     let pool = pipeline::threads(options)?;
     let share_blocks = output.shares_blocks();
-    let mut append = Append::of(sources, out, &there, share_blocks, options, &pool)?;
+    let mut append = Append::new(source, out, &there, share_blocks, options, &pool)?;
     let kept = append.kept_rejects(read_rejects(&out.join(REJECTS))?);
     // Of the whole plan: also that of a run that is interrupted and continued more than once.
-    let run = (append.inputs.checksum(), append.inputs.shards());
+    let run = Run { checksum: append.inputs.checksum(), shards: append.inputs.shards() };
     let rejects = append.inputs.skip_finished(append.unfinished, out)?;
 
+    let manifest = append.manifest(&there);
     let mut transaction =
-        Transaction::new(output, append.manifest(&there), Commits::EachShard, append.inputs.recipe.layout(), run, kept);
-    let rejects = append.inputs.write(&pool, options, &mut transaction, rejects)?;
+        Transaction::new(output, manifest, Commits::EachShard, append.inputs.recipe.layout(), run, kept);
+    let rejects = append.inputs.write(source, &pool, options, &mut transaction, rejects)?;
     if options.history == History::Drop {
         transaction.drop_history();
     }
     let committed = transaction.is_changed(&rejects)?;
     let after = if committed { transaction.finish(&rejects)? } else { there.clone() };
     let splits = SplitSummary::of(&there.snapshot.splits, &after.snapshot.splits);
-    let summary = Summary::of(begin, &append.inputs.discovery, append.unchanged_rows(), &rejects, splits);
-    Ok(Summary { committed, ..summary })
+    Ok(Summary { committed, ..append.inputs.summary(begin, append.unchanged_rows(), &rejects, splits) })
 }
 
-/// Says what [`append`] would do: lists the sources and compares them with the dataset, decodes
-/// nothing, writes nothing.
-///
-/// # Errors
-/// As [`append`], as far as it can be told without decoding.
-pub fn append_dry_run(sources: &[PathBuf], out: &Path, options: &RunOptions) -> Result<Summary, Error> {
-    let begin = Instant::now();
-    refuse_overlap(sources, out)?;
+/// What an append would do: lists the source and compares it with the dataset, decodes nothing, writes nothing.
+fn foresee(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) -> Result<Summary, Error> {
     let there = Manifest::read(out)?.ok_or_else(|| FormatError::NoDataset(out.to_owned()))?;
     let pool = pipeline::threads(options)?;
-    let mut append = Append::of(sources, out, &there, false, options, &pool)?;
+    let mut append = Append::new(source, out, &there, false, options, &pool)?;
     let rejects = append.inputs.skip_finished(append.unfinished, out)?;
     Ok(append.inputs.dry_summary(begin, append.unchanged_rows(), &rejects, &there.snapshot.splits))
 }
@@ -87,8 +95,8 @@ struct Append {
 }
 
 impl Append {
-    fn of(
-        sources: &[PathBuf],
+    fn new(
+        source: &dyn Source,
         folder: &Path,
         there: &Manifest,
         share_blocks: bool,
@@ -98,12 +106,13 @@ impl Append {
         let recipe = Recipe::new(&there.spec)?;
         let to = |base: &Snapshot| {
             let spec = &there.spec;
-            let mut discovery = discover(sources, spec, options)?;
-            let stored = find_rows(folder, there, base, &discovery.records)?;
-            let unchanged = set_aside(&mut discovery, &stored, spec, options, pool)?;
-            add_classes(&mut discovery, &base.classes);
-            let inputs = Inputs::of(
-                discovery,
+            let mut listing = list(source, spec, options)?;
+            let stored = find_rows(folder, there, base, &listing.records)?;
+            let unchanged = set_aside(source, &mut listing, &stored, spec, options, pool)?;
+            add_classes(&mut listing, &base.classes);
+            let inputs = Inputs::new(
+                source,
+                listing,
                 recipe.clone(),
                 options,
                 pool,
@@ -129,7 +138,7 @@ impl Append {
         let mut append = to(&there.snapshot)?;
         append.gives_up = there.unfinished.is_some();
         if append.gives_up {
-            append.inputs.discovery.notices.push(Notice::GivenUp);
+            append.inputs.listing.notices.push(Notice::GivenUp);
         }
         Ok(append)
     }
@@ -141,7 +150,7 @@ impl Append {
 
     /// The rejects of earlier runs that this one does not judge again.
     fn kept_rejects(&self, mut earlier: Vec<Reject>) -> Vec<Reject> {
-        let Discovery { records, rejects, .. } = &self.inputs.discovery;
+        let Listing { records, rejects, .. } = &self.inputs.listing;
         let rejects: HashSet<&str> = rejects.iter().map(|reject| &*reject.path).collect();
         let duplicate = RecordError::DuplicateKey(PathBuf::new()).code();
         earlier.retain(|Reject { path, reason, .. }| {
@@ -165,21 +174,23 @@ impl Append {
             manifest.previous = Some(self.base.clone());
             manifest.snapshot.dataset_version += 1;
         }
-        manifest.snapshot.classes.clone_from(&self.inputs.discovery.classes);
+        manifest.snapshot.classes.clone_from(&self.inputs.listing.classes);
         manifest
     }
 }
 
 /// The inputs of an append: their folders must mean what those of the dataset did.
-fn discover(sources: &[PathBuf], spec: &Spec, options: &RunOptions) -> Result<Discovery, Error> {
+fn list(source: &dyn Source, spec: &Spec, options: &RunOptions) -> Result<Listing, Error> {
     let folders = options.folders.unwrap_or(Folders::Auto);
-    let discovery = Discovery::of(sources, &Spec { folders, ..spec.clone() })?;
-    match discovery.folders {
-        Some(found_folders) if discovery.inputs() > 0 && found_folders != spec.folders => {
-            let source_folder = sources[0].clone();
+    let mut as_asked = spec.clone();
+    as_asked.folders = folders;
+    let listing = source.list(&as_asked)?;
+    match listing.folders {
+        Some(found_folders) if listing.inputs() > 0 && found_folders != spec.folders => {
+            let source_folder = Listing::first_path(source.paths());
             Err(Error::OtherFolders { source_folder, found_folders, folders: spec.folders })
         }
-        _ => Ok(discovery),
+        _ => Ok(listing),
     }
 }
 
@@ -216,20 +227,21 @@ fn find_rows(
     Ok(found)
 }
 
-/// Takes the records that are rows already out of the discovery; those whose files are not what their
+/// Takes the records that are rows already out of the listing; those whose files are not what their
 /// rows were made of are rejected. The keys, sorted, of those that are as they were.
 fn set_aside(
-    discovery: &mut Discovery,
+    source: &dyn Source,
+    listing: &mut Listing,
     stored: &BTreeMap<usize, Option<Sha256>>,
     spec: &Spec,
     options: &RunOptions,
     pool: &rayon::ThreadPool,
 ) -> Result<Vec<Box<str>>, Error> {
-    let records = std::mem::take(&mut discovery.records).into_iter().enumerate();
+    let records = std::mem::take(&mut listing.records).into_iter().enumerate();
     let (known, new): (Vec<_>, Vec<_>) = records.partition(|(index, _)| stored.contains_key(index));
-    discovery.records = new.into_iter().map(|(_, record)| record).collect();
+    listing.records = new.into_iter().map(|(_, record)| record).collect();
     let known: Vec<Record> = known.into_iter().map(|(_, record)| record).collect();
-    let hashes = pipeline::hash_files(discovery, &known, spec, pool, &options.progress)?;
+    let hashes = pipeline::hash_files(source, &known, spec, pool, &options.progress)?;
     let mut unchanged = Vec::new();
     for ((record, hash), stored) in known.into_iter().zip(hashes).zip(stored.values()) {
         match hash {
@@ -237,8 +249,8 @@ fn set_aside(
             Ok(_) if options.on_changed == OnChanged::Stop => {
                 return Err(Error::ContentChanged { path: record.key.into() });
             }
-            Ok(_) => discovery.rejects.push(RecordError::ContentChanged.reject(record.key.into())),
-            Err(error) => discovery.rejects.push(error.reject(record.key.into())),
+            Ok(_) => listing.rejects.push(reject(record.key, &RecordError::ContentChanged)),
+            Err(error) => listing.rejects.push(reject(record.key, &error)),
         }
     }
     Ok(unchanged)
@@ -246,15 +258,15 @@ fn set_aside(
 
 /// Gives the classes of the records the ids that they have in the dataset, and new ones the next ids,
 /// in the order of their names.
-fn add_classes(discovery: &mut Discovery, there: &[String]) {
-    let names = &discovery.classes;
-    let used: BTreeSet<u32> = discovery.records.iter().filter_map(|record| record.label).collect();
+fn add_classes(listing: &mut Listing, there: &[String]) {
+    let names = &listing.classes;
+    let used: BTreeSet<u32> = listing.records.iter().filter_map(|record| record.label).collect();
     let used = used.into_iter().map(|label| &names[label as usize]);
     let mut classes = there.to_vec();
     classes.extend(used.filter(|name| !there.contains(name)).cloned());
     let ids: BTreeMap<&String, u32> = classes.iter().zip(0..).collect();
-    for record in &mut discovery.records {
+    for record in &mut listing.records {
         record.label = record.label.map(|label| ids[&names[label as usize]]);
     }
-    discovery.classes = classes;
+    listing.classes = classes;
 }

@@ -3,18 +3,18 @@
 
 use std::path::Path;
 
+use arrow_array::RecordBatch;
+
 use crate::commit::output::Output;
 use crate::dataset::card::card;
 use crate::dataset::manifest::Snapshot;
 use crate::dataset::names::CARD;
 use crate::error::Error;
-use crate::format::columns::{Columns, Row};
+use crate::format::columns::Columns;
 use crate::format::disk;
-use crate::format::page::{Page, PageBuffer, PageLayout};
 use crate::format::row_counts::RowCounts;
-use crate::format::row_counts::ends_row_group;
 use crate::format::row_layout::RowLayout;
-use crate::format::shard::{self, Footer, RowGroup, ShardInfo, ShardWriter, StoredRowGroup, Visit};
+use crate::format::shard::{self, Footer, RowGroupBuilder, ShardInfo, ShardWriter, StoredRow, StoredRowGroup};
 use crate::read::Table;
 use crate::spec::{Spec, Storage};
 
@@ -27,8 +27,9 @@ use crate::spec::{Spec, Storage};
 ///
 /// # Errors
 /// If there is no dataset, a run on it was interrupted, it is damaged or can't be written to.
-pub fn compact(folder: &Path) -> Result<(Snapshot, Snapshot), Error> {
-    let (mut output, there) = Output::of_dataset(folder)?;
+pub fn compact(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error> {
+    let folder = folder.as_ref();
+    let (mut output, there) = Output::open(folder)?;
     if there.unfinished.is_some() {
         return Err(Error::Unfinished(folder.to_owned()));
     }
@@ -49,7 +50,7 @@ pub fn compact(folder: &Path) -> Result<(Snapshot, Snapshot), Error> {
             }
             let name = group[0].file.clone();
             let shard = shard::create(output.staging(), name.clone(), &columns)?;
-            let merged = Merge::new(&columns, &there.spec, counts, shard).finish(&footers);
+            let merged = Merge::new(&columns, &layout, &there.spec, shard).finish(&footers);
             let bytes = group.iter().map(|shard| shard.bytes).sum();
             let merged = merged.map_err(|error| error.or_disk_full(bytes))?;
             match &group[..] {
@@ -71,7 +72,7 @@ pub fn compact(folder: &Path) -> Result<(Snapshot, Snapshot), Error> {
     }
     next.previous = None;
     next.snapshot.dataset_version += 1;
-    output.stage(CARD, &card(&next, layout.shape()))?;
+    output.stage(CARD, &card(&next, &layout))?;
     staged.push(CARD.to_owned());
     output.commit(&staged, next.clone())?;
     Ok((there.snapshot, next.snapshot))
@@ -80,32 +81,16 @@ pub fn compact(folder: &Path) -> Result<(Snapshot, Snapshot), Error> {
 /// A shard that is made of others.
 struct Merge<'a> {
     columns: &'a Columns,
+    layout: &'a RowLayout,
     spec: &'a Spec,
-    counts: RowCounts,
     shard: Box<dyn ShardWriter>,
-    /// Rows that are not written yet: full pages, and one that is not.
-    group: RowGroup,
-    rows: Vec<Row>,
-    /// Bytes of their encoded images.
-    encoded: usize,
-    page: Option<PageBuffer>,
-    /// Memory of pages that were written.
-    buffers: Vec<Vec<u8>>,
+    /// Rows that are not written yet.
+    builder: RowGroupBuilder,
 }
 
 impl<'a> Merge<'a> {
-    fn new(columns: &'a Columns, spec: &'a Spec, counts: RowCounts, shard: Box<dyn ShardWriter>) -> Merge<'a> {
-        Merge {
-            columns,
-            spec,
-            counts,
-            shard,
-            group: RowGroup::default(),
-            rows: Vec::new(),
-            encoded: 0,
-            page: None,
-            buffers: Vec::new(),
-        }
+    fn new(columns: &'a Columns, layout: &'a RowLayout, spec: &'a Spec, shard: Box<dyn ShardWriter>) -> Merge<'a> {
+        Merge { columns, layout, spec, shard, builder: RowGroupBuilder::of_dataset(columns, layout) }
     }
 
     /// Adds the rows of these shards.
@@ -115,19 +100,17 @@ impl<'a> Merge<'a> {
             let mut table = None;
             let mut first = 0;
             for (number, row_group) in footer.row_groups().iter().enumerate() {
-                match (is_small_group(row_group, self.spec, self.counts), self.columns.pages()) {
-                    (false, _) => {
-                        self.write()?;
-                        self.shard.copy_row_group(footer, number)?;
-                    }
-                    (true, None) => self.add_encoded_rows(footer, number)?,
-                    (true, Some(layout)) => {
-                        let table = match &table {
-                            Some(table) => table,
-                            None => table.insert(Table::open(footer.path())?),
-                        };
-                        self.add_rows(footer, number, table, first, layout)?;
-                    }
+                if !is_small_group(row_group, self.spec, self.layout.counts()) {
+                    self.write()?;
+                    self.shard.copy_row_group(footer, number)?;
+                } else if self.columns.tensors().is_empty() {
+                    self.add_files(footer, number)?;
+                } else {
+                    let table = match &table {
+                        Some(table) => table,
+                        None => table.insert(Table::open(footer.path())?),
+                    };
+                    self.add_tensors(footer, number, table, first)?;
                 }
                 first += row_group.rows;
             }
@@ -137,59 +120,44 @@ impl<'a> Merge<'a> {
     }
 
     /// Adds the rows of a row group, the first of which has this number in the table of its shard.
-    fn add_rows(
-        &mut self,
-        footer: &Footer,
-        number: usize,
-        table: &Table,
-        first: usize,
-        layout: PageLayout,
-    ) -> Result<(), Error> {
+    fn add_tensors(&mut self, footer: &Footer, number: usize, table: &Table, first: usize) -> Result<(), Error> {
         footer.read_row_group(number, &mut Vec::new())?;
-        for (row, at) in rows_of(footer, number, Visit::WithoutImages)?.into_iter().zip(first..) {
-            self.add(row, &table.tensor(at)?, layout)?;
-        }
-        Ok(())
-    }
-
-    /// Adds the rows of a row group of encoded images.
-    fn add_encoded_rows(&mut self, footer: &Footer, number: usize) -> Result<(), Error> {
-        for row in rows_of(footer, number, Visit::WithImages)? {
-            if ends_row_group(self.encoded, row.image.len(), self.spec) {
-                self.write()?;
+        let names = self.layout.tensors().iter().map(|column| table.tensors(&column.name));
+        let tensors = names.collect::<Result<Vec<_>, _>>()?;
+        let mut at = first;
+        for mut rest in others_of(footer, number)? {
+            while rest.num_rows() > 0 {
+                let rows = rest.num_rows().min(self.builder.room());
+                for row in at..at + rows {
+                    let row = tensors.iter().map(|column| column.row(row)).collect::<Result<Vec<_>, _>>()?;
+                    self.builder.add_tensors(row.iter().map(|tensor| &**tensor));
+                }
+                self.builder.add_others(rest.slice(0, rows).columns().to_vec());
+                rest = rest.slice(rows, rest.num_rows() - rows);
+                at += rows;
+                if self.builder.is_full() {
+                    self.write()?;
+                }
             }
-            self.encoded += row.image.len();
-            self.rows.push(row);
         }
         Ok(())
     }
 
-    fn add(&mut self, row: Row, tensor: &[u8], layout: PageLayout) -> Result<(), Error> {
-        let buffers = &mut self.buffers;
-        let page = self.page.get_or_insert_with(|| layout.buffer(buffers.pop().unwrap_or_default()));
-        page.slot().copy_from_slice(tensor);
-        page.keep();
-        self.rows.push(row);
-        if self.rows.len().is_multiple_of(self.counts.page) {
-            self.group.pages.extend(self.page.take().map(PageBuffer::finish));
+    /// Adds the rows of a row group of images that are stored as files.
+    fn add_files(&mut self, footer: &Footer, number: usize) -> Result<(), Error> {
+        for batch in others_of(footer, number)? {
+            let Merge { builder, shard, .. } = self;
+            builder.add_files(batch.columns(), |group| shard.write_row_group(group))?;
         }
-        match self.rows.len() == self.counts.row_group {
-            true => self.write(),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
     /// Writes the rows that wait.
     fn write(&mut self) -> Result<(), Error> {
-        self.group.pages.extend(self.page.take().map(PageBuffer::finish));
-        if self.rows.is_empty() {
-            return Ok(());
+        if let Some(mut group) = self.builder.take() {
+            self.shard.write_row_group(&mut group)?;
+            self.builder.recycle(group);
         }
-        self.group.others = self.columns.other_arrays(&self.rows);
-        self.shard.write_row_group(&mut self.group)?;
-        self.rows.clear();
-        self.encoded = 0;
-        self.buffers.extend(self.group.pages.drain(..).map(Page::into_buffer));
         Ok(())
     }
 }
@@ -207,17 +175,18 @@ fn is_small_group(row_group: &StoredRowGroup, spec: &Spec, counts: RowCounts) ->
     }
 }
 
-/// The rows of a row group.
-fn rows_of(footer: &Footer, number: usize, what: Visit) -> Result<Vec<Row>, Error> {
-    let (mut rows, mut strange) = (Vec::new(), false);
-    footer.visit_rows_of(number, what, &mut |row| match row.to_row() {
-        Some(row) => rows.push(row),
-        None => strange = true,
+/// All columns of a row group but the tensors.
+fn others_of(footer: &Footer, number: usize) -> Result<Vec<RecordBatch>, Error> {
+    let (mut batches, mut is_foreign) = (Vec::new(), false);
+    footer.visit_others(number, &mut |batch| {
+        StoredRow::visit(&batch, &mut |row| is_foreign |= !row.is_ours())?;
+        batches.push(batch);
+        Ok(())
     })?;
-    match strange {
-        true => Err(Error::damaged(footer.path(), format!("row group {number} has rows that inlaid does not write"))),
-        false => Ok(rows),
+    if is_foreign {
+        return Err(Error::damaged(footer.path(), format!("row group {number} has rows that inlaid does not write")));
     }
+    Ok(batches)
 }
 
 /// Whether two small row groups of a shard lie side by side.

@@ -1,13 +1,15 @@
 //! Makes a dataset from folders of images: the steps, one after the other.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use crate::commands::planned_run::Inputs;
 use crate::commands::summary::{SplitSummary, Summary};
-use crate::commit::output::{self, Output, refuse_overlap};
-use crate::commit::transaction::{Commits, Transaction};
-use crate::dataset::manifest::{FORMAT_VERSION, Manifest, Snapshot};
+use crate::commit::output::Output;
+use crate::commit::overlap::refuse_overlap;
+use crate::commit::ownership;
+use crate::commit::transaction::{Commits, Run, Transaction};
+use crate::dataset::manifest::{Manifest, Snapshot, format_version};
 use crate::dataset::names::REJECTS;
 use crate::dataset::reject::read_rejects;
 use crate::error::Error;
@@ -15,54 +17,105 @@ use crate::format::shard::Checksum;
 use crate::image::recipe::Recipe;
 use crate::pipeline;
 use crate::plan::Tails;
-use crate::run::{Overwrite, RunOptions};
-use crate::source::discover::Discovery;
+use crate::run::{Mode, Overwrite, RunOptions};
+use crate::source::{FolderSource, Listing, Source};
 use crate::spec::{Folders, Spec, SpecError, SplitBy, SplitFractions};
 
-/// Converts the images below `sources` into a dataset in the folder `out`. Shards are committed as
-/// they are finished: a conversion that was interrupted is continued by the same conversion, and ends
-/// with the bytes that it would have had. One that is complete is left as it is.
+/// Converts the images in the folders `sources` into a dataset in the folder `out`. Shards are committed as they are
+/// finished: a conversion that was interrupted is continued by the same conversion, and ends with the bytes that it
+/// would have had. One that is complete is left as it is.
 ///
 /// # Errors
 /// If a setting, a source or the output folder is unfit, or the run is stopped; the output folder
 /// then holds what it held, and the shards that were finished.
-pub fn convert(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
-    let begin = Instant::now();
+pub fn convert<P: AsRef<Path>>(
+    sources: &[P],
+    out: impl AsRef<Path>,
+    spec: &Spec,
+    options: &RunOptions,
+) -> Result<Summary, Error> {
+    convert_from(&FolderSource::new(sources)?, out, spec, options)
+}
+
+/// As [`convert`], of the images of any source.
+///
+/// # Errors
+/// As [`convert`].
+pub fn convert_from(
+    source: &dyn Source,
+    out: impl AsRef<Path>,
+    spec: &Spec,
+    options: &RunOptions,
+) -> Result<Summary, Error> {
+    let (begin, out) = (Instant::now(), out.as_ref());
     let recipe = Recipe::new(spec)?;
-    refuse_overlap(sources, out)?;
+    spec.check_new()?;
+    refuse_overlap(source.paths(), out)?;
+    match options.mode {
+        Mode::Write => write(begin, source, out, recipe, options),
+        Mode::DryRun => foresee(begin, source, out, recipe, options),
+    }
+}
+
+fn write(
+    begin: Instant,
+    source: &dyn Source,
+    out: &Path,
+    recipe: Recipe,
+    options: &RunOptions,
+) -> Result<Summary, Error> {
     let output = Output::claim(out)?;
     if options.overwrite == Overwrite::Refuse {
         output.check_shards()?;
     }
     let pool = pipeline::threads(options)?;
-    let mut inputs = discover(sources, recipe, options, &pool)?;
+    let mut inputs = plan(source, recipe, options, &pool)?;
     let run = inputs.checksum();
 
-    let (manifest, commits) = match Start::of(run, output.current(), out, options)? {
+    let (manifest, commits) = match Start::new(run, output.current(), out, options)? {
         Start::New => (first_manifest(&inputs, run, 1), Commits::EachShard),
         Start::Replaces(old) => (first_manifest(&inputs, run, old.snapshot.dataset_version + 1), Commits::AtEnd),
         Start::Continues(old) => (old.clone(), Commits::EachShard),
         Start::Complete(old) => return complete(begin, &inputs, old, out),
     };
     let before = manifest.snapshot.splits.clone();
-    let shards = inputs.shards();
+    let run = Run { checksum: run, shards: inputs.shards() };
     let earlier = inputs.skip_finished(manifest.unfinished, out)?;
     let unchanged = before.values().map(|info| info.rows).sum();
 
-    let mut transaction =
-        Transaction::new(output, manifest, commits, inputs.recipe.layout(), (run, shards), Vec::new());
-    let rejects = inputs.write(&pool, options, &mut transaction, earlier)?;
+    let mut transaction = Transaction::new(output, manifest, commits, inputs.recipe.layout(), run, Vec::new());
+    let rejects = inputs.write(source, &pool, options, &mut transaction, earlier)?;
     if transaction.is_empty() {
         let first = rejects.first().expect("inputs without rows are rejects");
         return Err(Error::NothingUsable {
-            inputs: inputs.discovery.inputs(),
+            inputs: inputs.listing.inputs(),
             path: first.path.clone(),
             detail: first.detail.clone(),
         });
     }
     let manifest = transaction.finish(&rejects)?;
     let splits = SplitSummary::of(&before, &manifest.snapshot.splits);
-    Ok(Summary::of(begin, &inputs.discovery, unchanged, &rejects, splits))
+    Ok(inputs.summary(begin, unchanged, &rejects, splits))
+}
+
+/// What a conversion would do: lists and splits the source, decodes nothing, writes nothing.
+fn foresee(
+    begin: Instant,
+    source: &dyn Source,
+    out: &Path,
+    recipe: Recipe,
+    options: &RunOptions,
+) -> Result<Summary, Error> {
+    let there = ownership::check(out)?;
+    let pool = pipeline::threads(options)?;
+    let mut inputs = plan(source, recipe, options, &pool)?;
+    let (unfinished, snapshot) = match Start::new(inputs.checksum(), there.as_ref(), out, options)? {
+        Start::New | Start::Replaces(_) => (None, &Snapshot::default()),
+        Start::Continues(there) => (there.unfinished, &there.snapshot),
+        Start::Complete(there) => return Ok(Summary { dry_run: true, ..complete(begin, &inputs, there, out)? }),
+    };
+    let rejects = inputs.skip_finished(unfinished, out)?;
+    Ok(inputs.dry_summary(begin, snapshot.rows(), &rejects, &snapshot.splits))
 }
 
 /// What a conversion finds in the output folder.
@@ -77,7 +130,7 @@ enum Start<'a> {
 }
 
 impl Start<'_> {
-    fn of<'a>(
+    fn new<'a>(
         run: Checksum,
         there: Option<&'a Manifest>,
         out: &Path,
@@ -96,26 +149,22 @@ impl Start<'_> {
     }
 }
 
-/// The inputs of a conversion.
-fn discover(
-    sources: &[PathBuf],
-    recipe: Recipe,
-    options: &RunOptions,
-    pool: &rayon::ThreadPool,
-) -> Result<Inputs, Error> {
-    let discovery = Discovery::of(sources, recipe.spec())?;
-    if discovery.inputs() == 0 {
-        return Err(Error::NoImages(sources.to_vec()));
+/// The inputs of a conversion, with their splits and places.
+fn plan(source: &dyn Source, recipe: Recipe, options: &RunOptions, pool: &rayon::ThreadPool) -> Result<Inputs, Error> {
+    let listing = source.list(recipe.spec())?;
+    if listing.inputs() == 0 {
+        let no_extension = listing.ignored.other.get("").copied().unwrap_or(0);
+        return Err(Error::NoImages { sources: source.paths().to_vec(), no_extension });
     }
-    let recipe = resolve(recipe, &discovery)?;
-    Inputs::of(discovery, recipe, options, pool, (&Snapshot::default(), 0), &Tails::default())
+    let recipe = resolve(source, recipe, &listing)?;
+    Inputs::new(source, listing, recipe, options, pool, (&Snapshot::default(), 0), &Tails::default())
 }
 
 /// The manifest that a conversion begins with.
 fn first_manifest(inputs: &Inputs, run: Checksum, dataset_version: u64) -> Manifest {
-    let classes = inputs.discovery.classes.clone();
+    let classes = inputs.listing.classes.clone();
     Manifest {
-        format_version: FORMAT_VERSION,
+        format_version: format_version(inputs.recipe.spec()),
         tool: format!("inlaid {}", env!("CARGO_PKG_VERSION")),
         spec: inputs.recipe.spec().clone(),
         conversion: Some(run),
@@ -129,41 +178,20 @@ fn first_manifest(inputs: &Inputs, run: Checksum, dataset_version: u64) -> Manif
 fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, out: &Path) -> Result<Summary, Error> {
     let rejects = read_rejects(&out.join(REJECTS))?;
     let splits = SplitSummary::of(&there.snapshot.splits, &there.snapshot.splits);
-    let summary = Summary::of(begin, &inputs.discovery, there.snapshot.rows(), &rejects, splits);
-    Ok(Summary { committed: false, ..summary })
-}
-
-/// Says what [`convert`] would do: lists and splits the sources, decodes nothing, writes nothing.
-///
-/// # Errors
-/// As [`convert`], as far as it can be told without decoding.
-pub fn dry_run(sources: &[PathBuf], out: &Path, spec: &Spec, options: &RunOptions) -> Result<Summary, Error> {
-    let begin = Instant::now();
-    let recipe = Recipe::new(spec)?;
-    refuse_overlap(sources, out)?;
-    let there = output::check(out)?;
-    let pool = pipeline::threads(options)?;
-    let mut inputs = discover(sources, recipe, options, &pool)?;
-    let (unfinished, version) = match Start::of(inputs.checksum(), there.as_ref(), out, options)? {
-        Start::New | Start::Replaces(_) => (None, &Snapshot::default()),
-        Start::Continues(there) => (there.unfinished, &there.snapshot),
-        Start::Complete(there) => return Ok(Summary { dry_run: true, ..complete(begin, &inputs, there, out)? }),
-    };
-    let rejects = inputs.skip_finished(unfinished, out)?;
-    Ok(inputs.dry_summary(begin, version.rows(), &rejects, &version.splits))
+    Ok(Summary { committed: false, ..inputs.summary(begin, there.snapshot.rows(), &rejects, splits) })
 }
 
 /// Makes the choices that depend on the sources, and those that a dataset has to tell.
-fn resolve(recipe: Recipe, discovery: &Discovery) -> Result<Recipe, Error> {
+fn resolve(source: &dyn Source, recipe: Recipe, listing: &Listing) -> Result<Recipe, Error> {
     let spec = recipe.spec();
-    let folders = discovery.folders.unwrap_or(Folders::None);
+    let folders = listing.folders.unwrap_or(Folders::None);
     let rule = spec.split_by.unwrap_or(match folders {
         Folders::Splits => SplitBy::Folder,
         _ => SplitBy::Label,
     });
     if rule == SplitBy::Folder && folders != Folders::Splits {
         return Err(match spec.folders {
-            Folders::Auto => Error::NoSplitFolders(discovery.roots[0].clone()),
+            Folders::Auto => Error::NoSplitFolders(Listing::first_path(source.paths())),
             asked => SpecError::FolderRule(asked).into(),
         });
     }

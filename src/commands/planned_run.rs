@@ -18,18 +18,20 @@ use crate::format::sha256::Sha256;
 use crate::format::shard::Checksum;
 use crate::image::recipe::Recipe;
 use crate::pipeline::{self, Job};
-use crate::plan::split;
+use crate::plan::split::{self, SmallClass};
 use crate::plan::{Plan, RowBytes, Tails};
 use crate::run::RunOptions;
-use crate::source::discover::Discovery;
-use crate::spec::{Split, SplitBy};
+use crate::source::{Listing, Notice, Source};
+use crate::spec::{Split, SplitBy, SplitFractions};
 
 /// The inputs of a run.
 pub(crate) struct Inputs {
     /// What the sources hold.
-    pub(crate) discovery: Discovery,
+    pub(crate) listing: Listing,
     /// With every choice made.
     pub(crate) recipe: Recipe,
+    /// Classes that are too small for exact fractions.
+    small_classes: Vec<SmallClass>,
     /// Of every record's file, where the split is decided by content.
     hashes: Vec<Sha256>,
     plan: Plan,
@@ -40,8 +42,9 @@ pub(crate) struct Inputs {
 impl Inputs {
     /// Splits and orders what was discovered, to be added to what is `there`; so many more inputs are
     /// `unchanged` rows.
-    pub(crate) fn of(
-        mut discovery: Discovery,
+    pub(crate) fn new(
+        source: &dyn Source,
+        mut listing: Listing,
         recipe: Recipe,
         options: &RunOptions,
         pool: &rayon::ThreadPool,
@@ -50,30 +53,32 @@ impl Inputs {
     ) -> Result<Inputs, Error> {
         let spec = recipe.spec();
         let hashes = match spec.split_by {
-            Some(SplitBy::Content) => pipeline::hash_contents(&mut discovery, spec, pool, &options.progress)?,
+            Some(SplitBy::Content) => pipeline::hash_contents(source, &mut listing, spec, pool, &options.progress)?,
             _ => Vec::new(),
         };
-        let all = discovery.inputs() + unchanged;
-        options.check(&discovery.rejects, all)?;
-        split::assign(&mut discovery.records, &discovery.classes, spec, &hashes, &there.splits)?;
+        let all = listing.inputs() + unchanged;
+        options.check(&listing.rejects, all)?;
+        let small_classes = split::assign(&mut listing.records, &listing.classes, spec, &hashes, &there.splits);
+        split::check(&small_classes, options.small_classes, &spec.shares)?;
+        listing.notices.extend(notice_of(&small_classes, &spec.shares));
         let row_bytes = match recipe.row_bytes() {
             Some(bytes) => RowBytes::Same(bytes),
-            None => RowBytes::OfFiles(pipeline::file_lengths(&discovery, spec, pool)),
+            None => RowBytes::OfFiles(pipeline::file_lengths(source, &listing.records, spec, pool)),
         };
-        let plan = Plan::new(&discovery.records, &recipe, row_bytes, tails);
-        Ok(Inputs { discovery, recipe, hashes, plan, all })
+        let plan = Plan::new(&listing.records, &recipe, row_bytes, tails);
+        Ok(Inputs { listing, recipe, small_classes, hashes, plan, all })
     }
 
     /// Stands for everything that decides what the run writes, but the bytes of the files.
     pub(crate) fn checksum(&self) -> Checksum {
         let mut hasher = Hasher::new();
-        let settings = serde_json::to_vec(&(self.recipe.spec(), &self.discovery.classes));
+        let settings = serde_json::to_vec(&(self.recipe.spec(), &self.listing.classes));
         hasher.write(&settings.expect("a spec has no maps with odd keys"));
-        for record in &self.discovery.records {
+        for record in &self.listing.records {
             hasher.write(record.key.as_bytes());
             // No key holds a zero byte, as no file name does.
             hasher.write(&[0]);
-            hasher.write(&record.source.to_le_bytes());
+            hasher.write(&record.place.to_le_bytes());
             hasher.write(&record.label.map_or(0, |label| u64::from(label) + 1).to_le_bytes());
             hasher.write(&[record.split.map_or(0, |split| split as u8 + 1)]);
         }
@@ -89,16 +94,16 @@ impl Inputs {
     }
 
     /// Takes the shards that are done out of the plan. The rejects to go on with: those of the
-    /// discovery, and of the inputs that were decoded before.
+    /// listing, and of the inputs that were decoded before.
     pub(crate) fn skip_finished(
         &mut self,
         unfinished: Option<Unfinished>,
         folder: &Path,
     ) -> Result<Vec<Reject>, Error> {
-        let mut rejects = self.discovery.rejects.clone();
+        let mut rejects = self.listing.rejects.clone();
         if let Some(Unfinished { shards, .. }) = unfinished {
             let done = self.plan.shards.drain(..shards);
-            let key = |index: u32| &*self.discovery.records[index as usize].key;
+            let key = |index: u32| &*self.listing.records[index as usize].key;
             let keys: HashSet<&str> = done.flat_map(|shard| shard.rows).map(key).collect();
             let earlier = read_rejects(&folder.join(REJECTS))?.into_iter();
             let decoded = |reject: &Reject| keys.contains(&*reject.path) && !rejects.contains(reject);
@@ -112,13 +117,15 @@ impl Inputs {
     /// out unusable.
     pub(crate) fn write(
         &self,
+        source: &dyn Source,
         pool: &rayon::ThreadPool,
         options: &RunOptions,
         transaction: &mut Transaction,
         rejects: Vec<Reject>,
     ) -> Result<Vec<Reject>, Error> {
-        let Inputs { discovery, plan, recipe, hashes, all } = self;
-        let job = Job { discovery, plan, recipe, pages: recipe.layout().pages(), options, hashes, inputs: *all };
+        let Inputs { listing, plan, recipe, hashes, all, .. } = self;
+        let columns = &transaction.columns().clone();
+        let job = Job { source, listing, plan, recipe, columns, options, hashes, inputs: *all };
         pipeline::write_shards(&job, pool, transaction, rejects)
     }
 
@@ -138,7 +145,32 @@ impl Inputs {
             split.bytes += self.plan.row_bytes.sum(&shard.rows);
             split.shards += usize::from(shard.place == Place::New);
         }
-        let summary = Summary::of(begin, &self.discovery, unchanged, rejects, splits);
-        Summary { dry_run: true, committed: false, ..summary }
+        Summary { dry_run: true, committed: false, ..self.summary(begin, unchanged, rejects, splits) }
     }
+
+    /// What became of the inputs and of `unchanged` others.
+    pub(crate) fn summary(
+        &self,
+        begin: Instant,
+        unchanged: usize,
+        rejects: &[Reject],
+        splits: BTreeMap<Split, SplitSummary>,
+    ) -> Summary {
+        let small_classes = self.small_classes.clone();
+        Summary { small_classes, ..Summary::of(begin, &self.listing, unchanged, rejects, splits) }
+    }
+}
+
+/// Names the first few of the classes that are too small for exact fractions.
+fn notice_of(small: &[SmallClass], shares: &SplitFractions) -> Option<Notice> {
+    const NAMED: usize = 5;
+    let order = shares.filling().collect();
+    let first = small.first()?;
+    Some(match first.class {
+        None => Notice::FewImages { count: first.images, order },
+        Some(_) => {
+            let names = small.iter().filter_map(|small| small.class.clone()).take(NAMED).collect();
+            Notice::SmallClasses { names, count: small.len(), order }
+        }
+    })
 }

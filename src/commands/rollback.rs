@@ -19,8 +19,9 @@ use crate::format::shard;
 ///
 /// # Errors
 /// If there is no dataset, it keeps no earlier version, it is damaged or can't be written to.
-pub fn rollback(folder: &Path) -> Result<(Snapshot, Snapshot), Error> {
-    let (mut output, there) = Output::of_dataset(folder)?;
+pub fn rollback(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error> {
+    let folder = folder.as_ref();
+    let (mut output, there) = Output::open(folder)?;
     let Some(previous) = there.previous.clone() else { return Err(Error::NoHistory(folder.to_owned())) };
     let layout = RowLayout::new(&there.spec)?;
     let mut next = Manifest { snapshot: previous, unfinished: None, previous: None, ..there.clone() };
@@ -35,7 +36,7 @@ pub fn rollback(folder: &Path) -> Result<(Snapshot, Snapshot), Error> {
             }
             shard::copy_beginning(&path, earlier.bytes, &output.staging().join(&earlier.file))
                 .map_err(|error| error.or_disk_full(earlier.bytes))?;
-            read_back(output.staging(), earlier, there.spec.format, layout.pages())
+            read_back(output.staging(), earlier, there.spec.format, &layout)
                 .map_err(|reason| Error::damaged(&path, reason))?;
             staged.push(earlier.file.clone());
         }
@@ -50,7 +51,7 @@ pub fn rollback(folder: &Path) -> Result<(Snapshot, Snapshot), Error> {
         output.stage(REJECTS, &to_lines(&rejects))?;
         staged.push(REJECTS.to_owned());
     }
-    output.stage(CARD, &card(&next, layout.shape()))?;
+    output.stage(CARD, &card(&next, &layout))?;
     staged.push(CARD.to_owned());
     output.commit(&staged, next.clone())?;
     Ok((there.snapshot, next.snapshot))

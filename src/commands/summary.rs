@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use crate::dataset::manifest::SplitInfo;
 use crate::dataset::reject::Reject;
-use crate::source::discover::Discovery;
-use crate::source::notice::{Ignored, Notice};
+use crate::plan::split::SmallClass;
+use crate::source::Listing;
+use crate::source::{Ignored, Notice};
 use crate::spec::Split;
 
 /// What a run did, or with a dry run would do.
@@ -32,6 +33,8 @@ pub struct Summary {
     pub rejects_by_reason: BTreeMap<Cow<'static, str>, usize>,
     /// How many classes the dataset has.
     pub classes: usize,
+    /// The classes of the new images that are too small for exact fractions.
+    pub small_classes: Vec<SmallClass>,
     /// What each split holds now.
     pub splits: BTreeMap<Split, SplitSummary>,
     /// Files that are no inputs.
@@ -59,10 +62,10 @@ pub struct SplitSummary {
 }
 
 impl Summary {
-    /// What became of the inputs of `discovery` and of `unchanged` others.
+    /// What became of the inputs of `listing` and of `unchanged` others.
     pub(crate) fn of(
         begin: Instant,
-        discovery: &Discovery,
+        listing: &Listing,
         unchanged: usize,
         rejects: &[Reject],
         splits: BTreeMap<Split, SplitSummary>,
@@ -77,10 +80,11 @@ impl Summary {
             unchanged,
             rejects: rejects.len(),
             rejects_by_reason: count_reasons(rejects),
-            classes: discovery.classes.len(),
+            classes: listing.classes.len(),
+            small_classes: Vec::new(),
             splits,
-            ignored: discovery.ignored.clone(),
-            notices: discovery.notices.clone(),
+            ignored: listing.ignored.clone(),
+            notices: listing.notices.clone(),
             seconds,
             images_per_second: (rows + rejects.len()) as f64 / seconds,
         }

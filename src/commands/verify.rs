@@ -3,28 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use rayon::prelude::*;
 use serde::Serialize;
 use twox_hash::xxhash3_128;
 
-use crate::commit::output::dataset_files;
+use crate::commit::ownership::dataset_files;
 use crate::dataset::manifest::{Manifest, SplitInfo};
 use crate::dataset::names::MANIFEST;
 use crate::dataset::names::REJECTS;
 use crate::dataset::names::is_committing;
 use crate::dataset::reject::read_rejects;
 use crate::error::{Error, FormatError};
-use crate::format::page::PageLayout;
 use crate::format::row_layout::RowLayout;
 use crate::format::sha256::Sha256;
 use crate::format::shard::{Footer, ShardInfo};
 use crate::pipeline;
 use crate::run::RunOptions;
-use crate::source::discover::Discovery;
-use crate::source::record::Record;
+use crate::source::{Listing, Record, Source};
 use crate::spec::{Format, Split};
 
 /// What came of reading a dataset back.
@@ -62,22 +60,26 @@ impl fmt::Display for Problem {
 }
 
 /// Reads every byte of the dataset in `folder` and compares it with the checksums; checks every page;
-/// checks that keys are unique, labels are classes, and counts are those of the manifest. Where
-/// `sources` are given, compares the files in them with what the rows were made of.
+/// checks that keys are unique, labels are classes, and counts are those of the manifest. If a `source` is given, compares
+/// its files with those that the rows were made from.
 ///
 /// # Errors
 /// If there is no dataset, its manifest can't be read, or the dataset is changed meanwhile.
-pub fn verify(folder: &Path, sources: &[PathBuf], options: &RunOptions) -> Result<Verification, Error> {
-    let begin = Instant::now();
+pub fn verify(
+    folder: impl AsRef<Path>,
+    source: Option<&dyn Source>,
+    options: &RunOptions,
+) -> Result<Verification, Error> {
+    let (begin, folder) = (Instant::now(), folder.as_ref());
     if is_committing(folder) {
         return Err(FormatError::Committing(folder.to_owned()).into());
     }
     let manifest = Manifest::read(folder)?.ok_or_else(|| FormatError::NoDataset(folder.to_owned()))?;
-    let pages = RowLayout::new(&manifest.spec)?.pages();
+    let layout = RowLayout::new(&manifest.spec)?;
     let pool = pipeline::threads(options)?;
     let shards: Vec<&ShardInfo> = manifest.snapshot.shards().collect();
     let format = manifest.spec.format;
-    let read = |shard: &&ShardInfo| read_back(folder, shard, format, pages);
+    let read = |shard: &&ShardInfo| read_back(folder, shard, format, &layout);
     let outcomes: Vec<Result<(), String>> = pool.install(|| shards.par_iter().map(read).collect());
     let mut found = Findings::default();
     let mut readable = BTreeSet::new();
@@ -88,20 +90,17 @@ pub fn verify(folder: &Path, sources: &[PathBuf], options: &RunOptions) -> Resul
         }
     }
 
-    let discovery = match sources {
-        [] => Discovery::default(),
-        sources => Discovery::of(sources, &manifest.spec)?,
-    };
-    let mut rows = Rows { records: &discovery.records, ..Rows::default() };
+    let listing = source.map_or_else(|| Ok(Listing::default()), |source| source.list(&manifest.spec))?;
+    let mut rows = Rows { records: &listing.records, ..Rows::default() };
     for (&split, info) in &manifest.snapshot.splits {
         found.check_split((folder, split, info), &manifest, &readable, &mut rows);
     }
     found.check_files(folder, &manifest)?;
     let Rows { keys, sources: made_of, missing, first_missing, .. } = rows;
     let compared = made_of.len();
-    if !sources.is_empty() {
+    if let Some(source) = source {
         found.tell_missing(&first_missing, missing);
-        found.check_sources(&discovery, made_of, &manifest, &pool, options)?;
+        found.check_sources(source, &listing, made_of, &manifest, &pool, options)?;
     }
     if is_committing(folder) || Manifest::read(folder)?.as_ref() != Some(&manifest) {
         return Err(Error::ChangedMeanwhile(folder.to_owned()));
@@ -119,18 +118,13 @@ pub fn verify(folder: &Path, sources: &[PathBuf], options: &RunOptions) -> Resul
 }
 
 /// Reads every byte of a shard; says what is wrong with it.
-pub(crate) fn read_back(
-    folder: &Path,
-    shard: &ShardInfo,
-    format: Format,
-    pages: Option<PageLayout>,
-) -> Result<(), String> {
+pub(crate) fn read_back(folder: &Path, shard: &ShardInfo, format: Format, layout: &RowLayout) -> Result<(), String> {
     let path = folder.join(&shard.file);
     let footer = Footer::of_shard(&path, shard, format).map_err(without_path)?;
     let mut buffer = Vec::new();
     for number in 0..footer.row_groups().len() {
         let row_group = footer.read_row_group(number, &mut buffer).map_err(without_path)?;
-        let checked = pages.map_or(Ok(()), |pages| footer.check_pages(number, row_group, pages));
+        let checked = footer.check_pages(number, row_group, layout.tensors());
         checked.map_err(|why| format!("row group {number}: {why}"))?;
     }
     Ok(())
@@ -283,14 +277,15 @@ impl Findings {
     /// Compares the source files with what rows were made of.
     fn check_sources(
         &mut self,
-        discovery: &Discovery,
+        source: &dyn Source,
+        listing: &Listing,
         made_of: BTreeMap<usize, Option<Sha256>>,
         manifest: &Manifest,
         pool: &rayon::ThreadPool,
         options: &RunOptions,
     ) -> Result<(), Error> {
-        let records: Vec<Record> = made_of.keys().map(|&index| discovery.records[index].clone()).collect();
-        let hashes = pipeline::hash_files(discovery, &records, &manifest.spec, pool, &options.progress)?;
+        let records: Vec<Record> = made_of.keys().map(|&index| listing.records[index].clone()).collect();
+        let hashes = pipeline::hash_files(source, &records, &manifest.spec, pool, &options.progress)?;
         for ((record, hash), expected) in records.iter().zip(hashes).zip(made_of.into_values()) {
             match hash {
                 Ok(hash) if Some(hash) == expected => {}

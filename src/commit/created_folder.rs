@@ -1,43 +1,58 @@
-//! A folder that a run makes for its output, and takes away again if nothing comes of it.
+//! Folders that a run creates for its output, and removes again if it fails.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::names::{LOCK, PRIVATE};
 use crate::error::Error;
 use crate::format::disk;
 
-/// A folder that did not exist; it is removed again unless kept.
+/// A folder that was missing, and the missing folders above it. Dropped, those that are empty are
+/// removed, unless they are kept.
 #[derive(Debug)]
-pub(crate) struct CreatedFolder {
-    /// The topmost folder that was missing.
+pub(super) struct CreatedFolder {
+    /// Topmost folder that was missing.
     top: PathBuf,
+    /// Lowest folder that was missing.
     folder: PathBuf,
-    /// Whether the lock in it is this process's, not that of another which found the folder made.
-    pub(crate) is_locked: bool,
-    pub(crate) keep: bool,
+    /// Lock file in the lowest folder, once this process holds the lock; removed first.
+    pub(super) lock_file: Option<PathBuf>,
+    pub(super) keep: bool,
 }
 
 impl CreatedFolder {
-    /// Makes the folder, and those above it; none if it is there.
+    /// Creates the folder and those above it. None if it exists.
     ///
     /// # Errors
     /// If the operating system refuses.
-    pub(crate) fn ensure(folder: &Path) -> Result<Option<CreatedFolder>, Error> {
+    pub(super) fn ensure(folder: &Path) -> Result<Option<CreatedFolder>, Error> {
         if folder.exists() {
             return Ok(None);
         }
         let missing = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
         let top = missing.last().unwrap_or(folder).to_owned();
-        let created = CreatedFolder { top, folder: folder.to_owned(), is_locked: false, keep: false };
+        let created = CreatedFolder { top, folder: folder.to_owned(), lock_file: None, keep: false };
         disk::create_folders(folder, &created.top)?;
         Ok(Some(created))
     }
 
-    /// The private folder alone, if it is still to be made.
-    pub(crate) fn private_of(folder: &Path) -> Option<CreatedFolder> {
-        let (top, folder) = (folder.join(PRIVATE), folder.to_owned());
-        (!top.exists()).then_some(CreatedFolder { top, folder, is_locked: false, keep: false })
+    /// Creates the folders above `folder`. `folder` itself, to be created by the caller, counts as the
+    /// lowest folder that was missing. None if it exists.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub(super) fn ensure_parent(folder: &Path) -> Result<Option<CreatedFolder>, Error> {
+        if folder.exists() {
+            return Ok(None);
+        }
+        let folder = folder.to_owned();
+        Ok(Some(match folder.parent().map_or(Ok(None), CreatedFolder::ensure)? {
+            Some(mut created) => {
+                created.folder = folder;
+                created
+            }
+            None => CreatedFolder { top: folder.clone(), folder, lock_file: None, keep: false },
+        }))
     }
 }
 
@@ -46,17 +61,14 @@ impl Drop for CreatedFolder {
         if self.keep {
             return;
         }
-        let private = self.folder.join(PRIVATE);
-        // Nothing is left to tell the caller: folders that somebody has put files into just stay.
-        if self.is_locked {
-            let _ = fs::remove_file(private.join(LOCK));
-        }
-        let _ = fs::remove_dir(&private);
-        if self.top == private {
-            return;
+        // No caller is left to report to: folders that hold somebody's files just stay.
+        if let Some(lock_file) = &self.lock_file {
+            let _ = fs::remove_file(lock_file);
         }
         for folder in self.folder.ancestors() {
-            if fs::remove_dir(folder).is_err() || folder == self.top {
+            let removed = fs::remove_dir(folder);
+            // The lowest folder may never have been created.
+            if removed.is_err_and(|error| error.kind() != io::ErrorKind::NotFound) || folder == self.top {
                 break;
             }
         }

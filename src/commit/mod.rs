@@ -1,6 +1,12 @@
-//! How one snapshot of a dataset becomes the next, whatever dies on the way.
+//! How one snapshot of a dataset becomes the next, whatever dies on the way, and how a folder appears
+//! whole. Both lock, stage and rename by the same parts.
 
-pub(crate) mod created_folder;
+mod created_folder;
+mod journal;
+mod lock;
 pub(crate) mod output;
+pub(crate) mod overlap;
+pub(crate) mod ownership;
 pub(crate) mod publish;
+mod staging;
 pub(crate) mod transaction;

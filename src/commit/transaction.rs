@@ -1,11 +1,10 @@
-//! The version of a dataset that a run is making. It grows shard by shard, and each shard is
-//! committed as it is finished, so that a run which is killed can go on from there.
+//! The transaction of a run: the snapshot that it is making. It grows shard by shard, and each shard is
+//! committed as soon as it is finished, so that a run that was killed can be resumed from there.
 
 use crate::commit::output::Output;
 use crate::dataset::card::card;
 use crate::dataset::manifest::{Manifest, Unfinished};
-use crate::dataset::names::CARD;
-use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
+use crate::dataset::names::{CARD, REJECTS, REJECTS_BEFORE};
 use crate::dataset::place::Place;
 use crate::dataset::reject::{Reject, read_rejects, to_lines};
 use crate::dataset::statistics::Statistics;
@@ -13,7 +12,6 @@ use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard::{self, Checksum, Footer, ShardInfo, ShardWriter, shard_name, shard_number};
-use crate::format::tensor::TensorShape;
 use crate::spec::Split;
 
 /// When finished shards become part of the dataset.
@@ -21,56 +19,81 @@ use crate::spec::Split;
 pub(crate) enum Commits {
     /// Each as soon as it is finished.
     EachShard,
-    /// All together, when they replace a dataset.
+    /// All together, because they replace a dataset.
     AtEnd,
 }
 
-/// The version of a dataset that a run is making.
+/// The run that makes a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    /// Checksum of everything that decides what the run writes.
+    pub(crate) checksum: Checksum,
+    /// Number of shards in its plan, including those that are finished.
+    pub(crate) shards: usize,
+}
+
+/// A shard of the plan that is finished.
+#[derive(Debug)]
+pub(crate) struct FinishedShard {
+    /// Its entry in the manifest.
+    pub(crate) info: ShardInfo,
+    /// Statistics of the rows that the run added to it.
+    pub(crate) statistics: Statistics,
+}
+
+/// The snapshot that a run is making.
 pub(crate) struct Transaction {
     output: Output,
-    /// What the next commit makes of the manifest.
+    /// Manifest that the next commit writes.
     manifest: Manifest,
     columns: Columns,
-    shape: Option<TensorShape>,
+    layout: RowLayout,
     commits: Commits,
-    run: Checksum,
-    /// How many shards of the run's plan are done, and how many are not.
+    run: Run,
+    /// Number of shards of the plan that are finished.
     done: usize,
-    left: usize,
-    /// Rejects of earlier runs, that this one does not judge again.
+    /// Rejects of earlier runs that this one does not judge again.
     kept_rejects: Vec<Reject>,
-    /// Files that the next commit brings.
+    /// Files that the next commit adds or replaces.
     staged: Vec<String>,
 }
 
 impl Transaction {
-    /// A transaction that begins with what `manifest` says, for a run of `shards` shards.
+    /// Begins a transaction on the snapshot of `manifest`.
     pub(crate) fn new(
         output: Output,
         manifest: Manifest,
         commits: Commits,
         layout: &RowLayout,
-        (run, shards): (Checksum, usize),
+        run: Run,
         kept_rejects: Vec<Reject>,
     ) -> Transaction {
         let columns = Columns::new(layout, &manifest.spec, &manifest.snapshot.classes);
-        let shape = layout.shape();
         let done = manifest.unfinished.map_or(0, |unfinished| unfinished.shards);
-        let (left, staged) = (shards - done, Vec::new());
-        Transaction { output, manifest, columns, shape, commits, run, done, left, kept_rejects, staged }
+        Transaction {
+            output,
+            manifest,
+            columns,
+            layout: layout.clone(),
+            commits,
+            run,
+            done,
+            kept_rejects,
+            staged: Vec::new(),
+        }
     }
 
-    /// The columns of its shards.
+    /// Columns of its shards.
     pub(crate) fn columns(&self) -> &Columns {
         &self.columns
     }
 
-    /// Whether it has no row.
+    /// Whether its snapshot has no rows.
     pub(crate) fn is_empty(&self) -> bool {
         self.manifest.snapshot.splits.is_empty()
     }
 
-    /// Begins a shard.
+    /// Begins a shard in the staging folder: a new one, or a longer copy of the split's last shard.
     pub(crate) fn begin_shard(&self, split: Split, place: Place) -> Result<Box<dyn ShardWriter>, Error> {
         let shards = self.manifest.snapshot.splits.get(&split).map_or(&[][..], |info| &info.shards);
         match (place, shards) {
@@ -87,44 +110,42 @@ impl Transaction {
         }
     }
 
-    /// Adds a shard of the plan that is finished, with the statistics of its new rows; none if all of
-    /// them were rejected. `rejects` are those of the run so far.
+    /// Adds the next shard of the plan. None if all of its rows were rejected. `rejects` holds all
+    /// rejects of the run so far.
     pub(crate) fn add_shard(
         &mut self,
         split: Split,
-        shard: Option<(ShardInfo, Statistics)>,
+        shard: Option<FinishedShard>,
         rejects: &[Reject],
     ) -> Result<(), Error> {
         self.done += 1;
-        self.left -= 1;
-        let Some((shard, statistics)) = shard else { return Ok(()) };
+        let Some(FinishedShard { info: shard, statistics }) = shard else { return Ok(()) };
         let info = self.manifest.snapshot.splits.entry(split).or_default();
         info.labels.resize(self.manifest.snapshot.classes.len(), 0);
         info.labels.iter_mut().zip(&statistics.labels).for_each(|(rows, moments)| *rows += moments.rows);
         if info.shards.is_empty() {
             info.statistics = Some(Statistics::default());
         }
-        info.statistics.iter_mut().for_each(|there| there.merge(&statistics));
+        info.statistics.iter_mut().for_each(|merged| merged.merge(&statistics));
         self.staged.push(shard.file.clone());
         if info.shards.last().is_some_and(|last| last.file == shard.file) {
             info.shards.pop();
         }
         info.shards.push(shard);
         info.count();
-        // The last shard is committed with the end of the run.
-        match self.commits == Commits::EachShard && self.left > 0 {
-            true => self.commit(Some(Unfinished { run: self.run, shards: self.done }), rejects),
-            false => Ok(()),
+        // `finish` commits the last shard.
+        if self.commits == Commits::EachShard && self.done < self.run.shards {
+            self.commit(Some(Unfinished { run: self.run.checksum, shards: self.done }), rejects)?;
         }
+        Ok(())
     }
 
-    /// Keeps nothing of the version before.
+    /// Drops the previous snapshot, so that there is nothing to roll back to.
     pub(crate) fn drop_history(&mut self) {
         self.manifest.previous = None;
     }
 
-    /// Whether there is anything to commit: a row, another list of rejects, or the end of a run that
-    /// was interrupted.
+    /// Whether there is anything to commit: new rows, different rejects, or the end of an interrupted run.
     pub(crate) fn is_changed(&self, rejects: &[Reject]) -> Result<bool, Error> {
         let same = |current: &Manifest| {
             current.unfinished.is_none() && current.snapshot.splits == self.manifest.snapshot.splits
@@ -133,13 +154,13 @@ impl Transaction {
             || self.all_rejects(rejects) != read_rejects(&self.output.folder().join(REJECTS))?)
     }
 
-    /// Commits what is left; the run has ended.
+    /// Commits the rest at the end of the run.
     pub(crate) fn finish(mut self, rejects: &[Reject]) -> Result<Manifest, Error> {
         self.commit(None, rejects)?;
         Ok(self.manifest)
     }
 
-    /// The lines of the list of rejects: those of earlier runs, and of this one.
+    /// Rejects of earlier runs and of this one, sorted.
     fn all_rejects(&self, rejects: &[Reject]) -> Vec<Reject> {
         let mut all: Vec<Reject> = self.kept_rejects.iter().chain(rejects).cloned().collect();
         all.sort();
@@ -161,7 +182,7 @@ impl Transaction {
             self.output.stage(REJECTS_BEFORE, &to_lines(&before))?;
             self.staged.push(REJECTS_BEFORE.to_owned());
         }
-        self.output.stage(CARD, &card(&self.manifest, self.shape))?;
+        self.output.stage(CARD, &card(&self.manifest, &self.layout))?;
         self.staged.push(CARD.to_owned());
         self.output.commit(&self.staged, self.manifest.clone())?;
         self.staged.clear();

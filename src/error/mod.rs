@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error as ThisError;
 
-use crate::read::SourceFileError;
 use crate::spec::{Folders, SpecError};
 
 pub use inlaid_format::Error as FormatError;
@@ -33,8 +32,13 @@ pub enum Error {
     #[error("no source folder is given")]
     NoSource,
     /// Sources without any images.
-    #[error("no images in {}", quoted(.0))]
-    NoImages(Vec<PathBuf>),
+    #[error("no images in {}{}", quoted(.sources), unnamed(*.no_extension))]
+    NoImages {
+        /// Sources.
+        sources: Vec<PathBuf>,
+        /// Number of files without an extension that were ignored.
+        no_extension: usize,
+    },
     /// Rejection of every input.
     #[error("none of the {inputs} inputs can be used; the first is `{path}`: {detail}")]
     NothingUsable {
@@ -68,26 +72,24 @@ pub enum Error {
         /// Source that contains it.
         source_folder: PathBuf,
     },
-    /// A class can't give every split a row.
-    #[error("class `{class}` has {count} images, too few to give each of {shares} its share; {enough} are enough")]
-    ClassTooSmall {
-        /// The name of the class.
-        class: String,
-        /// How many images it has.
-        count: usize,
-        /// The shares that were asked for.
+    /// Classes too small for exact fractions, with [`SmallClasses::Stop`](crate::SmallClasses::Stop).
+    #[error("{} too few images to give each of {shares} its share; {enough} are enough", having(.classes))]
+    SmallClasses {
+        /// Name of each class, and its number of images.
+        classes: Vec<(String, usize)>,
+        /// Split fractions that were asked for.
         shares: String,
-        /// How many images give each its share, whatever the other shares are.
+        /// Number of images that is enough to give each split its fraction.
         enough: usize,
     },
-    /// The whole source can't give every split a row.
-    #[error("{count} images are too few to give each of {shares} its share; {enough} are enough")]
+    /// Too few images in all for exact fractions, with [`SmallClasses::Stop`](crate::SmallClasses::Stop).
+    #[error("{} too few to give each of {shares} its share; {enough} are enough", counted(*.count))]
     TooFewImages {
-        /// How many images there are.
+        /// Number of images.
         count: usize,
-        /// The shares that were asked for.
+        /// Split fractions that were asked for.
         shares: String,
-        /// How many images give each its share, whatever the other shares are.
+        /// Number of images that is enough to give each split its fraction.
         enough: usize,
     },
     /// An output folder with something other than a dataset in it.
@@ -223,17 +225,6 @@ impl Error {
         move |source| Error::Repack { path: path.to_owned(), source }
     }
 
-    /// For `map_err`: adds the path to the reason that a source file can't be read.
-    pub(crate) fn source_file(path: &Path) -> impl FnOnce(SourceFileError) -> Error {
-        move |error| match error {
-            SourceFileError::Io(error) => error.into(),
-            SourceFileError::UnknownFormat => Error::repack(path)(RepackError::UnknownFormat),
-            SourceFileError::Codec(codec) => Error::repack(path)(RepackError::Codec(codec)),
-            SourceFileError::Damaged(reason) => Error::repack(path)(RepackError::Damaged(reason)),
-            other => Error::repack(path)(RepackError::Damaged(other.to_string())),
-        }
-    }
-
     /// For `map_err`: adds the action and the path to an I/O error.
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
         move |error| FormatError::io(action, path)(error).into()
@@ -245,6 +236,33 @@ impl Error {
             Error::Format(error) => error.or_disk_full(needed).into(),
             other => other,
         }
+    }
+}
+
+/// `1 image is`, `2 images are`.
+fn counted(images: usize) -> String {
+    match images {
+        1 => "1 image is".to_owned(),
+        n => format!("{n} images are"),
+    }
+}
+
+/// ``class `ant` (2 images) has``, ``classes `ant` (2 images), `bee` (1 image) have``.
+fn having(classes: &[(String, usize)]) -> String {
+    let named = classes.iter().map(|(name, images)| match images {
+        1 => format!("`{name}` (1 image)"),
+        n => format!("`{name}` ({n} images)"),
+    });
+    let (names, one) = (named.collect::<Vec<_>>().join(", "), classes.len() == 1);
+    if one { format!("class {names} has") } else { format!("classes {names} have") }
+}
+
+/// Nothing, or `, but 2 files without an extension`.
+fn unnamed(files: usize) -> String {
+    match files {
+        0 => String::new(),
+        1 => ", but 1 file without an extension".to_owned(),
+        n => format!(", but {n} files without an extension"),
     }
 }
 

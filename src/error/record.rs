@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error as ThisError;
 
-use crate::dataset::reject::{Reject, Stage};
+use inlaid_format::Stage;
 
 /// Reason that one input can't become a row.
 #[derive(Debug, ThisError)]
@@ -104,11 +104,6 @@ pub enum RecordError {
 }
 
 impl RecordError {
-    /// The line of `rejects.jsonl` for the input at `path`.
-    pub(crate) fn reject(self, path: String) -> Reject {
-        Reject { path, stage: self.stage(), reason: self.code().into(), detail: self.to_string() }
-    }
-
     /// Step that failed.
     pub fn stage(&self) -> Stage {
         use RecordError::*;

@@ -13,6 +13,28 @@ pub struct Recipe {
     spec: Spec,
     layout: RowLayout,
     pub(crate) product: Product,
+    /// What is made of the further images of a row, one for each of [`Spec::tensors`].
+    pub(crate) further: Vec<Further>,
+}
+
+/// What is made of a further image of a row: a tensor.
+#[derive(Clone, Debug)]
+pub(crate) struct Further {
+    /// As if these were the only images.
+    pub(crate) spec: Spec,
+    elements: Elements,
+    method: Method,
+}
+
+impl Further {
+    fn new(spec: Spec) -> Result<Further, SpecError> {
+        Ok(Further { elements: Elements::new(&spec)?, method: Method::new(&spec)?, spec })
+    }
+
+    /// What makes the tensors.
+    pub(crate) fn filler(&self) -> Filler {
+        Filler::new(&self.spec, self.elements, self.method)
+    }
 }
 
 /// Result of converting one image.
@@ -45,7 +67,9 @@ impl Recipe {
             (Some(_), None) => Product::Tensor(Elements::new(spec)?, Method::new(spec)?),
             (Some(_), Some(encoder)) => Product::File(Elements::new(spec)?, Method::new(spec)?, encoder),
         };
-        Ok(Recipe { spec: spec.clone(), layout, product })
+        let further = spec.tensors.iter().map(|column| Further::new(spec.of_tensors(column)));
+        let further = further.collect::<Result<_, _>>()?;
+        Ok(Recipe { spec: spec.clone(), layout, product, further })
     }
 
     /// This recipe with the rules found in the sources, and with the defaults that a manifest has to state.
@@ -74,10 +98,10 @@ impl Recipe {
 
     /// Size of a row in bytes, estimated for encoded images; none if files are stored unchanged.
     pub(crate) fn row_bytes(&self) -> Option<usize> {
-        let bytes = self.layout.shape()?.bytes();
+        let shape = self.layout.shape()?;
         Some(match self.product {
-            Product::File(.., encoder) => encoder.typical_bytes(bytes),
-            Product::Tensor(..) | Product::Original => bytes,
+            Product::File(.., encoder) => encoder.typical_bytes(shape.bytes()),
+            Product::Tensor(..) | Product::Original => self.layout.tensor_bytes(),
         })
     }
 

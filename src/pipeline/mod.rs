@@ -9,8 +9,6 @@ mod window;
 mod worker;
 mod writer;
 
-use std::fs;
-use std::path::PathBuf;
 use std::sync::mpsc::channel;
 
 use rayon::prelude::*;
@@ -18,14 +16,13 @@ use rayon::prelude::*;
 use crate::commit::transaction::Transaction;
 use crate::dataset::reject::Reject;
 use crate::error::{Error, RecordError};
-use crate::format::page::PageLayout;
+use crate::format::columns::Columns;
 use crate::format::sha256::Sha256;
 use crate::image::recipe::Recipe;
 use crate::plan::Plan;
 use crate::run::{Progress, RunOptions};
-use crate::source::discover::Discovery;
-use crate::source::files::Files;
-use crate::source::record::Record;
+use crate::source::Files;
+use crate::source::{ImageRef, Listing, Record, Source, reject};
 use crate::spec::Spec;
 use window::{CloseOnDrop, Window};
 use worker::Worker;
@@ -47,13 +44,14 @@ const HASHED_TOGETHER: usize = 32;
 
 /// Everything that a run works on; nothing in it changes.
 pub(crate) struct Job<'a> {
-    pub(crate) discovery: &'a Discovery,
+    pub(crate) source: &'a dyn Source,
+    pub(crate) listing: &'a Listing,
     /// How many there are, those included that are rows already.
     pub(crate) inputs: usize,
     pub(crate) plan: &'a Plan,
     pub(crate) recipe: &'a Recipe,
-    /// None if images are encoded.
-    pub(crate) pages: Option<PageLayout>,
+    /// The columns of the shards.
+    pub(crate) columns: &'a Columns,
     pub(crate) options: &'a RunOptions,
     /// Of every record's file, where the split was decided by content.
     pub(crate) hashes: &'a [Sha256],
@@ -68,21 +66,22 @@ pub(crate) fn threads(options: &RunOptions) -> Result<rayon::ThreadPool, Error> 
 
 /// Hashes the files of all records; a file that can't be read is rejected and its record removed.
 pub(crate) fn hash_contents(
-    discovery: &mut Discovery,
+    source: &dyn Source,
+    listing: &mut Listing,
     spec: &Spec,
     pool: &rayon::ThreadPool,
     progress: &Progress,
 ) -> Result<Vec<Sha256>, Error> {
-    let hashes = hash_files(discovery, &discovery.records, spec, pool, progress)?;
-    let records = std::mem::take(&mut discovery.records);
+    let hashes = hash_files(source, &listing.records, spec, pool, progress)?;
+    let records = std::mem::take(&mut listing.records);
     let mut kept = Vec::with_capacity(records.len());
     for (record, hash) in records.into_iter().zip(hashes) {
         match hash {
             Ok(hash) => {
                 kept.push(hash);
-                discovery.records.push(record);
+                listing.records.push(record);
             }
-            Err(error) => discovery.rejects.push(error.reject(record.key.into())),
+            Err(error) => listing.rejects.push(reject(record.key, &error)),
         }
     }
     Ok(kept)
@@ -90,19 +89,17 @@ pub(crate) fn hash_contents(
 
 /// Hashes the files of these records.
 pub(crate) fn hash_files(
-    discovery: &Discovery,
+    source: &dyn Source,
     records: &[Record],
     spec: &Spec,
     pool: &rayon::ThreadPool,
     progress: &Progress,
 ) -> Result<Vec<Result<Sha256, RecordError>>, Error> {
     let hash = |files: &mut Files, records: &[Record]| {
-        let mut paths: Vec<PathBuf> = records.iter().map(|record| discovery.path(record)).collect();
-        let mut hashes = Vec::with_capacity(paths.len());
-        while !paths.is_empty() && !progress.is_stopped() {
-            let read = files.read(&paths, &spec.limits);
-            paths.drain(..read.len());
-            hashes.extend(read);
+        let images: Vec<ImageRef<'_>> = records.iter().map(|record| ImageRef { record, image: 0 }).collect();
+        let mut hashes = Vec::with_capacity(images.len());
+        while hashes.len() < images.len() && !progress.is_stopped() {
+            hashes.extend(files.read(source, &images[hashes.len()..], &spec.limits));
         }
         hashes
     };
@@ -115,12 +112,12 @@ pub(crate) fn hash_files(
 }
 
 /// The length in bytes of the file of every record; 0 of those that can't be read, or are too long, and will be rejected.
-pub(crate) fn file_lengths(discovery: &Discovery, spec: &Spec, pool: &rayon::ThreadPool) -> Vec<u32> {
+pub(crate) fn file_lengths(source: &dyn Source, records: &[Record], spec: &Spec, pool: &rayon::ThreadPool) -> Vec<u32> {
     let length = |record: &Record| {
-        let length = fs::metadata(discovery.path(record)).ok()?.len();
+        let length = source.length(record)?;
         u32::try_from(length).ok().filter(|_| length <= spec.limits.file_bytes.0)
     };
-    pool.install(|| discovery.records.par_iter().map(|record| length(record).unwrap_or(0)).collect())
+    pool.install(|| records.par_iter().map(|record| length(record).unwrap_or(0)).collect())
 }
 
 /// Decodes everything and adds the shards to the transaction. The rejects of the run: those it begins with,
@@ -132,12 +129,12 @@ pub(crate) fn write_shards(
     rejects: Vec<Reject>,
 ) -> Result<Vec<Reject>, Error> {
     let counts = job.plan.counts;
-    let ahead = match job.pages {
-        Some(_) => ROW_GROUPS_AHEAD * (counts.row_group / counts.page),
-        None => PAGES_PER_THREAD * pool.current_num_threads(),
+    let ahead = match job.columns.tensors() {
+        [] => PAGES_PER_THREAD * pool.current_num_threads(),
+        _ => ROW_GROUPS_AHEAD * (counts.row_group / counts.page),
     };
     let width = ahead + PAGES_PER_THREAD * pool.current_num_threads();
-    let window = Window::new(job.plan, job.pages, width, pool.current_num_threads());
+    let window = Window::new(job.plan, job.columns, width, pool.current_num_threads());
     let (sender, receiver) = channel();
     job.options.progress.begin(job.plan.rows(), rejects.len());
     pool.in_place_scope(|scope| {

@@ -1,10 +1,12 @@
 //! The pages that may be filled now. It bounds how many are in memory, and hands out their buffers.
 
 use std::collections::VecDeque;
+use std::iter;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{PAGES_PER_THREAD, ROWS_TOGETHER};
-use crate::format::page::PageLayout;
+use crate::format::columns::{Columns, TensorPages};
+use crate::format::page::Page;
 use crate::plan::{PagePlan, Plan};
 
 /// The pages that may be filled now: those less than `width` beyond the first unwritten one.
@@ -26,23 +28,23 @@ struct WindowState<I> {
     /// The number of the first page that is not written.
     first_unwritten: usize,
     closed: bool,
-    /// A buffer for every page of tensors in the window. They take turns, so that all of them are in memory soon:
-    /// how much a run needs shows at once and stays the same.
-    buffers: VecDeque<Vec<u8>>,
+    /// A buffer for every page of tensors in the window, column by column. They take turns, so that all of them are in
+    /// memory soon: how much a run needs shows at once and stays the same.
+    buffers: Vec<VecDeque<Vec<u8>>>,
 }
 
 impl<'a> Window<()> {
     /// The pages of a plan, at most `width` beyond the first unwritten one, for so many threads.
     pub(super) fn new(
         plan: &'a Plan,
-        pages: Option<PageLayout>,
+        columns: &Columns,
         width: usize,
         threads: usize,
     ) -> Window<impl Iterator<Item = PagePlan<'a>>> {
         let left = plan.pages().count();
-        let buffers = pages.map_or_else(VecDeque::new, |pages| {
-            std::iter::repeat_with(|| pages.zeroed()).take(width.min(left)).collect()
-        });
+        let of_column =
+            |column: &TensorPages| iter::repeat_with(|| column.pages.zeroed()).take(width.min(left)).collect();
+        let buffers = columns.tensors().iter().map(of_column).collect();
         let state = WindowState { pages: plan.pages(), left, next: 0, first_unwritten: 0, closed: false, buffers };
         // All threads together take half of the window, so that none waits while others fill what they have taken.
         let most = (width / (2 * threads)).max(PAGES_PER_THREAD);
@@ -64,12 +66,13 @@ impl<'a, I: Iterator<Item = PagePlan<'a>>> Window<I> {
         let open = !state.closed;
         let next = || {
             let plan = state.pages.next().filter(|_| open)?;
-            let taken = Taken { number: state.next, plan, buffer: state.buffers.pop_front().unwrap_or_default() };
+            let buffers = state.buffers.iter_mut().map(|column| column.pop_front().unwrap_or_default()).collect();
+            let taken = Taken { number: state.next, plan, buffers };
             state.next += 1;
             state.left -= 1;
             Some(taken)
         };
-        std::iter::from_fn(next).take(count).collect()
+        iter::from_fn(next).take(count).collect()
     }
 
     pub(super) fn written(&self, pages: usize) {
@@ -77,8 +80,12 @@ impl<'a, I: Iterator<Item = PagePlan<'a>>> Window<I> {
         self.moved.notify_all();
     }
 
-    pub(super) fn give_back(&self, buffers: impl Iterator<Item = Vec<u8>>) {
-        self.state().buffers.extend(buffers);
+    /// Takes back the memory of pages that were written, column by column.
+    pub(super) fn give_back(&self, pages: Vec<Vec<Page>>) {
+        let mut state = self.state();
+        for (buffers, pages) in state.buffers.iter_mut().zip(pages) {
+            buffers.extend(pages.into_iter().map(Page::into_buffer));
+        }
     }
 
     pub(super) fn close(&self) {
@@ -105,5 +112,6 @@ impl<'a, I: Iterator<Item = PagePlan<'a>>> Drop for CloseOnDrop<'_, 'a, I> {
 pub(super) struct Taken<'a> {
     pub(super) number: usize,
     pub(super) plan: PagePlan<'a>,
-    pub(super) buffer: Vec<u8>,
+    /// Memory for the page of every column of tensors.
+    pub(super) buffers: Vec<Vec<u8>>,
 }

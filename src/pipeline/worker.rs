@@ -1,8 +1,11 @@
 //! One thread's share of the work: decodes and resizes straight into the pages that it takes.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc::Sender;
+
+use arrow_array::{ArrayRef, UInt32Array};
+use arrow_select::take::take;
 
 use super::Job;
 use super::window::{Taken, Window};
@@ -15,48 +18,59 @@ use crate::image::decode::Decoder;
 use crate::image::elements::Filler;
 use crate::image::encode::Encoder;
 use crate::image::moments::moments_of;
-use crate::image::recipe::Product;
+use crate::image::recipe::{Further, Product};
 use crate::plan::PagePlan;
-use crate::source::files::Files;
+use crate::source::{Files, ImageRef};
 
-/// A page that was filled, or lost its rows.
+/// Rows of a page that was filled, as they are written.
 pub(super) struct Filled<'a> {
     pub(super) number: usize,
     pub(super) plan: PagePlan<'a>,
-    /// None if no row is left, or images are encoded.
-    pub(super) page: Option<Page>,
-    pub(super) rows: Vec<Row>,
-    /// Of the elements of each row.
-    pub(super) moments: Vec<Moments>,
+    /// The page of every column of tensors; none if no row is left, or images are stored as files.
+    pub(super) pages: Vec<Page>,
+    /// All other columns.
+    pub(super) others: Vec<ArrayRef>,
+    /// What statistics are made of, row by row.
+    pub(super) facts: Vec<Facts>,
     pub(super) rejects: Vec<(String, RecordError)>,
+}
+
+/// What statistics want to know of a row.
+pub(super) struct Facts {
+    pub(super) elements: Moments,
+    pub(super) label: Option<u32>,
+    pub(super) source_width: u32,
+    pub(super) source_height: u32,
 }
 
 /// One thread's share of the work, with its buffers.
 pub(super) struct Worker<'a> {
     job: &'a Job<'a>,
     files: Files,
-    /// Records whose files are still to be read.
-    unread: VecDeque<u32>,
-    /// Files that were read, in the order of their records.
-    read: VecDeque<ReadFile>,
+    /// Images that are still to be read.
+    unread: VecDeque<ImageRef<'a>>,
+    /// Images that were read, in the same order.
+    read: VecDeque<ReadImage<'a>>,
     decoder: Decoder,
-    images: Images,
+    product: Images,
+    /// What makes the tensors of the further columns.
+    further: Vec<Filler>,
 }
 
 /// What becomes of decoded images.
 enum Images {
-    /// The tensors of pages.
+    /// Tensors in pages.
     Tensors(Filler),
-    /// Files; resized pixels lie in the buffer.
+    /// Files; resized pixels are in the buffer.
     Encoded(Filler, Encoder, Vec<u8>),
     /// Nothing: the files that they were decoded from are stored.
     Originals,
 }
 
-/// A file that lies in memory, or could not be read.
-struct ReadFile {
-    path: PathBuf,
-    /// Its place among the files that lie in memory.
+/// An image that is in memory, or could not be read.
+struct ReadImage<'a> {
+    image: ImageRef<'a>,
+    /// Its place among the images that are in memory.
     number: usize,
     sha256: Result<Sha256, RecordError>,
 }
@@ -69,7 +83,8 @@ impl<'a> Worker<'a> {
             unread: VecDeque::new(),
             read: VecDeque::new(),
             decoder: Decoder::default(),
-            images: Images::of(job),
+            product: Images::new(job),
+            further: job.recipe.further.iter().map(Further::filler).collect(),
         }
     }
 
@@ -92,7 +107,10 @@ impl<'a> Worker<'a> {
             if pages.is_empty() {
                 return;
             }
-            self.unread.extend(pages.iter().flat_map(|page| page.plan.rows));
+            let records = pages.iter().flat_map(|page| page.plan.rows);
+            let records = records.map(|&index| &self.job.listing.records[index as usize]);
+            let images = 0..=self.further.len();
+            self.unread.extend(records.flat_map(|record| images.clone().map(|image| ImageRef { record, image })));
             for page in pages {
                 let filled = self.fill(page);
                 if self.job.options.progress.is_stopped() || results.send(filled).is_err() {
@@ -102,52 +120,74 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn fill(&mut self, Taken { number, plan, buffer }: Taken<'a>) -> Filled<'a> {
-        let mut page = self.job.pages.map(|pages| pages.buffer(buffer));
-        let (mut rows, mut moments) = (Vec::with_capacity(plan.rows.len()), Vec::with_capacity(plan.rows.len()));
+    fn fill(&mut self, Taken { number, plan, buffers }: Taken<'a>) -> Filled<'a> {
+        let columns = self.job.columns.tensors().iter().zip(buffers);
+        let mut pages: Vec<PageBuffer> = columns.map(|(column, buffer)| column.pages.buffer(buffer)).collect();
+        let (mut rows, mut facts) = (Vec::with_capacity(plan.rows.len()), Vec::with_capacity(plan.rows.len()));
         let mut rejects = Vec::new();
         for &index in plan.rows {
             if self.job.options.progress.is_stopped() {
                 break;
             }
-            let row = self.make_row(index as usize, page.as_mut());
+            let row = self.make_row(index as usize, &mut pages);
             self.job.options.progress.advance(row.is_err());
             match row {
-                Ok((row, of_row)) => {
-                    rows.push(row);
-                    moments.push(of_row);
+                Ok((row, elements)) => {
+                    let Row { label, source_width, source_height, .. } = row;
+                    facts.push(Facts { elements, label, source_width, source_height });
+                    rows.push((index, row));
+                    pages.iter_mut().for_each(PageBuffer::keep);
                 }
-                Err(error) => rejects.push((self.job.discovery.records[index as usize].key.clone().into(), error)),
+                Err(error) => rejects.push((self.job.listing.records[index as usize].key.clone().into(), error)),
             }
         }
-        let page = page.filter(|_| !rows.is_empty()).map(PageBuffer::finish);
-        Filled { number, plan, page, rows, moments, rejects }
+        let pages = if rows.is_empty() { Vec::new() } else { pages.into_iter().map(PageBuffer::finish).collect() };
+        Filled { number, plan, pages, others: self.other_arrays(rows), facts, rejects }
     }
 
-    /// Makes a row, whose tensor lies in the page then.
-    fn make_row(&mut self, index: usize, page: Option<&mut PageBuffer>) -> Result<(Row, Moments), RecordError> {
-        let ReadFile { path, number, sha256 } = self.next_file();
+    /// The columns of rows, which were made of the records of these numbers, but the tensors.
+    fn other_arrays(&self, rows: Vec<(u32, Row)>) -> Vec<ArrayRef> {
+        let listing = self.job.listing;
+        let places =
+            UInt32Array::from_iter_values(rows.iter().map(|(index, _)| listing.records[*index as usize].place));
+        let typed = listing.columns.iter().map(|column| take(column, &places, None));
+        let typed: Vec<ArrayRef> = typed.collect::<Result<_, _>>().expect("every record has a place in its columns");
+        let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
+        self.job.columns.other_arrays(&rows, &typed)
+    }
+
+    /// Makes a row, whose tensors are in the next slots of the pages then.
+    fn make_row(&mut self, index: usize, pages: &mut [PageBuffer]) -> Result<(Row, Moments), RecordError> {
+        let mut made = self.make_first(index, pages);
+        for column in 0..self.further.len() {
+            // It has to be taken also if the row is lost already.
+            let further = self.make_further(column, pages);
+            made = made.and_then(|made| further.map(|()| made));
+        }
+        made
+    }
+
+    /// Makes what is made of the first image of a record.
+    fn make_first(&mut self, index: usize, pages: &mut [PageBuffer]) -> Result<(Row, Moments), RecordError> {
+        let ReadImage { image: ImageRef { record, .. }, number, sha256 } = self.next_image();
         let sha256 = sha256?;
         if self.job.hashes.get(index).is_some_and(|earlier| *earlier != sha256) {
             return Err(RecordError::Changed);
         }
         let (file, spec) = (self.files.bytes(number), self.job.recipe.spec());
-        let pixels = self.decoder.decode(file, &path, spec)?;
-        let (image, moments) = match (&mut self.images, page) {
-            (Images::Tensors(filler), Some(page)) => {
+        let pixels = self.decoder.decode(file, Path::new(&*record.key), spec)?;
+        let (image, moments) = match (&mut self.product, pages) {
+            (Images::Tensors(filler), [page, ..]) => {
                 filler.fill(&pixels, page.slot())?;
-                let moments = moments_of(page.slot(), spec);
-                page.keep();
-                (Vec::new(), moments)
+                (Vec::new(), moments_of(page.slot(), spec))
             }
             (Images::Encoded(filler, encoder, buffer), _) => {
                 filler.fill(&pixels, buffer)?;
                 (encoder.encode(buffer), moments_of(buffer, spec))
             }
             (Images::Originals, _) => (file.to_vec(), Moments::of_unknown()),
-            (Images::Tensors(_), None) => unreachable!("tensors have pages"),
+            (Images::Tensors(_), []) => unreachable!("tensors have pages"),
         };
-        let record = &self.job.discovery.records[index];
         let row = Row {
             path: record.key.clone(),
             label: record.label,
@@ -159,23 +199,30 @@ impl<'a> Worker<'a> {
         Ok((row, moments))
     }
 
-    /// The file of the next record; reads as many of those to come as lie in memory together.
-    fn next_file(&mut self) -> ReadFile {
+    /// Makes the tensor of a further column.
+    fn make_further(&mut self, column: usize, pages: &mut [PageBuffer]) -> Result<(), RecordError> {
+        let ReadImage { image: ImageRef { record, .. }, number, sha256 } = self.next_image();
+        sha256?;
+        let spec = &self.job.recipe.further[column].spec;
+        let pixels = self.decoder.decode(self.files.bytes(number), Path::new(&*record.key), spec)?;
+        self.further[column].fill(&pixels, pages[column + 1].slot())
+    }
+
+    /// The next image; reads as many of the images to come as go into memory together.
+    fn next_image(&mut self) -> ReadImage<'a> {
         if self.read.is_empty() {
-            let discovery = self.job.discovery;
-            let path = |&index: &u32| discovery.path(&discovery.records[index as usize]);
-            let paths: Vec<PathBuf> = self.unread.iter().map(path).collect();
-            let read = self.files.read(&paths, &self.job.recipe.spec().limits);
-            self.unread.drain(..read.len());
-            let read = read.into_iter().zip(paths).enumerate();
-            self.read.extend(read.map(|(number, (sha256, path))| ReadFile { path, number, sha256 }));
+            let images = self.unread.make_contiguous();
+            let read = self.files.read(self.job.source, images, &self.job.recipe.spec().limits);
+            let images = self.unread.drain(..read.len());
+            let read = images.zip(read).enumerate();
+            self.read.extend(read.map(|(number, (image, sha256))| ReadImage { image, number, sha256 }));
         }
-        self.read.pop_front().expect("a file is read for every record of a page")
+        self.read.pop_front().expect("every image of a page is read")
     }
 }
 
 impl Images {
-    fn of(job: &Job<'_>) -> Images {
+    fn new(job: &Job<'_>) -> Images {
         match (job.recipe.product, job.recipe.filler()) {
             (Product::Tensor(..), Some(filler)) => Images::Tensors(filler),
             (Product::File(elements, _, encoder), Some(filler)) => {

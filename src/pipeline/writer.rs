@@ -5,16 +5,14 @@ use std::sync::mpsc::Receiver;
 
 use super::Job;
 use super::window::Window;
-use super::worker::Filled;
-use crate::commit::transaction::Transaction;
+use super::worker::{Facts, Filled};
+use crate::commit::transaction::{FinishedShard, Transaction};
 use crate::dataset::reject::Reject;
 use crate::dataset::statistics::Statistics;
 use crate::error::{Error, RecordError};
-use crate::format::columns::Row;
-use crate::format::page::Page;
-use crate::format::row_counts::ends_row_group;
-use crate::format::shard::{RowGroup, ShardWriter};
+use crate::format::shard::{RowGroup, RowGroupBuilder, ShardWriter};
 use crate::plan::PagePlan;
+use crate::source::reject;
 
 /// Writes pages in the order of the plan.
 pub(super) struct Writer<'a> {
@@ -23,12 +21,8 @@ pub(super) struct Writer<'a> {
     /// Pages that came before their turn.
     early: BTreeMap<usize, Filled<'a>>,
     next: usize,
-    group: RowGroup,
-    /// Of the pages of the group.
-    rows: Vec<Row>,
+    builder: RowGroupBuilder,
     pages_in_group: usize,
-    /// Bytes of the encoded images of the group.
-    encoded: usize,
     shard: Option<Box<dyn ShardWriter>>,
     /// Of the new rows of the shard.
     statistics: Statistics,
@@ -44,10 +38,8 @@ impl<'a> Writer<'a> {
             transaction,
             early: BTreeMap::new(),
             next: 0,
-            group: RowGroup::default(),
-            rows: Vec::new(),
+            builder: RowGroupBuilder::of_dataset(job.columns, job.recipe.layout()),
             pages_in_group: 0,
-            encoded: 0,
             shard: None,
             statistics: Statistics::default(),
             left: job.plan.shards.iter().map(|shard| job.plan.row_bytes.sum(&shard.rows)).sum(),
@@ -74,55 +66,55 @@ impl<'a> Writer<'a> {
     }
 
     fn add<I: Iterator<Item = PagePlan<'a>>>(&mut self, filled: Filled<'a>, window: &Window<I>) -> Result<(), Error> {
-        let Filled { plan, page, rows, moments, rejects, .. } = filled;
+        let Filled { plan, pages, others, facts, rejects, .. } = filled;
         for (path, error) in rejects {
             self.reject(path, error)?;
         }
-        for (row, moments) in rows.into_iter().zip(&moments) {
-            self.statistics.add(moments, row.label, row.source_width, row.source_height);
-            // A row group of tensors ends where the plan says.
-            if ends_row_group(self.encoded, row.image.len(), self.job.recipe.spec()) {
-                self.write_row_group(&plan)?;
-            }
-            self.encoded += row.image.len();
-            self.rows.push(row);
+        for Facts { elements, label, source_width, source_height } in facts {
+            self.statistics.add(&elements, label, source_width, source_height);
         }
-        self.group.pages.extend(page);
         self.pages_in_group += 1;
-        if plan.ends_row_group {
-            self.write_row_group(&plan)?;
-            window.give_back(self.group.pages.drain(..).map(Page::into_buffer));
+        if self.job.columns.tensors().is_empty() {
+            let Writer { builder, shard, transaction, .. } = self;
+            builder.add_files(&others, |group| write(shard, transaction, &plan, group))?;
+            // Files are in no page, so theirs need not wait for the others of its row group.
+            window.written(std::mem::take(&mut self.pages_in_group));
+        } else {
+            self.builder.add(pages, others, plan.rows.len());
         }
-        // Encoded images lie in no page, so it need not wait for the others of its row group.
-        if plan.ends_row_group || self.job.pages.is_none() {
+        if self.builder.is_full() || plan.ends_shard {
+            if let Some(mut group) = self.builder.take() {
+                write(&mut self.shard, self.transaction, &plan, &mut group)?;
+                window.give_back(group.tensors);
+            }
             window.written(std::mem::take(&mut self.pages_in_group));
         }
         if plan.ends_shard {
-            let shard = self.shard.take().map(|shard| shard.finish()).transpose()?;
+            let info = self.shard.take().map(|shard| shard.finish()).transpose()?;
             let statistics = std::mem::take(&mut self.statistics);
-            self.transaction.add_shard(plan.split, shard.map(|shard| (shard, statistics)), &self.rejects)?;
+            let shard = info.map(|info| FinishedShard { info, statistics });
+            self.transaction.add_shard(plan.split, shard, &self.rejects)?;
         }
         self.left -= self.job.plan.row_bytes.sum(plan.rows);
         Ok(())
     }
 
     fn reject(&mut self, path: String, error: RecordError) -> Result<(), Error> {
-        self.rejects.push(error.reject(path));
+        self.rejects.push(reject(path, &error));
         self.job.options.check(&self.rejects, self.job.inputs)
     }
+}
 
-    fn write_row_group(&mut self, plan: &PagePlan<'_>) -> Result<(), Error> {
-        if self.rows.is_empty() {
-            return Ok(());
-        }
-        let shard = match &mut self.shard {
-            Some(shard) => shard,
-            none => none.insert(self.transaction.begin_shard(plan.split, plan.place)?),
-        };
-        self.group.others = self.transaction.columns().other_arrays(&self.rows);
-        shard.write_row_group(&mut self.group)?;
-        self.rows.clear();
-        self.encoded = 0;
-        Ok(())
-    }
+/// Writes a row group to the shard, which begins with it if there is none.
+fn write(
+    shard: &mut Option<Box<dyn ShardWriter>>,
+    transaction: &Transaction,
+    plan: &PagePlan<'_>,
+    group: &mut RowGroup,
+) -> Result<(), Error> {
+    let shard = match shard {
+        Some(shard) => shard,
+        none => none.insert(transaction.begin_shard(plan.split, plan.place)?),
+    };
+    Ok(shard.write_row_group(group)?)
 }

@@ -4,6 +4,7 @@
 //! A record takes 4 bytes of a plan. A record that turns out to be unusable leaves its page, row group and
 //! shard one row shorter; no other row moves.
 
+mod apportion;
 pub(crate) mod split;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use crate::format::row_counts::RowCounts;
 use crate::format::shard::ShardInfo;
 use crate::image::recipe::Recipe;
 use crate::plan::split::Ranks;
-use crate::source::record::Record;
+use crate::source::Record;
 use crate::spec::{Order, Spec, Split, Storage};
 
 /// Length of a tail, in full row groups, up to which it takes new rows, however few: copying it costs about as
@@ -114,8 +115,6 @@ pub struct PagePlan<'a> {
     pub place: Place,
     /// Whether a shard ends with this page.
     pub ends_shard: bool,
-    /// Whether a row group ends with this page.
-    pub ends_row_group: bool,
     /// Indices of the records that become the rows.
     pub rows: &'a [u32],
 }
@@ -170,16 +169,11 @@ impl Plan {
         let bytes = if matches!(self.row_bytes, RowBytes::OfFiles(_)) { FILES_BYTES } else { u64::MAX };
         let room = Room { rows: self.counts.page, bytes };
         self.shards.iter().flat_map(move |shard| {
-            shard.rows.chunks(self.counts.row_group).enumerate().flat_map(move |(group, in_group)| {
-                let ends_last = group == (shard.rows.len() - 1) / self.counts.row_group;
-                let mut rest = in_group;
-                std::iter::from_fn(move || {
-                    let length = room.fitting(rest, &self.row_bytes).max(1);
-                    let rows = rest.split_off(..length)?;
-                    let ends_row_group = rest.is_empty();
-                    let ends_shard = ends_row_group && ends_last;
-                    Some(PagePlan { split: shard.split, place: shard.place, ends_shard, ends_row_group, rows })
-                })
+            let mut rest = &shard.rows[..];
+            std::iter::from_fn(move || {
+                let length = room.fitting(rest, &self.row_bytes).max(1);
+                let rows = rest.split_off(..length)?;
+                Some(PagePlan { split: shard.split, place: shard.place, ends_shard: rest.is_empty(), rows })
             })
         })
     }

@@ -2,18 +2,22 @@
 //! never on thread timing, the listing order or the machine.
 //!
 //! Randomness comes from hashes, not from a stream of random numbers: a record's rank is the seeded XXH3
-//! hash of its key, so it does not depend on which other records exist.
+//! hash of its key, so it does not depend on which other records exist. The number of rows of a class in each split is
+//! decided in `apportion`.
 
 use std::collections::BTreeMap;
 
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
+use serde::Serialize;
 use twox_hash::XxHash3_64;
 
+use super::apportion::{self, ClassRows};
 use crate::dataset::manifest::SplitInfo;
 use crate::error::Error;
 use crate::format::sha256::Sha256;
-use crate::source::record::Record;
+use crate::run::SmallClasses;
+use crate::source::Record;
 use crate::spec::{Spec, Split, SplitBy, SplitFractions};
 
 /// Two independent rankings of records, derived from one seed.
@@ -40,20 +44,30 @@ impl Ranks {
     }
 }
 
+/// Class that is too small for exact fractions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SmallClass {
+    /// Name of the class; none if all images are divided as one class and are too few.
+    pub class: Option<String>,
+    /// Number of images in the class, including rows that were already in the dataset.
+    pub images: usize,
+    /// Number of these images in each split; splits without any are left out.
+    pub splits: BTreeMap<Split, usize>,
+}
+
 /// Assigns a split to every record. `hashes` holds the hash of every record's file where the rule is
 /// [`SplitBy::Content`], and is ignored otherwise. `there` holds the existing splits of a dataset that the
 /// records are added to: exact fractions apply to all rows, as closely as the new ones allow.
 ///
-/// # Errors
-/// If nothing is there yet and a class, or with [`SplitBy::Random`] the whole, is too small to give
-/// each split a row.
+/// Returns the classes of the records that are too small for exact fractions; with [`SplitBy::Random`] all records count
+/// as one class.
 pub fn assign(
     records: &mut [Record],
     classes: &[String],
     spec: &Spec,
     hashes: &[Sha256],
     there: &BTreeMap<Split, SplitInfo>,
-) -> Result<(), Error> {
+) -> Vec<SmallClass> {
     let (ranks, shares) = (Ranks::from_seed(spec.seed), &spec.shares);
     match spec.split_by.unwrap_or(SplitBy::Label) {
         SplitBy::Folder => {}
@@ -69,82 +83,80 @@ pub fn assign(
         }
         SplitBy::Random => {
             let rows = |split| there.get(&split).map_or(0, |info| info.rows);
-            assign_shares(records, 0..records.len(), shares, ranks, &rows, there.is_empty())
-                .map_err(|count| too_few(None, count, shares))?;
+            let whole = Group { class: None, members: (0..records.len()).collect(), there: rows_of(shares, rows) };
+            return assign_shares(records, vec![whole], shares, ranks);
         }
         SplitBy::Label => {
+            // Also classes that get no new rows: their rows count for the shares of the whole.
             let mut members: BTreeMap<Option<u32>, Vec<usize>> = BTreeMap::new();
+            members.extend((0..).take(classes.len()).map(|label| (Some(label), Vec::new())));
+            members.insert(None, Vec::new());
             for (index, record) in records.iter().enumerate() {
                 members.entry(record.label).or_default().push(index);
             }
-            for (label, members) in members {
-                let rows = |split| there.get(&split).map_or(0, |info| info.rows_of(label));
-                let class = label.map(|label| &*classes[label as usize]);
-                assign_shares(records, members, shares, ranks, &rows, there.is_empty())
-                    .map_err(|count| too_few(class, count, shares))?;
+            let group = |(label, members): (Option<u32>, Vec<usize>)| Group {
+                class: label.map(|label| classes[label as usize].clone()),
+                members,
+                there: rows_of(shares, |split| there.get(&split).map_or(0, |info| info.rows_of(label))),
+            };
+            let groups = members.into_iter().map(group).collect();
+            return assign_shares(records, groups, shares, ranks);
+        }
+    }
+    Vec::new()
+}
+
+/// Records that are divided together, and the rows that are there already, in each split that has a share.
+struct Group {
+    class: Option<String>,
+    /// Indices of records.
+    members: Vec<usize>,
+    there: Vec<usize>,
+}
+
+/// Checks whether a run may go on with these classes, which are too small for exact fractions.
+///
+/// # Errors
+/// If there are any, and the run stops at them.
+pub(crate) fn check(small: &[SmallClass], rule: SmallClasses, shares: &SplitFractions) -> Result<(), Error> {
+    let (Some(first), SmallClasses::Stop) = (small.first(), rule) else { return Ok(()) };
+    let (text, enough) = (shares.to_string(), apportion::rows_enough(shares));
+    Err(match first.class {
+        None => Error::TooFewImages { count: first.images, shares: text, enough },
+        Some(_) => {
+            let named = small.iter().filter_map(|small| Some((small.class.clone()?, small.images)));
+            Error::SmallClasses { classes: named.collect(), shares: text, enough }
+        }
+    })
+}
+
+fn rows_of(shares: &SplitFractions, rows: impl Fn(Split) -> usize) -> Vec<usize> {
+    shares.iter().map(|(split, _)| rows(split)).collect()
+}
+
+/// Gives each split its fraction of every group, by rank. Returns the groups with new rows that are too small for exact
+/// fractions.
+fn assign_shares(records: &mut [Record], groups: Vec<Group>, shares: &SplitFractions, ranks: Ranks) -> Vec<SmallClass> {
+    let rows = groups.iter().map(|group| ClassRows { new: group.members.len(), there: group.there.clone() });
+    let rows: Vec<ClassRows> = rows.collect();
+    let mut small = Vec::new();
+    for ((group, rows), counts) in groups.into_iter().zip(&rows).zip(apportion::divide(&rows, shares)) {
+        if rows.new > 0 && rows.is_small(shares) {
+            let held = shares.iter().zip(rows.there.iter().zip(&counts));
+            let splits = held.map(|((split, _), (there, new))| (split, there + new)).filter(|(_, held)| *held > 0);
+            small.push(SmallClass { class: group.class, images: rows.all(), splits: splits.collect() });
+        }
+        let rank = |index: usize| ranks.split(records[index].key.as_bytes());
+        let mut members: Vec<(u64, usize)> = group.members.into_iter().map(|index| (rank(index), index)).collect();
+        members.sort_unstable_by(|a, b| (a.0, &records[a.1].key).cmp(&(b.0, &records[b.1].key)));
+        let mut rest = members.iter();
+        for ((split, _), count) in shares.iter().zip(counts) {
+            for (_, index) in rest.by_ref().take(count) {
+                records[*index].split = Some(split);
             }
         }
     }
-    Ok(())
-}
-
-/// Gives each split its fraction of `members`, given the `rows` it has already. Returns the number of
-/// members as an error if `each_gets_one` and a split gets none.
-fn assign_shares(
-    records: &mut [Record],
-    members: impl IntoIterator<Item = usize>,
-    shares: &SplitFractions,
-    ranks: Ranks,
-    rows: &dyn Fn(Split) -> usize,
-    each_gets_one: bool,
-) -> Result<(), usize> {
-    let mut members: Vec<(u64, usize)> =
-        members.into_iter().map(|index| (ranks.split(records[index].key.as_bytes()), index)).collect();
-    members.sort_unstable_by(|a, b| (a.0, &records[a.1].key).cmp(&(b.0, &records[b.1].key)));
-    let there: Vec<usize> = shares.iter().map(|(split, _)| rows(split)).collect();
-    let counts = apportion(members.len(), shares, &there);
-    if each_gets_one && counts.contains(&0) {
-        return Err(members.len());
-    }
-    let mut rest = members.iter();
-    for ((split, _), count) in shares.iter().zip(counts) {
-        for (_, index) in rest.by_ref().take(count) {
-            records[*index].split = Some(split);
-        }
-    }
-    Ok(())
-}
-
-/// The error for a class, or all images, too few to give each split a row. A quota of one row is enough for one.
-fn too_few(class: Option<&str>, count: usize, shares: &SplitFractions) -> Error {
-    let least = shares.iter().map(|(_, share)| share).fold(1.0, f64::min);
-    let (shares, enough) = (shares.to_string(), (1.0 / least - SplitFractions::SUM_TOLERANCE).ceil() as usize);
-    match class {
-        Some(class) => Error::ClassTooSmall { class: class.to_owned(), count, shares, enough },
-        None => Error::TooFewImages { count, shares, enough },
-    }
-}
-
-/// Divides `new` rows so that all rows, including the existing ones in `there`, come as close to the
-/// fractions as the new rows allow: each goes to the split that lacks the most, or to the earliest of several.
-/// Without existing rows this is the method of largest remainders (Hamilton's method of apportionment).
-pub fn apportion(new: usize, shares: &SplitFractions, there: &[usize]) -> Vec<usize> {
-    /// Parts of a row in which quotas are counted, so that 0.1 and 0.3 - 0.2 tie.
-    const GRAIN: f64 = 1e9;
-    const ROW: i128 = GRAIN as i128;
-    let all = new + there.iter().sum::<usize>();
-    let mut lacking: Vec<i128> = shares
-        .iter()
-        .zip(there)
-        .map(|((_, share), &there)| (share * all as f64 * GRAIN).round() as i128 - there as i128 * ROW)
-        .collect();
-    let mut counts = vec![0; lacking.len()];
-    for _ in 0..new {
-        let Some(most) = (0..lacking.len()).rev().max_by_key(|&split| lacking[split]) else { break };
-        lacking[most] -= ROW;
-        counts[most] += 1;
-    }
-    counts
+    small
 }
 
 /// Split whose interval of [0, 1) contains a hash.
@@ -165,32 +177,6 @@ fn split_at(hash: u64, shares: &SplitFractions) -> Split {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn counts(total: usize, shares: &str) -> Vec<usize> {
-        let shares: SplitFractions = shares.parse().unwrap();
-        apportion(total, &shares, &vec![0; shares.iter().count()])
-    }
-
-    #[test]
-    fn new_rows_go_where_rows_are_lacking() {
-        let shares = "train=0.8,validation=0.1,test=0.1".parse().unwrap();
-        assert_eq!(apportion(10, &shares, &[8, 1, 1]), [8, 1, 1]);
-        assert_eq!(apportion(1, &shares, &[8, 1, 1]), [1, 0, 0]);
-        assert_eq!(apportion(2, &shares, &[16, 1, 1]), [0, 1, 1]);
-        // Existing rows stay, even if they are too many.
-        assert_eq!(apportion(3, &shares, &[0, 9, 0]), [3, 0, 0]);
-    }
-
-    #[test]
-    fn remainders_add_up() {
-        assert_eq!(counts(10, "train=0.8,validation=0.1,test=0.1"), [8, 1, 1]);
-        assert_eq!(counts(7, "train=0.8,validation=0.1,test=0.1"), [5, 1, 1]);
-        assert_eq!(counts(6, "train=0.8,validation=0.1,test=0.1"), [5, 1, 0]);
-        assert_eq!(counts(1, "train=0.5,test=0.5"), [1, 0]);
-        for total in 0..1000 {
-            assert_eq!(counts(total, "train=0.7,validation=0.2,test=0.1").iter().sum::<usize>(), total);
-        }
-    }
 
     #[test]
     fn ranks_never_change() {

@@ -3,5 +3,5 @@
 mod options;
 mod progress;
 
-pub use options::{History, MaxErrors, OnChanged, OnError, Overwrite, RunOptions};
+pub use options::{History, MaxErrors, Mode, OnChanged, OnError, Overwrite, RunOptions, SmallClasses};
 pub use progress::Progress;

@@ -12,6 +12,7 @@ use crate::spec::Folders;
 
 /// Options of a run, none of which affect the bytes of a row.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct RunOptions {
     /// Number of decoding threads, 1..=[`Self::MAX_THREADS`]; one more thread writes, and mostly waits. Default: one
     /// per core.
@@ -20,6 +21,8 @@ pub struct RunOptions {
     pub on_error: OnError,
     /// Most inputs that may be rejected before the run stops. Default: all but one.
     pub max_errors: Option<MaxErrors>,
+    /// Reaction to classes that are too small for exact fractions. Default: [`SmallClasses::Fill`].
+    pub small_classes: SmallClasses,
     /// Treatment of an existing dataset by a conversion. Default: [`Overwrite::Refuse`].
     pub overwrite: Overwrite,
     /// Reaction of an append to a file that has changed since its row was written. Default: [`OnChanged::Skip`].
@@ -29,6 +32,8 @@ pub struct RunOptions {
     /// Meaning of the top folders in an append's sources, which must match the original conversion. Default:
     /// [`Folders::Auto`].
     pub folders: Option<Folders>,
+    /// Whether the run writes. Default: [`Mode::Write`].
+    pub mode: Mode,
     /// Counters of the run, and a way to stop it.
     pub progress: Arc<Progress>,
 }
@@ -61,6 +66,27 @@ impl RunOptions {
             _ => Ok(()),
         }
     }
+}
+
+/// Reaction to a class with too few images for exact fractions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SmallClasses {
+    /// Fill train, then test, then validation. Large classes compensate, so that every split has its fraction of all
+    /// images.
+    #[default]
+    Fill,
+    /// Stop, with nothing changed.
+    Stop,
+}
+
+/// Whether a run writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Write.
+    #[default]
+    Write,
+    /// List and split the sources without decoding or writing, and return what a run would do.
+    DryRun,
 }
 
 /// Treatment of a dataset that is already in the output folder.

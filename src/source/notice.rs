@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::spec::Split;
+
 /// Extensions of image files that Pillow can't decode.
 pub(super) const UNKNOWN_TO_PILLOW: &[&str] = &["pam", "hdr", "exr", "ff"];
 
@@ -30,12 +32,28 @@ pub enum Notice {
     EmptyFolder(PathBuf),
     /// Number of links to folders that were not followed.
     LinkedFolders(usize),
-    /// Files ignored because of their extensions, with counts.
-    OtherFiles(String),
+    /// Files ignored because of their extensions, with counts as in [`Ignored::other`].
+    OtherFiles(BTreeMap<String, usize>),
     /// Number of hidden files or folders that were ignored.
     Hidden(usize),
     /// Number of files stored unchanged that Pillow can't decode.
     UnknownToPillow(usize),
+    /// Classes that are too small for exact fractions.
+    SmallClasses {
+        /// Names of the first few classes.
+        names: Vec<String>,
+        /// Number of such classes.
+        count: usize,
+        /// Splits, in the order in which they are filled.
+        order: Vec<Split>,
+    },
+    /// Too few images in all for exact fractions.
+    FewImages {
+        /// Number of images.
+        count: usize,
+        /// Splits, in the order in which they are filled.
+        order: Vec<Split>,
+    },
     /// An interrupted run that was given up.
     GivenUp,
 }
@@ -53,14 +71,41 @@ impl fmt::Display for Notice {
             Notice::EmptyFolder(path) => write!(f, "folder `{}` has no images, so it is not a class", path.display()),
             Notice::LinkedFolders(1) => write!(f, "1 symbolic link to a folder was not followed"),
             Notice::LinkedFolders(n) => write!(f, "{n} symbolic links to folders were not followed"),
-            Notice::OtherFiles(counts) => write!(f, "ignored files without an image extension: {counts}"),
+            Notice::OtherFiles(counts) => {
+                let name = |ext: &str| if ext.is_empty() { "no extension".to_owned() } else { format!(".{ext}") };
+                let counts: Vec<_> = counts.iter().map(|(ext, n)| format!("{n} {}", name(ext))).collect();
+                write!(f, "ignored files without an image extension: {}", counts.join(", "))
+            }
             Notice::Hidden(n) => write!(f, "ignored {n} hidden files or folders (names beginning with `.` or `__`)"),
             Notice::UnknownToPillow(n) => {
                 write!(f, "files stored unchanged that Pillow can't decode ({}): {n}", UNKNOWN_TO_PILLOW.join(", "))
+            }
+            Notice::SmallClasses { names, count, order } => {
+                let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+                let (names, order) = (quoted.join(", "), in_order(order));
+                match (count, count - quoted.len()) {
+                    (1, _) => write!(f, "class {names} is too small for exact fractions, so it fills {order}"),
+                    (n, 0) => write!(f, "{n} classes are too small for exact fractions, so they fill {order}: {names}"),
+                    (n, more) => write!(
+                        f,
+                        "{n} classes are too small for exact fractions, so they fill {order}: {names} and {more} more"
+                    ),
+                }
+            }
+            Notice::FewImages { count: 1, order } => {
+                write!(f, "1 image is too few for exact fractions, so it goes to {}", order[0])
+            }
+            Notice::FewImages { count, order } => {
+                write!(f, "{count} images are too few for exact fractions, so they fill {}", in_order(order))
             }
             Notice::GivenUp => {
                 write!(f, "an earlier run with other sources was interrupted; the rows it committed stay")
             }
         }
     }
+}
+
+/// `train, then test, then validation`.
+fn in_order(splits: &[Split]) -> String {
+    splits.iter().map(|split| split.as_str()).collect::<Vec<_>>().join(", then ")
 }

@@ -1,5 +1,7 @@
 """The Python package: opening, rows and bad input, against what pyarrow reads from the same files."""
 
+import inspect
+import pickle
 import shutil
 import sys
 import threading
@@ -36,6 +38,41 @@ def test_split_folders_shards_and_files_are_tables(dataset, train, expected):
     assert shards[0].classes == CLASSES
 
 
+def test_folders_of_tables_are_dictionaries(dataset, tmp_path):
+    for split in ("train", "test"):
+        shutil.copytree(dataset / split, tmp_path / "folders" / split)
+    shutil.copytree(dataset, tmp_path / "folders/whole")
+    (tmp_path / "folders/empty").mkdir()
+    (tmp_path / "folders/_draft").mkdir()
+    shutil.copy(dataset / "train/train-00000.parquet", tmp_path / "folders/_draft")
+    opened = inlaid.open(tmp_path / "folders")
+    assert list(opened) == ["test", "train", "whole"]
+    assert isinstance(opened["whole"], inlaid.Dataset) and len(opened["train"]) == len(opened["whole"]["train"])
+    assert len(inlaid.open_table(tmp_path / "folders/train")) == len(opened["train"])
+
+
+def test_shards_of_several_splits_are_a_dictionary(dataset, tmp_path):
+    shards = sorted((dataset / "train").iterdir())
+    names = ["train-00000-of-00002", "train-00001-of-00002", "test.clean_2-00000-of-00001"]
+    for shard, name in zip(shards, names):
+        shutil.copy(shard, tmp_path / f"{name}.parquet")
+    opened = inlaid.open(tmp_path)
+    assert list(opened) == ["test.clean_2", "train"] and pickle.loads(pickle.dumps(opened["train"])).shape == (64, 64, 3)
+    both = [inlaid.open_table(shard)[:] for shard in shards[:2]]
+    assert np.array_equal(opened["train"][:], np.concatenate(both))
+    for other in ("more.parquet", "a-b-00000.parquet", "test-1.parquet", "x..y-00000.parquet", "x-0000a.parquet"):
+        shutil.copy(shards[0], tmp_path / other)
+        assert isinstance(inlaid.open(tmp_path), inlaid.Table), other
+        (tmp_path / other).unlink()
+
+
+def test_what_is_opened_can_be_asked_for(dataset):
+    assert list(inlaid.open_dataset(dataset)) == list(inlaid.open(dataset))
+    with pytest.raises(inlaid.NotFoundError, match="train` holds no dataset"):
+        inlaid.open_dataset(dataset / "train")
+    assert len(inlaid.open_table(dataset)) == 40
+
+
 def test_a_table_says_what_it_is(train, expected):
     assert (train.shape, train.dtype, train.tensor_column) == ((64, 64, 3), np.uint8, "image")
     assert len(train) == len(expected[0])
@@ -43,6 +80,16 @@ def test_a_table_says_what_it_is(train, expected):
     assert schema.names == train.schema.names
     assert schema.names == ["image", "label", "path", "source_height", "source_width", "sha256"]
     assert schema.field("image").type == pa.fixed_shape_tensor(pa.uint8(), [64, 64, 3], ["H", "W", "C"])
+
+
+def test_reprs_say_what_there_is(dataset, train, tmp_path):
+    others = "label, path, source_height, source_width, sha256"
+    assert repr(train) == f"<inlaid.Table {len(train)} rows: image 64x64x3 uint8, {others}; 3 classes>"
+    rows = ", ".join(f"{len(table)} {name}" for name, table in inlaid.open(dataset).items())
+    assert repr(inlaid.open(dataset)) == f"<inlaid.Dataset {str(dataset)!r}: {rows} rows of 64x64x3 uint8, 3 classes>"
+    assert repr(train.batches(8)) == f"<inlaid.Batches {-(-len(train) // 8)} of 8 rows: image, label>"
+    pq.write_table(pa.table({"x": pa.array([[1, 2]], pa.list_(pa.uint8(), 2))}), tmp_path / "x.parquet")
+    assert repr(inlaid.open(tmp_path / "x.parquet")) == "<inlaid.Table 1 rows: x 2 uint8>"
 
 
 # Rows
@@ -68,6 +115,11 @@ def test_rows_are_views_where_they_lie_together(train):
     assert address(train[1]) == address(train[0]) + 64 * 64 * 3
     assert address(train[1:3]) == address(train[1])
     assert not np.shares_memory(train[[0, 1]], train[0:2])
+
+
+def test_all_rows_are_an_array(kind):
+    folder, (images, _, _) = kind
+    assert np.array_equal(inlaid.open(folder)["train"].to_numpy(), images)
 
 
 def test_views_can_not_be_written_to_and_copies_can(train):
@@ -249,12 +301,13 @@ def test_missing_folders_are_named(tmp_path, dataset):
         with pytest.raises(inlaid.NotFoundError, match="nowhere") as error:
             opening(tmp_path / "nowhere")
         assert isinstance(error.value, FileNotFoundError)
-    with pytest.raises(inlaid.NotFoundError, match="holds no dataset\nhint: create it with `inlaid convert`"):
+    with pytest.raises(inlaid.NotFoundError, match="holds no dataset\nhint: .*`inlaid.convert`"):
         inlaid.Dataset(tmp_path)
     with pytest.raises(inlaid.DamagedError, match="holds no tensors"):
         inlaid.open(tmp_path)
-    with pytest.raises(KeyError, match="has no rows in a split `val`, it has train, validation, test"):
+    with pytest.raises(KeyError, match="has no rows in a split `val`, it has train, validation, test") as error:
         inlaid.open(dataset)["val"]
+    assert isinstance(error.value, inlaid.SplitError)
 
 
 def test_damaged_shards_are_named(dataset, tmp_path):
@@ -308,7 +361,7 @@ def test_missing_tensors_are_no_rows(tmp_path):
 @pytest.mark.parametrize("rows", [99, -99, [0, 99], [-99], np.uint64(2**63), np.array([2**64 - 1], np.uint64)])
 def test_rows_that_are_not_there_are_named(train, rows):
     wrong = rows[-1] if isinstance(rows, (list, np.ndarray)) else rows
-    with pytest.raises(IndexError, match=f"there is no row {wrong}, the table has {len(train)}"):
+    with pytest.raises(IndexError, match=f"row {wrong} is out of range for a table of length {len(train)}"):
         train[rows]
 
 
@@ -364,6 +417,25 @@ def test_frameworks_are_not_imported():
     code = "import sys, inlaid; print({'torch', 'tensorflow', 'jax', 'pyarrow'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_a_star_import_keeps_the_built_in_open():
+    names = {}
+    exec("from inlaid import *", names)
+    assert "open" not in names and names["Table"] is inlaid.Table
+
+
+@pytest.mark.parametrize("method", ["to_tf", "to_jax"])
+def test_frameworks_take_the_keywords_of_batches(method):
+    keywords = dict(inspect.signature(inlaid.Table.batches).parameters)
+    assert dict(inspect.signature(getattr(inlaid.Table, method)).parameters) == keywords
+
+
+def test_states_have_one_signature():
+    from inlaid._frameworks.torch import BatchesDataset
+
+    for name in ("state_dict", "load_state_dict", "set_epoch"):
+        assert inspect.signature(getattr(BatchesDataset, name)) == inspect.signature(getattr(inlaid.Batches, name))
 
 
 def test_everything_public_is_documented():

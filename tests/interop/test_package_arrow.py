@@ -58,7 +58,7 @@ def test_compressed_record_batches_are_not_kept(tmp_path):
     Image.fromarray(noise).save(tmp_path / "source/cat/0.png")
     for number in range(1, 600):
         (tmp_path / f"source/cat/{number}.png").hardlink_to(tmp_path / "source/cat/0.png")
-    options = {"format": "arrow", "compression": "zstd", "row_group_bytes": "2MiB", "split": "train=1"}
+    options = {"format": "arrow", "compression": "zstd", "row_group_bytes": "2MiB", "split": {"train": 1}}
     inlaid.convert(tmp_path / "source", tmp_path / "out", 256, **options, progress=False)
     read = subprocess.run([sys.executable, "-c", READ_ALL, tmp_path / "out"], capture_output=True, text=True, check=True)
     rows, mebibytes = map(int, read.stdout.split())

@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+from dataclasses import replace
 
 import inlaid
 import numpy as np
@@ -142,7 +143,18 @@ def test_a_state_goes_on_with_the_next_batch(train, stop, prefetch):
     assert second.state_dict() == {"epoch": 2, "batches": 0}
 
 
-def test_a_pass_that_is_broken_off_is_begun_again(train):
+def test_a_state_may_be_of_fewer_batches_than_were_read(train):
+    batches = train.batches(5, columns=["path"])
+    reading = iter(batches)
+    ahead = [list(next(reading)["path"]) for _ in range(3)]
+    other = train.batches(5, columns=["path"])
+    other.load_state_dict(batches.state_dict(batches=1))
+    assert paths(other)[:2] == ahead[1:]
+    with pytest.raises(inlaid.SettingError, match="batches is at least 0, not -1"):
+        batches.state_dict(batches=-1)
+
+
+def test_a_pass_that_stops_early_starts_over(train):
     batches = train.batches(5, shuffle=True, columns=["path"])
     first = list(next(iter(batches))["path"])
     assert list(next(iter(batches))["path"]) == first
@@ -167,9 +179,9 @@ def test_a_pickled_table_notices_that_its_dataset_changed(dataset, tmp_path):
     inlaid.append(tmp_path / "more/again", tmp_path / "dataset", on_error="skip", progress=False)
     grown = {name: len(table) for name, table in inlaid.open(tmp_path / "dataset").items()}
     (split,) = [name for name, table in inlaid.open(dataset).items() if grown[name] != len(table)]
-    reopen, state = inlaid.open(dataset)[split].__reduce__()
+    reopen, (origin, *state) = inlaid.open(dataset)[split].__reduce__()
     with pytest.raises(inlaid.InlaidError, match="rows now, it had"):
-        reopen(tmp_path / "dataset", *state[1:])
+        reopen(replace(origin, path=tmp_path / "dataset"), *state)
 
 
 def test_a_pickled_table_notices_other_rows_in_the_same_place(tmp_path):
@@ -198,7 +210,7 @@ def test_batches_are_not_inherited_by_a_fork(train):
     os.close(write)
     assert os.waitpid(child, 0)[1] == 0
     with os.fdopen(read) as told:
-        assert told.read() == "another process began these batches; after a fork begin with them anew"
+        assert told.read() == "another process started these batches; start new ones after a fork"
     assert len(next(batches)["image"]) == 4
 
 

@@ -91,6 +91,29 @@ def test_a_state_goes_on_with_any_number_of_workers(train, workers):
     assert paths(loader) == paths(dataset)
 
 
+def test_batches_are_counted_where_no_worker_reads(train):
+    dataset = train.to_torch(3, columns=["path"])
+    assert dataset.state_dict() == {"epoch": 0, "batches": 0}
+    reading = iter(DataLoader(dataset, batch_size=None))
+    next(reading), next(reading)
+    assert dataset.state_dict() == {"epoch": 0, "batches": 2}
+    dataset.load_state_dict({"epoch": 4, "batches": 1})
+    assert dataset.state_dict() == {"epoch": 4, "batches": 1}
+    next(iter(dataset))
+    assert dataset.state_dict() == {"epoch": 4, "batches": 2}
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_batches_that_workers_read_are_counted_by_the_loop(train, method):
+    dataset = train.to_torch(3, columns=["path"])
+    list(DataLoader(dataset, batch_size=None, num_workers=1, multiprocessing_context=method))
+    with pytest.raises(inlaid.SettingError, match=r"workers read ahead: `state_dict\(batches=...\)` needs the number"):
+        dataset.state_dict()
+    assert dataset.state_dict(batches=2) == {"epoch": 0, "batches": 2}
+    dataset.set_epoch(1)
+    assert dataset.state_dict() == {"epoch": 1, "batches": 0}
+
+
 def test_a_state_of_batches_is_one_of_torch(train):
     options = dict(shuffle=True, seed=4, columns=["path"])
     batches = train.batches(3, **options)
@@ -119,7 +142,7 @@ def test_ranks_that_are_padded_take_as_many_steps(train, expected, forked):
 
 def test_tensors_are_the_memory_that_was_read(train):
     arrays = list(train.batches(8)._arrays(0, 0))[0]
-    from inlaid._torch import _tensor
+    from inlaid._frameworks.torch import _tensor
 
     for array in arrays:
         assert _tensor(array).data_ptr() == address(array)
@@ -160,7 +183,7 @@ def test_tensors_alone_if_there_are_no_columns(train, expected):
 def test_errors_of_workers_name_the_thing(train):
     with pytest.raises(inlaid.ColumnError, match="no column `nothing`"):
         train.to_torch(4, columns=["nothing"])
-    with pytest.raises(IndexError, match="there is no row 99"):
+    with pytest.raises(IndexError, match="row 99 is out of range"):
         train.to_torch()[99]
     with pytest.raises(TypeError, match="unexpected keyword argument 'shuffle'"):
         train.to_torch(shuffle=True)

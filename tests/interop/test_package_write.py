@@ -41,29 +41,78 @@ def many(tmp_path):
 # The same as the command line
 
 
-@pytest.mark.parametrize("command", ["convert", "append"])
-def test_options_are_those_of_the_command_line(inlaid_path, command):
+def options_of(inlaid_path, command):
+    """The options of a command in its help: by keyword, whether it has a value, and its default."""
     help = subprocess.run([inlaid_path, command, "--help"], capture_output=True, text=True, check=True).stdout
-    options = {name.replace("-", "_") for name in re.findall(r"^ +(?:-\w, )?--([a-z-]+)", help, re.MULTILINE)}
-    arguments = set(inspect.signature(getattr(inlaid, command)).parameters)
+    option = re.compile(r"^ {2,6}(?:-\w, )?--([a-z-]+)(.*)\n((?:(?: {8,}.*)?\n)*)", re.MULTILINE)
+    # Defaults that the program sets stand in a line of their own; others are only told in the text.
+    return {
+        name.replace("-", "_"): ("<" in value, re.findall(r"^ +\[default: (.*)\]$|\[default: (\w+)\]", text, re.MULTILINE))
+        for name, value, text in option.findall(help)
+    }
+
+
+def in_words(default):
+    """A default as the command line writes it."""
+    if isinstance(default, dict):
+        return ",".join(f"{name}={part}" for name, part in default.items())
+    return {"uint8": "u8", 1.0: "1"}.get(default, str(default))
+
+
+@pytest.mark.parametrize("command", ["convert", "append", "repack"])
+def test_keywords_and_defaults_are_those_of_the_command_line(inlaid_path, command):
+    options = options_of(inlaid_path, command)
     # What is said in text and JSON is the returned summary; messages are exceptions.
-    assert arguments - {"sources", "progress"} == options - {"json", "quiet", "help", "version"}
+    assert {"json", "quiet", "help"} < options.keys()
+    keywords = inspect.signature(getattr(inlaid, command)).parameters
+    names = {name.removeprefix("no_") for name in options} - {"json", "quiet", "help", "version"}
+    assert names == keywords.keys() - {"sources", "progress"}
+    for option, (has_value, defaults) in options.items():
+        name = option.removeprefix("no_")
+        if name not in names or name == "out":
+            continue
+        default = keywords[name].default
+        if not has_value:
+            assert default is (name != option), option
+        elif default is None or default is False:
+            assert not any(own for own, _ in defaults), option
+        else:
+            assert [own or told for own, told in defaults] == [in_words(default)], option
 
 
 def test_bytes_are_those_of_the_command_line(inlaid_path, tmp_path):
     options = dict(
         size=(48, 32), split={"train": 0.7, "test": 0.3}, split_by="path", pad_color=(9, 8, 7), fit="pad", seed=5
     )
-    options |= dict(
-        no_antialias=True, filter="bicubic", compression="lz4", row_group_bytes="20KiB", shard_bytes=65536, threads=1
-    )
+    options |= dict(antialias=False, exif=False, filter="bicubic", compression="lz4", dtype="float32", scale="-1..1")
+    options |= dict(mean=(0.5, 0.25, 0), std=2, only_shrink=True, layout="chw", order="path", max_pixels=10**6)
+    options |= dict(row_group_bytes="20KiB", shard_bytes=65536, threads=1, on_error="stop", max_errors="1%")
     inlaid.convert([SAMPLE], tmp_path / "package", **options)
-    arguments = (
-        "--size 48x32 --split train=0.7,test=0.3 --split-by path --pad-color 9,8,7 --fit pad --seed 5 --no-antialias"
-    )
-    arguments += " --filter bicubic --compression lz4 --row-group-bytes 20KiB --shard-bytes 65536"
+    arguments = "--size 48x32 --split train=0.7,test=0.3 --split-by path --pad-color 9,8,7 --fit pad --seed 5"
+    arguments += " --no-antialias --no-exif --filter bicubic --compression lz4 --dtype f32 --scale -1..1"
+    arguments += " --mean 0.5,0.25,0 --std 2 --only-shrink --layout chw --order path --max-pixels 1000000"
+    arguments += " --row-group-bytes 20KiB --shard-bytes 65536 --threads 1 --on-error stop --max-errors 1%"
     subprocess.run([inlaid_path, "convert", SAMPLE, "--out", tmp_path / "binary", *arguments.split(), "-q"], check=True)
     assert content(tmp_path / "package") == content(tmp_path / "binary")
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments"),
+    [({"size": 40}, "--size 40"), ({"storage": "encoded", "folders": "none"}, "--storage encoded --folders none")],
+)
+def test_bytes_of_defaults_are_those_of_the_command_line(inlaid_path, tmp_path, options, arguments):
+    inlaid.convert(SAMPLE, tmp_path / "package", **options)
+    subprocess.run([inlaid_path, "convert", SAMPLE, "--out", tmp_path / "binary", *arguments.split(), "-q"], check=True)
+    assert content(tmp_path / "package") == content(tmp_path / "binary")
+
+
+@pytest.mark.parametrize("command", ["convert", "append", "repack"])
+def test_every_keyword_is_explained(command):
+    function = getattr(inlaid, command)
+    explained = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^ +- (`.*?:)", function.__doc__, re.MULTILINE))))
+    explained |= set(re.findall(r"`(\w+)`", function.__doc__.partition("\n\n")[0]))
+    shared = {"threads", "on_error", "max_errors", "small_classes", "dry_run", "progress"} if command == "append" else set()
+    assert explained | shared >= inspect.signature(function).parameters.keys()
 
 
 def test_summaries_are_those_of_the_command_line(tmp_path):
@@ -74,7 +123,7 @@ def test_summaries_are_those_of_the_command_line(tmp_path):
     assert (tried["dry_run"], tried["rows"], (tmp_path / "dataset").exists()) == (True, 40, False)
     made = inlaid.convert(SAMPLE, tmp_path / "dataset", 64)
     assert (made["committed"], made["rows"], made["rejects"]) == (True, 40, 0)
-    again = inlaid.append(str(SAMPLE), str(tmp_path / "dataset"), on_changed="stop", no_history=True)
+    again = inlaid.append(str(SAMPLE), str(tmp_path / "dataset"), on_changed="stop", history=False)
     assert (again["committed"], again["rows"], again["unchanged"]) == (False, 0, 40)
     for summary in (tried, made, again):
         jsonschema.validate(summary, schema)
@@ -170,26 +219,104 @@ def test_an_exception_of_the_function_stops_the_run(tmp_path, many):
 # Bad input
 
 
+BYTES = 'a number of bytes, as in 65536 or "16MiB", not'
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": 0}, "invalid value '0' for '--size <SIZE>': size `0` is not HEIGHTxWIDTH in pixels"),
-        ({"filter": "blue"}, r"invalid value 'blue' for '--filter <FILTER>' \[possible values: nearest, bilinear,"),
-        ({"split": {"train": 0.5}}, "split fractions sum to 0.5, not 1"),
-        ({"split": {"left": 1}}, "split `left` is not known|`left`"),
-        ({"seed": -1}, "invalid value '-1' for '--seed"),
-        ({"threads": 0}, "invalid value '0' for '--threads"),
-        ({"max_errors": "many"}, "`many` is not a number such as 100 or a percentage such as 0.5%"),
-        ({"row_group_bytes": "big"}, "`big` is not a size in bytes such as 16MiB"),
-        ({"sources": []}, "required arguments were not provided|no source"),
+        ({"size": 0}, "size is the height and width in pixels, 1 to 65535 each, as in 224 or (240, 320), not 0"),
+        ({"size": (224,)}, "size is the height and width in pixels, .*, not (224,)"),
+        ({"size": "224"}, "size is the height and width in pixels, .*, not '224'"),
+        ({"size": 22.4}, "size is the height and width in pixels, .*, not 22.4"),
+        ({"size": True}, "size is the height and width in pixels, .*, not True"),
+        ({"filter": "blue"}, "unknown filter `blue`, expected one of nearest, bilinear, bicubic, lanczos3, box, area"),
+        ({"filter": 3}, "filter is a string, not 3"),
+        ({"filter": None}, "filter is a string, not None"),
+        ({"dtype": "int8"}, "unknown element type `int8`, expected one of uint8, uint16, float16, float32"),
+        ({"split": {"train": 0.5}}, "sum to 0.5, not"),
+        ({"split": {"train": 1.2}}, "1.2 of .*`train` is not above 0 and at most 1"),
+        ({"split": {"left": 1}}, "unknown split `left`, expected one of train, validation, test"),
+        ({"split": "train=1"}, 'split is a mapping of splits to fractions, as in {"train": 0.9, "test": 0.1}, not \'train=1\''),
+        ({"split": {"train": "all"}}, "split is a mapping of splits to fractions, .*, not {'train': 'all'}"),
+        ({"seed": -1}, "seed is an integer from 0 to 18446744073709551615, not -1"),
+        ({"seed": 2**64}, "seed is an integer from 0 to 18446744073709551615, not 18446744073709551616"),
+        ({"seed": 0.5}, "seed is an integer from 0 to 18446744073709551615, not 0.5"),
+        ({"threads": 0}, "threads is an integer from 1 to 1024, not 0"),
+        ({"threads": 1025}, "threads is an integer from 1 to 1024, not 1025"),
+        ({"max_errors": "many"}, 'max_errors is a number of images, as in 100, or a percentage.* "0.5%", not \'many\''),
+        ({"max_errors": -1}, "max_errors is a number of images, .*, not -1"),
+        ({"row_group_bytes": "big"}, f"row_group_bytes is {BYTES} 'big'"),
+        ({"shard_bytes": 0}, f"shard_bytes is {BYTES} 0"),
+        ({"max_file_bytes": 1.5}, f"max_file_bytes is {BYTES} 1.5"),
+        ({"max_pixels": 0}, "max_pixels is an integer from 1 to"),
+        ({"antialias": "no"}, "antialias is True or False, not 'no'"),
+        ({"exif": 1}, "exif is True or False, not 1"),
+        ({"on_error": "go on"}, 'on_error is "skip" or "stop", not \'go on\''),
+        ({"pad_color": "blue"}, "color `blue` is not"),
+        ({"pad_color": (0, 0, 256)}, "color `0,0,256` is not"),
+        ({"pad_color": 0}, 'pad_color is (red, green, blue), 0 to 255 each, "#RRGGBB" or a name, not 0'),
+        ({"mean": "blue"}, "mean `blue` is not"),
+        ({"mean": (1, 2)}, "mean `1,2` is not"),
+        ({"mean": {}}, 'mean is a number, (red, green, blue) or "imagenet", not {}'),
+        ({"std": 0}, "standard deviation `0` is not"),
+        ({"crop_ratio": 2}, "crop ratio `2` is not a number from 0.01 to 1"),
+        ({"crop_ratio": "half"}, "crop_ratio is a number, as in 0.875, not 'half'"),
+        ({"quality": 300}, "quality `300` is not a whole number from 1 to 100"),
+        ({"quality": "high"}, "quality is an integer, not 'high'"),
+        ({"jpeg_shrink": 256}, "`256` is not"),
+        ({"sources": []}, "no source folder is given"),
     ],
 )
 def test_wrong_options_are_named(tmp_path, options, message):
     arguments = {"sources": SAMPLE, "out": tmp_path / "dataset", "size": 64, **options}
-    with pytest.raises(inlaid.SettingError, match=message) as error:
+    with pytest.raises(inlaid.SettingError, match=re.escape(message).replace(r"\.\*", ".*")) as error:
         inlaid.convert(**arguments)
     assert isinstance(error.value, ValueError) and "\n" not in str(error.value).partition("\nhint:")[0]
-    assert not (tmp_path / "dataset").exists()
+    assert "--" not in str(error.value) and not (tmp_path / "dataset").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shape": "2x2"}, "shape is a tuple of dimensions, as in (224, 224, 3), not '2x2'"),
+        ({"shape": (2, -1)}, "shape is a tuple of dimensions, as in (224, 224, 3), not (2, -1)"),
+        ({"shape": (2, 0)}, "shape `2x0` is not"),
+        ({"column": 3}, "column is a string, not 3"),
+        ({"sources": []}, "no source folder is given"),
+    ],
+)
+def test_wrong_options_of_a_repacking_are_named(tmp_path, options, message):
+    with pytest.raises(inlaid.SettingError, match=re.escape(message)):
+        inlaid.repack(**{"sources": SAMPLE, "out": tmp_path / "out", **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "keywords"),
+    [
+        ({"size": None}, ["size=224", 'storage="encoded"']),
+        ({"split": {"train": 0.5}}, ['split={"train": 0.8, "validation": 0.1, "test": 0.1}']),
+        ({"mean": 0.5}, ["scale", "mean", "std", 'dtype="float32"', 'dtype="float16"']),
+        ({"dtype": "float16", "scale": "0..255", "std": 0.001}, ["mean=0.5, std=0.25"]),
+        ({"antialias": False, "resize_like": "tf"}, ["antialias=False", 'resize_like="tf"', "opencv"]),
+        ({"filter": "area"}, ['resize_like="opencv"', 'resize_like="tf"', 'filter="box"']),
+        ({"crop_ratio": 0.5}, ['fit="shortest-side"', "crop_ratio"]),
+        ({"out": SAMPLE / "out"}, ["out"]),
+        ({"sources": "empty"}, ["help(inlaid.convert)"]),
+        ({"sources": "bad", "split": {"train": 1}, "max_errors": 0}, ["max_errors"]),
+        ({"sources": "bad", "split": {"train": 1}, "on_error": "stop"}, ['on_error="stop"']),
+    ],
+)
+def test_hints_name_keywords(tmp_path, monkeypatch, options, keywords):
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("bad/a").mkdir(parents=True)
+    Path("bad/a/good.png").symlink_to(next(SAMPLE.glob("*/*rgb.png")))
+    Path("bad/a/bad.png").write_bytes(b"no image")
+    with pytest.raises(inlaid.InlaidError) as error:
+        inlaid.convert(**{"sources": SAMPLE, "out": "dataset", "size": 64, **options})
+    _, hint = str(error.value).split("\nhint: ")
+    assert set(keywords) <= set(re.findall("`(.*?)`", hint)) and "--" not in str(error.value)
 
 
 def test_unknown_options_are_named(tmp_path):
@@ -202,7 +329,7 @@ def test_missing_and_empty_sources_are_named(tmp_path):
     for source in (tmp_path / "nowhere", tmp_path / "empty", tmp_path / "empty/-odd"):
         with pytest.raises(inlaid.NotFoundError, match=source.name):
             inlaid.convert(source, tmp_path / "dataset", 64)
-    with pytest.raises(inlaid.NotFoundError, match="holds no dataset\nhint: create it with `inlaid convert`"):
+    with pytest.raises(inlaid.NotFoundError, match="holds no dataset\nhint: .*`inlaid.convert`"):
         inlaid.append(SAMPLE, tmp_path / "dataset")
 
 
@@ -212,7 +339,7 @@ def test_folders_that_hold_something_are_kept(tmp_path):
     with pytest.raises(inlaid.ExistsError, match="full` is neither empty nor an inlaid dataset"):
         inlaid.convert(SAMPLE, tmp_path / "full", 64)
     inlaid.convert(SAMPLE, tmp_path / "dataset", 64)
-    with pytest.raises(FileExistsError, match="already holds a dataset\nhint: .*`--overwrite`"):
+    with pytest.raises(FileExistsError, match="already holds a dataset\nhint: .*`inlaid.append`.*`overwrite=True`"):
         inlaid.convert(SAMPLE, tmp_path / "dataset", 32)
     assert inlaid.convert(SAMPLE, tmp_path / "dataset", 32, overwrite=True)["rows"] == 40
 

@@ -1,52 +1,77 @@
-"""The Python examples of the README run as they stand. Each is a fenced block after a comment line
-`<!-- test: NAME -->`; it finds the sample in `photos`, converted in `dataset`, and with other options in
-`dataset-binary`, `dataset-arrow` and `dataset-encoded`."""
+"""The Python and shell examples of the README and of the documentation run as they stand.
+
+An example is a fenced block of `python` or `sh`. It finds the sample in `photos`, other images in `more-photos`, the
+sample converted in `dataset`, and with other options in `dataset-binary`, `dataset-arrow` and `dataset-encoded`, except
+the one that it makes itself. A comment line before it may say `<!-- not run: WHY -->`, or
+`<!-- continues the example before -->`.
+"""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from conftest import REPOSITORY, SAMPLE
 
-EXAMPLE = re.compile(r"^<!-- test: ([\w-]+) -->\n\s*```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "python/README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+EXAMPLE = re.compile(r"^(?:<!-- (.*?) -->\n)?```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MADE = re.compile(r"""convert .*--out (\S+)|convert\(.*out="([\w-]+)\"""")
 
 
 def examples():
-    readme = REPOSITORY / "README.md"
-    text = readme.read_text() if readme.exists() else ""
-    return [pytest.param(code, id=name) for name, code in EXAMPLE.findall(text)]
+    for page in PAGES:
+        text, before = page.read_text(), ""
+        for found in EXAMPLE.finditer(text):
+            comment, language, code = found[1] or "", found[2], found[3]
+            if comment.startswith("not run: "):
+                continue
+            if comment == "continues the example before":
+                code = before + code
+            before = code
+            line = text[: found.start(3)].count("\n") + 1
+            yield pytest.param(language, code, id=f"{page.relative_to(REPOSITORY)}:{line}")
 
 
 @pytest.fixture
-def folder(sample, tmp_path):
-    """Where an example runs: the datasets are linked, what it writes is its own."""
+def folder(inlaid_path, sample, tmp_path, request):
+    """Where an example runs: everything in it is its own."""
+    makes = {name for found in MADE.findall(request.node.callspec.params["code"]) for name in found}
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/inlaid").symlink_to(Path(inlaid_path).resolve())
     (tmp_path / "photos").symlink_to(SAMPLE)
-    (tmp_path / "dataset").symlink_to(sample())
-    (tmp_path / "dataset-binary").symlink_to(sample("binary"))
-    (tmp_path / "dataset-arrow").symlink_to(sample(format="arrow"))
-    (tmp_path / "dataset-encoded").symlink_to(sample("encoded"))
+    for path in sorted(SAMPLE.glob("*/*-rgb.jpg")):
+        more = tmp_path / "more-photos" / path.parent.name
+        more.mkdir(parents=True)
+        shutil.copy(path, more / f"more-{path.name}")
+    datasets = {
+        "dataset": (),
+        "dataset-binary": ("binary",),
+        "dataset-arrow": ("tensor", "arrow"),
+        "dataset-encoded": ("encoded",),
+    }
+    for name, options in datasets.items():
+        if name not in makes:
+            shutil.copytree(sample(*options), tmp_path / name)
     return tmp_path
 
 
-def test_readme_has_examples():
-    assert examples()
+def test_pages_have_examples():
+    names = [example.id.split(":")[0] for example in examples()]
+    assert {"README.md", "docs/python.md", "docs/readers.md", "docs/storage.md", "docs/format.md"} <= set(names)
 
 
-def test_readme_names_every_example_once():
-    names = [example.id for example in examples()]
-    assert sorted(names) == sorted(set(names))
-    assert len(names) == (REPOSITORY / "README.md").read_text().count("<!-- test:")
-
-
-@pytest.mark.parametrize("code", examples())
-def test_example_runs(folder, code):
-    (folder / "example.py").write_text(code)
+@pytest.mark.parametrize(("language", "code"), list(examples()))
+def test_example_runs(folder, language, code):
+    (folder / "example").write_text(code)
+    program = [sys.executable] if language == "python" else ["bash", "-euo", "pipefail"]
     environment = {**os.environ, "HF_HOME": str(folder / "huggingface"), "PYTHONPATH": ""}
+    environment["PATH"] = f"{folder / 'bin'}:{os.environ['PATH']}"
     environment.pop("HF_DATASETS_CACHE", None)
     done = subprocess.run(
-        [sys.executable, "example.py"], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
+        [*program, "example"], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr

@@ -53,7 +53,7 @@ def storages():
         "tensor": (pa.FixedShapeTensorArray.from_numpy_ndarray(PIXELS), {}, SHAPE),
         "fixed": (pa.FixedSizeListArray.from_arrays(items, 24), {}, (24,)),
         "fixed-shaped": (pa.FixedSizeListArray.from_arrays(items, 24), {"shape": SHAPE}, SHAPE),
-        "list": (lists, {"shape": "2x4x3"}, SHAPE),
+        "list": (lists, {"shape": SHAPE}, SHAPE),
         "large": (large, {}, (24,)),
         "lists": (nested, {}, SHAPE),
         "arrays": (arrays, {}, SHAPE),
@@ -332,11 +332,11 @@ def test_errors_are_typed_and_name_the_way_out(tmp_path):
     way_out = "\nhint: remove such rows from the file"
     refused(inlaid.InlaidError, f"can't repack `{tmp_path}/ragged.parquet`: {row}{way_out}", "ragged.parquet")
     shape = "shape 5 has 5 elements, but the tensors of column `pixels` have 24"
-    way_out = "\nhint: give a matching shape, as in `--shape 224x224x3`"
+    way_out = "\nhint: give a matching shape, as in `shape=(224, 224, 3)`"
     refused(ValueError, f"can't repack `{tmp_path}/good.parquet`: {shape}{way_out}", "good.parquet", shape=(5,))
-    column = "it has no column `x`, only `pixels`\nhint: name a column of lists of numbers, or of bytes with `--shape`"
+    column = "it has no column `x`, only `pixels`\nhint: name a column of lists of numbers, or of bytes with `shape`"
     refused(inlaid.ColumnError, f"can't repack `{tmp_path}/good.parquet`: {column}", "good.parquet", column="x")
-    taken = f"output folder `{tmp_path}/full` is not empty\nhint: choose a new folder for `--out`"
+    taken = f"output folder `{tmp_path}/full` is not empty\nhint: choose a new folder for `out`"
     refused(inlaid.ExistsError, taken, "good.parquet", "full")
     format = "it is neither a Parquet nor an Arrow file"
     way_out = "\nhint: have the tool that wrote the file write Parquet"

@@ -139,7 +139,7 @@ fn flat_folders_have_no_labels() {
 fn every_class_keeps_its_exact_shares() {
     let s = dataset("");
     let (mut cats, mut ants, mut before) = (10, 0, s.rows("out"));
-    for (more_cats, more_ants) in [(1, 1), (1, 0), (2, 3), (5, 1), (7, 1), (13, 2), (1, 2), (10, 0)] {
+    for (more_cats, more_ants) in [(1, 7), (1, 0), (2, 1), (5, 1), (7, 0), (13, 0), (1, 1), (10, 0)] {
         s.more_images(&["src/cat"], cats..cats + more_cats).more_images(&["src/ant"], ants..ants + more_ants);
         (cats, ants) = (cats + more_cats, ants + more_ants);
         s.run("append", "src --out out").exits(0);
@@ -278,11 +278,30 @@ fn dry_run_says_what_an_append_would_do() {
     let lines: Vec<_> = ran.stdout.lines().collect();
     assert!(lines[0].starts_with("train             24 rows "), "{}", ran.stdout);
     assert!(lines[0].ends_with(" in 2 files, 8 new"), "{}", ran.stdout);
-    let end = ["would write 10 rows from 31 images, 3 classes, to `out`", "20 images were already in the dataset"];
-    assert_eq!(lines[3..], [end[0], end[1], "1 rejected: 1 no-class"]);
+    let end = [
+        "would write 10 rows from 31 images, 3 classes, to `out`",
+        "too small for exact fractions: class `ant`, 5 in all: 3 train, 1 validation, 1 test",
+        "20 images were already in the dataset",
+        "1 rejected: 1 no-class",
+    ];
+    assert_eq!(lines[3..], end);
     s.run("append", "src --out out").exits(3);
     let splits = |ran: &str| ran.lines().map(|line| line.chars().take(25).collect()).take(3).collect::<Vec<String>>();
     assert_eq!(splits(&s.run("append", "src --out out").exits(3).stdout), splits(&ran.stdout));
+}
+
+#[test]
+fn row_groups_larger_than_their_shards_stay_so() {
+    let s = dataset("");
+    // As earlier releases stored it.
+    s.edit_manifest("out", |manifest| manifest["spec"]["shard_bytes"] = 64.into());
+    s.more_images(&["src/cat"], 10..30);
+    s.run("append", "src --out out --dry-run").exits(0);
+    s.run("append", "src --out out").exits(0);
+    assert_eq!(s.rows("out").len(), 40);
+    assert_eq!(s.run("info", "out").exits(0).stderr, "");
+    let spec = &s.manifest("out")["spec"];
+    assert_eq!((&spec["row_group_bytes"], &spec["shard_bytes"]), (&128.into(), &64.into()));
 }
 
 // What folders mean
@@ -305,7 +324,8 @@ fn folders_must_mean_what_they_meant() {
     s.run("append", "splits/train --out out").exits(0);
     assert_eq!(s.rows("out").len(), 22);
     let ran = s.run("append", "splits --out out --folders classes").exits(0);
-    assert_eq!(ran.stderr, "");
+    let note = "note: class `train` is too small for exact fractions, so it fills train, then test, then validation\n";
+    assert_eq!(ran.stderr, note);
     assert_eq!(s.manifest("out")["classes"], serde_json::json!(["cat", "dog", "train"]));
     s.is_whole("out");
 }

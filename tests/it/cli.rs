@@ -1,5 +1,7 @@
 //! What the command line says, word for word.
 
+use inlaid::{ByteSize, Recipe, Spec, SpecError};
+
 use crate::harness::Scratch;
 
 fn source() -> Scratch {
@@ -51,6 +53,7 @@ fn json_summary_has_everything() {
         "rejects": 0,
         "rejects_by_reason": {},
         "classes": 2,
+        "small_classes": [],
         "splits": {
             "train": {"rows": 16, "added": 16, "bytes": 0, "shards": 1},
             "validation": {"rows": 2, "added": 2, "bytes": 0, "shards": 1},
@@ -142,27 +145,38 @@ fn tensor_too_large_for_readers_is_refused() {
 }
 
 #[test]
-fn class_too_small_for_its_shares_is_refused() {
+fn row_group_larger_than_its_shard_is_refused() {
     let s = source();
-    s.images(&["src/ant"], 6);
-    s.convert("src --out out --size 4").fails(
-        1,
-        "error: class `ant` has 6 images, too few to give each of train=0.8,validation=0.1,test=0.1 its share; 10 are \
-         enough\n\
-         hint: use `--split-by path`, which draws for each image, or fewer splits, as in `--split train=1`",
-    );
-    assert!(!s.path().join("out").exists());
+    for words in ["--row-group-bytes 8MiB --shard-bytes 4MiB", "--shard-bytes 4MiB --row-group-bytes 8MiB --dry-run"] {
+        s.convert(&format!("src --out out --size 4 {words}")).fails(
+            2,
+            "error: a row group of 8388608 bytes is larger than a shard of 4194304 bytes\n\
+             hint: use `--row-group-bytes 4194304`, or leave it out",
+        );
+    }
+    s.convert("src --out out --size 4 --row-group-bytes 4MiB --shard-bytes 4MiB").exits(0);
+    let mut spec = Spec::originals();
+    spec.shard_bytes = ByteSize::mib(1);
+    let refused = SpecError::RowGroupBytes { row_group: 16 << 20, shard: 1 << 20 };
+    assert_eq!((Recipe::new(&spec).err(), spec.check_new()), (None, Err(refused)));
 }
 
 #[test]
-fn too_few_images_are_refused() {
-    let s = Scratch::new();
-    s.images(&["src"], 2);
-    s.convert("src --out out --size 4").fails(
-        1,
-        "error: 2 images are too few to give each of train=0.8,validation=0.1,test=0.1 its share; 10 are enough\n\
-         hint: use `--split-by path`, which draws for each image, or fewer splits, as in `--split train=1`",
-    );
+fn bytes_of_row_groups_and_shards_make_way_for_one_another() {
+    let s = source();
+    for (words, row_group, shard) in [
+        ("", 16 << 20, 512 << 20),
+        ("--shard-bytes 96", 96, 96),
+        ("--shard-bytes 32MiB", 16 << 20, 32 << 20),
+        ("--row-group-bytes 1GiB", 1 << 30, 1 << 30),
+    ] {
+        s.convert(&format!("src --out out --size 4 --overwrite {words}")).exits(0);
+        let spec = &s.manifest("out")["spec"];
+        assert_eq!((&spec["row_group_bytes"], &spec["shard_bytes"]), (&row_group.into(), &shard.into()), "{words}");
+    }
+    // A page of 8 rows is the least that a shard holds.
+    s.convert("src --out out --size 4 --overwrite --shard-bytes 384 --split train=1").exits(0);
+    assert_eq!(s.shards("out", "train").len(), 3);
 }
 
 #[test]
@@ -213,9 +227,8 @@ fn datasets_do_not_lie_in_one_another() {
 fn names_control_no_terminal() {
     let s = source();
     s.image("src/red\x1b[31m\u{9b}/1.png");
-    let ran = s.convert("src --out out --size 4").exits(1);
-    assert!(ran.stderr.starts_with("error: class `red\\u{1b}[31m\\u{9b}` has 1 images"), "{}", ran.stderr);
-    s.convert("src --out out --size 4 --split train=1").exits(0);
+    let ran = s.convert("src --out out --size 4").exits(0);
+    assert!(ran.stderr.starts_with("note: class `red\\u{1b}[31m\\u{9b}` is too small"), "{}", ran.stderr);
     let told = s.run("info", "out").exits(0).stdout;
     assert!(told.contains("red\\u{1b}[31m\\u{9b}"), "{told}");
     // JSON has escapes of its own.

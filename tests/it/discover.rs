@@ -1,5 +1,7 @@
 //! Which files become rows, with which label, and what is said about the others.
 
+use inlaid::{RunOptions, Size, Spec};
+
 use crate::harness::Scratch;
 
 fn labels(scratch: &Scratch, dataset: &str) -> Vec<(String, Option<i64>)> {
@@ -135,6 +137,82 @@ fn hidden_and_other_files_are_told() {
     );
 }
 
+/// A PNG with a name that is a hash of something.
+fn hashed(s: &Scratch, name: &str) {
+    let image = s.image(&format!("images/{name}.png"));
+    s.file(name, &std::fs::read(image).unwrap());
+}
+
+#[test]
+fn files_of_any_name_are_inputs_on_request() {
+    let s = Scratch::new();
+    s.image("src/cat/1.png");
+    hashed(&s, "src/cat/3f2a9c");
+    hashed(&s, "src/dog/9c1b.d41d8cd9");
+    hashed(&s, "src/dog/photo.jpg?w=200");
+    hashed(&s, "src/dog/.9c1b");
+    s.file("src/dog/notes.txt", b"x");
+    let ran = s.convert(&format!("src {ALL_TRAIN} --any-name")).exits(3);
+    assert_eq!(ran.stderr, "note: ignored 1 hidden files or folders (names beginning with `.` or `__`)\n");
+    let expected = [("cat/1.png", 0), ("cat/3f2a9c", 0), ("dog/9c1b.d41d8cd9", 1), ("dog/photo.jpg?w=200", 1)];
+    assert_eq!(labels(&s, "out"), labelled(&expected));
+    let reject = ["dog/notes.txt", "decode", "unknown-format", "the content is not a known image format"];
+    assert_eq!(s.rejects("out"), [reject.map(String::from)]);
+    assert_eq!(s.manifest("out")["spec"]["any_name"], true);
+    s.is_whole("out");
+    s.run("verify", "out --sources src").exits(0);
+
+    s.convert(&format!("src {ALL_TRAIN} --overwrite")).exits(0);
+    assert_eq!(labels(&s, "out"), labelled(&[("cat/1.png", 0)]));
+    assert_eq!(s.manifest("out")["spec"].get("any_name"), None);
+}
+
+#[test]
+fn append_takes_names_as_the_dataset_does() {
+    for (option, rows) in [("--any-name", 3), ("", 1)] {
+        let s = Scratch::new();
+        s.image("src/cat/1.png");
+        hashed(&s, "src/cat/3f2a9c");
+        s.convert(&format!("src {ALL_TRAIN} {option}")).exits(0);
+        hashed(&s, "src/cat/9c1b");
+        s.run("append", "src --out out").exits(0);
+        assert_eq!(s.rows("out").len(), rows);
+    }
+}
+
+#[test]
+fn option_for_files_without_an_extension_is_told() {
+    let s = Scratch::new();
+    hashed(&s, "src/cat/3f2a9c");
+    let hint = "hint: `inlaid convert --any-name` takes files of any name and lets their content decide";
+    let refused = format!("error: no images in `src`, but 1 file without an extension\n{hint}");
+    s.convert(&format!("src {ALL_TRAIN}")).fails(1, &refused);
+    hashed(&s, "src/cat/9c1b");
+    let refused = format!("error: no images in `src`, but 2 files without an extension\n{hint}");
+    s.convert(&format!("src {ALL_TRAIN}")).fails(1, &refused);
+
+    s.image("src/cat/1.png");
+    let note = "note: ignored files without an image extension: 2 no extension\n";
+    let ran = s.convert(&format!("src {ALL_TRAIN}")).exits(0);
+    assert_eq!(ran.stderr, format!("{note}{hint}\n"));
+    assert_eq!(s.run("append", "src --out out").exits(0).stderr, format!("{note}{hint}\n"));
+    // Where there are other files too, those without an extension are more likely to be none.
+    s.file("src/cat/notes.txt", b"x");
+    let ran = s.convert(&format!("src {ALL_TRAIN} --overwrite")).exits(0);
+    assert!(!ran.stderr.contains("hint"), "{}", ran.stderr);
+}
+
+#[test]
+fn library_takes_files_of_any_name() {
+    let s = Scratch::new();
+    hashed(&s, "src/3f2a9c");
+    let (sources, out) = ([s.path().join("src")], s.path().join("out"));
+    let mut spec = Spec::new(Size::new(4, 4).unwrap());
+    spec.any_name = true;
+    let summary = inlaid::convert(&sources, &out, &spec, &RunOptions::default()).unwrap();
+    assert_eq!((summary.rows, summary.ignored.other.len()), (1, 0));
+}
+
 #[test]
 fn extension_in_any_case_names_an_input_and_content_decides() {
     let s = Scratch::new();
@@ -247,6 +325,19 @@ mod unix {
             let notes = "note: ignored 1 hidden files or folders (names beginning with `.` or `__`)\n\
                          note: ignored files without an image extension: 1 .txt\n";
             assert_eq!(ran.stderr, notes, "{options}");
+        }
+    }
+
+    #[test]
+    fn links_and_pipes_of_any_name_are_inputs_on_request() {
+        for options in ["", "--follow-links"] {
+            let s = Scratch::new();
+            s.image("src/cat/1.png");
+            symlink("nowhere", s.path().join("src/cat/3f2a9c")).unwrap();
+            assert!(Command::new("mkfifo").arg(s.path().join("src/cat/pipe")).status().unwrap().success());
+            s.convert(&format!("src {ALL_TRAIN} --any-name {options}")).exits(3);
+            let expected = [("cat/3f2a9c".into(), "broken-link".into()), ("cat/pipe".into(), "not-a-file".into())];
+            assert_eq!(reasons(&s), expected);
         }
     }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float16Type, Float32Type, UInt16Type};
 use arrow_array::{Array, RecordBatchReader};
-use inlaid::read::{BatchOptions, Element, RecordBatches};
-use inlaid::{Batches, Table};
+use inlaid::Table;
+use inlaid::read::{BatchOptions, Element};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::harness::Scratch;
@@ -107,10 +107,10 @@ fn batches_and_record_batches_have_the_elements() {
     for settings in ["--dtype u16", "--dtype f16 --layout chw", "--dtype f32", "--dtype f32 --storage binary"] {
         let table = Arc::new(train(&dataset(settings)));
         let expected = all(&table);
-        let batches = Batches::new(table.clone(), &BatchOptions::new(7)).unwrap();
+        let batches = table.batches(&BatchOptions::new(7)).unwrap();
         let read: Vec<u8> = batches.flat_map(|batch| batch.unwrap().tensors.to_vec()).collect();
         assert_eq!(read, expected, "{settings}");
-        let batches = RecordBatches::new(table.clone(), None).unwrap();
+        let batches = table.record_batches(None).unwrap();
         assert_eq!(batches.schema(), *table.schema());
         let rows: usize = batches.map(|batch| batch.unwrap().num_rows()).sum();
         assert_eq!(rows, table.len(), "{settings}");

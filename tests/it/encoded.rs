@@ -150,6 +150,17 @@ fn shards_end_where_the_bytes_of_their_files_end() {
 }
 
 #[test]
+fn files_without_an_extension_keep_their_names() {
+    let s = Scratch::new();
+    let image = fs::read(s.image("image.png")).unwrap();
+    s.file("src/3f2a9c", &image);
+    for (words, name) in [("", "3f2a9c"), ("--size 4", "3f2a9c.jpg"), ("--size 4 --encoding png", "3f2a9c.png")] {
+        s.convert(&format!("src --out d --storage encoded --any-name --overwrite {words}")).exits(0);
+        assert_eq!(stored(&s)["3f2a9c"].0, name);
+    }
+}
+
+#[test]
 fn files_that_are_too_long_fill_no_shard() {
     let s = source();
     File::create(s.path().join("src/a/long.png")).unwrap().set_len(3 << 30).unwrap();

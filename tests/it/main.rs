@@ -3,6 +3,7 @@
 mod append;
 mod append_rejects;
 mod cli;
+mod columns;
 mod compact;
 mod compat;
 // Without the feature the binary can't be killed at a given step.
@@ -23,6 +24,8 @@ mod repack;
 mod resize;
 mod resume;
 mod rollback;
+mod rooms;
+mod small_classes;
 mod split;
 mod tail;
 mod verify;

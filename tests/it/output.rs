@@ -144,7 +144,7 @@ fn manifest_of_a_later_release_is_refused() {
     s.file("out/inlaid.json", b"{\"format_version\": 99}");
     s.convert(&format!("{CONVERT} --overwrite")).fails(
         1,
-        "error: `out/inlaid.json` has format version 99, but this release reads version 1\n\
+        "error: `out/inlaid.json` has format version 99, but this release reads versions 1 to 2\n\
          hint: use the release of inlaid that wrote the dataset",
     );
 }

@@ -10,7 +10,7 @@ use arrow_array::types::{Int64Type, UInt8Type};
 use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, UInt8Array};
 use arrow_schema::{DataType, Field, Schema};
 use inlaid::read::{BatchOptions, Epoch, RowOrder, Share, Uneven};
-use inlaid::{Batches, Dataset, Split, Table};
+use inlaid::{Dataset, Split, Table};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
@@ -56,7 +56,7 @@ fn all(table: &Table) -> Vec<u8> {
 }
 
 fn batches(table: &Arc<Table>, options: &BatchOptions) -> Vec<Vec<usize>> {
-    Batches::new(table.clone(), options).unwrap().map(|batch| batch.unwrap().rows).collect()
+    table.batches(options).unwrap().map(|batch| batch.unwrap().rows).collect()
 }
 
 #[test]

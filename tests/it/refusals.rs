@@ -112,10 +112,10 @@ fn damaged_key_is_not_believed() {
 #[test]
 fn dataset_of_another_format_version_is_refused() {
     let s = dataset("");
-    s.edit_manifest("out", |manifest| manifest["format_version"] = 2.into());
+    s.edit_manifest("out", |manifest| manifest["format_version"] = 3.into());
     is_refused(
         &s,
-        "error: `out/inlaid.json` has format version 2, but this release reads version 1\n\
+        "error: `out/inlaid.json` has format version 3, but this release reads versions 1 to 2\n\
          hint: use the release of inlaid that wrote the dataset",
     );
 }

@@ -97,8 +97,9 @@ fn finds_every_damaged_byte(options: &str, extension: &str) {
     let s = dataset(5, options);
     let name = format!("train/train-00000.{extension}");
     let whole = fs::read(s.path().join("out").join(&name)).unwrap();
-    let options = RunOptions { threads: NonZeroUsize::new(1), ..RunOptions::default() };
-    let problems = || verify(&s.path().join("out"), &[], &options).unwrap().problems;
+    let mut options = RunOptions::default();
+    options.threads = NonZeroUsize::new(1);
+    let problems = || verify(s.path().join("out"), None, &options).unwrap().problems;
     assert_eq!(problems(), []);
     let is_long = std::env::var_os("INLAID_LONG_TESTS").is_some();
     let near_an_end = |at: usize| at < 200 || at >= whole.len() - 200;

@@ -27,9 +27,9 @@ pub mod spec;
 pub use dataset::manifest::{FORMAT_VERSION, Manifest, Snapshot, SplitInfo, Unfinished};
 pub use dataset::moments::Moments;
 pub use dataset::names::{CARD, MANIFEST, REJECTS};
-pub use dataset::reject::{Reject, Stage};
+pub use dataset::reject::Reject;
 pub use dataset::statistics::{Bin, Statistics};
-pub use error::Error;
+pub use error::{Error, Stage};
 pub use format::sha256::Sha256;
 pub use format::shard::{Checksum, ShardInfo};
 pub use read::{

@@ -63,6 +63,13 @@ impl Column {
         let is_likely = |column: &Column| column.kind != Kind::Binary || spec.shape.is_some();
         let all: Vec<(usize, Column)> = all.filter(|(_, column)| is_likely(column)).collect();
         let surest = all.iter().map(|(_, column)| column.kind).min();
+        // All of them get verbatim pages, whichever is the main one.
+        let is_further = |index: &usize| is_never_null(schema.field(*index));
+        if let Some((index, first)) = all.iter().find(|(_, column)| Some(column.kind) == surest)
+            && all.iter().filter(|(_, column)| Some(column.kind) == surest).all(|(index, _)| is_further(index))
+        {
+            return Ok((*index, first.clone()));
+        }
         let mut best = all.into_iter().filter(|(_, column)| Some(column.kind) == surest);
         match (best.next(), best.next()) {
             (Some(found), None) => Ok(found),
@@ -72,6 +79,14 @@ impl Column {
                 Err(RepackError::SeveralColumns(several.collect()))
             }
         }
+    }
+
+    /// The columns of tensors beside the one of this index, and their places: those that are of Arrow's tensor type
+    /// and never null, as inlaid writes them.
+    pub(super) fn further(schema: &Schema, index: usize) -> Vec<(usize, Column)> {
+        let fields = schema.fields().iter().enumerate().filter(|(at, field)| *at != index && is_never_null(field));
+        let columns = fields.filter_map(|(at, field)| Some((at, Column::of(field, schema)?)));
+        columns.filter(|(_, column)| column.element.dtype().is_some() && !column.lengths.contains(&Some(0))).collect()
     }
 
     /// The column, if it may hold tensors.
@@ -136,6 +151,11 @@ fn told_shape(field: &Field, schema: &Schema) -> Option<Vec<usize>> {
         let feature = told_features(schema)?.get(field.name())?.get("shape")?.clone();
         serde_json::from_value(feature).ok()
     })
+}
+
+/// Whether a column is of Arrow's tensor type, stored in order, and has no nulls by its schema.
+fn is_never_null(field: &Field) -> bool {
+    is_extension(field) && !field.is_nullable() && !is_permuted(field)
 }
 
 /// Whether the column is what Arrow calls one of tensors.

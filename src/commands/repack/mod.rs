@@ -12,13 +12,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use arrow_schema::Schema;
 use serde::Serialize;
 
-use crate::commit::output::refuse_overlap;
+use crate::commit::overlap::refuse_overlap;
 use crate::commit::publish::NewFolder;
 use crate::error::{Error, RepackError};
 use crate::format::shard::ShardInfo;
-use crate::read::SourceFile;
+use crate::read::{SourceFile, SourceFileError};
 use crate::run::Progress;
 use crate::spec::{RepackSpec, Shape};
 use column::Column;
@@ -60,10 +61,16 @@ pub struct RepackSummary {
 ///
 /// # Errors
 /// If a setting, a source or the output folder is unfit, or the run is stopped: then nothing is written.
-pub fn repack(sources: &[PathBuf], out: &Path, spec: &RepackSpec, progress: &Progress) -> Result<RepackSummary, Error> {
-    let begin = Instant::now();
-    let files = files::find(sources)?;
-    refuse_overlap(sources, out)?;
+pub fn repack<P: AsRef<Path>>(
+    sources: &[P],
+    out: impl AsRef<Path>,
+    spec: &RepackSpec,
+    progress: &Progress,
+) -> Result<RepackSummary, Error> {
+    let (begin, out) = (Instant::now(), out.as_ref());
+    let sources: Vec<PathBuf> = sources.iter().map(|source| source.as_ref().to_owned()).collect();
+    let files = files::find(&sources)?;
+    refuse_overlap(&sources, out)?;
     let folder = NewFolder::claim(out)?;
     let (tensors, rows) = look(&files, spec, progress)?;
     progress.begin(rows, 0);
@@ -87,8 +94,8 @@ fn look(files: &BTreeMap<String, PathBuf>, spec: &RepackSpec, progress: &Progres
         if progress.is_stopped() {
             return Err(Error::Abandoned);
         }
-        let file = SourceFile::open(path).map_err(Error::source_file(path))?;
-        let (unfit, unread) = (Error::repack, |error| Error::source_file(path)(error));
+        let file = SourceFile::open(path).map_err(unread(path))?;
+        let unfit = Error::repack;
         let (index, column) = Column::find(file.schema(), spec).map_err(unfit(path))?;
         match &first {
             Some((other, first)) if !first.fits(&column, spec) => {
@@ -97,15 +104,18 @@ fn look(files: &BTreeMap<String, PathBuf>, spec: &RepackSpec, progress: &Progres
             _ => {}
         }
         if tensors.is_none() {
-            let batch =
-                file.batches(1).map_err(unread)?.find(|batch| !batch.as_ref().is_ok_and(|batch| batch.num_rows() == 0));
-            let array = batch.transpose().map_err(unread)?.map(|batch| batch.column(index).clone());
+            let batch = file
+                .batches(1)
+                .map_err(unread(path))?
+                .find(|batch| !batch.as_ref().is_ok_and(|batch| batch.num_rows() == 0));
+            let array = batch.transpose().map_err(unread(path))?.map(|batch| batch.column(index).clone());
             tensors = Tensors::of(&column, spec, array.as_ref()).map_err(unfit(path))?;
         }
         if let Some(tensors) = &tensors {
-            schema::repacked(file.schema(), index, tensors).map_err(unfit(path))?;
+            let further = further(file.schema(), index).map_err(unfit(path))?;
+            schema::repacked(file.schema(), &all(index, tensors, &further)).map_err(unfit(path))?;
         }
-        rows += file.rows().map_err(unread)?;
+        rows += file.rows().map_err(unread(path))?;
         first.get_or_insert((path, column));
     }
     let (path, column) = first.expect("there is a file");
@@ -121,13 +131,17 @@ fn repack_file(
     (tensors, spec): (&Tensors, &RepackSpec),
     progress: &Progress,
 ) -> Result<ShardInfo, Error> {
-    let file = SourceFile::open(path).map_err(Error::source_file(path))?;
+    let file = SourceFile::open(path).map_err(unread(path))?;
     let (index, _) = Column::find(file.schema(), spec).map_err(Error::repack(path))?;
-    let schema = schema::repacked(file.schema(), index, tensors).map_err(Error::repack(path))?;
-    let mut packer = Packer::begin(folder, name, (schema, index), tensors, spec)?;
+    let further = further(file.schema(), index).map_err(Error::repack(path))?;
+    let tensors = all(index, tensors, &further);
+    let schema = schema::repacked(file.schema(), &tensors).map_err(Error::repack(path))?;
+    let mut in_order = tensors;
+    in_order.sort_by_key(|(index, _)| *index);
+    let mut packer = Packer::begin(folder, name, schema, &in_order, spec)?;
     let rows = packer.rows_at_a_time();
-    for batch in file.batches(rows).map_err(Error::source_file(path))? {
-        let batch = batch.map_err(Error::source_file(path))?;
+    for batch in file.batches(rows).map_err(unread(path))? {
+        let batch = batch.map_err(unread(path))?;
         for start in (0..batch.num_rows()).step_by(rows) {
             if progress.is_stopped() {
                 return Err(Error::Abandoned);
@@ -138,6 +152,30 @@ fn repack_file(
         }
     }
     packer.finish()
+}
+
+/// For `map_err`: a file that can't be read.
+fn unread(path: &Path) -> impl FnOnce(SourceFileError) -> Error {
+    move |error| match error {
+        SourceFileError::Io(error) => error.into(),
+        SourceFileError::UnknownFormat => Error::repack(path)(RepackError::UnknownFormat),
+        SourceFileError::Codec(codec) => Error::repack(path)(RepackError::Codec(codec)),
+        SourceFileError::Damaged(reason) => Error::repack(path)(RepackError::Damaged(reason)),
+        other => Error::repack(path)(RepackError::Damaged(other.to_string())),
+    }
+}
+
+/// The columns of tensors beside the main one, by their places.
+fn further(schema: &Schema, main: usize) -> Result<Vec<(usize, Tensors)>, RepackError> {
+    let columns = Column::further(schema, main).into_iter();
+    let tensors = columns.map(|(at, column)| Ok((at, Tensors::of(&column, &RepackSpec::default(), None)?)));
+    let tensors = tensors.collect::<Result<Vec<_>, RepackError>>()?;
+    Ok(tensors.into_iter().filter_map(|(at, tensors)| Some((at, tensors?))).collect())
+}
+
+/// All columns of tensors by their places, the main one first.
+fn all<'a>(main: usize, tensors: &'a Tensors, further: &'a [(usize, Tensors)]) -> Vec<(usize, &'a Tensors)> {
+    [(main, tensors)].into_iter().chain(further.iter().map(|(at, tensors)| (*at, tensors))).collect()
 }
 
 fn summary(written: &[ShardInfo], tensors: &Tensors, begin: Instant) -> RepackSummary {

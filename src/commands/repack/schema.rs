@@ -17,25 +17,30 @@ use crate::format::shard;
 use crate::format::tensor::list_type;
 use crate::read::TensorColumn;
 
-/// The schema of the file that is made of one with this schema, of which the column `index` holds the
-/// tensors.
-pub(super) fn repacked(source: &Schema, index: usize, tensors: &Tensors) -> Result<SchemaRef, RepackError> {
+/// The schema of the file that is made of one with this schema, of which these columns hold tensors, by their places:
+/// the main one first.
+pub(super) fn repacked(source: &Schema, tensors: &[(usize, &Tensors)]) -> Result<SchemaRef, RepackError> {
     let mut fields: Vec<FieldRef> = source.fields().iter().map(written_as).collect();
-    let others = fields.iter().enumerate().filter(|(at, _)| *at != index);
+    let others = fields.iter().enumerate().filter(|(at, _)| !tensors.iter().any(|(index, _)| index == at));
     others.map(|(_, field)| field).try_for_each(|field| match shard::is_writable(field) {
         true => Ok(()),
         false => Err(RepackError::Unwritable { column: field.name().clone(), found: field.data_type().clone() }),
     })?;
-    let told = told_features(source).filter(|features| features.get(source.field(index).name()).is_some());
-    let field = field(source.field(index), tensors, told.is_some());
     let mut metadata = source.metadata().clone();
     // Those of the row groups that the source has.
     metadata.remove(ROW_GROUPS);
-    if told.is_some() {
-        metadata.insert(HUGGINGFACE.to_owned(), with_feature(source, field.name(), tensors));
+    let features = told_features(source);
+    for &(index, tensors) in tensors {
+        let column = source.field(index);
+        let is_feature = features.as_ref().is_some_and(|features| features.get(column.name()).is_some());
+        if is_feature {
+            let told = metadata.get(HUGGINGFACE).map_or("{}", String::as_str);
+            let told = with_feature(told, column.name(), tensors);
+            metadata.insert(HUGGINGFACE.to_owned(), told);
+        }
+        fields[index] = Arc::new(field(column, tensors, is_feature));
     }
-    let name = field.name().clone();
-    fields[index] = Arc::new(field);
+    let name = source.field(tensors[0].0).name().clone();
     metadata.remove(TENSORS);
     let mut schema = Schema::new_with_metadata(fields, metadata);
     // A reader takes the first column that may be the one of tensors, unless it is told.
@@ -83,11 +88,10 @@ fn shape_of(metadata: &str) -> Option<Vec<usize>> {
 }
 
 /// What Hugging Face `datasets` is told, with a list in the place of what the column was.
-fn with_feature(source: &Schema, column: &str, tensors: &Tensors) -> String {
+fn with_feature(features: &str, column: &str, tensors: &Tensors) -> String {
     let item = json!({ "dtype": tensors.dtype.numpy_name(), "_type": "Value" });
     let feature = json!({ "feature": item, "length": tensors.shape.elements(), "_type": "List" });
-    let text = source.metadata().get(HUGGINGFACE).map_or("{}", String::as_str);
-    let mut told: Value = serde_json::from_str(text).unwrap_or_default();
+    let mut told: Value = serde_json::from_str(features).unwrap_or_default();
     told["info"]["features"][column] = feature;
     told.to_string()
 }

@@ -183,7 +183,9 @@ mod tests {
     }
 
     fn spec(size: &str, fit: Fit, like: Option<ResizeLike>) -> Spec {
-        Spec { fit, resize_like: like, ..Spec::new(size.parse().unwrap()) }
+        let mut spec = Spec::new(size.parse().unwrap());
+        (spec.fit, spec.resize_like) = (fit, like);
+        spec
     }
 
     #[test]
@@ -236,7 +238,11 @@ mod tests {
 
     #[test]
     fn nothing_is_enlarged_when_only_shrinking() {
-        let described = |fit, source| described(&Spec { only_shrink: true, ..spec("10", fit, None) }, source);
+        let described = |fit, source| {
+            let mut spec = spec("10", fit, None);
+            spec.only_shrink = true;
+            described(&spec, source)
+        };
         let small = ["0+4 [0, 4] to 4, 0+4 at 3", "0+3 [0, 3] to 3, 0+3 at 3"];
         for fit in [Fit::Stretch, Fit::Crop, Fit::Pad, Fit::ShortestSide] {
             assert_eq!(described(fit, [4, 3]), small);

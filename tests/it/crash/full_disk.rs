@@ -29,7 +29,7 @@ fn full_file_system_changes_nothing() {
         assert!(begin.starts_with("error: the disk is full: can't write `"), "{message}");
         assert!(needed.is_some_and(|(_, bytes)| bytes.ends_with("KiB")), "{message}");
         assert_eq!(hint, "hint: free some space and run the same command again");
-        assert_eq!(inlaid::verify(&seen.full, &[], &inlaid::RunOptions::default()).unwrap().problems, []);
+        assert_eq!(inlaid::verify(&seen.full, None, &inlaid::RunOptions::default()).unwrap().problems, []);
         assert_eq!(Tree::read(&seen.completed).differences(&Tree::read(&seen.undisturbed)), [""; 0]);
     }
 }

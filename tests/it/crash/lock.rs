@@ -48,7 +48,7 @@ fn processes_that_append_at_once_wait_their_turn() {
         lost += losers.len();
         left = losers;
     }
-    let verification = inlaid::verify(&folder.path().join("out"), &[], &inlaid::RunOptions::default()).unwrap();
+    let verification = inlaid::verify(folder.path().join("out"), None, &inlaid::RunOptions::default()).unwrap();
     assert_eq!((verification.problems, verification.rows), (vec![], 90));
     println!("{rounds} rounds, {lost} refused");
 }
@@ -96,6 +96,31 @@ fn failing_process_takes_no_lock_from_another() {
         if ended.iter().any(|ended| ended.code != Some(1)) {
             scenario.is_complete();
         }
+    }
+}
+
+/// One of them fills the folder; the others are refused while it does, or after it has.
+#[test]
+fn processes_that_repack_at_once_make_one_folder() {
+    let scenario = Scenario::append();
+    scenario.restore();
+    let root = scenario.out().parent().unwrap().to_owned();
+    for round in 0..10 {
+        let repack = format!("repack out/train --out new-{round}/whole");
+        let ended: Vec<_> = thread::scope(|scope| {
+            let runs: Vec<_> = (0..8).map(|_| scope.spawn(|| inlaid(&root, &repack, None))).collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect()
+        });
+        let refused: Vec<_> = ended.iter().filter(|ended| ended.code != Some(0)).collect();
+        assert_eq!(refused.len(), 7);
+        for ended in refused {
+            let message = ended.stderr.lines().next().unwrap();
+            let locked = format!("error: `new-{round}/whole` is being written by another process");
+            let taken = format!("error: output folder `new-{round}/whole` is not empty");
+            assert!(message == locked || message == taken, "{message}");
+        }
+        let left: Vec<_> = fs::read_dir(root.join(format!("new-{round}"))).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
     }
 }
 

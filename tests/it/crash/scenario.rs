@@ -223,7 +223,7 @@ impl Scenario {
                 }
             }
         } else if manifest.is_some() {
-            let verification = inlaid::verify(&self.out(), &[], &RunOptions::default()).unwrap();
+            let verification = inlaid::verify(self.out(), None, &RunOptions::default()).unwrap();
             assert_eq!(verification.problems, []);
         } else {
             let stray: Vec<&str> =

@@ -4,28 +4,33 @@
 use std::fmt::Write;
 
 use crate::dataset::manifest::Manifest;
-use crate::format::columns::TENSOR_COLUMN;
+use crate::format::columns::{TENSOR_COLUMN, typed};
+use crate::format::row_layout::{RowLayout, TensorLayout};
 use crate::format::tensor::TensorShape;
 use crate::spec::{Dtype, Format, Scale, Spec, Storage};
 
 /// The text of a dataset's card.
-pub fn card(manifest: &Manifest, shape: Option<TensorShape>) -> String {
+pub fn card(manifest: &Manifest, layout: &RowLayout) -> String {
+    let shape = layout.shape();
     let mut text = String::from("---\n");
-    yaml(&mut text, manifest, shape.as_ref()).expect("a string takes all that is written to it");
+    yaml(&mut text, manifest, layout).expect("a string takes all that is written to it");
     text.push_str("---\n\n");
     prose(&mut text, manifest, shape.as_ref()).expect("a string takes all that is written to it");
     text
 }
 
-fn yaml(out: &mut String, manifest: &Manifest, shape: Option<&TensorShape>) -> std::fmt::Result {
+fn yaml(out: &mut String, manifest: &Manifest, layout: &RowLayout) -> std::fmt::Result {
     let spec = &manifest.spec;
-    writeln!(out, "dataset_info:\n  features:\n  - name: {TENSOR_COLUMN}")?;
-    match (spec.storage, shape) {
-        (Storage::Encoded, _) | (_, None) => writeln!(out, "    dtype: image")?,
-        (Storage::Tensor, Some(shape)) => {
-            writeln!(out, "    list: {}\n    length: {}", shape.dtype().numpy_name(), shape.elements())?;
+    writeln!(out, "dataset_info:\n  features:")?;
+    if layout.tensors().is_empty() {
+        writeln!(out, "  - name: {TENSOR_COLUMN}\n    dtype: image")?;
+    }
+    for TensorLayout { name, shape, .. } in layout.tensors() {
+        writeln!(out, "  - name: {}", yaml_name(name))?;
+        match spec.storage {
+            Storage::Binary => writeln!(out, "    dtype: fixed_size_binary[{}]", shape.bytes())?,
+            _ => writeln!(out, "    list: {}\n    length: {}", shape.dtype().numpy_name(), shape.elements())?,
         }
-        (Storage::Binary, Some(shape)) => writeln!(out, "    dtype: fixed_size_binary[{}]", shape.bytes())?,
     }
     writeln!(out, "  - name: label")?;
     if manifest.snapshot.classes.is_empty() {
@@ -41,6 +46,9 @@ fn yaml(out: &mut String, manifest: &Manifest, shape: Option<&TensorShape>) -> s
     {
         writeln!(out, "  - name: {name}\n    dtype: {dtype}")?;
     }
+    for column in &spec.columns {
+        writeln!(out, "  - name: {}\n    dtype: {}", yaml_name(&column.name), typed::feature(column.kind))?;
+    }
     writeln!(out, "  splits:")?;
     for (split, info) in &manifest.snapshot.splits {
         writeln!(out, "  - name: {split}\n    num_bytes: {}\n    num_examples: {}", info.bytes, info.rows)?;
@@ -52,6 +60,11 @@ fn yaml(out: &mut String, manifest: &Manifest, shape: Option<&TensorShape>) -> s
         writeln!(out, "  - split: {split}\n    path: {split}/*.{}", spec.format.extension())?;
     }
     Ok(())
+}
+
+/// The name of a column, in quotes unless it is one of inlaid's own.
+fn yaml_name(name: &str) -> String {
+    if name == TENSOR_COLUMN { name.to_owned() } else { yaml_string(name) }
 }
 
 /// A name in single quotes, or in double quotes where it holds control characters (YAML 1.2, 7.3).

@@ -13,13 +13,20 @@ use crate::error::Error;
 use crate::format::shard::{Checksum, ShardInfo};
 use crate::spec::{Spec, Split};
 
-/// The version of the files on disk that this release writes.
-pub const FORMAT_VERSION: u32 = 1;
+/// The latest version of the files on disk that this release knows: 2, which has any number of columns of tensors and
+/// of values. A dataset that has none beside the images and what inlaid says of them is of version 1, which earlier
+/// releases read.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// The version of the files of a dataset of this spec.
+pub fn format_version(spec: &Spec) -> u32 {
+    if spec.tensors.is_empty() && spec.columns.is_empty() { 1 } else { FORMAT_VERSION }
+}
 
 /// What a dataset is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`FORMAT_VERSION`] of the release that wrote it.
+    /// Version of the files on disk, 1 to [`FORMAT_VERSION`].
     pub format_version: u32,
     /// The release that wrote it: `inlaid 0.1.0`.
     pub tool: String,
@@ -125,7 +132,7 @@ impl Manifest {
         };
         let damaged = |error: serde_json::Error| Error::Damaged { path: path.clone(), reason: error.to_string() };
         let Head { format_version } = serde_json::from_slice(&text).map_err(damaged)?;
-        if format_version != FORMAT_VERSION {
+        if !(1..=FORMAT_VERSION).contains(&format_version) {
             return Err(Error::FormatVersion { path, found: format_version, known: FORMAT_VERSION });
         }
         let manifest: Manifest = serde_json::from_slice(&text).map_err(damaged)?;

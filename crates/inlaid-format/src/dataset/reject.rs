@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Error, Stage};
 
 /// An input that is no row: a line of `rejects.jsonl`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -20,18 +20,6 @@ pub struct Reject {
     pub reason: Cow<'static, str>,
     /// The failure in words.
     pub detail: String,
-}
-
-/// The step that an input failed at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// Listing the source.
-    Discover,
-    /// Reading the file and turning it into pixels.
-    Decode,
-    /// Scaling the pixels.
-    Resize,
 }
 
 /// A JSON object a line.

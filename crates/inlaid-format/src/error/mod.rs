@@ -1,9 +1,13 @@
 //! The ways reading or writing a dataset's files can fail.
 
+mod stage;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error as ThisError;
+
+pub use stage::Stage;
 
 /// Failure to read or write a file, or a file that is not what it should be.
 #[derive(Debug, ThisError)]
@@ -28,13 +32,13 @@ pub enum Error {
         reason: String,
     },
     /// A dataset in the format of another release.
-    #[error("`{}` has format version {found}, but this release reads version {known}", path.display())]
+    #[error("`{}` has format version {found}, but this release reads versions 1 to {known}", path.display())]
     FormatVersion {
         /// Manifest of the dataset.
         path: PathBuf,
         /// Format version in the manifest.
         found: u32,
-        /// Format version that this release reads and writes.
+        /// Latest format version that this release reads.
         known: u32,
     },
     /// A shard that could not be encoded.

@@ -10,3 +10,4 @@ pub mod row_layout;
 pub mod sha256;
 pub mod shard;
 pub mod tensor;
+pub mod tensor_column;

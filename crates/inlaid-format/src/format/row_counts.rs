@@ -1,5 +1,6 @@
 //! How many rows pages, row groups and shards have: the same for a spec wherever rows are written.
 
+use super::tensor::TensorShape;
 use crate::spec::{ByteSize, Spec};
 
 /// Rows of a page at most: plain readers decode page by page, and pages of about 8 images read
@@ -31,22 +32,29 @@ pub struct RowCounts {
 }
 
 impl RowCounts {
-    /// The row counts of a spec whose tensors have so many bytes.
-    pub fn new(spec: &Spec, row_bytes: usize) -> RowCounts {
-        let page = (PAGE_BYTES / row_bytes).clamp(1, PAGE_ROWS);
-        let elements = row_bytes / spec.dtype.bytes();
+    /// Row counts of a spec, each row of which has tensors of these shapes: all of them fill a row group together.
+    pub fn new(spec: &Spec, shapes: &[TensorShape]) -> RowCounts {
+        let largest = shapes.iter().map(TensorShape::bytes).max().expect("a row has a tensor");
+        let row_bytes: usize = shapes.iter().map(TensorShape::bytes).sum();
+        let elements = shapes.iter().map(TensorShape::elements).max().expect("a row has a tensor");
+        let page = (PAGE_BYTES / largest).clamp(1, PAGE_ROWS);
         let row_group = fit(spec.row_group_bytes, page, row_bytes, elements);
         RowCounts { page, row_group, shard: fit(spec.shard_bytes, row_group, row_bytes, elements) }
     }
 
-    /// Those of encoded images: it is their bytes that fill row groups and shards.
-    pub const ENCODED: RowCounts = RowCounts { page: PAGE_ROWS, row_group: usize::MAX, shard: usize::MAX };
+    /// Row counts where images are stored as files: their bytes fill row groups and shards.
+    pub const FILES: RowCounts = RowCounts { page: PAGE_ROWS, row_group: usize::MAX, shard: usize::MAX };
 
     /// The row counts of files of tensors that are no images, and may be small. A shard has any number of
     /// row groups.
-    pub fn of_tensors(row_bytes: usize, elements: usize, row_group_bytes: ByteSize) -> RowCounts {
+    ///
+    /// `columns` are the bytes and the elements of a tensor of each column.
+    pub fn of_tensors(columns: &[(usize, usize)], row_group_bytes: ByteSize) -> RowCounts {
+        let largest = columns.iter().map(|(bytes, _)| *bytes).max().expect("there is a column of tensors");
+        let row_bytes: usize = columns.iter().map(|(bytes, _)| bytes).sum();
+        let elements = columns.iter().map(|(_, elements)| *elements).max().expect("there is a column of tensors");
         let page_bytes = usize::try_from(row_group_bytes.0).unwrap_or(usize::MAX).min(PAGE_BYTES);
-        let page = (page_bytes / row_bytes).clamp(1, PAGE_ROWS.max(SMALL_PAGE_BYTES / row_bytes));
+        let page = (page_bytes / largest).clamp(1, PAGE_ROWS.max(SMALL_PAGE_BYTES / largest));
         RowCounts { page, row_group: fit(row_group_bytes, page, row_bytes, elements), shard: usize::MAX }
     }
 }
@@ -55,10 +63,4 @@ impl RowCounts {
 fn fit(bytes: ByteSize, unit: usize, row_bytes: usize, elements: usize) -> usize {
     let rows = usize::try_from(bytes.0 / row_bytes as u64).unwrap_or(usize::MAX);
     (rows.min((SHARD_ELEMENTS - 1) / elements) / unit).max(1) * unit
-}
-
-/// Whether a row group that has so many bytes of encoded images ends before one of so many more: it has at least one
-/// row.
-pub fn ends_row_group(bytes: usize, image: usize, spec: &Spec) -> bool {
-    bytes > 0 && (bytes + image) as u64 > spec.row_group_bytes.0.min(MOST_BYTES)
 }

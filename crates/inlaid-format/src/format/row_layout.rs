@@ -1,7 +1,8 @@
 //! How the rows of a dataset are laid out in its files. Checked once, when a spec comes in.
 
+use super::columns::TENSOR_COLUMN;
 use super::page::PageLayout;
-use super::row_counts::RowCounts;
+use super::row_counts::{MOST_BYTES, RowCounts};
 use super::tensor::TensorShape;
 use crate::spec::{Compression, Encoding, Format, Spec, SpecError, Storage};
 
@@ -9,35 +10,63 @@ use crate::spec::{Compression, Encoding, Format, Spec, SpecError, Storage};
 #[derive(Clone, Debug)]
 pub struct RowLayout {
     shape: Option<TensorShape>,
-    pages: Option<PageLayout>,
+    tensors: Vec<TensorLayout>,
     counts: RowCounts,
-    pub(super) storage: Storage,
+    file_bytes: u64,
     pub(super) encoding: Option<Encoding>,
     pub(super) format: Format,
+    pub(super) storage: Storage,
     pub(super) compression: Compression,
+}
+
+/// How the tensors of a column are laid out.
+#[derive(Clone, Debug)]
+pub struct TensorLayout {
+    /// Name of the column.
+    pub name: String,
+    /// Shape of every tensor.
+    pub shape: TensorShape,
+    /// Layout of its pages.
+    pub pages: PageLayout,
 }
 
 impl RowLayout {
     /// The layout that a spec asks for.
     ///
     /// # Errors
-    /// If a tensor has too many elements.
+    /// If a tensor has too many elements, or two columns have the same name.
     pub fn new(spec: &Spec) -> Result<RowLayout, SpecError> {
+        spec.check_columns()?;
         let shape = TensorShape::new(spec)?;
-        let tensors = shape.filter(|_| spec.storage != Storage::Encoded);
-        let counts = tensors.map_or(RowCounts::ENCODED, |shape| RowCounts::new(spec, shape.bytes()));
+        let mut named = Vec::new();
+        if let Some(shape) = shape.filter(|_| spec.storage != Storage::Encoded) {
+            named.push((TENSOR_COLUMN, shape));
+        }
+        for column in &spec.tensors {
+            match (named.is_empty(), TensorShape::new(&spec.of_tensors(column))?) {
+                (false, Some(shape)) => named.push((&column.name, shape)),
+                _ => return Err(SpecError::TensorsBesideFiles(column.name.clone())),
+            }
+        }
+        let shapes: Vec<TensorShape> = named.iter().map(|(_, shape)| *shape).collect();
+        let counts = if shapes.is_empty() { RowCounts::FILES } else { RowCounts::new(spec, &shapes) };
         // In Arrow files pages are only pieces of a record batch, which the IPC writer compresses.
         let (storage, compression) = match spec.format {
             Format::Parquet => (spec.storage, spec.compression),
             Format::Arrow => (Storage::Binary, Compression::None),
         };
+        let tensors = named.into_iter().map(|(name, shape)| {
+            let pages = PageLayout::new(&shape, storage, compression, counts.page);
+            TensorLayout { name: name.to_owned(), shape, pages }
+        });
         Ok(RowLayout {
             shape,
-            pages: tensors.map(|shape| PageLayout::new(&shape, storage, compression, counts.page)),
+            tensors: tensors.collect(),
             counts,
-            storage: spec.storage,
+            file_bytes: spec.row_group_bytes.0.min(MOST_BYTES),
             encoding: spec.encoding,
             format: spec.format,
+            storage: spec.storage,
             compression: spec.compression,
         })
     }
@@ -52,13 +81,23 @@ impl RowLayout {
         self.shape
     }
 
-    /// Layout of the pages of tensors; none if images are stored as files.
-    pub fn pages(&self) -> Option<PageLayout> {
-        self.pages
+    /// Columns of tensors, in the order of the file: the images first. None if images are stored as files.
+    pub fn tensors(&self) -> &[TensorLayout] {
+        &self.tensors
+    }
+
+    /// Bytes of the tensors of a row.
+    pub fn tensor_bytes(&self) -> usize {
+        self.tensors.iter().map(|column| column.shape.bytes()).sum()
     }
 
     /// Rows of a page, a row group and a shard.
     pub fn counts(&self) -> RowCounts {
         self.counts
+    }
+
+    /// Bytes of images in a row group at most, where they are stored as files.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
     }
 }

@@ -7,13 +7,15 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use arrow_array::{ArrayRef, UInt64Array};
-use arrow_buffer::Buffer;
+use arrow_buffer::{Buffer, MutableBuffer};
+use arrow_schema::FieldRef;
 use arrow_select::take::take;
 
 use super::order::{Epoch, Share};
 use super::pool::Pool;
 use super::table::Table;
 use crate::error::Error;
+use crate::format::tensor::tensor_array;
 
 /// Batches that wait at the end of each thread that makes them, beside the one it is making.
 const WAITING: usize = 1;
@@ -93,15 +95,44 @@ struct Source {
     table: Arc<Table>,
     rows: Vec<usize>,
     batch_size: usize,
-    columns: Vec<ArrayRef>,
+    columns: Vec<Column>,
     pool: Arc<Pool>,
 }
 
+/// A column that batches have beside the main tensors.
+enum Column {
+    /// All its values.
+    Values(ArrayRef),
+    /// Tensors, by the name of their column, with its field.
+    Tensors(String, FieldRef),
+}
+
+impl Column {
+    fn open(table: &Table, name: &str) -> Result<Column, Error> {
+        if !table.tensor_columns().iter().any(|column| column.name == name) {
+            return table.column(name).map(Column::Values);
+        }
+        table.tensors(name)?;
+        let (_, field) = table.schema().fields().find(name).ok_or_else(|| table.no_column(name))?;
+        Ok(Column::Tensors(name.to_owned(), field.clone()))
+    }
+
+    fn take(&self, table: &Table, rows: &[usize], indices: &UInt64Array) -> Result<ArrayRef, Error> {
+        match self {
+            Column::Values(array) => Ok(take(array, indices, None).expect("every row of a table is in its columns")),
+            Column::Tensors(name, field) => {
+                let tensors = table.tensors(name)?;
+                let mut buffer = MutableBuffer::with_capacity(rows.len() * tensors.column().row_bytes());
+                tensors.append(rows, &mut buffer)?;
+                Ok(tensor_array(field, buffer.into()).expect("tensors are of the type of their column"))
+            }
+        }
+    }
+}
+
 impl Batches {
-    /// # Errors
-    /// If a column can't be read.
-    pub fn new(table: Arc<Table>, options: &BatchOptions) -> Result<Batches, Error> {
-        let columns = options.columns.iter().map(|name| table.column(name)).collect::<Result<_, _>>()?;
+    pub(super) fn new(table: Arc<Table>, options: &BatchOptions) -> Result<Batches, Error> {
+        let columns = options.columns.iter().map(|name| Column::open(&table, name)).collect::<Result<_, _>>()?;
         let batch_size = options.batch_size.max(1);
         let rows = options.share.rows(&options.epoch.rows(&table));
         let count = options.count(table.len());
@@ -155,11 +186,11 @@ impl Source {
         let end = ((number + 1) * self.batch_size).min(self.rows.len());
         let rows = self.rows[number * self.batch_size..end].to_vec();
         let mut tensors = self.pool.take(rows.len() * self.table.tensor_column().row_bytes());
-        self.table.append(&rows, &mut tensors)?;
+        self.table.main().append(&rows, &mut tensors)?;
         let tensors = self.pool.lend(tensors);
         let indices = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
-        let columns = self.columns.iter().map(|column| take(column, &indices, None));
-        let columns = columns.collect::<Result<_, _>>().expect("every row of a table is in its columns");
+        let columns = self.columns.iter().map(|column| column.take(&self.table, &rows, &indices));
+        let columns = columns.collect::<Result<_, _>>()?;
         Ok(Batch { rows, tensors, columns })
     }
 }

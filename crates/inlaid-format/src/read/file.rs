@@ -18,13 +18,13 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
 use super::blocks::Blocks;
-use super::column::{TensorColumn, is_permuted};
 use super::map::map;
 use crate::error::Error;
 use crate::format::catch_panic::contain;
 use crate::format::columns::image_files::is_encoded;
 use crate::format::page::{PageHeader, PageLayout};
 use crate::format::shard::lies_in_a_file;
+use crate::format::tensor_column::{TensorColumn, is_permuted};
 use crate::spec::{Compression, Storage};
 
 /// Memory that is taken, or rows that are decoded, before anything shows that they are there.
@@ -33,7 +33,8 @@ const MOST_AT_ONCE: usize = 1 << 24;
 /// A file of tensors.
 pub(super) struct TensorFile {
     pub(super) path: PathBuf,
-    pub(super) column: TensorColumn,
+    /// Columns of tensors: the main one first, then the others in the order of the schema.
+    pub(super) columns: Vec<TensorColumn>,
     pub(super) schema: SchemaRef,
     /// Rows of every row group.
     pub(super) row_groups: Vec<usize>,
@@ -41,8 +42,8 @@ pub(super) struct TensorFile {
     /// Bytes behind what was asked for.
     pub(super) surplus: u64,
     content: Content,
-    /// Of every row group, once it is known.
-    tensors: Vec<OnceLock<Tensors>>,
+    /// Where the tensors are, by column and row group, once that is known.
+    tensors: Vec<Vec<OnceLock<Tensors>>>,
 }
 
 enum Content {
@@ -82,8 +83,12 @@ impl TensorFile {
             return Err(Error::Permuted { path: path.to_owned(), column: column.name });
         }
         refuse_several(path, &schema, &column.name)?;
-        let tensors = row_groups.iter().map(|_| OnceLock::new()).collect();
-        let file = TensorFile { path: path.to_owned(), column, schema, row_groups, bytes, surplus, content, tensors };
+        let others = schema.fields().iter().filter(|field| *field.name() != column.name && !is_permuted(field));
+        let others: Vec<TensorColumn> = others.filter_map(|field| TensorColumn::new(field)).collect();
+        let columns: Vec<TensorColumn> = [column].into_iter().chain(others).collect();
+        let unknown = || row_groups.iter().map(|_| OnceLock::new()).collect();
+        let tensors = columns.iter().map(|_| unknown()).collect();
+        let file = TensorFile { path: path.to_owned(), columns, schema, row_groups, bytes, surplus, content, tensors };
         file.check_claims()?;
         Ok(file)
     }
@@ -93,25 +98,25 @@ impl TensorFile {
         let Content::Arrow(blocks) = &self.content else { return Ok(()) };
         for (number, rows) in self.row_groups.iter().enumerate() {
             let claim = blocks.claim(number).map_err(|error| self.damaged(number, &error.to_string()))?;
-            if rows.checked_mul(self.column.row_bytes()).is_none_or(|bytes| bytes > claim.bytes) {
+            if rows.checked_mul(self.columns[0].row_bytes()).is_none_or(|bytes| bytes > claim.bytes) {
                 return Err(self.damaged(number, "its tensors have other lengths"));
             }
         }
         Ok(())
     }
 
-    /// Where the tensors of a row group are.
-    pub(super) fn tensors(&self, row_group: usize) -> Result<&Tensors, Error> {
-        if let Some(tensors) = self.tensors[row_group].get() {
+    /// Where the tensors of a column are in a row group.
+    pub(super) fn tensors(&self, column: usize, row_group: usize) -> Result<&Tensors, Error> {
+        if let Some(tensors) = self.tensors[column][row_group].get() {
             return Ok(tensors);
         }
         let tensors = match &self.content {
-            Content::Parquet(_) => self.find_pages(row_group).map_or(Tensors::Encoded, Tensors::Pages),
+            Content::Parquet(_) => self.find_pages(column, row_group).map_or(Tensors::Encoded, Tensors::Pages),
             Content::Arrow(blocks) if blocks.claim(row_group).is_ok_and(|claim| claim.is_compressed) => {
                 Tensors::Encoded
             }
             Content::Arrow(_) => {
-                let values = self.decode(row_group)?;
+                let values = self.decode(column, row_group)?;
                 // Values that are not aligned in the file are a copy.
                 match self.bytes.as_ptr_range().contains(&values.as_ptr()) || values.is_empty() {
                     true => Tensors::Whole(values),
@@ -119,7 +124,7 @@ impl TensorFile {
                 }
             }
         };
-        Ok(self.tensors[row_group].get_or_init(|| tensors))
+        Ok(self.tensors[column][row_group].get_or_init(|| tensors))
     }
 
     /// Hashes the length of the file and its end, where its footer is.
@@ -133,13 +138,14 @@ impl TensorFile {
         self.bytes.slice(range)
     }
 
-    /// All tensors of a row group, one after the other.
-    pub(super) fn decode(&self, row_group: usize) -> Result<Bytes, Error> {
-        if let Some(pixels) = self.decompress_pages(row_group) {
+    /// All tensors of a column in a row group, one after the other.
+    pub(super) fn decode(&self, column: usize, row_group: usize) -> Result<Bytes, Error> {
+        let column = &self.columns[column];
+        if let Some(pixels) = self.decompress_pages(column, row_group) {
             return Ok(pixels);
         }
-        let batch = self.read(row_group, &[&self.column.name])?;
-        self.values(batch.column(0)).map_err(|reason| self.damaged(row_group, &reason))
+        let batch = self.read(row_group, &[&column.name])?;
+        values(column, batch.column(0)).map_err(|reason| self.damaged(row_group, &reason))
     }
 
     /// Columns of a row group.
@@ -189,40 +195,12 @@ impl TensorFile {
         Error::damaged(&self.path, format!("row group {row_group}: {reason}"))
     }
 
-    /// The bytes of the values of a tensor column.
-    fn values(&self, array: &ArrayRef) -> Result<Bytes, String> {
-        let row_bytes = self.column.row_bytes();
-        if array.null_count() > 0 {
-            return Err("a tensor is null".to_owned());
-        }
-        let (buffer, offset) = match self.column.storage == Storage::Tensor {
-            false => {
-                let array = array.as_fixed_size_binary_opt().ok_or("its tensors are no fixed-size binary")?;
-                (array.to_data().buffers()[0].clone(), array.offset() * row_bytes)
-            }
-            true => {
-                let list = array.as_fixed_size_list_opt().ok_or("its tensors are no fixed-size lists")?;
-                let values = list.values();
-                if values.null_count() > 0 {
-                    return Err("an element of a tensor is null".to_owned());
-                }
-                let data = values.to_data();
-                let start = list.value_offset_at(0) * self.column.element.size();
-                (data.buffers()[0].clone(), data.offset() * self.column.element.size() + start)
-            }
-        };
-        let length = array.len() * row_bytes;
-        match offset + length <= buffer.len() {
-            true => Ok(Bytes::from_owner(Owned(buffer.slice_with_length(offset, length)))),
-            false => Err("its tensors have other lengths".to_owned()),
-        }
-    }
-
     /// The pages of a row group, if they are verbatim and lie in the file as they are.
-    fn find_pages(&self, row_group: usize) -> Option<Vec<(usize, usize)>> {
+    fn find_pages(&self, column: usize, row_group: usize) -> Option<Vec<(usize, usize)>> {
         let mut found = Vec::new();
-        let layout = self.layout(row_group).filter(PageLayout::is_uncompressed)?;
-        self.walk_pages(row_group, layout, |first, at, header, stored| {
+        let column = &self.columns[column];
+        let layout = self.layout(column, row_group).filter(PageLayout::is_uncompressed)?;
+        self.walk_pages(column, row_group, layout, |first, at, header, stored| {
             let (rows, _, pixels) = layout.find_pixels(header, stored, self.row_groups[row_group])?;
             found.push((first, at + pixels.start));
             Some(rows)
@@ -231,12 +209,12 @@ impl TensorFile {
     }
 
     /// The tensors of a row group whose pages are verbatim, but compressed.
-    fn decompress_pages(&self, row_group: usize) -> Option<Bytes> {
-        let layout = self.layout(row_group)?;
-        let length = self.row_groups[row_group].checked_mul(self.column.row_bytes())?;
+    fn decompress_pages(&self, column: &TensorColumn, row_group: usize) -> Option<Bytes> {
+        let layout = self.layout(column, row_group)?;
+        let length = self.row_groups[row_group].checked_mul(column.row_bytes())?;
         // A damaged footer may claim any number of rows.
         let mut tensors = MutableBuffer::with_capacity(length.min(MOST_AT_ONCE));
-        self.walk_pages(row_group, layout, |_, _, header, stored| {
+        self.walk_pages(column, row_group, layout, |_, _, header, stored| {
             let (rows, body, pixels) = layout.find_pixels(header, stored, self.row_groups[row_group])?;
             tensors.extend_from_slice(&body[pixels]);
             Some(rows)
@@ -245,9 +223,9 @@ impl TensorFile {
     }
 
     /// The layout of the pages of a row group, if they may be verbatim.
-    fn layout(&self, row_group: usize) -> Option<PageLayout> {
+    fn layout(&self, tensors: &TensorColumn, row_group: usize) -> Option<PageLayout> {
         let Content::Parquet(metadata) = &self.content else { return None };
-        let index = self.schema.index_of(&self.column.name).ok()?;
+        let index = self.schema.index_of(&tensors.name).ok()?;
         let leaf = leaf_of(metadata, index)?;
         let compression = match metadata.metadata().row_group(row_group).column(leaf).compression() {
             Codec::UNCOMPRESSED => Compression::None,
@@ -258,9 +236,9 @@ impl TensorFile {
         let column = metadata.parquet_schema().column(leaf);
         // Levels of a required list of optional elements, or of a required value.
         let levels = (column.max_rep_level(), column.max_def_level());
-        let expected = if self.column.storage == Storage::Tensor { (1, 2) } else { (0, 0) };
-        let dtype = self.column.element.dtype().filter(|_| levels == expected)?;
-        Some(PageLayout::of_elements(self.column.elements(), dtype, self.column.storage, compression))
+        let expected = if tensors.storage == Storage::Tensor { (1, 2) } else { (0, 0) };
+        let dtype = tensors.element.dtype().filter(|_| levels == expected)?;
+        Some(PageLayout::of_elements(tensors.elements(), dtype, tensors.storage, compression))
     }
 
     /// Calls `visit` with the first row of every data page of a row group, where its body begins in the
@@ -268,12 +246,13 @@ impl TensorFile {
     /// not, or the pages are not those of the row group.
     fn walk_pages(
         &self,
+        column: &TensorColumn,
         row_group: usize,
         layout: PageLayout,
         mut visit: impl FnMut(usize, usize, &PageHeader, &[u8]) -> Option<usize>,
     ) -> Option<()> {
         let Content::Parquet(metadata) = &self.content else { return None };
-        let leaf = leaf_of(metadata, self.schema.index_of(&self.column.name).ok()?)?;
+        let leaf = leaf_of(metadata, self.schema.index_of(&column.name).ok()?)?;
         let (start, length) = metadata.metadata().row_group(row_group).column(leaf).byte_range();
         let (mut at, end) = (usize::try_from(start).ok()?, usize::try_from(start.checked_add(length)?).ok()?);
         let (mut row, mut needs_dictionary) = (0, layout.has_dictionary());
@@ -289,6 +268,35 @@ impl TensorFile {
             at += body.len();
         }
         (row == self.row_groups[row_group]).then_some(())
+    }
+}
+
+/// The bytes of the values of a tensor column.
+fn values(column: &TensorColumn, array: &ArrayRef) -> Result<Bytes, String> {
+    let row_bytes = column.row_bytes();
+    if array.null_count() > 0 {
+        return Err("a tensor is null".to_owned());
+    }
+    let (buffer, offset) = match column.storage == Storage::Tensor {
+        false => {
+            let array = array.as_fixed_size_binary_opt().ok_or("its tensors are no fixed-size binary")?;
+            (array.to_data().buffers()[0].clone(), array.offset() * row_bytes)
+        }
+        true => {
+            let list = array.as_fixed_size_list_opt().ok_or("its tensors are no fixed-size lists")?;
+            let values = list.values();
+            if values.null_count() > 0 {
+                return Err("an element of a tensor is null".to_owned());
+            }
+            let data = values.to_data();
+            let start = list.value_offset_at(0) * column.element.size();
+            (data.buffers()[0].clone(), data.offset() * column.element.size() + start)
+        }
+    };
+    let length = array.len() * row_bytes;
+    match offset + length <= buffer.len() {
+        true => Ok(Bytes::from_owner(Owned(buffer.slice_with_length(offset, length)))),
+        false => Err("its tensors have other lengths".to_owned()),
     }
 }
 

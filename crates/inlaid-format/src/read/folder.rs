@@ -1,12 +1,75 @@
-//! Which files below a folder hold tables.
+//! Which files below a folder hold tables, and whether they are one table or several.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 
+use crate::dataset::names::MANIFEST;
 use crate::error::Error;
 
 /// The extensions of their names, in any case.
 const EXTENSIONS: [&str; 6] = ["parquet", "pq", "arrow", "arrows", "feather", "ipc"];
+
+/// What there is to open at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A folder with a manifest: a [`Dataset`](crate::Dataset).
+    Dataset,
+    /// A file, or a folder whose files follow each other: a [`Table`](crate::Table).
+    Table,
+    /// A folder of folders that each have something to open, by name.
+    Folders(BTreeMap<String, PathBuf>),
+    /// A folder with the shards of several splits, by the name of the split: a table for each.
+    Splits(BTreeMap<String, Vec<PathBuf>>),
+}
+
+impl Found {
+    /// Looks at the names of what is at a path, and opens none of the files. Shards of several splits in one folder are
+    /// told apart by names such as `train-00000.parquet` and, as Hugging Face `datasets` has them,
+    /// `test-00000-of-00002.parquet`.
+    ///
+    /// # Errors
+    /// If there is nothing, or a folder can't be listed.
+    pub fn at(path: &Path) -> Result<Found, Error> {
+        if !fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
+            return Ok(Found::Table);
+        }
+        if path.join(MANIFEST).exists() {
+            return Ok(Found::Dataset);
+        }
+        let (mut folders, mut splits) = (BTreeMap::new(), BTreeMap::<_, Vec<_>>::new());
+        for entry in visible(path)? {
+            let (entry, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            if entry.is_dir() {
+                if !tables_below(&entry)?.is_empty() {
+                    folders.insert(name, entry);
+                }
+            } else if is_table(&entry) {
+                splits.entry(split_of(&name).map(str::to_owned)).or_default().push(entry);
+            }
+        }
+        if splits.is_empty() && !folders.is_empty() {
+            return Ok(Found::Folders(folders));
+        }
+        if splits.len() < 2 || splits.contains_key(&None) || !folders.is_empty() {
+            return Ok(Found::Table);
+        }
+        splits.values_mut().for_each(|files| files.sort());
+        Ok(Found::Splits(splits.into_iter().filter_map(|(split, files)| Some((split?, files))).collect()))
+    }
+}
+
+/// The split that a shard of this name belongs to: `test` for `test-00000-of-00002.parquet`.
+fn split_of(name: &str) -> Option<&str> {
+    let name = name.strip_suffix(".parquet").or_else(|| name.strip_suffix(".arrow"))?;
+    let is_number = |text: &str| text.len() >= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (name, number) = match name.rsplit_once("-of-") {
+        Some((name, count)) if is_number(count) => name.rsplit_once('-')?,
+        _ => name.rsplit_once('-')?,
+    };
+    let is_word = |word: &str| !word.is_empty() && word.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+    (is_number(number) && name.split('.').all(is_word)).then_some(name)
+}
 
 /// All files below a folder that have one of [`EXTENSIONS`] and are not hidden (`.` or `_` at the front, as
 /// pyarrow has it), in the order of their paths.
@@ -21,24 +84,27 @@ pub fn tables_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn add_all_in(found: &mut Vec<PathBuf>, folder: &Path) -> Result<(), Error> {
-    let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
-    for entry in entries.map_err(Error::io("read", folder))? {
+    for entry in visible(folder)? {
         let path = entry.path();
-        let name = entry.file_name();
-        if name.as_encoded_bytes().starts_with(b".") || name.as_encoded_bytes().starts_with(b"_") {
-            continue;
-        }
         // Links to files are followed, as caches are made of them; links to folders may go round.
         if entry.file_type().map_err(Error::io("read", &path))?.is_dir() {
             add_all_in(found, &path)?;
-        } else if has_extension(&path) && path.is_file() {
+        } else if is_table(&path) {
             found.push(path);
         }
     }
     Ok(())
 }
 
-fn has_extension(path: &Path) -> bool {
+/// The entries of a folder that are not hidden.
+fn visible(folder: &Path) -> Result<Vec<DirEntry>, Error> {
+    let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+    let mut entries = entries.map_err(Error::io("read", folder))?;
+    entries.retain(|entry| !matches!(entry.file_name().as_encoded_bytes(), [b'.' | b'_', ..]));
+    Ok(entries)
+}
+
+fn is_table(path: &Path) -> bool {
     let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
-    extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| *known == extension))
+    extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| *known == extension)) && path.is_file()
 }

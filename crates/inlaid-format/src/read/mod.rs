@@ -3,7 +3,6 @@
 
 mod batches;
 mod blocks;
-mod column;
 mod dataset;
 mod file;
 mod folder;
@@ -13,14 +12,15 @@ mod pool;
 mod record_batches;
 mod source_file;
 mod table;
+mod tensors;
 
+pub use crate::format::tensor_column::{Element, TensorColumn, is_permuted};
 pub use batches::{Batch, BatchOptions, Batches};
-pub use column::is_permuted;
-pub use column::{Element, TensorColumn};
 pub use dataset::Dataset;
-pub use folder::tables_below;
+pub use folder::{Found, tables_below};
 pub use order::{Epoch, RowOrder, Share, Uneven};
 pub use record_batches::RecordBatches;
 #[doc(hidden)]
 pub use source_file::{SourceFile, SourceFileError};
 pub use table::Table;
+pub use tensors::Tensors;

@@ -22,11 +22,8 @@ pub struct RecordBatches {
 }
 
 impl RecordBatches {
-    /// All columns, or those of these names in this order. Columns beside the tensors are read whole, now.
-    ///
-    /// # Errors
-    /// If there is no such column, or a row group is damaged.
-    pub fn new(table: Arc<Table>, names: Option<&[String]>) -> Result<RecordBatches, Error> {
+    /// Columns beside the tensors are read whole, now.
+    pub(super) fn new(table: Arc<Table>, names: Option<&[String]>) -> Result<RecordBatches, Error> {
         let all = table.schema();
         let fields: Vec<FieldRef> = match names {
             None => all.fields().iter().cloned().collect(),
@@ -38,8 +35,9 @@ impl RecordBatches {
                 names.iter().map(field).collect::<Result<_, _>>()?
             }
         };
-        let column = |field: &FieldRef| match *field.name() == table.tensor_column().name {
-            true => Ok(None),
+        let is_tensors = |name: &str| table.tensor_columns().iter().any(|column| column.name == name);
+        let column = |field: &FieldRef| match is_tensors(field.name()) {
+            true => table.tensors(field.name()).map(|_| None),
             false => table.column(field.name()).map(Some),
         };
         let columns: Vec<Option<ArrayRef>> = fields.iter().map(column).collect::<Result<_, _>>()?;
@@ -55,10 +53,26 @@ impl RecordBatches {
         Ok(RecordBatches { table, schema, columns, row: 0 })
     }
 
-    fn batch(&self, tensors: Buffer, rows: usize) -> Result<RecordBatch, ArrowError> {
+    /// The next rows: as many as are stored together in every column of tensors.
+    fn batch(&self, left: usize) -> Result<RecordBatch, ArrowError> {
+        let external = |error: Error| ArrowError::ExternalError(Box::new(error));
+        let mut rows = left;
+        // Of a table without columns of tensors among those that were asked for, what lies together in the main one.
+        let named = self.schema.fields().iter().zip(&self.columns).filter(|(_, column)| column.is_none());
+        let mut tensors: Vec<&str> = named.map(|(field, _)| &**field.name()).collect();
+        if tensors.is_empty() {
+            tensors.push(&self.table.tensor_column().name);
+        }
+        for name in &tensors {
+            rows = self.table.tensors(name).and_then(|tensors| tensors.run(self.row, rows)).map_err(external)?.1;
+        }
         let columns = self.schema.fields().iter().zip(&self.columns).map(|(field, column)| match column {
             Some(column) => Ok(column.slice(self.row, rows)),
-            None => tensor_array(field, tensors.clone()),
+            None => {
+                let run = self.table.tensors(field.name()).and_then(|tensors| tensors.run(self.row, rows));
+                let (tensors, _) = run.map_err(external)?;
+                tensor_array(field, Buffer::from(tensors))
+            }
         });
         RecordBatch::try_new(self.schema.clone(), columns.collect::<Result<_, _>>()?)
     }
@@ -69,10 +83,7 @@ impl Iterator for RecordBatches {
 
     fn next(&mut self) -> Option<Result<RecordBatch, ArrowError>> {
         let left = self.table.len().checked_sub(self.row).filter(|left| *left > 0)?;
-        let batch = match self.table.tensors(self.row, left) {
-            Ok((tensors, rows)) => self.batch(tensors.into(), rows),
-            Err(error) => Err(ArrowError::ExternalError(Box::new(error))),
-        };
+        let batch = self.batch(left);
         // After an error there is no going on.
         self.row = batch.as_ref().map_or(self.table.len(), |batch| self.row + batch.num_rows());
         Some(batch)

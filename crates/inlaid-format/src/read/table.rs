@@ -1,25 +1,29 @@
 //! The rows of one or several files, as one table of tensors with other columns beside them.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::hash::Hasher;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, new_empty_array};
-use arrow_buffer::MutableBuffer;
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use arrow_select::take::take;
 use bytes::Bytes;
 use twox_hash::xxhash3_64;
 
-use super::column::TensorColumn;
-use super::file::{Owned, TensorFile, Tensors};
+use super::batches::{BatchOptions, Batches};
+use super::file::TensorFile;
 use super::folder::tables_below;
+use super::record_batches::RecordBatches;
+use super::tensors::Tensors;
 use crate::error::Error;
 use crate::format::columns::told_features;
 use crate::format::keys::CLASSES;
+use crate::format::tensor::tensor_array;
+use crate::format::tensor_column::TensorColumn;
 
 /// Decoded row groups that are kept where pages are not verbatim: as many as are read at a time by a
 /// shuffle that mixes four.
@@ -31,11 +35,12 @@ const DECODED: usize = 4;
 /// files: no decoding, no copy. Elsewhere their row group is decoded as a whole, and the last four are
 /// kept. Cheap to share between threads.
 pub struct Table {
-    files: Vec<TensorFile>,
+    pub(super) files: Vec<TensorFile>,
     /// The first row of every row group, its file, and its number in the file.
-    row_groups: Vec<(usize, usize, usize)>,
-    rows: usize,
-    decoded: Mutex<VecDeque<(usize, Bytes)>>,
+    pub(super) row_groups: Vec<(usize, usize, usize)>,
+    pub(super) rows: usize,
+    /// Row groups that were decoded last, by column and number.
+    decoded: Mutex<VecDeque<((usize, usize), Bytes)>>,
     columns: Mutex<HashMap<String, ArrayRef>>,
 }
 
@@ -71,7 +76,7 @@ impl Table {
     fn of(files: impl Iterator<Item = Result<TensorFile, Error>>, whole: &Path) -> Result<Table, Error> {
         let files = files.collect::<Result<Vec<_>, _>>()?;
         let Some(first) = files.first() else { return Err(Error::NoTensors(whole.to_owned())) };
-        if let Some(other) = files.iter().find(|file| file.column != first.column) {
+        if let Some(other) = files.iter().find(|file| file.columns[0] != first.columns[0]) {
             return Err(Error::damaged(
                 &other.path,
                 format!("its tensors are others than those of `{}`", first.path.display()),
@@ -112,9 +117,39 @@ impl Table {
         hasher.finish()
     }
 
-    /// The column of tensors.
+    /// The main column of tensors: the images.
     pub fn tensor_column(&self) -> &TensorColumn {
-        &self.files[0].column
+        &self.files[0].columns[0]
+    }
+
+    /// All columns of tensors: the main one first, then the others in the order of the schema.
+    pub fn tensor_columns(&self) -> &[TensorColumn] {
+        &self.files[0].columns
+    }
+
+    /// The tensors of a column.
+    ///
+    /// # Errors
+    /// If there is no column of tensors of this name, or a file has other tensors in it than the first one.
+    pub fn tensors(&self, name: &str) -> Result<Tensors<'_>, Error> {
+        let column = self.tensor_columns().iter().position(|column| column.name == name);
+        let column = column.ok_or_else(|| self.no_column(name))?;
+        let expected = &self.tensor_columns()[column];
+        match self.files.iter().find(|file| file.columns.get(column) != Some(expected)) {
+            None => Ok(Tensors { table: self, column }),
+            Some(other) => {
+                let first = self.files[0].path.display();
+                Err(Error::damaged(
+                    &other.path,
+                    format!("the tensors of its column `{name}` differ from those of `{first}`"),
+                ))
+            }
+        }
+    }
+
+    /// The tensors of the main column.
+    pub(super) fn main(&self) -> Tensors<'_> {
+        Tensors { table: self, column: 0 }
     }
 
     /// The Arrow schema of its files.
@@ -138,98 +173,55 @@ impl Table {
         starts.zip(ends).map(|(start, end)| start..end)
     }
 
-    /// The tensor of a row: its elements in the order of the last dimension first, in the machine's
-    /// byte order.
+    /// As [`Tensors::row`], of the main column.
     ///
     /// # Errors
-    /// If there is no such row, or its row group is damaged.
+    /// As [`Tensors::row`].
     pub fn tensor(&self, row: usize) -> Result<Bytes, Error> {
-        self.tensors(row, 1).map(|(tensors, _)| tensors)
+        self.main().row(row)
     }
 
-    /// As many tensors from this row on as lie one after the other, at most `rows` of them, and how
-    /// many they are. They begin at a multiple of the size of an element: where they don't in the file,
-    /// they are a copy.
+    /// As [`Tensors::run`], of the main column.
     ///
     /// # Errors
-    /// As [`Table::tensor`].
-    pub fn tensors(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
-        let (tensors, count) = self.find(row, rows)?;
-        Ok(match tensors.as_ptr().addr().is_multiple_of(self.tensor_column().element.size()) {
-            true => (tensors, count),
-            false => (aligned(&tensors), count),
-        })
+    /// As [`Tensors::row`].
+    pub fn run(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
+        self.main().run(row, rows)
     }
 
-    /// As [`Table::tensors`], but they may begin anywhere.
-    fn find(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
-        if row >= self.rows {
-            return Err(Error::NoRow { row, rows: self.rows });
-        }
-        let number = self.row_groups.partition_point(|(start, ..)| *start <= row) - 1;
-        let (start, file, row_group) = self.row_groups[number];
-        let (file, row) = (&self.files[file], row - start);
-        let (in_group, row_bytes) = (file.row_groups[row_group], self.tensor_column().row_bytes());
-        let whole = |tensors: Bytes| {
-            let count = rows.min(in_group - row);
-            (tensors.slice(row * row_bytes..(row + count) * row_bytes), count)
-        };
-        Ok(match file.tensors(row_group)? {
-            Tensors::Pages(pages) => {
-                let page = pages.partition_point(|(first, _)| *first <= row) - 1;
-                let (first, at) = pages[page];
-                let end = pages.get(page + 1).map_or(in_group, |(next, _)| *next);
-                let (count, at) = (rows.min(end - row), at + (row - first) * row_bytes);
-                (file.slice(at..at + count * row_bytes), count)
-            }
-            Tensors::Whole(tensors) => whole(tensors.clone()),
-            Tensors::Encoded => whole(self.decoded(number, file, row_group)?),
-        })
-    }
-
-    /// Copies the tensors of these rows into `out`, one after the other.
+    /// As [`Tensors::gather`], of the main column.
     ///
     /// # Errors
-    /// As [`Table::tensor`].
+    /// As [`Tensors::row`].
     ///
     /// # Panics
     /// If `out` has another length than the tensors.
     pub fn gather(&self, rows: &[usize], out: &mut [u8]) -> Result<(), Error> {
-        let row_bytes = self.tensor_column().row_bytes();
-        assert_eq!(out.len(), rows.len() * row_bytes, "the tensors of the rows fill the buffer");
-        let mut rest = out;
-        self.visit(rows, |tensors| {
-            let (here, later) = std::mem::take(&mut rest).split_at_mut(tensors.len());
-            here.copy_from_slice(tensors);
-            rest = later;
-        })
+        self.main().gather(rows, out)
     }
 
-    /// Copies the tensors of these rows into a buffer of its own, one after the other.
+    /// As [`Tensors::copy`], of the main column.
     ///
     /// # Errors
-    /// As [`Table::tensor`].
+    /// As [`Tensors::row`].
     pub fn copy(&self, rows: &[usize]) -> Result<Vec<u8>, Error> {
-        let mut out = Vec::with_capacity(rows.len() * self.tensor_column().row_bytes());
-        self.visit(rows, |tensors| out.extend_from_slice(tensors))?;
-        Ok(out)
+        self.main().copy(rows)
     }
 
-    /// Copies the tensors of these rows behind what is in `out`.
-    pub(super) fn append(&self, rows: &[usize], out: &mut MutableBuffer) -> Result<(), Error> {
-        self.visit(rows, |tensors| out.extend_from_slice(tensors))
+    /// Batches of rows, in the order of an epoch.
+    ///
+    /// # Errors
+    /// If a column can't be read.
+    pub fn batches(self: &Arc<Table>, options: &BatchOptions) -> Result<Batches, Error> {
+        Batches::new(self.clone(), options)
     }
 
-    /// Calls `visit` with the tensors of these rows, those together that lie together.
-    fn visit(&self, rows: &[usize], mut visit: impl FnMut(&[u8])) -> Result<(), Error> {
-        let mut rest = rows;
-        while let [first, ..] = rest {
-            let run = rest.iter().zip(*first..).take_while(|(row, next)| **row == *next).count();
-            let (tensors, count) = self.find(*first, run)?;
-            visit(&tensors);
-            rest = &rest[count..];
-        }
-        Ok(())
+    /// The rows in order, as record batches of Arrow: all columns, or those of these names in this order.
+    ///
+    /// # Errors
+    /// If there is no such column, or a row group is damaged.
+    pub fn record_batches(self: &Arc<Table>, columns: Option<&[String]>) -> Result<RecordBatches, Error> {
+        RecordBatches::new(self.clone(), columns)
     }
 
     /// A column beside the tensors, all rows of it; it is read once and kept. Entries of dictionaries, which
@@ -241,6 +233,12 @@ impl Table {
         let mut columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(array) = columns.get(name) {
             return Ok(array.clone());
+        }
+        if self.tensor_columns().iter().any(|column| column.name == name) {
+            let field = self.schema().field_with_name(name).map_err(|_| self.no_column(name))?;
+            let all = self.tensors(name)?.copy(&(0..self.rows).collect::<Vec<_>>())?;
+            let array = tensor_array(field, all.into());
+            return array.map_err(|error| Error::damaged(&self.files[0].path, error.to_string()));
         }
         let mut parts: Vec<ArrayRef> = Vec::new();
         for &(_, file, row_group) in &self.row_groups {
@@ -273,16 +271,31 @@ impl Table {
         Error::NoColumn { path: self.files[0].path.clone(), columns: name.to_owned() }
     }
 
-    fn decoded(&self, number: usize, file: &TensorFile, row_group: usize) -> Result<Bytes, Error> {
+    pub(super) fn decoded(
+        &self,
+        column: usize,
+        number: usize,
+        file: &TensorFile,
+        row_group: usize,
+    ) -> Result<Bytes, Error> {
         let kept = || self.decoded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, tensors)) = kept().iter().find(|(kept, _)| *kept == number) {
+        let key = (column, number);
+        if let Some((_, tensors)) = kept().iter().find(|(kept, _)| *kept == key) {
             return Ok(tensors.clone());
         }
-        let tensors = file.decode(row_group)?;
+        let tensors = file.decode(column, row_group)?;
         let mut kept = kept();
-        kept.truncate(DECODED - 1);
-        kept.push_front((number, tensors.clone()));
+        kept.truncate(DECODED * self.tensor_columns().len() - 1);
+        kept.push_front((key, tensors.clone()));
         Ok(tensors)
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let paths: Vec<&Path> = self.files.iter().map(|file| &*file.path).collect();
+        let columns: Vec<&str> = self.tensor_columns().iter().map(|column| &*column.name).collect();
+        f.debug_struct("Table").field("files", &paths).field("rows", &self.rows).field("tensors", &columns).finish()
     }
 }
 
@@ -300,11 +313,4 @@ fn class_names(schema: &Schema) -> Option<Vec<String>> {
         Some(text) => serde_json::from_str(text).ok(),
         None => serde_json::from_value(told_features(schema)?.get("label")?.get("names")?.clone()).ok(),
     }
-}
-
-/// A copy in memory that elements of any size may begin in.
-fn aligned(tensors: &[u8]) -> Bytes {
-    let mut copy = MutableBuffer::with_capacity(tensors.len());
-    copy.extend_from_slice(tensors);
-    Bytes::from_owner(Owned(copy.into()))
 }

@@ -8,6 +8,15 @@ use crate::spec::{Dtype, Encoding, Filter, Fit, Folders, JpegDecoder, ResizeLike
 #[derive(Clone, Debug, PartialEq, ThisError)]
 #[non_exhaustive]
 pub enum SpecError {
+    /// An additional column that a source of folders does not have.
+    #[error("folders of images have no column `{0}`")]
+    NotInFolders(String),
+    /// A column name that is empty or that the dataset already has.
+    #[error("`{0}` can't be the name of an additional column")]
+    ColumnName(String),
+    /// An additional column of tensors next to images stored as files.
+    #[error("tensor column `{0}` can't be combined with `--storage encoded`")]
+    TensorsBesideFiles(String),
     /// A word outside the set of known words.
     #[error("unknown {what} `{word}`, expected one of {known}")]
     UnknownWord {
@@ -62,6 +71,14 @@ pub enum SpecError {
     /// A size in bytes in no known notation.
     #[error("`{0}` is not a size in bytes such as 16MiB")]
     ByteSize(String),
+    /// A row group that is larger than a shard.
+    #[error("a row group of {row_group} bytes is larger than a shard of {shard} bytes")]
+    RowGroupBytes {
+        /// Size of a row group, in bytes.
+        row_group: u64,
+        /// Size of a shard, in bytes.
+        shard: u64,
+    },
     /// A split fraction that is not `SPLIT=FRACTION`.
     #[error("split fraction `{0}` is not SPLIT=FRACTION")]
     ShareSyntax(String),

@@ -5,6 +5,7 @@ mod byte_size;
 mod color;
 mod crop_ratio;
 mod error;
+mod extra;
 mod jpeg_shrink;
 mod normalize;
 mod quality;
@@ -20,6 +21,7 @@ pub use byte_size::ByteSize;
 pub use color::Color;
 pub use crop_ratio::CropRatio;
 pub use error::SpecError;
+pub use extra::{ColumnSpec, ColumnType, TensorSpec};
 pub use jpeg_shrink::JpegShrink;
 pub use normalize::{IMAGENET_MEAN, IMAGENET_STD};
 pub use normalize::{Mean, Std};
@@ -34,7 +36,10 @@ pub use words::{
 };
 
 /// Settings that decide the bytes of a dataset.
+///
+/// Begin with [`Spec::new`] or [`Spec::originals`], and set what differs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Spec {
     /// Height and width of every tensor or encoded image, in pixels. `None` stores the files unchanged, which needs
     /// [`Storage::Encoded`].
@@ -101,6 +106,10 @@ pub struct Spec {
     pub folders: Folders,
     /// Whether symbolic links to folders are followed; links to files always are. Default: false.
     pub follow_links: bool,
+    /// Whether files of any name are inputs, so that only their content decides. Otherwise only files with an image
+    /// extension are. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_name: bool,
     /// Type of the image column. Default: [`Storage::Tensor`].
     pub storage: Storage,
     /// Encoding of resized images with [`Storage::Encoded`]. Default: [`Encoding::Jpeg`], which a manifest always
@@ -115,13 +124,20 @@ pub struct Spec {
     /// Compression of the image column; in Parquet the other columns always use Zstandard. Default:
     /// [`Compression::None`].
     pub compression: Compression,
-    /// Most bytes of tensors or encoded images in a row group, which has at least one row. Default: 16 MiB.
+    /// Most bytes of tensors or encoded images in a row group, which has at least one row; at most `shard_bytes`. Default:
+    /// 16 MiB.
     pub row_group_bytes: ByteSize,
     /// Most bytes of tensors in a shard, which has at least one row group; approximate for encoded images. Default: 512
     /// MiB.
     pub shard_bytes: ByteSize,
     /// Limits on source images.
     pub limits: Limits,
+    /// Further columns of tensors. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tensors: Vec<TensorSpec>,
+    /// Columns of values that come with the inputs. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<ColumnSpec>,
 }
 
 impl Spec {
@@ -157,6 +173,7 @@ impl Spec {
             order: Order::Shuffled,
             folders: Folders::Auto,
             follow_links: false,
+            any_name: false,
             storage: Storage::Tensor,
             encoding: None,
             quality: None,
@@ -165,7 +182,16 @@ impl Spec {
             row_group_bytes: ByteSize::mib(16),
             shard_bytes: ByteSize::mib(512),
             limits: Limits::default(),
+            tensors: Vec::new(),
+            columns: Vec::new(),
         }
+    }
+
+    /// Sets the sizes of row groups and shards. A size that is not given adjusts to the other, since a row group is never
+    /// larger than its shard.
+    pub fn with_bytes(self, row_group: Option<ByteSize>, shard: Option<ByteSize>) -> Spec {
+        let row_group_bytes = row_group.unwrap_or(self.row_group_bytes.min(shard.unwrap_or(self.shard_bytes)));
+        Spec { row_group_bytes, shard_bytes: shard.unwrap_or(self.shard_bytes.max(row_group_bytes)), ..self }
     }
 
     /// Height and width that images are resized to.
@@ -191,6 +217,21 @@ impl Spec {
         let ratio = if self.crop_ratio.is_whole() { String::new() } else { format!(" {}", self.crop_ratio) };
         let enlarged = if self.only_shrink { ", never enlarged" } else { "" };
         format!("fit {}{ratio}{enlarged}", self.fit)
+    }
+}
+
+impl Spec {
+    /// Finds settings that a new dataset can't have, though datasets of earlier releases may.
+    ///
+    /// # Errors
+    /// If a row group is longer than a shard.
+    pub fn check_new(&self) -> Result<(), SpecError> {
+        let (row_group, shard) = (self.row_group_bytes, self.shard_bytes);
+        if row_group > shard {
+            Err(SpecError::RowGroupBytes { row_group: row_group.0, shard: shard.0 })
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -42,6 +42,13 @@ impl SplitFractions {
     pub fn iter(&self) -> impl Iterator<Item = (Split, f64)> + '_ {
         self.0.iter().copied()
     }
+
+    /// Splits that have a fraction, in the order in which a class too small for exact fractions fills them: train, test,
+    /// validation.
+    pub fn filling(&self) -> impl Iterator<Item = Split> + '_ {
+        let order = [Split::Train, Split::Test, Split::Validation];
+        order.into_iter().filter(|split| self.iter().any(|(other, _)| other == *split))
+    }
 }
 
 impl Default for SplitFractions {

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BinaryArray, StringArray, StructArray};
 use arrow_schema::{DataType, Field, Fields};
 
@@ -28,6 +29,12 @@ pub fn is_encoded(field: &Field) -> bool {
     matches!(field.data_type(), DataType::Struct(fields) if fields.iter().zip(&parts()).all(|(field, part)| {
         field.name() == part.name() && field.data_type() == part.data_type()
     }) && fields.len() == 2)
+}
+
+/// Length of every file in such a column, in bytes.
+pub fn lengths(images: &ArrayRef) -> Vec<u64> {
+    let files = images.as_struct().column(0).as_binary::<i32>();
+    files.iter().map(|file| file.map_or(0, |file| file.len() as u64)).collect()
 }
 
 /// The files of rows, as an array of such a column. Re-encoded files are named after what they are now.

@@ -3,6 +3,7 @@
 
 pub mod image_files;
 mod row;
+pub mod typed;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,11 +12,9 @@ use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
 
-use crate::format::columns::image_files as encoded;
 use crate::format::keys;
 use crate::format::page::PageLayout;
-use crate::format::row_layout::RowLayout;
-use crate::format::tensor::TensorShape;
+use crate::format::row_layout::{RowLayout, TensorLayout};
 use crate::spec::{Compression, Encoding, Format, Spec, Storage};
 
 pub use row::Row;
@@ -32,14 +31,22 @@ pub enum Origin {
     Table,
 }
 
+/// A column of tensors in a shard.
+#[derive(Clone, Copy, Debug)]
+pub struct TensorPages {
+    /// Its place among the columns of the schema.
+    pub index: usize,
+    /// Layout of its pages.
+    pub pages: PageLayout,
+}
+
 /// The columns of every shard of a dataset.
 #[derive(Clone, Debug)]
 pub struct Columns {
     schema: SchemaRef,
     origin: Origin,
-    images: usize,
-    /// None if images are encoded.
-    pages: Option<PageLayout>,
+    /// In the order of the schema. Empty if images are stored as files, in the first column.
+    tensors: Vec<TensorPages>,
     encoding: Option<Encoding>,
     format: Format,
     compression: Compression,
@@ -48,21 +55,20 @@ pub struct Columns {
 impl Columns {
     /// The columns of a dataset of this spec, laid out so, with these classes.
     pub fn new(layout: &RowLayout, spec: &Spec, classes: &[String]) -> Columns {
-        let shape = layout.shape().filter(|_| layout.storage != Storage::Encoded);
         let metadata = HashMap::from([
             (
                 keys::HUGGINGFACE.to_owned(),
-                json!({ "info": { "features": features(spec, shape.as_ref(), classes) } }).to_string(),
+                json!({ "info": { "features": features(layout, spec, classes) } }).to_string(),
             ),
             (keys::VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
             (keys::SPEC.to_owned(), serde_json::to_string(spec).expect("a spec has no maps with odd keys")),
             (keys::CLASSES.to_owned(), json!(classes).to_string()),
         ]);
-        let fields = vec![
-            match &shape {
-                Some(shape) => shape.field(TENSOR_COLUMN, spec.storage),
-                None => encoded::field(TENSOR_COLUMN),
-            },
+        let images = match layout.tensors() {
+            [] => vec![image_files::field(TENSOR_COLUMN)],
+            tensors => tensors.iter().map(|column| column.shape.field(&column.name, layout.storage)).collect(),
+        };
+        let own = [
             // Nullable and 64 bits wide: only so Hugging Face keeps it as a ClassLabel.
             Field::new("label", DataType::Int64, true),
             Field::new("path", DataType::Utf8, false),
@@ -70,22 +76,23 @@ impl Columns {
             Field::new("source_width", DataType::Int32, false),
             Field::new("sha256", DataType::Utf8, false),
         ];
+        let typed = spec.columns.iter().map(typed::field);
+        let fields: Vec<Field> = images.into_iter().chain(own).chain(typed).collect();
+        let pages = layout.tensors().iter().enumerate();
         Columns {
             schema: Arc::new(Schema::new_with_metadata(fields, metadata)),
             origin: Origin::Images,
-            images: 0,
-            pages: layout.pages(),
+            tensors: pages.map(|(index, column)| TensorPages { index, pages: column.pages }).collect(),
             encoding: layout.encoding,
             format: layout.format,
             compression: layout.compression,
         }
     }
 
-    /// The columns of a table that others wrote, in Parquet: `schema`, in which the column of this index
-    /// is one of tensors, a required list of optional elements.
-    pub fn of_table(schema: SchemaRef, tensors: usize, pages: PageLayout, compression: Compression) -> Columns {
-        let (origin, format) = (Origin::Table, Format::Parquet);
-        Columns { schema, origin, images: tensors, pages: Some(pages), encoding: None, format, compression }
+    /// The columns of a table that another tool wrote, in Parquet: `schema`, in which these columns are tensors,
+    /// required lists of optional elements.
+    pub fn of_table(schema: SchemaRef, tensors: Vec<TensorPages>, compression: Compression) -> Columns {
+        Columns { schema, origin: Origin::Table, tensors, encoding: None, format: Format::Parquet, compression }
     }
 
     /// The Arrow schema.
@@ -98,14 +105,14 @@ impl Columns {
         self.origin
     }
 
-    /// The index of the column of tensors or encoded images: 0 in a dataset.
-    pub fn images(&self) -> usize {
-        self.images
+    /// Columns of tensors, in the order of the schema. None if images are stored as files, in the first column.
+    pub fn tensors(&self) -> &[TensorPages] {
+        &self.tensors
     }
 
-    /// The layout of the tensor column's pages; none if images are encoded.
-    pub fn pages(&self) -> Option<PageLayout> {
-        self.pages
+    /// Whether the column of this index holds tensors.
+    pub fn is_tensors(&self, index: usize) -> bool {
+        self.tensors.iter().any(|column| column.index == index)
     }
 
     /// The file format.
@@ -118,43 +125,49 @@ impl Columns {
         self.compression
     }
 
-    /// The arrays of all columns but that of tensors; encoded images are one of them.
-    pub fn other_arrays(&self, rows: &[Row]) -> Vec<ArrayRef> {
-        let images = self.pages.is_none().then(|| encoded::array(rows, self.encoding));
+    /// The arrays of all columns but the tensors, in the order of the schema: images that are stored as files, what is
+    /// known of each row, and its `typed` values.
+    pub fn other_arrays(&self, rows: &[Row], typed: &[ArrayRef]) -> Vec<ArrayRef> {
+        let images = self.tensors.is_empty().then(|| image_files::array(rows, self.encoding));
         let pixels = |side: u32| i32::try_from(side).expect("codecs hold sides in 31 bits");
-        let others: [ArrayRef; 5] = [
+        let own: [ArrayRef; 5] = [
             Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.label.map(i64::from)))),
             Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.path))),
             Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| pixels(row.source_height)))),
             Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| pixels(row.source_width)))),
             Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.sha256.to_string()))),
         ];
-        images.into_iter().chain(others).collect()
+        images.into_iter().chain(own).chain(typed.iter().cloned()).collect()
     }
 }
 
 /// The features of Hugging Face `datasets`.
-fn features(spec: &Spec, shape: Option<&TensorShape>, classes: &[String]) -> Value {
+fn features(layout: &RowLayout, spec: &Spec, classes: &[String]) -> Value {
     let value = |dtype: &str| json!({ "dtype": dtype, "_type": "Value" });
-    let image = match (shape, spec.storage) {
-        (None, _) => json!({ "_type": "Image" }),
-        (Some(shape), Storage::Tensor) => {
-            json!({ "feature": value(shape.dtype().numpy_name()), "length": shape.elements(), "_type": "List" })
-        }
-        (Some(shape), _) => value(&format!("fixed_size_binary[{}]", shape.bytes())),
-    };
     let label = match classes {
         [] => value("int64"),
         names => json!({ "names": names, "_type": "ClassLabel" }),
     };
-    json!({
-        TENSOR_COLUMN: image,
+    let mut features = json!({
+        TENSOR_COLUMN: { "_type": "Image" },
         "label": label,
         "path": value("string"),
         "source_height": value("int32"),
         "source_width": value("int32"),
         "sha256": value("string"),
-    })
+    });
+    for TensorLayout { name, shape, .. } in layout.tensors() {
+        features[name] = match layout.storage {
+            Storage::Tensor => {
+                json!({ "feature": value(shape.dtype().numpy_name()), "length": shape.elements(), "_type": "List" })
+            }
+            _ => value(&format!("fixed_size_binary[{}]", shape.bytes())),
+        };
+    }
+    for column in &spec.columns {
+        features[&column.name] = value(typed::feature(column.kind));
+    }
+    features
 }
 
 /// The features of Hugging Face `datasets` by column that the metadata of any schema tells.

@@ -6,16 +6,20 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::slice;
 
+use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, SchemaRef};
+
 use super::ShardInfo;
 use super::arrow::ArrowFooter;
 use super::checksum::{Checksum, RowGroupChecksums};
 use super::parquet::ParquetFooter;
 use super::row_group::StoredRowGroup;
-use super::stored_row::{StoredRow, Visit};
+use super::stored_row::StoredRow;
 use crate::error::Error;
 use crate::format::catch_panic::contain;
 use crate::format::keys::CLASSES;
-use crate::format::page::PageLayout;
+use crate::format::row_layout::TensorLayout;
+use crate::format::tensor_column::leading_tensors;
 use crate::spec::Format;
 
 /// The end of a shard that matches its checksum: what it says about the row groups can be believed.
@@ -25,6 +29,15 @@ pub struct Footer {
     bytes: u64,
     row_groups: Vec<StoredRowGroup>,
     pub(super) content: Content,
+}
+
+/// What of a row group is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parts {
+    /// All but tensors and files.
+    WithoutImages,
+    /// All.
+    All,
 }
 
 /// What only readers of the format know.
@@ -92,11 +105,7 @@ impl Footer {
 
     /// The names of the classes, if it tells them.
     pub fn classes(&self) -> Option<Vec<String>> {
-        let schema = match &self.content {
-            Content::Parquet(footer) => footer.schema(),
-            Content::Arrow(footer) => footer.schema(),
-        };
-        serde_json::from_str(schema.metadata().get(CLASSES)?).ok()
+        serde_json::from_str(self.schema().metadata().get(CLASSES)?).ok()
     }
 
     /// Its row groups, in order.
@@ -119,32 +128,65 @@ impl Footer {
         }
     }
 
-    /// Says what is wrong with the pages of the tensor column in the `bytes` of a row group.
-    pub fn check_pages(&self, row_group: usize, bytes: &[u8], pages: PageLayout) -> Result<(), String> {
+    /// Says what is wrong with the pages of the columns of tensors, laid out so, in the `bytes` of a row group.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check_pages(&self, row_group: usize, bytes: &[u8], tensors: &[TensorLayout]) -> Result<(), String> {
         match &self.content {
-            Content::Parquet(footer) => footer.check_pages(row_group, bytes, pages),
+            Content::Parquet(footer) => tensors.iter().enumerate().try_for_each(|(leaf, column)| {
+                footer.check_pages(row_group, bytes, leaf, column.pages).map_err(|reason| match leaf {
+                    0 => reason,
+                    _ => format!("column `{}`: {reason}", column.name),
+                })
+            }),
             // Its buffers have no structure that a checksum would not cover.
             Content::Arrow(_) => Ok(()),
         }
     }
 
-    /// Calls `visit` with every row, in order.
+    /// Calls `visit` with every row, in order; reads neither tensors nor files.
     ///
     /// # Errors
-    /// As [`Footer::visit_rows_of`].
+    /// If a row group can't be read, or is not what was written.
     pub fn visit_rows(&self, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), Error> {
-        (0..self.row_groups.len()).try_for_each(|number| self.visit_rows_of(number, Visit::WithoutImages, visit))
+        let schema = self.schema();
+        let columns = StoredRow::COLUMNS.into_iter().map(|name| schema.index_of(name));
+        let columns = columns.collect::<Result<Vec<_>, _>>();
+        let columns = columns.map_err(|error| Error::damaged(&self.path, error.to_string()))?;
+        for number in 0..self.row_groups.len() {
+            self.read_columns(number, Parts::WithoutImages, columns.clone(), &mut |batch| {
+                StoredRow::visit(&batch, visit)
+            })?;
+        }
+        Ok(())
     }
 
-    /// Calls `visit` with every row of a row group, in order; reads no tensors.
+    /// Calls `visit` with all columns of a row group but the tensors, in the order of the schema, batch by batch.
     ///
     /// # Errors
-    /// If it can't be read, or is not what was written.
-    pub fn visit_rows_of(&self, number: usize, what: Visit, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), Error> {
+    /// As [`Footer::visit_rows`], and the first error of `visit`.
+    pub fn visit_others(
+        &self,
+        number: usize,
+        visit: &mut dyn FnMut(RecordBatch) -> Result<(), ArrowError>,
+    ) -> Result<(), Error> {
+        let tensors = leading_tensors(self.schema());
+        let columns = (tensors..self.schema().fields().len()).collect();
+        self.read_columns(number, if tensors == 0 { Parts::All } else { Parts::WithoutImages }, columns, visit)
+    }
+
+    fn read_columns(
+        &self,
+        number: usize,
+        what: Parts,
+        columns: Vec<usize>,
+        visit: &mut dyn FnMut(RecordBatch) -> Result<(), ArrowError>,
+    ) -> Result<(), Error> {
         let row_group = &self.row_groups[number];
         let (parts, checksum) = match what {
-            Visit::WithoutImages => (&row_group.without_tensors[..], row_group.checksums.without_tensors),
-            Visit::WithImages => (slice::from_ref(&row_group.range), row_group.checksums.all),
+            Parts::WithoutImages => (&row_group.without_tensors[..], row_group.checksums.without_tensors),
+            Parts::All => (slice::from_ref(&row_group.range), row_group.checksums.all),
         };
         let bytes = read_ranges(&self.file, parts).map_err(Error::io("read", &self.path))?;
         if Checksum::of(&bytes) != checksum {
@@ -152,13 +194,21 @@ impl Footer {
         }
         let visited = match &self.content {
             Content::Parquet(footer) => {
-                footer.visit_rows(number, (parts[0].start, bytes), what, visit).map_err(|error| error.to_string())
+                footer.read_columns(number, parts[0].start, bytes, columns, visit).map_err(|error| error.to_string())
             }
-            Content::Arrow(footer) => {
-                footer.visit_rows(number, row_group, bytes, what, visit).map_err(|error| error.to_string())
-            }
+            Content::Arrow(footer) => footer
+                .read_columns(number, row_group, bytes, columns)
+                .and_then(visit)
+                .map_err(|error| error.to_string()),
         };
         visited.map_err(|reason| Error::damaged(&self.path, format!("row group {number}: {reason}")))
+    }
+
+    fn schema(&self) -> &SchemaRef {
+        match &self.content {
+            Content::Parquet(footer) => footer.schema(),
+            Content::Arrow(footer) => footer.schema(),
+        }
     }
 
     pub(super) fn not_its_checksum(&self, row_group: usize) -> Error {

@@ -7,6 +7,7 @@ mod footer;
 mod info;
 mod parquet;
 mod row_group;
+mod row_group_builder;
 mod stored_row;
 
 use std::path::Path;
@@ -25,7 +26,8 @@ pub use info::ShardInfo;
 pub use parquet::{is_writable, lies_in_a_file};
 pub use row_group::RowGroup;
 pub use row_group::StoredRowGroup;
-pub use stored_row::{StoredRow, Visit};
+pub use row_group_builder::RowGroupBuilder;
+pub use stored_row::StoredRow;
 
 /// A shard being written.
 pub trait ShardWriter {

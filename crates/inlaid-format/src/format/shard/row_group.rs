@@ -2,18 +2,28 @@
 
 use std::ops::Range;
 
-use arrow_array::ArrayRef;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::ArrowError;
+use arrow_select::concat::concat;
 
 use super::checksum::RowGroupChecksums;
 use crate::format::page::Page;
 
-/// Rows that lie together in a file: pages of tensors and, in the same order, the rest.
+/// Rows that are stored together: the pages of every column of tensors and, in the same order, the rest.
 #[derive(Debug, Default)]
 pub struct RowGroup {
-    /// None is empty. There are none where images are encoded.
-    pub pages: Vec<Page>,
-    /// All columns but the tensors, in order, with as many values as the pages have rows.
-    pub others: Vec<ArrayRef>,
+    /// Pages of every column of tensors; none of them is empty. No column where images are stored as files.
+    pub tensors: Vec<Vec<Page>>,
+    /// All other columns, in order and piece by piece, with as many values as the pages of a column have rows.
+    pub others: Vec<Vec<ArrayRef>>,
+}
+
+/// The pieces of a column as one array.
+pub(super) fn joined(pieces: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
+    match pieces {
+        [piece] => Ok(piece.clone()),
+        pieces => concat(&pieces.iter().map(|piece| &**piece as &dyn Array).collect::<Vec<_>>()),
+    }
 }
 
 /// A row group (Arrow: record batch) of a shard.

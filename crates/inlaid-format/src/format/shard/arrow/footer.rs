@@ -3,18 +3,18 @@
 use std::fs::File;
 use std::ops::Range;
 
+use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
 use arrow_ipc::{Block, MetadataVersion, root_as_footer, root_as_message};
-use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, FieldRef, Schema, SchemaRef};
 
-use crate::format::columns::TENSOR_COLUMN;
 use crate::format::keys::ROW_GROUPS;
 use crate::format::shard::checksum::RowGroupChecksums;
 use crate::format::shard::footer::read_at;
 use crate::format::shard::row_group::StoredRowGroup;
-use crate::format::shard::stored_row::{StoredRow, Visit};
+use crate::format::tensor_column::leading_tensors;
 
 /// The end of an Arrow shard.
 pub(in crate::format::shard) struct ArrowFooter {
@@ -53,47 +53,33 @@ impl ArrowFooter {
         &self.schema
     }
 
-    /// Calls `visit` with every row of a record batch whose bytes without tensors these are, or all its bytes if images
-    /// are visited.
-    pub(in crate::format::shard) fn visit_rows(
+    /// Columns of a record batch, by their places in the schema. These `bytes` are all of it, or all but the tensors.
+    pub(in crate::format::shard) fn read_columns(
         &self,
         number: usize,
         row_group: &StoredRowGroup,
         bytes: Vec<u8>,
-        what: Visit,
-        visit: &mut dyn FnMut(StoredRow<'_>),
-    ) -> Result<(), ArrowError> {
-        let image = (what == Visit::WithImages).then_some(TENSOR_COLUMN);
-        let columns = StoredRow::COLUMNS.into_iter().chain(image).map(|name| self.schema.index_of(name));
-        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        columns: Vec<usize>,
+    ) -> Result<RecordBatch, ArrowError> {
         let decoder = FileDecoder::new(self.schema.clone(), self.version).with_projection(columns);
-        if what == Visit::WithImages {
-            return self.visit_batch(&decoder, number, bytes, visit);
-        }
-        // In the place of the tensors are zeros, which take no memory as nobody looks at them.
-        let mut whole = vec![0; (row_group.range.end - row_group.range.start) as usize];
-        let mut rest = &bytes[..];
-        for part in &row_group.without_tensors {
-            let at = |offset: u64| (offset - row_group.range.start) as usize;
-            let (here, later) = rest.split_at((part.end - part.start) as usize);
-            whole[at(part.start)..at(part.end)].copy_from_slice(here);
-            rest = later;
-        }
-        self.visit_batch(&decoder, number, whole, visit)
+        let length = (row_group.range.end - row_group.range.start) as usize;
+        let bytes = if bytes.len() == length { bytes } else { with_tensors_of_zeros(row_group, &bytes) };
+        let batch = decoder.read_record_batch(&self.blocks[number], &Buffer::from(bytes))?;
+        batch.ok_or_else(|| ArrowError::ParseError("it is not a record batch".to_owned()))
     }
+}
 
-    fn visit_batch(
-        &self,
-        decoder: &FileDecoder,
-        number: usize,
-        bytes: Vec<u8>,
-        visit: &mut dyn FnMut(StoredRow<'_>),
-    ) -> Result<(), ArrowError> {
-        match decoder.read_record_batch(&self.blocks[number], &Buffer::from(bytes))? {
-            Some(batch) => StoredRow::visit(&batch, visit),
-            None => Err(ArrowError::ParseError("it is none".to_owned())),
-        }
+/// A record batch with zeros in the place of the tensors, which take no memory as nobody looks at them.
+fn with_tensors_of_zeros(row_group: &StoredRowGroup, without_tensors: &[u8]) -> Vec<u8> {
+    let mut whole = vec![0; (row_group.range.end - row_group.range.start) as usize];
+    let mut rest = without_tensors;
+    for part in &row_group.without_tensors {
+        let at = |offset: u64| (offset - row_group.range.start) as usize;
+        let (here, later) = rest.split_at((part.end - part.start) as usize);
+        whole[at(part.start)..at(part.end)].copy_from_slice(here);
+        rest = later;
     }
+    whole
 }
 
 /// What the metadata of a record batch says about its place in the file.
@@ -129,11 +115,12 @@ impl Message {
         let message = metadata.get(8..).and_then(|message| root_as_message(message).ok());
         let batch = message.and_then(|message| message.header_as_record_batch()).ok_or_else(damaged)?;
         // Everything has a bitmap, and what its values have; bytes of any length have offsets too.
-        let buffers = match schema.fields().first().map(|field| field.data_type()) {
-            Some(DataType::FixedSizeList(..)) => 3,
-            Some(DataType::Struct(..)) => 4,
+        let buffers = |field: &FieldRef| match field.data_type() {
+            DataType::FixedSizeList(..) => 3,
+            DataType::Struct(..) => 4,
             _ => 2,
         };
+        let buffers = schema.fields().iter().take(leading_tensors(schema).max(1)).map(buffers).sum();
         let next = batch.buffers().filter(|all| all.len() > buffers).map(|all| all.get(buffers).offset());
         let tensors_end = next.and_then(|offset| u64::try_from(offset).ok()).filter(|end| *end <= body);
         let rows = usize::try_from(batch.length()).map_err(|_| damaged())?;

@@ -14,16 +14,18 @@ use arrow_ipc::convert::{IpcSchemaEncoder, metadata_to_fb};
 use arrow_ipc::reader::FileReader;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow_ipc::{Block, CompressionType, FooterBuilder, MetadataVersion};
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, Field};
 use flatbuffers::FlatBufferBuilder;
 
 use super::file::ShardFile;
 use super::footer::{Content, Footer, checksums};
+use super::row_group::joined;
 use super::{RowGroup, ShardInfo, ShardWriter};
 use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::disk;
 use crate::format::keys::ROW_GROUPS;
+use crate::format::page::Page;
 use crate::format::tensor::tensor_array;
 use crate::spec::Compression;
 
@@ -82,9 +84,10 @@ impl ArrowShard {
     }
 
     fn write(&mut self, group: &RowGroup) -> Result<(), ArrowError> {
-        let mut arrays = group.others.clone();
-        if self.columns.pages().is_some() {
-            arrays.insert(self.columns.images(), self.tensors(group)?);
+        let arrays = group.others.iter().map(|pieces| joined(pieces));
+        let mut arrays = arrays.collect::<Result<Vec<_>, _>>()?;
+        for (column, pages) in self.columns.tensors().iter().zip(&group.tensors) {
+            arrays.insert(column.index, tensors(self.columns.schema().field(column.index), pages)?);
         }
         let batch = RecordBatch::try_new(self.columns.schema().clone(), arrays)?;
         let start = self.writer.get_ref().bytes();
@@ -98,15 +101,6 @@ impl ArrowShard {
         self.rows += batch.num_rows();
         // Little is left to wait for at the end.
         Ok(disk::sync(file.file())?)
-    }
-
-    fn tensors(&self, group: &RowGroup) -> Result<ArrayRef, ArrowError> {
-        let len = group.pages.iter().map(|page| page.pixels().len()).sum();
-        let mut pixels = MutableBuffer::new(len);
-        for page in &group.pages {
-            pixels.extend_from_slice(page.pixels());
-        }
-        tensor_array(self.columns.schema().field(0), pixels.into())
     }
 
     fn complete(mut self: Box<Self>) -> Result<ShardInfo, ArrowError> {
@@ -168,6 +162,13 @@ impl ShardWriter for ArrowShard {
         let path = self.path.clone();
         self.complete().map_err(Error::write(&path))
     }
+}
+
+/// The tensors of pages as an array of this field.
+fn tensors(field: &Field, pages: &[Page]) -> Result<ArrayRef, ArrowError> {
+    let mut pixels = MutableBuffer::new(pages.iter().map(|page| page.pixels().len()).sum());
+    pages.iter().for_each(|page| pixels.extend_from_slice(page.pixels()));
+    tensor_array(field, pixels.into())
 }
 
 /// What goes before the footer: an empty message.

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
+use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, SchemaRef};
 use bytes::buf::Reader;
 use bytes::{Buf, Bytes};
 use parquet::arrow::ProjectionMask;
@@ -16,12 +17,12 @@ use parquet::file::metadata::{
 };
 use parquet::file::reader::{ChunkReader, Length};
 
-use crate::format::columns::TENSOR_COLUMN;
 use crate::format::keys::ROW_GROUPS;
 use crate::format::page::PageLayout;
 use crate::format::shard::checksum::RowGroupChecksums;
 use crate::format::shard::row_group::StoredRowGroup;
-use crate::format::shard::stored_row::{ROWS_AT_A_TIME, StoredRow, Visit};
+use crate::format::shard::stored_row::ROWS_AT_A_TIME;
+use crate::format::tensor_column::leading_tensors;
 
 /// The end of a Parquet shard.
 pub(in crate::format::shard) struct ParquetFooter {
@@ -48,15 +49,18 @@ impl ParquetFooter {
             let (row_groups, checksums) = (metadata.num_row_groups(), checksums.len());
             return Err(format!("its footer has {row_groups} row groups and {checksums} checksums"));
         }
-        let row_groups = metadata.row_groups().iter().zip(checksums).map(|(row_group, checksums)| StoredRowGroup {
+        let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new());
+        let metadata = metadata.map_err(|error| error.to_string())?;
+        let images: Vec<usize> = (0..leading_tensors(metadata.schema()).max(1)).collect();
+        let row_groups = metadata.metadata().row_groups().iter().zip(checksums);
+        let row_groups = row_groups.map(|(row_group, checksums)| StoredRowGroup {
             rows: usize::try_from(row_group.num_rows()).unwrap_or(0),
             range: range_of(row_group.columns()),
-            without_tensors: without_tensors(row_group, 0),
+            without_tensors: without(row_group, &images),
             checksums,
         });
         let row_groups = row_groups.collect();
-        let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new());
-        Ok((ParquetFooter { metadata: metadata.map_err(|error| error.to_string())? }, row_groups))
+        Ok((ParquetFooter { metadata }, row_groups))
     }
 
     pub(in crate::format::shard) fn schema(&self) -> &SchemaRef {
@@ -68,18 +72,19 @@ impl ParquetFooter {
         self.metadata.metadata()
     }
 
-    /// Says what is wrong with the pages of the tensor column in the `bytes` of a row group.
+    /// Says what is wrong with the pages of the leaf column `leaf`, one of tensors, in the `bytes` of a row group.
     pub(in crate::format::shard) fn check_pages(
         &self,
         row_group: usize,
         bytes: &[u8],
+        leaf: usize,
         pages: PageLayout,
     ) -> Result<(), String> {
         let metadata = self.metadata().row_group(row_group);
         let page_index = self.metadata().page_index_for_row_group(row_group);
-        let locations = page_index.offset_index(0).map_or(&[][..], |index| &index.page_locations);
+        let locations = page_index.offset_index(leaf).map_or(&[][..], |index| &index.page_locations);
         let begin = range_of(metadata.columns()).start;
-        let (start, length) = metadata.column(0).byte_range();
+        let (start, length) = metadata.column(leaf).byte_range();
         let column = bytes.get((start - begin) as usize..(start - begin + length) as usize);
         let column = column.ok_or("the tensor column lies outside of its row group")?;
         let mut end = 0;
@@ -106,22 +111,22 @@ impl ParquetFooter {
         }
     }
 
-    /// Calls `visit` with every row of a row group. Its bytes without tensors lie from `start` on in the file, or all
-    /// of them if images are visited.
-    pub(in crate::format::shard) fn visit_rows(
+    /// Columns of a row group, by their places in the schema, batch by batch. The `bytes` of the row group lie from
+    /// `start` on in the file, and hold at least these columns.
+    pub(in crate::format::shard) fn read_columns(
         &self,
         number: usize,
-        (start, bytes): (u64, Vec<u8>),
-        what: Visit,
-        visit: &mut dyn FnMut(StoredRow<'_>),
+        start: u64,
+        bytes: Vec<u8>,
+        columns: Vec<usize>,
+        visit: &mut dyn FnMut(RecordBatch) -> Result<(), ArrowError>,
     ) -> Result<(), ParquetError> {
         let part = FilePart { start, bytes: bytes.into() };
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(part, self.metadata.clone());
-        let image = (what == Visit::WithImages).then_some(TENSOR_COLUMN);
-        let columns = ProjectionMask::columns(builder.parquet_schema(), StoredRow::COLUMNS.into_iter().chain(image));
+        let columns = ProjectionMask::roots(builder.parquet_schema(), columns);
         let builder = builder.with_projection(columns).with_row_groups(vec![number]);
         for batch in builder.with_batch_size(ROWS_AT_A_TIME).build()? {
-            StoredRow::visit(&batch?, visit)?;
+            visit(batch?)?;
         }
         Ok(())
     }
@@ -154,15 +159,17 @@ impl ChunkReader for FilePart {
     }
 }
 
-/// Where the columns beside the tensors, those of this number, lie: behind them, and before them if they
-/// are not the first.
-pub(super) fn without_tensors(row_group: &RowGroupMetaData, tensors: usize) -> Vec<Range<u64>> {
+/// Where the leaf columns beside these lie in the file, those together that lie together.
+pub(super) fn without(row_group: &RowGroupMetaData, leaves: &[usize]) -> Vec<Range<u64>> {
     let columns = row_group.columns();
-    let behind = range_of(&columns[columns.len().min(tensors + 1)..]);
-    match tensors {
-        0 => vec![behind],
-        _ => vec![range_of(&columns[..tensors]), behind],
+    let (mut parts, mut begin) = (Vec::new(), 0);
+    for end in leaves.iter().copied().chain([columns.len()]) {
+        if begin < end {
+            parts.push(range_of(&columns[begin..end]));
+        }
+        begin = end + 1;
     }
+    parts
 }
 
 /// Where these columns lie in the file.

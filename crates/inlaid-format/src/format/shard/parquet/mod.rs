@@ -27,6 +27,7 @@ use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 use super::checksum::Checksum;
 use super::file::ShardFile;
 use super::footer::{Content, Footer, checksums};
+use super::row_group::joined;
 use super::{RowGroup, ShardInfo, ShardWriter};
 use crate::error::Error;
 use crate::format::columns::{Columns, Origin, TENSOR_COLUMN};
@@ -46,8 +47,8 @@ pub(super) struct ParquetShard {
     columns: Columns,
     writer: SerializedFileWriter<ShardFile>,
     encoders: ArrowRowGroupWriterFactory,
-    /// The leaf column of the tensors, or of the bytes of encoded images.
-    images: usize,
+    /// Leaf columns of the tensors, or that of the bytes of images that are stored as files.
+    images: Vec<usize>,
     rows: usize,
 }
 
@@ -68,8 +69,12 @@ impl ParquetShard {
         let writer = SerializedFileWriter::new(file, schema.root_schema_ptr(), properties)?;
         let encoders = ArrowRowGroupWriterFactory::new(&writer, columns.schema().clone());
         let leaves = writer.schema_descr();
-        let of_images = |&leaf: &usize| leaves.get_column_root_idx(leaf) == columns.images();
-        let images = (0..leaves.num_columns()).find(of_images).expect("lists and structs have a leaf");
+        let leaf_of = |root: usize| (0..leaves.num_columns()).find(|leaf| leaves.get_column_root_idx(*leaf) == root);
+        let roots: Vec<usize> = match columns.tensors() {
+            [] => vec![0],
+            tensors => tensors.iter().map(|column| column.index).collect(),
+        };
+        let images = roots.into_iter().map(|root| leaf_of(root).expect("lists and structs have a leaf")).collect();
         let mut shard = ParquetShard { path, name, columns: columns.clone(), writer, encoders, images, rows: 0 };
         from.map_or(Ok(()), |from| shard.pass_over(from))?;
         Ok(shard)
@@ -120,7 +125,8 @@ impl ParquetShard {
 
     /// Begins a row group where the pixels of its first page are aligned to their elements.
     fn begin_row_group(&mut self) -> Result<(), ParquetError> {
-        if let Some(pages) = self.columns.pages().filter(|pages| pages.alignment() > 1) {
+        let first = self.columns.tensors().first().map(|first| first.pages);
+        if let Some(pages) = first.filter(|pages| pages.alignment() > 1) {
             let dictionary = pages.dictionary().map_or(0, |dictionary| dictionary.len());
             let first_page = self.writer.bytes_written() + dictionary;
             let gap = first_page.next_multiple_of(pages.alignment()) - first_page;
@@ -138,30 +144,37 @@ impl ParquetShard {
 
     fn write(&mut self, group: &RowGroup) -> Result<(), ParquetError> {
         self.begin_row_group()?;
-        let dictionary = self.columns.pages().and_then(|pages| pages.dictionary());
-        let tensor_column = self.writer.schema_descr().column(self.images);
-        let chunk = TensorChunk { dictionary: dictionary.as_ref(), pages: &group.pages };
-        let is_ahead = self.images == 0 && self.columns.pages().is_some();
+        let tensors = self.columns.tensors();
+        let dictionaries: Vec<Option<Page>> = tensors.iter().map(|column| column.pages.dictionary()).collect();
+        let chunks = dictionaries.iter().zip(&group.tensors);
+        let chunks: Vec<TensorChunk<'_>> =
+            chunks.map(|(dictionary, pages)| TensorChunk { dictionary: dictionary.as_ref(), pages }).collect();
+        let is_ahead = tensors.iter().enumerate().all(|(place, column)| column.index == place);
         if is_ahead {
-            // The crate would copy it to write it in pieces of 8 KiB.
-            self.writer.inner_mut().write_ahead(chunk.parts())?;
+            // The crate would copy them to write them in pieces of 8 KiB.
+            self.writer.inner_mut().write_ahead(chunks.iter().flat_map(TensorChunk::parts))?;
         }
 
         let encoders = self.encoders.create_column_writers(self.writer.flushed_row_groups().len())?;
+        let leaves = self.writer.schema_descr();
+        let leaves: Vec<ColumnDescPtr> = self.images.iter().map(|leaf| leaves.column(*leaf)).collect();
         let mut row_group = self.writer.next_row_group()?;
         let (mut encoders, mut others) = (encoders.into_iter(), group.others.iter());
+        let mut chunks = chunks.iter().zip(leaves);
         for (index, field) in self.columns.schema().fields().iter().enumerate() {
-            if index == self.columns.images() && self.columns.pages().is_some() {
+            if self.columns.is_tensors(index) {
                 encoders.next();
-                let close = chunk.close_result(tensor_column.clone(), self.columns.compression())?;
-                match is_ahead {
-                    true => row_group.append_column(&InPlace(chunk.len()), close)?,
-                    false => row_group.append_column(&chunk, close)?,
+                let (chunk, leaf) = chunks.next().expect("there are pages for every column of tensors");
+                let close = chunk.close_result(leaf, self.columns.compression())?;
+                if is_ahead {
+                    row_group.append_column(&InPlace(chunk.len()), close)?;
+                } else {
+                    row_group.append_column(chunk, close)?;
                 }
                 continue;
             }
-            let array = others.next().expect("there is an array for every other column");
-            for (leaf, mut encoder) in compute_leaves(field, array)?.iter().zip(&mut encoders) {
+            let array = joined(others.next().expect("there are values for every other column"))?;
+            for (leaf, mut encoder) in compute_leaves(field, &array)?.iter().zip(&mut encoders) {
                 encoder.write(leaf)?;
                 encoder.close()?.append_to_row_group(&mut row_group)?;
             }
@@ -170,7 +183,7 @@ impl ParquetShard {
         self.rows += metadata.num_rows() as usize;
         let all = self.end_row_group()?;
         let file = self.writer.inner_mut();
-        file.add_row_group(checksums(file.file(), all, &footer::without_tensors(&metadata, self.images))?);
+        file.add_row_group(checksums(file.file(), all, &footer::without(&metadata, &self.images))?);
         // Little is left to wait for at the end.
         Ok(disk::sync(file.file())?)
     }

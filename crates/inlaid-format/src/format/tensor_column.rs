@@ -121,18 +121,24 @@ pub struct TensorColumn {
     pub storage: Storage,
 }
 
+/// How many columns at the beginning of a schema hold tensors: those that inlaid writes first in every row group.
+pub fn leading_tensors(schema: &Schema) -> usize {
+    schema.fields().iter().take_while(|field| TensorColumn::new(field).is_some()).count()
+}
+
 impl TensorColumn {
     /// The column of tensors: the one that the metadata of the schema names (key `inlaid.tensors`), else
     /// the first one of fixed-size lists of numbers, or of fixed-size binary with a shape in its metadata
     /// (key `inlaid:shape`).
     pub fn find(schema: &Schema) -> Option<TensorColumn> {
         if let Some(name) = schema.metadata().get(keys::TENSORS) {
-            return TensorColumn::of(schema.field_with_name(name).ok()?);
+            return TensorColumn::new(schema.field_with_name(name).ok()?);
         }
-        schema.fields().iter().find_map(|field| TensorColumn::of(field))
+        schema.fields().iter().find_map(|field| TensorColumn::new(field))
     }
 
-    fn of(field: &Field) -> Option<TensorColumn> {
+    /// The column of tensors that a field describes; none if it holds something else.
+    pub fn new(field: &Field) -> Option<TensorColumn> {
         let shape = |key: &str| {
             #[derive(Deserialize)]
             struct Metadata {

@@ -9,19 +9,25 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
-from ._batches import Batches, _columns, position
+from .._batches import Batches
+from .._errors import SettingError
+from .._settings import chosen_columns, integer, position
 
 if TYPE_CHECKING:
-    from ._table import Table
+    from numpy.typing import NDArray
+
+    from .._table import Table
 
 
 class BatchesDataset(IterableDataset[Any]):
-    """Batches of an epoch, which the workers of a `DataLoader` share."""
+    """The batches of an epoch, which the workers of a `DataLoader` share."""
 
     def __init__(self, batches: Batches) -> None:
         self._batches = batches
-        # Shared, so that workers that live on see what the training loop sets.
+        # Shared, so that workers that live on see what the training loop sets, and it sees that they have read.
         self._position = torch.zeros(2, dtype=torch.int64).share_memory_()
+        self._workers_read = torch.zeros(1, dtype=torch.bool).share_memory_()
+        self._read = 0
 
     def __len__(self) -> int:
         return len(self._batches)
@@ -29,30 +35,42 @@ class BatchesDataset(IterableDataset[Any]):
     def __iter__(self) -> Iterator[Any]:
         worker = get_worker_info()
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        if worker:
+            self._workers_read[0] = True
         epoch, skip = self._position.tolist()
-        for arrays in self._batches._arrays(epoch, skip, number, workers):
+        for read, arrays in enumerate(self._batches._arrays(epoch, skip, number, workers), skip + 1):
+            self._read = read
             yield _element([_tensor(values) for values in arrays])
 
     def set_epoch(self, epoch: int) -> None:
-        """The next pass is this epoch (from 0), from its first batch. To be called before each pass, as with
+        """Makes the next pass this epoch (from 0), from its first batch. Call it before each pass, as with
         `DistributedSampler`."""
         self.load_state_dict({"epoch": epoch, "batches": 0})
 
-    def state_dict(self, batches: int) -> dict[str, int]:
-        """How far the training loop has come: `batches` is how many of this epoch it has taken. Workers read ahead of
-        it, so nobody else knows."""
-        return {"epoch": int(self._position[0]), "batches": batches}
+    def state_dict(self, batches: int | None = None) -> dict[str, int]:
+        """How far reading has come: the epoch, and the number of its batches that were read. Workers read ahead of the
+        training loop, so with workers `batches` has to say how many of this epoch the loop has taken.
+
+        Raises `SettingError` if workers have read and `batches` is missing.
+        """
+        if batches is None:
+            if self._workers_read[0]:
+                raise SettingError("workers read ahead: `state_dict(batches=...)` needs the number that the loop took")
+            batches = self._read
+        return {"epoch": int(self._position[0]), "batches": integer("batches", batches, 0)}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """The next pass goes on with exactly the batch after the last one of `state`, with any number of workers."""
+        """Makes the next pass continue with the batch after the last one of `state`, with any number of workers."""
         self._position[0], self._position[1] = position(state)
+        self._read = int(self._position[1])
+        self._workers_read[0] = False
 
 
 class RowsDataset(Dataset[Any]):
     """Rows by number."""
 
     def __init__(self, table: Table, columns: Sequence[str] | None = None) -> None:
-        self._table, self._columns = table, _columns(table, columns)
+        self._table, self._columns = table, chosen_columns(table.schema.names, table.tensor_column, columns)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -65,14 +83,14 @@ class RowsDataset(Dataset[Any]):
         chosen = np.asarray(rows)
         tensors = torch.from_numpy(self._table[chosen])
         columns = [self._table.column(name)[chosen].tolist() for name in self._columns]
-        return [_element(row) for row in zip(tensors, *columns)]
+        return [_element(row) for row in zip(tensors, *columns, strict=True)]
 
 
 def _element(values: Sequence[Any]) -> Any:
     return tuple(values) if len(values) > 1 else values[0]
 
 
-def _tensor(values: np.ndarray) -> Any:
+def _tensor(values: NDArray[Any]) -> Any:
     """A tensor of numbers, or a list of texts."""
     if values.dtype == object:
         return values.tolist()

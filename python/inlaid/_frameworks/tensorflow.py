@@ -8,10 +8,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from ._batches import Batches
+from .._batches import Batches
 
 
-def dataset_of(batches: Batches) -> tf.data.Dataset:
+def tf_dataset(batches: Batches) -> tf.data.Dataset:
     """See `Table.to_tf`."""
     table, epochs = batches.table, count()
 
@@ -19,7 +19,8 @@ def dataset_of(batches: Batches) -> tf.data.Dataset:
         for arrays in batches._arrays(next(epochs), 0):
             yield tuple(arrays) if batches.columns else arrays[0]
 
-    rows = batches._settings["batch_size"] if batches._settings["drop_last"] else None
+    settings = batches._settings
+    rows = settings.batch_size if settings.drop_last else None
     specs = [tf.TensorSpec((rows, *table.shape), table.dtype)]
     for name in batches.columns:
         column = table.column(name)

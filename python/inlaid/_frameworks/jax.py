@@ -7,15 +7,11 @@ from typing import Any
 
 import jax
 
-from ._batches import Batches
+from .._batches import Batches
 
 
 class JaxBatches(Batches):
-    """Batches as JAX arrays on the default device."""
-
-    @classmethod
-    def _of(cls, batches: Batches) -> JaxBatches:
-        return cls(batches.table, batches._settings)
+    """Batches as JAX arrays on the default device; otherwise as `Batches`."""
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for batch in super().__iter__():

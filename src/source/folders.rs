@@ -1,8 +1,6 @@
-//! Finds the inputs of a run: walks the source folders, decides what their top folders mean, and
-//! turns every image file into a [`Record`] or a [`Reject`]. Opens no file. Nothing is dropped in
-//! silence: what is not an input is counted in [`Ignored`] or told by a [`Notice`].
-//!
-//! A record takes 32 bytes and the bytes of its key (see `record_is_small`).
+//! Folders of images: walks them, decides what their top folders mean, and lists every image file as a record or a
+//! reject. Nothing is dropped in silence: other files are counted ([`Ignored`](super::Ignored)) or named in a
+//! [`Notice`].
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
@@ -12,11 +10,13 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::dataset::reject::Reject;
+use super::files::{Files, read_file};
+use super::listing::Listing;
+use super::notice::{Notice, UNKNOWN_TO_PILLOW};
+use super::record::Record;
+use super::{ImageRef, Source, reject};
 use crate::error::{Error, RecordError};
-use crate::source::notice::{Ignored, Notice, UNKNOWN_TO_PILLOW};
-use crate::source::record::Record;
-use crate::spec::{Folders, Spec, Split};
+use crate::spec::{Folders, Limits, Spec, SpecError, Split};
 
 /// File name extensions of images, in lower case. Files of the formats in the second group are
 /// inputs too, so that they are named as rejects instead of being passed over.
@@ -26,73 +26,92 @@ const EXTENSIONS: &[&str] = &[
     "avif", "heic", "heif", "jxl", "jp2", // not decodable without C code
 ];
 
-/// Everything that the sources hold.
-#[derive(Debug, Default)]
-pub struct Discovery {
-    /// The source folders.
-    pub roots: Vec<PathBuf>,
-    /// The inputs, sorted by key.
-    pub records: Vec<Record>,
-    /// The names of the classes, sorted by UTF-8 bytes; none if rows have no label.
-    pub classes: Vec<String>,
-    /// What the top folders mean.
-    pub folders: Option<Folders>,
-    /// Inputs that can't become rows.
-    pub rejects: Vec<Reject>,
-    /// Files that are no inputs.
-    pub ignored: Ignored,
-    /// What a user may want to know about how the sources were read.
-    pub notices: Vec<Notice>,
+/// Folders of images.
+#[derive(Clone, Debug)]
+pub struct FolderSource {
+    roots: Vec<PathBuf>,
 }
 
-impl Discovery {
-    /// Lists the inputs below `sources`, in an order that does not depend on the file system.
+impl FolderSource {
+    /// These folders, of which an earlier one takes precedence where two have files of the same key.
     ///
     /// # Errors
-    /// If there is no source, one can't be listed, or they disagree on what their top folders mean.
-    pub fn of(sources: &[PathBuf], spec: &Spec) -> Result<Discovery, Error> {
-        if sources.is_empty() {
-            return Err(Error::NoSource);
+    /// If there is none.
+    pub fn new<P: AsRef<Path>>(folders: &[P]) -> Result<FolderSource, Error> {
+        let roots: Vec<PathBuf> = folders.iter().map(|folder| folder.as_ref().to_owned()).collect();
+        if roots.is_empty() { Err(Error::NoSource) } else { Ok(FolderSource { roots }) }
+    }
+}
+
+impl Source for FolderSource {
+    /// Lists the inputs in an order that does not depend on the file system. Opens no file.
+    fn list(&self, spec: &Spec) -> Result<Listing, Error> {
+        let asked =
+            spec.tensors.iter().map(|column| &column.name).chain(spec.columns.iter().map(|column| &column.name));
+        if let Some(name) = asked.into_iter().next() {
+            return Err(SpecError::NotInFolders(name.clone()).into());
         }
-        let mut found = Discovery::default();
-        for root in sources {
-            found.walk(root, spec)?;
+        let mut walk = Walk { roots: &self.roots, listing: Listing::default() };
+        for (root, place) in self.roots.iter().zip(0..) {
+            walk.walk(root, place, spec)?;
         }
-        found.keep_first_of_each_key();
-        found.assign_labels();
-        found.rejects.sort();
-        found.tell_ignored();
+        Ok(walk.finish(spec))
+    }
+
+    fn read(&self, images: &[ImageRef<'_>], limits: &Limits, files: &mut Files) {
+        for image in images {
+            let path = self.path(image.record);
+            if !files.add(|buffer| read_file(&path, limits, buffer)) {
+                return;
+            }
+        }
+    }
+
+    fn length(&self, record: &Record) -> Option<u64> {
+        fs::metadata(self.path(record)).ok().map(|file| file.len())
+    }
+
+    fn paths(&self) -> &[PathBuf] {
+        &self.roots
+    }
+}
+
+impl FolderSource {
+    fn path(&self, record: &Record) -> PathBuf {
+        self.roots[record.place as usize].join(&*record.key)
+    }
+}
+
+/// A walk through the folders.
+struct Walk<'a> {
+    roots: &'a [PathBuf],
+    listing: Listing,
+}
+
+impl Walk<'_> {
+    fn finish(mut self, spec: &Spec) -> Listing {
+        self.keep_first_of_each_key();
+        self.assign_labels();
+        self.listing.rejects.sort();
+        self.tell_ignored();
         if spec.size.is_none() {
-            found.tell_unknown_to_pillow();
+            self.tell_unknown_to_pillow();
         }
-        Ok(found)
+        self.listing
     }
 
-    /// The file of a record.
-    pub fn path(&self, record: &Record) -> PathBuf {
-        self.roots[record.source as usize].join(&*record.key)
-    }
-
-    /// Inputs in all: records and rejects.
-    pub fn inputs(&self) -> usize {
-        self.records.len() + self.rejects.len()
-    }
-
-    fn walk(&mut self, root: &Path, spec: &Spec) -> Result<(), Error> {
+    fn walk(&mut self, root: &Path, place: u32, spec: &Spec) -> Result<(), Error> {
         let meta = fs::metadata(root).map_err(Error::io("read source folder", root))?;
         if !meta.is_dir() {
             return Err(Error::SourceNotFolder(root.to_owned()));
         }
-        let source = u32::try_from(self.roots.len()).expect("nobody names four billion sources");
-        self.roots.push(root.to_owned());
-
-        let first = self.records.len();
+        let first = self.listing.records.len();
         let mut top_folders = BTreeSet::new();
         let mut entries = WalkDir::new(root).min_depth(1).follow_links(spec.follow_links).into_iter();
         while let Some(entry) = entries.next() {
             match entry {
                 Ok(entry) if is_hidden(entry.file_name()) => {
-                    self.ignored.hidden += 1;
+                    self.listing.ignored.hidden += 1;
                     if entry.file_type().is_dir() {
                         entries.skip_current_dir();
                     }
@@ -102,38 +121,38 @@ impl Discovery {
                         top_folders.insert(entry.file_name().to_string_lossy().into_owned());
                     }
                 }
-                Ok(entry) => self.look_at(&entry, root, source),
+                Ok(entry) => self.look_at(&entry, root, place, spec),
                 Err(error) if error.depth() == 0 => {
                     return Err(Error::io("read source folder", root)(error.into()));
                 }
-                Err(error) => self.reject_unwalkable(error, root),
+                Err(error) => self.reject_unwalkable(error, root, spec),
             }
         }
         self.read_folders(root, first, &top_folders, spec)
     }
 
     /// Makes a record of a file, or says why not.
-    fn look_at(&mut self, entry: &DirEntry, root: &Path, source: u32) {
+    fn look_at(&mut self, entry: &DirEntry, root: &Path, place: u32, spec: &Spec) {
         let path = entry.path();
         let extension = extension_of(path);
-        let named_as_image = EXTENSIONS.contains(&extension.as_str());
+        let named_as_image = is_named_as_image(&extension, spec);
         let kind = match entry.file_type() {
             kind if kind.is_symlink() => match fs::metadata(path) {
                 Ok(meta) => meta.file_type(),
                 Err(_) if named_as_image => return self.reject(path, root, RecordError::BrokenLink),
-                Err(_) => return *self.ignored.other.entry(extension).or_default() += 1,
+                Err(_) => return *self.listing.ignored.other.entry(extension).or_default() += 1,
             },
             kind => kind,
         };
         if kind.is_dir() {
-            self.ignored.linked_folders += 1;
+            self.listing.ignored.linked_folders += 1;
         } else if !named_as_image {
-            *self.ignored.other.entry(extension).or_default() += 1;
+            *self.listing.ignored.other.entry(extension).or_default() += 1;
         } else if !kind.is_file() {
             self.reject(path, root, RecordError::NotAFile);
         } else {
             match key_of(path, root) {
-                Some(key) => self.records.push(Record { key: key.into(), source, label: None, split: None }),
+                Some(key) => self.listing.records.push(Record { key: key.into(), place, label: None, split: None }),
                 None => self.reject(path, root, RecordError::NameNotUtf8),
             }
         }
@@ -141,21 +160,21 @@ impl Discovery {
 
     fn reject(&mut self, path: &Path, root: &Path, error: RecordError) {
         let key = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
-        self.rejects.push(error.reject(key));
+        self.listing.rejects.push(reject(key, &error));
     }
 
-    fn reject_unwalkable(&mut self, error: walkdir::Error, root: &Path) {
+    fn reject_unwalkable(&mut self, error: walkdir::Error, root: &Path, spec: &Spec) {
         let path = error.path().unwrap_or(root).to_owned();
         let is_link = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink());
         let reason = match error.loop_ancestor() {
             Some(_) => RecordError::LinkLoop,
             // A link that leads nowhere, which is followed here.
             None if is_link && is_hidden(path.file_name().unwrap_or_default()) => {
-                return self.ignored.hidden += 1;
+                return self.listing.ignored.hidden += 1;
             }
             None if is_link => match extension_of(&path) {
-                extension if EXTENSIONS.contains(&extension.as_str()) => RecordError::BrokenLink,
-                extension => return *self.ignored.other.entry(extension).or_default() += 1,
+                extension if is_named_as_image(&extension, spec) => RecordError::BrokenLink,
+                extension => return *self.listing.ignored.other.entry(extension).or_default() += 1,
             },
             None => RecordError::Unreadable(error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into())),
         };
@@ -166,7 +185,7 @@ impl Discovery {
     /// that lies beside the folders is rejected.
     fn read_folders(&mut self, root: &Path, first: usize, top: &BTreeSet<String>, spec: &Spec) -> Result<(), Error> {
         let used: BTreeSet<&str> =
-            self.records[first..].iter().filter_map(|r| r.key.split_once('/')).map(|(t, _)| t).collect();
+            self.listing.records[first..].iter().filter_map(|r| r.key.split_once('/')).map(|(t, _)| t).collect();
         let not_a_split = used.iter().find(|name| Split::from_folder_name(name).is_none());
         let folders = match spec.folders {
             Folders::Auto if used.is_empty() => Folders::None,
@@ -178,8 +197,8 @@ impl Discovery {
             return Err(Error::NotASplitFolder { folder: (*folder).to_owned(), source_folder: root.to_owned() });
         }
         // A source without images says nothing about what folders mean.
-        match self.folders {
-            _ if self.records.len() == first && spec.folders == Folders::Auto => {}
+        match self.listing.folders {
+            _ if self.listing.records.len() == first && spec.folders == Folders::Auto => {}
             Some(earlier) if earlier != folders => {
                 let first = self.roots[0].clone();
                 return Err(Error::MixedSources {
@@ -189,12 +208,13 @@ impl Discovery {
                     other_folders: folders,
                 });
             }
-            _ => self.folders = Some(folders),
+            _ => self.listing.folders = Some(folders),
         }
         self.tell_folders(root, folders, &used.iter().map(|name| (*name).to_owned()).collect(), top, spec);
 
-        let labelled = folders == Folders::Splits && self.records[first..].iter().any(|r| r.key.split('/').count() > 2);
-        let tail = self.records.split_off(first);
+        let labelled =
+            folders == Folders::Splits && self.listing.records[first..].iter().any(|r| r.key.split('/').count() > 2);
+        let tail = self.listing.records.split_off(first);
         for mut record in tail {
             let (top, rest) = match record.key.split_once('/') {
                 Some((top, rest)) => (Some(top), rest),
@@ -207,10 +227,10 @@ impl Discovery {
                 _ => None,
             };
             match beside {
-                Some(error) => self.rejects.push(error.reject(record.key.into())),
+                Some(error) => self.listing.rejects.push(reject(record.key, &error)),
                 None => {
                     record.split = top.filter(|_| folders == Folders::Splits).and_then(Split::from_folder_name);
-                    self.records.push(record);
+                    self.listing.records.push(record);
                 }
             }
         }
@@ -226,68 +246,68 @@ impl Discovery {
         spec: &Spec,
     ) {
         if folders == Folders::Splits && spec.folders == Folders::Auto {
-            self.notices.push(Notice::SplitFolders(root.to_owned()));
+            self.listing.notices.push(Notice::SplitFolders(root.to_owned()));
         }
         let words: Vec<&String> = used.iter().filter(|name| Split::from_folder_name(name).is_some()).collect();
         // If all are such words, they are classes because somebody says so.
         if folders == Folders::Classes && words.len() < used.len() {
-            self.notices.extend(words.into_iter().map(|name| Notice::SplitWordIsClass(name.clone())));
+            self.listing.notices.extend(words.into_iter().map(|name| Notice::SplitWordIsClass(name.clone())));
         }
         if folders != Folders::None {
             // What could not be listed is rejected.
-            let empty = top.difference(used).filter(|name| !self.rejects.iter().any(|reject| reject.path == **name));
-            self.notices.extend(empty.map(|name| Notice::EmptyFolder(root.join(name))));
+            let empty =
+                top.difference(used).filter(|name| !self.listing.rejects.iter().any(|reject| reject.path == **name));
+            self.listing.notices.extend(empty.map(|name| Notice::EmptyFolder(root.join(name))));
         }
     }
 
     /// Sorts by key; of records with the same key the one of the earliest source stays.
     fn keep_first_of_each_key(&mut self) {
-        self.records.sort_unstable_by(|a, b| (&*a.key, a.source).cmp(&(&*b.key, b.source)));
-        let (roots, rejects) = (&self.roots, &mut self.rejects);
-        self.records.dedup_by(|later, earlier| {
+        self.listing.records.sort_unstable_by(|a, b| (&*a.key, a.place).cmp(&(&*b.key, b.place)));
+        let (roots, rejects) = (self.roots, &mut self.listing.rejects);
+        self.listing.records.dedup_by(|later, earlier| {
             let same = later.key == earlier.key;
             if same {
-                let taken_by = roots[earlier.source as usize].clone();
-                rejects.push(RecordError::DuplicateKey(taken_by).reject(later.key.clone().into()));
+                let taken_by = roots[earlier.place as usize].clone();
+                rejects.push(reject(later.key.clone(), &RecordError::DuplicateKey(taken_by)));
             }
             same
         });
     }
 
     fn assign_labels(&mut self) {
-        let depth = match self.folders {
+        let depth = match self.listing.folders {
             Some(Folders::Classes) => 0,
             Some(Folders::Splits) => 1,
             _ => return,
         };
-        let names: BTreeSet<&str> = self.records.iter().filter_map(|record| class_of(&record.key, depth)).collect();
-        self.classes = names.into_iter().map(str::to_owned).collect();
-        let ids: HashMap<&str, u32> = self.classes.iter().map(String::as_str).zip(0..).collect();
-        for record in &mut self.records {
+        let names: BTreeSet<&str> =
+            self.listing.records.iter().filter_map(|record| class_of(&record.key, depth)).collect();
+        self.listing.classes = names.into_iter().map(str::to_owned).collect();
+        let ids: HashMap<&str, u32> = self.listing.classes.iter().map(String::as_str).zip(0..).collect();
+        for record in &mut self.listing.records {
             record.label = class_of(&record.key, depth).map(|name| ids[name]);
         }
     }
 
     fn tell_unknown_to_pillow(&mut self) {
         let extension = |record: &Record| Some(record.key.rsplit_once('.')?.1.to_ascii_lowercase());
-        let extensions = self.records.iter().filter_map(extension);
+        let extensions = self.listing.records.iter().filter_map(extension);
         match extensions.filter(|extension| UNKNOWN_TO_PILLOW.contains(&extension.as_str())).count() {
             0 => {}
-            unknown => self.notices.push(Notice::UnknownToPillow(unknown)),
+            unknown => self.listing.notices.push(Notice::UnknownToPillow(unknown)),
         }
     }
 
     fn tell_ignored(&mut self) {
-        if self.ignored.hidden > 0 {
-            self.notices.push(Notice::Hidden(self.ignored.hidden));
+        if self.listing.ignored.hidden > 0 {
+            self.listing.notices.push(Notice::Hidden(self.listing.ignored.hidden));
         }
-        if self.ignored.linked_folders > 0 {
-            self.notices.push(Notice::LinkedFolders(self.ignored.linked_folders));
+        if self.listing.ignored.linked_folders > 0 {
+            self.listing.notices.push(Notice::LinkedFolders(self.listing.ignored.linked_folders));
         }
-        if !self.ignored.other.is_empty() {
-            let name = |ext: &String| if ext.is_empty() { "no extension".to_owned() } else { format!(".{ext}") };
-            let counts: Vec<_> = self.ignored.other.iter().map(|(ext, n)| format!("{n} {}", name(ext))).collect();
-            self.notices.push(Notice::OtherFiles(counts.join(", ")));
+        if !self.listing.ignored.other.is_empty() {
+            self.listing.notices.push(Notice::OtherFiles(self.listing.ignored.other.clone()));
         }
     }
 }
@@ -297,6 +317,11 @@ fn class_of(key: &str, depth: usize) -> Option<&str> {
     let mut folders = key.split('/');
     let class = folders.nth(depth)?;
     folders.next().map(|_| class)
+}
+
+/// Whether a file with this extension, in lower case, is an input.
+fn is_named_as_image(extension: &str, spec: &Spec) -> bool {
+    spec.any_name || EXTENSIONS.contains(&extension)
 }
 
 fn is_hidden(name: &OsStr) -> bool {

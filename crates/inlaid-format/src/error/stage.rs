@@ -1,0 +1,13 @@
+//! The step that an input failed at.
+
+/// The step that an input failed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Listing the source.
+    Discover,
+    /// Reading the file and turning it into pixels.
+    Decode,
+    /// Scaling the pixels.
+    Resize,
+}

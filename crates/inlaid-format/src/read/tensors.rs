@@ -1,0 +1,120 @@
+//! The tensors of one column of a table.
+
+use arrow_buffer::MutableBuffer;
+use bytes::Bytes;
+
+use super::file::{Owned, Tensors as Stored};
+use super::table::Table;
+use crate::error::Error;
+use crate::format::tensor_column::TensorColumn;
+
+/// The tensors of one column of a table: slices of the mapped files where the pages are verbatim.
+#[derive(Clone, Copy, Debug)]
+pub struct Tensors<'t> {
+    pub(super) table: &'t Table,
+    pub(super) column: usize,
+}
+
+impl<'t> Tensors<'t> {
+    /// Name, shape and type of the tensors.
+    pub fn column(&self) -> &'t TensorColumn {
+        &self.table.tensor_columns()[self.column]
+    }
+
+    /// The tensor of a row: its elements with the last dimension innermost, in the byte order of the machine.
+    ///
+    /// # Errors
+    /// If there is no such row, or its row group is damaged.
+    pub fn row(&self, row: usize) -> Result<Bytes, Error> {
+        self.run(row, 1).map(|(tensors, _)| tensors)
+    }
+
+    /// Tensors from this row on that are stored one after the other, at most `rows` of them, and how many they are.
+    /// They begin at a multiple of the size of an element: where they don't in the file, they are a copy.
+    ///
+    /// # Errors
+    /// As [`Tensors::row`].
+    pub fn run(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
+        let (tensors, count) = self.find(row, rows)?;
+        let is_aligned = tensors.as_ptr().addr().is_multiple_of(self.column().element.size());
+        Ok((if is_aligned { tensors } else { aligned(&tensors) }, count))
+    }
+
+    /// As [`Tensors::run`], but they may begin anywhere.
+    fn find(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
+        let table = self.table;
+        if row >= table.rows {
+            return Err(Error::NoRow { row, rows: table.rows });
+        }
+        let number = table.row_groups.partition_point(|(start, ..)| *start <= row) - 1;
+        let (start, file, row_group) = table.row_groups[number];
+        let (file, row) = (&table.files[file], row - start);
+        let (in_group, row_bytes) = (file.row_groups[row_group], self.column().row_bytes());
+        let whole = |tensors: Bytes| {
+            let count = rows.min(in_group - row);
+            (tensors.slice(row * row_bytes..(row + count) * row_bytes), count)
+        };
+        Ok(match file.tensors(self.column, row_group)? {
+            Stored::Pages(pages) => {
+                let page = pages.partition_point(|(first, _)| *first <= row) - 1;
+                let (first, at) = pages[page];
+                let end = pages.get(page + 1).map_or(in_group, |(next, _)| *next);
+                let (count, at) = (rows.min(end - row), at + (row - first) * row_bytes);
+                (file.slice(at..at + count * row_bytes), count)
+            }
+            Stored::Whole(tensors) => whole(tensors.clone()),
+            Stored::Encoded => whole(table.decoded(self.column, number, file, row_group)?),
+        })
+    }
+
+    /// Copies the tensors of these rows into `out`, one after the other.
+    ///
+    /// # Errors
+    /// As [`Tensors::row`].
+    ///
+    /// # Panics
+    /// If `out` has another length than the tensors.
+    pub fn gather(&self, rows: &[usize], out: &mut [u8]) -> Result<(), Error> {
+        assert_eq!(out.len(), rows.len() * self.column().row_bytes(), "the tensors of the rows fill the buffer");
+        let mut rest = out;
+        self.visit(rows, |tensors| {
+            let (here, later) = std::mem::take(&mut rest).split_at_mut(tensors.len());
+            here.copy_from_slice(tensors);
+            rest = later;
+        })
+    }
+
+    /// Copies the tensors of these rows into a buffer of its own, one after the other.
+    ///
+    /// # Errors
+    /// As [`Tensors::row`].
+    pub fn copy(&self, rows: &[usize]) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::with_capacity(rows.len() * self.column().row_bytes());
+        self.visit(rows, |tensors| out.extend_from_slice(tensors))?;
+        Ok(out)
+    }
+
+    /// Appends the tensors of these rows to `out`.
+    pub(super) fn append(&self, rows: &[usize], out: &mut MutableBuffer) -> Result<(), Error> {
+        self.visit(rows, |tensors| out.extend_from_slice(tensors))
+    }
+
+    /// Calls `visit` once for each contiguous run of rows.
+    fn visit(&self, rows: &[usize], mut visit: impl FnMut(&[u8])) -> Result<(), Error> {
+        let mut rest = rows;
+        while let [first, ..] = rest {
+            let run = rest.iter().zip(*first..).take_while(|(row, next)| **row == *next).count();
+            let (tensors, count) = self.find(*first, run)?;
+            visit(&tensors);
+            rest = &rest[count..];
+        }
+        Ok(())
+    }
+}
+
+/// A copy in memory that elements of any size may begin in.
+fn aligned(tensors: &[u8]) -> Bytes {
+    let mut copy = MutableBuffer::with_capacity(tensors.len());
+    copy.extend_from_slice(tensors);
+    Bytes::from_owner(Owned(copy.into()))
+}

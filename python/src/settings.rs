@@ -1,0 +1,99 @@
+//! What the keywords of `convert`, `append` and `repack` mean to the library. The defaults are in `python/inlaid/_write.py`.
+
+use std::num::NonZeroUsize;
+
+use inlaid::{History, Limits, Mode, OnChanged, OnError, Overwrite, RepackSpec, RunOptions, SmallClasses, Spec};
+use pyo3::prelude::*;
+
+use crate::keywords::{Keyword, Keywords};
+
+/// Of a conversion.
+pub fn convert(keywords: Keywords<'_>) -> PyResult<(Spec, RunOptions)> {
+    let mut spec = match keywords.take_if_some("size", Keyword::size)? {
+        Some(size) => Spec::new(size),
+        None => Spec::originals(),
+    };
+    spec.channels = keywords.take("channels", Keyword::word)?;
+    spec.dtype = keywords.take("dtype", Keyword::dtype)?;
+    spec.scale = keywords.take_if_some("scale", Keyword::word)?;
+    spec.mean = keywords.take_if_some("mean", Keyword::mean)?;
+    spec.std = keywords.take_if_some("std", Keyword::std)?;
+    spec.layout = keywords.take("layout", Keyword::word)?;
+    spec.fit = keywords.take("fit", Keyword::word)?;
+    spec.crop_ratio = keywords.take("crop_ratio", Keyword::crop_ratio)?;
+    spec.only_shrink = keywords.take("only_shrink", Keyword::switch)?;
+    spec.pad_color = keywords.take("pad_color", Keyword::color)?;
+    spec.resize_like = keywords.take_if_some("resize_like", Keyword::word)?;
+    spec.filter = keywords.take("filter", Keyword::word)?;
+    spec.antialias = keywords.take("antialias", Keyword::switch)?;
+    spec.exif = keywords.take("exif", Keyword::switch)?;
+    spec.color_profile = keywords.take("color_profile", Keyword::word)?;
+    spec.jpeg_decoder = keywords.take("jpeg_decoder", Keyword::word)?;
+    spec.jpeg_shrink = keywords.take("jpeg_shrink", Keyword::jpeg_shrink)?;
+    spec.shares = keywords.take("split", Keyword::shares)?;
+    spec.split_by = keywords.take_if_some("split_by", Keyword::word)?;
+    spec.seed = keywords.take("seed", |seed| seed.within(0..=u64::MAX))?;
+    spec.order = keywords.take("order", Keyword::word)?;
+    spec.folders = keywords.take("folders", Keyword::word)?;
+    spec.follow_links = keywords.take("follow_links", Keyword::switch)?;
+    spec.any_name = keywords.take("any_name", Keyword::switch)?;
+    spec.storage = keywords.take("storage", Keyword::word)?;
+    spec.encoding = keywords.take_if_some("encoding", Keyword::word)?;
+    spec.quality = keywords.take_if_some("quality", Keyword::quality)?;
+    spec.format = keywords.take("format", Keyword::word)?;
+    spec.compression = keywords.take("compression", Keyword::word)?;
+    spec.limits = Limits {
+        file_bytes: keywords.take("max_file_bytes", Keyword::bytes)?,
+        pixels: keywords.take("max_pixels", |pixels| pixels.within(1..=u64::MAX))?,
+        ..Limits::default()
+    };
+    let row_group = keywords.take_if_some("row_group_bytes", Keyword::bytes)?;
+    let spec = spec.with_bytes(row_group, keywords.take_if_some("shard_bytes", Keyword::bytes)?);
+    let mut options = run(&keywords)?;
+    if keywords.take("overwrite", Keyword::switch)? {
+        options.overwrite = Overwrite::Dataset;
+    }
+    keywords.end()?;
+    Ok((spec, options))
+}
+
+/// Of an append.
+pub fn append(keywords: Keywords<'_>) -> PyResult<RunOptions> {
+    let mut options = run(&keywords)?;
+    options.folders = keywords.take_if_some("folders", Keyword::word)?;
+    let changed = [("skip", OnChanged::Skip), ("stop", OnChanged::Stop)];
+    options.on_changed = keywords.take("on_changed", |word| word.either(changed))?;
+    if !keywords.take("history", Keyword::switch)? {
+        options.history = History::Drop;
+    }
+    keywords.end()?;
+    Ok(options)
+}
+
+/// Of a repacking.
+pub fn repack(keywords: Keywords<'_>) -> PyResult<RepackSpec> {
+    let spec = RepackSpec {
+        column: keywords.take_if_some("column", Keyword::text)?,
+        shape: keywords.take_if_some("shape", Keyword::shape)?,
+        compression: keywords.take("compression", Keyword::word)?,
+        row_group_bytes: keywords.take("row_group_bytes", Keyword::bytes)?,
+    };
+    keywords.end()?;
+    Ok(spec)
+}
+
+/// Of every run that makes rows.
+fn run(keywords: &Keywords<'_>) -> PyResult<RunOptions> {
+    let threads = keywords.take_if_some("threads", |threads| threads.within(1..=RunOptions::MAX_THREADS as u64))?;
+    let mut options = RunOptions::default();
+    options.threads = threads.and_then(|threads| NonZeroUsize::new(threads as usize));
+    options.on_error =
+        keywords.take("on_error", |word| word.either([("skip", OnError::Skip), ("stop", OnError::Stop)]))?;
+    options.max_errors = keywords.take_if_some("max_errors", Keyword::max_errors)?;
+    let small = [("fill", SmallClasses::Fill), ("stop", SmallClasses::Stop)];
+    options.small_classes = keywords.take("small_classes", |word| word.either(small))?;
+    if keywords.take("dry_run", Keyword::switch)? {
+        options.mode = Mode::DryRun;
+    }
+    Ok(options)
+}

@@ -1,0 +1,68 @@
+//! Messages and hints of the command line in the words of Python: the option `--size 224` is the keyword `size=224` here,
+//! and `inlaid append` is the function `inlaid.append`. So each is written once, for both.
+
+use std::iter;
+
+use inlaid::Dtype;
+
+/// The keywords that an option without a value makes true.
+const SWITCHES: [&str; 5] = ["any_name", "dry_run", "follow_links", "only_shrink", "overwrite"];
+
+/// The commands that are functions of the package.
+const FUNCTIONS: [&str; 3] = ["append", "convert", "repack"];
+
+/// A text whose options and commands are in backticks.
+pub fn in_python(text: &str) -> String {
+    let spans = text.split('`').zip(iter::repeat([false, true]).flatten());
+    spans.map(|(span, code)| if code { format!("`{}`", code_in_python(span)) } else { span.to_owned() }).collect()
+}
+
+fn code_in_python(code: &str) -> String {
+    if let Some(command) = code.strip_prefix("inlaid ") {
+        return match command.strip_suffix(" --help") {
+            Some(function) if FUNCTIONS.contains(&function) => format!("help(inlaid.{function})"),
+            None if FUNCTIONS.contains(&command) => format!("inlaid.{command}"),
+            _ => code.to_owned(),
+        };
+    }
+    // An option of cargo.
+    if !code.starts_with("--") || code.starts_with("--features") {
+        return code.to_owned();
+    }
+    let options = code.split("--").map(str::trim).filter(|option| !option.is_empty());
+    options.map(keyword).collect::<Vec<_>>().join(", ")
+}
+
+/// An option, without the dashes before it.
+fn keyword(option: &str) -> String {
+    let (option, value) = option.split_once(' ').map_or((option, None), |(option, value)| (option, Some(value)));
+    let name = option.replace('-', "_");
+    match value {
+        Some(value) => format!("{name}={}", literal(&name, value)),
+        None if SWITCHES.contains(&&*name) => format!("{name}=True"),
+        None => match name.strip_prefix("no_") {
+            Some(name) => format!("{name}=False"),
+            None => name,
+        },
+    }
+}
+
+/// The value of an option as Python writes it.
+fn literal(name: &str, value: &str) -> String {
+    let sides: Vec<_> = value.split('x').collect();
+    match name {
+        "dtype" => value.parse().map_or_else(|_| quoted(value), |dtype: Dtype| quoted(dtype.numpy_name())),
+        "split" => {
+            let shares = value.split(',').filter_map(|share| share.split_once('='));
+            let shares: Vec<_> = shares.map(|(split, share)| format!("{}: {share}", quoted(split))).collect();
+            format!("{{{}}}", shares.join(", "))
+        }
+        "size" | "shape" if sides.len() > 1 => format!("({})", sides.join(", ")),
+        _ if value.parse::<f64>().is_ok() => value.to_owned(),
+        _ => quoted(value),
+    }
+}
+
+fn quoted(word: &str) -> String {
+    format!("\"{word}\"")
+}

@@ -1,0 +1,98 @@
+//! The lock that makes this process the only writer of an output, with the folders that were created
+//! for it. The operating system releases it when the process ends, however it ends.
+
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::commit::created_folder::CreatedFolder;
+use crate::error::Error;
+use crate::format::disk;
+
+/// A lock that this process holds. Dropped, it first removes the folders that were created for it,
+/// unless they are kept: nobody else can hold the lock at that moment.
+#[derive(Debug)]
+pub(super) struct Lock {
+    created: Option<CreatedFolder>,
+    locked: File,
+}
+
+impl Lock {
+    /// Locks the file at `path` and writes the holder's name into it. The file and the folders above it
+    /// are created if they are missing.
+    ///
+    /// # Errors
+    /// If another process is writing to `output`, or the operating system refuses.
+    pub(super) fn on_file(path: &Path, output: &Path) -> Result<Lock, Error> {
+        let folder = path.parent().expect("a lock file is in a folder");
+        let created = CreatedFolder::ensure_parent(folder)?;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let locked = acquire(path, folder, &options, output)?;
+        let mut lock = Lock { created, locked };
+        if let Some(created) = &mut lock.created {
+            created.lock_file = Some(path.to_owned());
+        }
+        lock.write_holder().map_err(Error::io("write", path))?;
+        Ok(lock)
+    }
+
+    /// Locks the folder itself. It and the folders above it are created if they are missing.
+    ///
+    /// # Errors
+    /// If another process is writing to `output`, or the operating system refuses.
+    pub(super) fn on_folder(folder: &Path, output: &Path) -> Result<Lock, Error> {
+        let created = folder.parent().map_or(Ok(None), CreatedFolder::ensure)?;
+        let locked = acquire(folder, folder, File::options().read(true), output)?;
+        Ok(Lock { created, locked })
+    }
+
+    /// Leaves the folders that were created for it where they are.
+    pub(super) fn keep_created(&mut self) {
+        if let Some(created) = &mut self.created {
+            created.keep = true;
+        }
+    }
+
+    fn write_holder(&mut self) -> io::Result<()> {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        self.locked.set_len(0)?;
+        self.locked.write_all(format!("process {} on host {host}\n", std::process::id()).as_bytes())
+    }
+}
+
+/// Opens and locks what is at `path`: a file in `folder`, or `folder` itself, which is created if it is missing.
+fn acquire(path: &Path, folder: &Path, options: &OpenOptions, output: &Path) -> Result<File, Error> {
+    loop {
+        disk::create_folder(folder)?;
+        let file = match options.open(path) {
+            // A process that created the folder has failed and removed it again.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => continue,
+            file => file.map_err(Error::io("open", path))?,
+        };
+        match file.try_lock() {
+            Ok(()) if is_at(&file, path) => return Ok(file),
+            // Its holder removed it after it was opened here: locking it keeps nobody out.
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Locked { path: output.to_owned(), holder: read_holder(file) });
+            }
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
+        }
+    }
+}
+
+/// Whether `path` still names the open file or folder.
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let open = file.metadata().map(identity);
+    open.is_ok_and(|open| path.metadata().is_ok_and(|named| identity(named) == open))
+}
+
+/// Name of the process that holds the lock. A folder has none, nor has a file that was locked just now.
+fn read_holder(mut file: File) -> String {
+    let mut holder = String::new();
+    let is_named = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
+    if is_named { holder.trim().to_owned() } else { "another process".to_owned() }
+}

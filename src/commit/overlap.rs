@@ -1,0 +1,35 @@
+//! Where an output folder must not be: in or around a source, or in another dataset.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::dataset::names::MANIFEST;
+use crate::error::Error;
+
+/// Refuses an output folder in which a source would be overwritten, or which would be discovered as a
+/// source or as part of another dataset.
+///
+/// # Errors
+/// If the output folder is such a folder, or a path can't be resolved.
+pub(crate) fn refuse_overlap(sources: &[PathBuf], out: &Path) -> Result<(), Error> {
+    let output = absolute(out).map_err(Error::io("find output folder", out))?;
+    if let Some(dataset) = output.ancestors().skip(1).find(|above| above.join(MANIFEST).is_file()) {
+        return Err(Error::OutputInDataset { output: out.to_owned(), dataset: dataset.to_owned() });
+    }
+    for source in sources {
+        let folder = absolute(source).map_err(Error::io("read source folder", source))?;
+        if output.starts_with(&folder) || folder.starts_with(&output) {
+            return Err(Error::OutputInSource { output: out.to_owned(), source_folder: source.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Resolves the part of a path that exists, and appends the rest, which is still to be created.
+fn absolute(path: &Path) -> io::Result<PathBuf> {
+    let path = Path::new(".").join(path);
+    match path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?))) {
+        Some((part, full)) => Ok(full.join(path.strip_prefix(part).expect("an ancestor is a prefix"))),
+        None => path.canonicalize(),
+    }
+}

@@ -1,0 +1,80 @@
+//! Whose files an output folder holds: inlaid writes to a folder that is empty or a dataset, and only
+//! replaces or removes files of that dataset.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::dataset::manifest::Manifest;
+use crate::dataset::names::{CARD, MANIFEST, PRIVATE, REJECTS, REJECTS_BEFORE, is_committing};
+use crate::error::Error;
+use crate::spec::Split;
+
+/// Files of a dataset, relative to its folder.
+pub(crate) fn dataset_files(manifest: &Manifest) -> Vec<String> {
+    let shards = manifest.snapshot.shards().map(|shard| shard.file.clone());
+    let rejects = (manifest.snapshot.rejects > 0).then(|| REJECTS.to_owned());
+    let before = manifest.previous.is_some().then(|| REJECTS_BEFORE.to_owned());
+    shards.chain(rejects).chain(before).chain([CARD.to_owned(), MANIFEST.to_owned()]).collect()
+}
+
+/// Checks that the folder may be written to. Returns the manifest of the dataset in it; none if the
+/// folder is missing or empty, or its first commit was interrupted.
+///
+/// # Errors
+/// If it holds anything but a dataset, or a file of somebody else where shards are, or can't be read.
+pub(crate) fn check(folder: &Path) -> Result<Option<Manifest>, Error> {
+    loop {
+        let manifest = refuse_non_dataset(folder)?;
+        let Some(current) = &manifest else { return Ok(None) };
+        // During a commit, or after one that crashed, there are shards that the manifest does not name yet.
+        if is_committing(folder) {
+            return Ok(manifest);
+        }
+        match refuse_foreign_files(folder, current) {
+            // They belong to a commit that another process has made in the meantime.
+            Err(Error::ForeignFile(_)) if is_committing(folder) || Manifest::read(folder)? != manifest => {}
+            checked => return checked.map(|()| manifest),
+        }
+    }
+}
+
+fn refuse_non_dataset(folder: &Path) -> Result<Option<Manifest>, Error> {
+    let names = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        entries => entries.and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect()),
+    };
+    let names: Vec<OsString> = names.map_err(Error::io("read output folder", folder))?;
+    if names.iter().all(|name| name == PRIVATE) {
+        return Ok(None);
+    }
+    let is_interrupted = is_committing(folder);
+    match Manifest::read(folder)? {
+        // A crash during the first commit leaves shards without a manifest.
+        None if !is_interrupted => Err(Error::OutputNotEmpty(folder.to_owned())),
+        manifest => Ok(manifest),
+    }
+}
+
+/// Readers take every file in a split's folder for a shard, so no other file may be there.
+fn refuse_foreign_files(folder: &Path, manifest: &Manifest) -> Result<(), Error> {
+    let own = dataset_files(manifest);
+    for split in Split::ALL {
+        let place = folder.join(split.as_str());
+        let entries = match fs::read_dir(&place) {
+            Ok(entries) => entries,
+            Err(_) if place.symlink_metadata().is_ok_and(|found| !found.is_dir()) => {
+                return Err(Error::ForeignFile(place));
+            }
+            Err(_) => continue,
+        };
+        for entry in entries {
+            let entry = entry.map_err(Error::io("read output folder", folder))?;
+            if !own.iter().any(|file| *file == format!("{split}/{}", entry.file_name().to_string_lossy())) {
+                return Err(Error::ForeignFile(entry.path()));
+            }
+        }
+    }
+    Ok(())
+}
