@@ -153,7 +153,7 @@ pub struct Convert {
     /// Encoding of resized images with `--storage encoded` [default: jpeg]
     #[arg(long, help_heading = "Files", value_parser = words(Encoding::ALL))]
     encoding: Option<Encoding>,
-    /// Quality of encoded JPEGs, 1 to 100; chroma is halved below 90 [default: 90]
+    /// JPEG quality, 1 to 100; chroma is halved below 90 [default: 90]
     #[arg(long, help_heading = "Files", value_name = "N")]
     quality: Option<Quality>,
     /// File format of the shards
