@@ -2,11 +2,10 @@
 //! fixed-shape tensor columns to Parquet files, one folder per split.
 //!
 //! ```no_run
-//! use std::path::{Path, PathBuf};
 //! use inlaid::{RunOptions, Spec, convert};
 //!
 //! let spec = Spec::new("224".parse()?);
-//! let summary = convert(&[PathBuf::from("photos")], Path::new("dataset"), &spec, &RunOptions::default())?;
+//! let summary = convert(&["photos"], "dataset", &spec, &RunOptions::default())?;
 //! println!("{} rows, {} rejects", summary.rows, summary.rejects);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -34,6 +33,7 @@
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
 mod commands;
 mod commit;
@@ -56,12 +56,15 @@ pub use commands::summary::{SplitSummary, Summary};
 pub use commands::verify::{Problem, Verification, verify};
 pub use error::{Error, FormatError, RecordError, RepackError};
 pub use image::recipe::Recipe;
+#[doc(hidden)]
 pub use inlaid_format::format::catch_panic::is_contained;
 pub use inlaid_format::spec::*;
 pub use inlaid_format::{
     Batches, Bin, CARD, Checksum, Dataset, FORMAT_VERSION, MANIFEST, Manifest, Moments, REJECTS, Reject, Sha256,
     ShardInfo, Snapshot, SplitInfo, Stage, Statistics, Table, Unfinished,
 };
+/// The crates whose types are in signatures here.
+pub use inlaid_format::{arrow_array, arrow_buffer, arrow_schema, bytes};
 pub use plan::split::SmallClass;
 pub use run::{History, MaxErrors, Mode, OnChanged, OnError, Overwrite, Progress, RunOptions, SmallClasses};
 pub use source::{Files, FolderSource, Ignored, ImageRef, Listing, Notice, Record, Source};

@@ -120,8 +120,8 @@ class Table:
         return self[:]
 
     def column(self, name: str) -> NDArray[Any]:
-        """All rows of a column beside the tensors, read-only: numbers (a missing label is -1), or an object array of
-        strings. It is read once and kept.
+        """All rows of a column, read-only: numbers (a missing label is -1), an object array of strings, or tensors
+        (N, ...). It is read once and kept.
 
         Raises `ColumnError` (a `KeyError`) if there is no such column, `TypeError` if NumPy has no such type.
         """

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use inlaid::read::{BatchOptions, Epoch, RowOrder, Share, Uneven};
 use pyo3::prelude::*;
 
-use crate::column::to_numpy;
+use crate::column::column_to_numpy;
 use crate::errors::{exception, misuse, setting};
 use crate::ndarray::{Access, tensors};
 
@@ -48,16 +48,14 @@ impl Settings {
             Shuffle::All(true) => RowOrder::Random,
             Shuffle::Mixed(row_groups) => RowOrder::Mixed { row_groups },
         };
-        BatchOptions {
-            drop_last: self.drop_last,
-            columns: self.columns,
-            epoch: Epoch { order, seed: self.seed, number: epoch },
-            share: Share { rank: self.rank, world_size: self.world_size, uneven: self.uneven },
-            worker,
-            skip,
-            prefetch: self.prefetch,
-            ..BatchOptions::new(self.batch_size)
-        }
+        BatchOptions::new(self.batch_size)
+            .drop_last(self.drop_last)
+            .columns(self.columns)
+            .epoch(Epoch { order, seed: self.seed, number: epoch })
+            .share(Share { rank: self.rank, world_size: self.world_size, uneven: self.uneven })
+            .worker(worker)
+            .skip(skip)
+            .prefetch(self.prefetch)
     }
 
     /// The number of batches.
@@ -104,9 +102,9 @@ impl Batches {
         }
         let next = py.detach(|| self.batches.lock().unwrap_or_else(PoisonError::into_inner).next());
         let Some(batch) = next.transpose().map_err(exception)? else { return Ok(None) };
-        let mut arrays = vec![tensors(py, &self.table, batch.tensors, batch.rows.len(), Access::Write)?];
+        let mut arrays = vec![tensors(py, self.table.tensor_column(), batch.tensors, batch.rows.len(), Access::Write)?];
         for (name, column) in self.columns.iter().zip(&batch.columns) {
-            arrays.push(to_numpy(py, name, column, Access::Write)?);
+            arrays.push(column_to_numpy(py, &self.table, name, column, Access::Write)?);
         }
         Ok(Some(arrays))
     }

@@ -5,15 +5,43 @@ use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::Buffer;
 use arrow_schema::DataType;
+use inlaid::Table;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::ndarray::{Access, ndarray};
+use crate::ndarray::{Access, ndarray, tensors};
+
+/// A column of a table: tensors with their dimensions, or what [`to_numpy`] makes of it. `Access::Write` is for arrays
+/// that nobody else has.
+pub fn column_to_numpy<'py>(
+    py: Python<'py>,
+    table: &Table,
+    name: &str,
+    array: &ArrayRef,
+    access: Access,
+) -> PyResult<Bound<'py, PyAny>> {
+    let column = table.tensor_columns().iter().find(|column| column.name == name);
+    match column.and_then(|column| Some((column, elements(array)?))) {
+        Some((column, elements)) => tensors(py, column, elements, array.len(), access),
+        None => to_numpy(py, name, array, access),
+    }
+}
+
+/// The elements of an array of tensors.
+fn elements(array: &ArrayRef) -> Option<Buffer> {
+    if let Some(list) = array.as_fixed_size_list_opt() {
+        let values = list.values().slice(list.value_offset_at(0), array.len() * list.value_length() as usize);
+        return numbers(&values).map(|(values, _)| values);
+    }
+    let bytes = array.as_fixed_size_binary_opt()?;
+    let length = bytes.value_length() as usize;
+    Some(bytes.to_data().buffers()[0].slice_with_length(bytes.offset() * length, array.len() * length))
+}
 
 /// A column as an array: numbers and booleans; strings as an array of objects; lists of fixed length as two dimensions.
 /// A missing number is -1, or NaN; a missing string is None. `Access::Write` is for columns that nothing else shares.
-pub fn to_numpy<'py>(py: Python<'py>, name: &str, column: &ArrayRef, access: Access) -> PyResult<Bound<'py, PyAny>> {
+fn to_numpy<'py>(py: Python<'py>, name: &str, column: &ArrayRef, access: Access) -> PyResult<Bound<'py, PyAny>> {
     let rows = column.len();
     if let Some(list) = column.as_fixed_size_list_opt()
         && list.null_count() == 0

@@ -3,6 +3,7 @@
 //! the memory.
 
 use arrow_buffer::Buffer;
+use inlaid::read::TensorColumn;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
@@ -56,12 +57,11 @@ pub fn ndarray<'py>(
 /// Tensors as an array, rows first, then the dimensions of a tensor.
 pub fn tensors<'py>(
     py: Python<'py>,
-    table: &inlaid::Table,
+    column: &TensorColumn,
     values: Buffer,
     rows: usize,
     access: Access,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let column = table.tensor_column();
     let shape = [&[rows], &column.shape[..]].concat();
     // The first letter and the width: `uint8` is `u1`.
     let dtype = format!("{}{}", &column.element.numpy_name()[..1], column.element.size());

@@ -12,7 +12,7 @@ use pyo3::types::{PyCapsule, PyTuple};
 
 use crate::arrow::{Schema, stream};
 use crate::batches::{Batches, Settings};
-use crate::column::to_numpy;
+use crate::column::column_to_numpy;
 use crate::errors::exception;
 use crate::ndarray::{Access, tensors};
 
@@ -103,20 +103,20 @@ impl Table {
             _ => self.table.copy(&(start..start + rows).collect::<Vec<_>>()).map(Buffer::from),
         };
         let values = if rows == 0 { Buffer::default() } else { py.detach(read).map_err(exception)? };
-        tensors(py, &self.table, values, rows, Access::Read)
+        tensors(py, self.table.tensor_column(), values, rows, Access::Read)
     }
 
     /// A copy of the tensors of these rows: int64 in the byte order of the machine, one after the other.
     fn take<'py>(&self, py: Python<'py>, rows: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         let rows: Vec<usize> = rows.as_chunks().0.iter().map(|row| i64::from_ne_bytes(*row) as usize).collect();
         let values = py.detach(|| self.table.copy(&rows)).map_err(exception)?;
-        tensors(py, &self.table, values.into(), rows.len(), Access::Write)
+        tensors(py, self.table.tensor_column(), values.into(), rows.len(), Access::Write)
     }
 
     /// All rows of a column beside the tensors.
     fn column<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         let column = py.detach(|| self.table.column(name)).map_err(exception)?;
-        to_numpy(py, name, &column, Access::Read)
+        column_to_numpy(py, &self.table, name, &column, Access::Read)
     }
 
     /// The batches of an epoch from the batch `skip` on, or every `workers`-th of these, from `worker` on.

@@ -165,7 +165,7 @@ pub struct Convert {
     /// Most bytes of tensors or encoded images in a row group [default: 16MiB, or --shard-bytes if that is less]
     #[arg(long, help_heading = "Files", value_name = "BYTES")]
     row_group_bytes: Option<ByteSize>,
-    /// Most bytes of tensors in a file; approximate for encoded images [default: 512MiB, or --row-group-bytes if that is more]
+    /// Most bytes of tensors, or roughly of images, in a file [default: 512MiB, or --row-group-bytes if that is more]
     #[arg(long, help_heading = "Files", value_name = "BYTES")]
     shard_bytes: Option<ByteSize>,
     /// Replace the dataset in DIR

@@ -61,6 +61,7 @@ impl Terminal {
 }
 
 /// Progress display that runs until it is dropped.
+#[derive(Debug)]
 pub struct Shown {
     ends: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,

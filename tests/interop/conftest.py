@@ -1,9 +1,11 @@
 """Runs the binary, and converts the sample folder once for every kind of dataset.
 
-The binary is the one that `INLAID_BIN` names, else the release build of this repository.
+The binary is the one that `INLAID_BIN` names, else the release build of this repository. With `INLAID_LIGHT_TESTS=1`
+the tests that need TensorFlow, PyTorch or JAX are left out: requirements-light.txt is enough for the others.
 """
 
 import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -22,13 +24,27 @@ os.environ.update(
 import pyarrow.parquet as pq
 import pytest
 
-# Before TensorFlow, whose copy of LLVM ends the process when that of Triton comes after it.
-import torchvision.transforms.v2  # noqa: F401
+IS_LIGHT = "INLAID_LIGHT_TESTS" in os.environ
+if not IS_LIGHT:
+    # Before TensorFlow, whose copy of LLVM ends the process when that of Triton comes after it.
+    import torchvision.transforms.v2  # noqa: F401
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SAMPLE = REPOSITORY / "tests/sample/images"
 SIZE = 64
 CLASSES = ["circle", "square", "triangle"]
+
+IMPORTS_A_FRAMEWORK = re.compile(r"^(?:import|from) (?:cv2|jax|tensorflow|torch|torchvision)\b", re.MULTILINE)
+collect_ignore = []
+if IS_LIGHT:
+    tests = sorted(Path(__file__).parent.glob("test_*.py"))
+    collect_ignore += [test.name for test in tests if IMPORTS_A_FRAMEWORK.search(test.read_text())]
+    # Some of its examples import frameworks.
+    collect_ignore.append("test_readme.py")
+
+
+def pytest_report_header():
+    return f"left out: {', '.join(collect_ignore)} (INLAID_LIGHT_TESTS)" if IS_LIGHT else []
 
 
 @pytest.fixture(scope="session")

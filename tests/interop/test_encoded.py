@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-import torch
 from conftest import CLASSES, SAMPLE, SIZE
 from PIL import Image, ImageOps
 from test_layout import assert_valid
@@ -58,6 +57,7 @@ def test_datasets_finds_a_dataset_folder(originals):
 
 
 def test_torch_gets_images(inlaid, tmp_path):
+    torch = pytest.importorskip("torch")
     inlaid("convert", SAMPLE, "--out", tmp_path / "out", "--size", SIZE, "--storage", "encoded")
     rows = load(tmp_path / "out")["train"].select_columns(["image", "label"]).with_format("torch")
     images, labels = zip(*((row["image"], row["label"]) for row in rows))

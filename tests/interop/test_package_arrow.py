@@ -9,7 +9,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 from PIL import Image
 
 from package import address, read_with_pyarrow, to_numpy
@@ -117,6 +116,7 @@ def test_a_damaged_row_group_is_an_error_of_the_stream(tmp_path):
 
 
 def test_torch_takes_batches_without_a_copy(train):
+    torch = pytest.importorskip("torch")
     batch = next(iter(train.batches(8)))
     for take in (torch.from_dlpack, torch.from_numpy, torch.as_tensor):
         tensor = take(batch["image"])
@@ -130,5 +130,6 @@ def test_views_of_the_file_are_taken_by_dlpack(train):
     assert address(np.from_dlpack(view)) == address(view)
     assert not np.from_dlpack(view).flags.writeable
     # PyTorch has no tensors that can't be written to: writing to this one would end the process.
+    torch = pytest.importorskip("torch")
     assert torch.from_dlpack(view).data_ptr() == address(view)
     assert np.array_equal(torch.from_dlpack(train[[3]])[0], view)

@@ -218,6 +218,7 @@ def test_batches_are_not_inherited_by_a_fork(train):
     "state", [{}, {"epoch": 1}, {"epoch": -1, "batches": 0}, {"epoch": 0, "batches": 1.5}, None, "epoch batches"]
 )
 def test_states_that_are_none_are_refused(train, state):
+    pytest.importorskip("torch")
     for of in (train.batches(4), train.to_torch(4)):
         with pytest.raises(inlaid.SettingError):
             of.load_state_dict(state)

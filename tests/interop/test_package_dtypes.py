@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
-from torch.utils.data import DataLoader
 
 from conftest import SAMPLE
 from package import address
@@ -78,6 +77,9 @@ def test_arrow_libraries_read_it(kind):
 
 
 def test_frameworks_take_it(kind):
+    pytest.importorskip("tensorflow")
+    pytest.importorskip("jax")
+    DataLoader = pytest.importorskip("torch.utils.data").DataLoader
     table, dtype, images = kind
     dataset = table.to_tf(7)
     assert dataset.element_spec[0].dtype.as_numpy_dtype == dtype

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
-import torch
 from PIL import Image
 
 from conftest import CLASSES, SAMPLE, SIZE
@@ -311,7 +310,7 @@ def rows_in_batches(dataset):
 
 
 def test_tensorflow_reads_from_a_generator(sample, storage, expected):
-    import tensorflow as tf
+    tf = pytest.importorskip("tensorflow")
 
     signature = (tf.TensorSpec((None, *SHAPE), tf.uint8), tf.TensorSpec((None,), tf.int64))
     train = tf.data.Dataset.from_generator(
@@ -321,19 +320,15 @@ def test_tensorflow_reads_from_a_generator(sample, storage, expected):
     assert_in_order(images, labels, expected)
 
 
-class TorchRows(torch.utils.data.IterableDataset):
-    """Batches of tensors and labels."""
-
-    def __init__(self, dataset):
-        self.dataset = dataset
-
-    def __iter__(self):
-        for images, labels in rows_in_batches(self.dataset):
-            yield torch.from_numpy(images.copy()), torch.from_numpy(labels.copy())
-
-
 def test_pytorch_reads_under_a_data_loader(sample, storage, expected):
-    loader = torch.utils.data.DataLoader(TorchRows(sample(storage)), batch_size=None)
+    torch = pytest.importorskip("torch")
+
+    class Rows(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            for images, labels in rows_in_batches(sample(storage)):
+                yield torch.from_numpy(images.copy()), torch.from_numpy(labels.copy())
+
+    loader = torch.utils.data.DataLoader(Rows(), batch_size=None)
     images, labels = zip(*((image, label) for batch in loader for image, label in zip(*batch)))
     assert images[0].shape == SHAPE and images[0].dtype == torch.uint8
     assert_in_order([image.numpy() for image in images], [int(label) for label in labels], expected)

@@ -147,7 +147,7 @@ fn check(table: &Arc<Table>) -> Vec<usize> {
 }
 
 fn splits(scratch: &Scratch) -> BTreeMap<Split, Arc<Table>> {
-    let splits = Dataset::open(&scratch.path().join("out")).unwrap().into_splits();
+    let splits = Dataset::open(scratch.path().join("out")).unwrap().into_splits();
     splits.into_iter().map(|(split, table)| (split, Arc::new(table))).collect()
 }
 
@@ -252,9 +252,7 @@ fn batches_and_record_batches_have_both() {
     inlaid::convert_from(&Shelf::new(0..90), scratch.path().join("out"), &spec(), &RunOptions::default()).unwrap();
     let train = splits(&scratch).remove(&Split::Train).unwrap();
     let paths = train.column("path").unwrap();
-    let mut options = BatchOptions::new(7);
-    options.columns = vec!["mask".to_owned(), "age".to_owned()];
-    options.prefetch = 2;
+    let options = BatchOptions::new(7).columns(vec!["mask".to_owned(), "age".to_owned()]).prefetch(2);
     let mut rows = 0;
     for batch in train.batches(&options).unwrap() {
         let batch = batch.unwrap();
@@ -350,5 +348,5 @@ fn one_column_stays_format_version_1() {
     let scratch = Scratch::new();
     scratch.images(&["src/a"], 12);
     assert_eq!(scratch.convert("src --out out --size 8").code, 0);
-    assert_eq!(Manifest::read(&scratch.path().join("out")).unwrap().unwrap().format_version, 1);
+    assert_eq!(Manifest::read(scratch.path().join("out")).unwrap().unwrap().format_version, 1);
 }

@@ -38,7 +38,7 @@ fn row_groups(s: &Scratch) -> Vec<Vec<usize>> {
 
 /// The tensors of all rows, in order.
 fn tensors(s: &Scratch) -> Vec<u8> {
-    let dataset = Dataset::open(&s.path().join("out")).unwrap();
+    let dataset = Dataset::open(s.path().join("out")).unwrap();
     let train = dataset.split(Split::Train).unwrap();
     train.copy(&(0..train.len()).collect::<Vec<_>>()).unwrap()
 }

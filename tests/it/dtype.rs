@@ -25,7 +25,7 @@ fn dataset(settings: &str) -> Scratch {
 }
 
 fn train(s: &Scratch) -> Table {
-    Table::open(&s.path().join("d/train")).unwrap()
+    Table::open(s.path().join("d/train")).unwrap()
 }
 
 fn all(table: &Table) -> Vec<u8> {

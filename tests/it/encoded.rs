@@ -205,7 +205,7 @@ fn png_keeps_the_pixels_of_the_tensor() {
         s.is_whole("d");
         let images = stored(&s);
         for split in ["train", "test"] {
-            let table = Table::open(&s.path().join("t").join(split)).unwrap();
+            let table = Table::open(s.path().join("t").join(split)).unwrap();
             let rows = s.rows("t").into_iter().filter(|row| row.split == split);
             for (row, at) in rows.zip(0..) {
                 let (name, file) = &images[&row.path];
@@ -385,7 +385,7 @@ fn settings_that_make_no_sense_are_refused() {
 fn who_wants_tensors_is_told() {
     let s = source();
     s.convert("src --out d --storage encoded").exits(0);
-    let error = Table::open(&s.path().join("d/train")).err().unwrap().to_string();
+    let error = Table::open(s.path().join("d/train")).err().unwrap().to_string();
     assert!(error.ends_with("train-00000.parquet` holds encoded images, not tensors"), "{error}");
     s.run("repack", "d/train --out r").fails(
         1,

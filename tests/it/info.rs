@@ -96,7 +96,7 @@ fn statistics_that_are_not_finite_are_read() {
     let ran = s.run("info", "out").exits(0);
     assert!(ran.stdout.contains(" 80.0000       NaN "), "{}", ran.stdout);
     // Nor do other commands wait for a manifest that is the same as this one.
-    assert_eq!(inlaid::Dataset::open(&s.path().join("out")).unwrap().split(inlaid::Split::Train).unwrap().len(), 3);
+    assert_eq!(inlaid::Dataset::open(s.path().join("out")).unwrap().split(inlaid::Split::Train).unwrap().len(), 3);
     s.is_whole("out");
     let before = s.dataset("out");
     s.run("append", "src --out out").exits(0);

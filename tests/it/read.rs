@@ -65,7 +65,7 @@ fn every_storage_reads_back_as_the_parquet_crate_decodes_it() {
         ["", "--storage binary", "--compression zstd", "--compression lz4", "--storage binary --compression lz4"]
     {
         let scratch = dataset(settings);
-        let table = Table::open(&scratch.path().join("d/train")).unwrap();
+        let table = Table::open(scratch.path().join("d/train")).unwrap();
         let (tensors, labels) = decoded(&scratch.path().join("d/train"));
         assert_eq!(table.len(), 36);
         assert_eq!(table.tensor_column().shape, [6, 5, 3]);
@@ -85,7 +85,7 @@ fn arrow_files_read_back_as_parquet_files() {
     let parquet = dataset("");
     for settings in ["--format arrow", "--format arrow --storage binary", "--format arrow --compression zstd"] {
         let arrow = dataset(settings);
-        let open = |scratch: &Scratch| Table::open(&scratch.path().join("d/train")).unwrap();
+        let open = |scratch: &Scratch| Table::open(scratch.path().join("d/train")).unwrap();
         assert_eq!(all(&open(&arrow)), all(&open(&parquet)), "{settings}");
     }
 }
@@ -93,7 +93,7 @@ fn arrow_files_read_back_as_parquet_files() {
 #[test]
 fn verbatim_tensors_are_slices_of_the_file() {
     let scratch = dataset("");
-    let table = Table::open(&scratch.path().join("d/train")).unwrap();
+    let table = Table::open(scratch.path().join("d/train")).unwrap();
     let (first, second) = (table.tensor(0).unwrap(), table.tensor(1).unwrap());
     // Neighbours in a page are neighbours in memory, and asking again gives the same memory.
     assert_eq!(first.as_ptr() as usize + 90, second.as_ptr() as usize);
@@ -108,7 +108,7 @@ fn rejected_rows_leave_short_pages_that_are_read() {
         scratch.file(&format!("src/a/{number:03}.png"), b"no image");
     }
     scratch.convert("src --out d --split train=1 --size 6x5 --order path").exits(3);
-    let table = Table::open(&scratch.path().join("d/train")).unwrap();
+    let table = Table::open(scratch.path().join("d/train")).unwrap();
     assert_eq!((table.len(), all(&table)), (26, decoded(&scratch.path().join("d/train")).0));
 }
 
@@ -154,23 +154,17 @@ fn files_of_other_writers_are_decoded() {
 #[test]
 fn an_epoch_gives_every_row_once() {
     let scratch = dataset("");
-    let table = Arc::new(Table::open(&scratch.path().join("d/train")).unwrap());
+    let table = Arc::new(Table::open(scratch.path().join("d/train")).unwrap());
     for order in [RowOrder::Stored, RowOrder::Mixed { row_groups: 2 }, RowOrder::Random] {
         for (world_size, workers, prefetch) in [(1, 1, 0), (3, 1, 2), (2, 3, 0), (1, 2, 3)] {
             let mut seen = Vec::new();
             for rank in 0..world_size {
                 let epoch = Epoch { order, seed: 5, number: 1 };
-                let whole = BatchOptions {
-                    epoch,
-                    share: Share { rank, world_size, ..Share::default() },
-                    ..BatchOptions::new(5)
-                };
+                let whole = BatchOptions::new(5).epoch(epoch).share(Share { rank, world_size, ..Share::default() });
                 let alone = batches(&table, &whole);
                 // Workers take turns: together they give the batches of one worker, in its order.
                 let parts: Vec<_> = (0..workers)
-                    .map(|worker| {
-                        batches(&table, &BatchOptions { worker: (worker, workers), prefetch, ..whole.clone() })
-                    })
+                    .map(|worker| batches(&table, &whole.clone().worker((worker, workers)).prefetch(prefetch)))
                     .collect();
                 let turns: Vec<_> =
                     (0..alone.len()).map(|number| parts[number % workers][number / workers].clone()).collect();
@@ -186,7 +180,7 @@ fn an_epoch_gives_every_row_once() {
 #[test]
 fn orders_depend_on_seed_and_epoch_alone() {
     let scratch = dataset("");
-    let table = Table::open(&scratch.path().join("d/train")).unwrap();
+    let table = Table::open(scratch.path().join("d/train")).unwrap();
     let rows = |order, seed, number| Epoch { order, seed, number }.rows(&table);
     let orders: BTreeSet<Vec<usize>> =
         [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(seed, number)| rows(RowOrder::Random, seed, number)).into();
@@ -202,14 +196,13 @@ fn orders_depend_on_seed_and_epoch_alone() {
 #[test]
 fn a_run_goes_on_with_the_next_row_in_any_number_of_workers() {
     let scratch = dataset("");
-    let table = Arc::new(Table::open(&scratch.path().join("d/train")).unwrap());
+    let table = Arc::new(Table::open(scratch.path().join("d/train")).unwrap());
     let epoch = Epoch { order: RowOrder::Random, seed: 1, number: 0 };
-    let options = BatchOptions { epoch, ..BatchOptions::new(4) };
+    let options = BatchOptions::new(4).epoch(epoch);
     let whole = batches(&table, &options);
     for (skip, workers) in [(0, 1), (3, 1), (3, 2), (5, 4), (9, 2), (20, 1)] {
-        let parts: Vec<_> = (0..workers)
-            .map(|worker| batches(&table, &BatchOptions { skip, worker: (worker, workers), ..options.clone() }))
-            .collect();
+        let parts: Vec<_> =
+            (0..workers).map(|worker| batches(&table, &options.clone().skip(skip).worker((worker, workers)))).collect();
         let left = whole.len().saturating_sub(skip);
         let rest: Vec<_> = (0..left).map(|number| parts[number % workers][number / workers].clone()).collect();
         assert_eq!(rest, whole[whole.len() - left..]);
@@ -219,10 +212,10 @@ fn a_run_goes_on_with_the_next_row_in_any_number_of_workers() {
 #[test]
 fn equal_shares_have_equally_many_rows() {
     let scratch = dataset("");
-    let table = Arc::new(Table::open(&scratch.path().join("d/train")).unwrap());
+    let table = Arc::new(Table::open(scratch.path().join("d/train")).unwrap());
     let share = |rank, uneven| Share { rank, world_size: 5, uneven };
     let lengths = |rank, uneven, drop_last| {
-        let options = BatchOptions { share: share(rank, uneven), drop_last, ..BatchOptions::new(3) };
+        let options = BatchOptions::new(3).share(share(rank, uneven)).drop_last(drop_last);
         let read = batches(&table, &options);
         assert_eq!(read.len(), options.count(table.len()));
         read.iter().map(Vec::len).collect::<Vec<_>>()
@@ -256,13 +249,13 @@ fn shares_of_few_rows_and_of_many_ranks_are_right() {
 #[test]
 fn an_open_dataset_stays_what_it_was() {
     let scratch = dataset("");
-    let before = Dataset::open(&scratch.path().join("d")).unwrap();
+    let before = Dataset::open(scratch.path().join("d")).unwrap();
     let tensors = all(before.split(Split::Train).unwrap());
     scratch.images(&["more/a"], 30);
     std::fs::rename(scratch.path().join("more/a"), scratch.path().join("more/c")).unwrap();
     scratch.run("append", "more --out d").exits(0);
     assert_eq!(all(before.split(Split::Train).unwrap()), tensors);
-    let after = Dataset::open(&scratch.path().join("d")).unwrap();
+    let after = Dataset::open(scratch.path().join("d")).unwrap();
     let train = after.split(Split::Train).unwrap();
     assert_eq!((before.split(Split::Train).unwrap().len(), train.len()), (36, 63));
     assert_eq!(all(train)[..tensors.len()], tensors);
@@ -272,14 +265,14 @@ fn an_open_dataset_stays_what_it_was() {
 #[test]
 fn what_is_not_there_is_named() {
     let scratch = dataset("");
-    let table = Table::open(&scratch.path().join("d/train")).unwrap();
+    let table = Table::open(scratch.path().join("d/train")).unwrap();
     let message = |outcome: Result<_, inlaid::FormatError>| outcome.map(|_: ()| ()).unwrap_err().to_string();
     assert_eq!(message(table.tensor(36).map(drop)), "row 36 is out of range for a table of length 36");
     assert!(message(table.column("colour").map(drop)).ends_with("train-00000.parquet` has no column `colour`"));
-    assert!(message(Table::open(&scratch.path().join("src")).map(drop)).ends_with("src` holds no tensors"));
-    assert!(message(Dataset::open(&scratch.path().join("src")).map(drop)).ends_with("src` holds no dataset"));
+    assert!(message(Table::open(scratch.path().join("src")).map(drop)).ends_with("src` holds no tensors"));
+    assert!(message(Dataset::open(scratch.path().join("src")).map(drop)).ends_with("src` holds no dataset"));
     scratch.file("short/train.parquet", b"PAR1");
-    let short = message(Table::open(&scratch.path().join("short")).map(drop));
+    let short = message(Table::open(scratch.path().join("short")).map(drop));
     assert!(short.contains("train.parquet` is damaged: "), "{short}");
 }
 

@@ -167,7 +167,7 @@ fn arrow_files_and_streams_become_parquet() {
     file.finish().unwrap();
     stream.finish().unwrap();
     for name in ["a.arrow", "b.arrows"] {
-        assert_eq!(all(&Table::open(&scratch.path().join(name)).unwrap()), pixels());
+        assert_eq!(all(&Table::open(scratch.path().join(name)).unwrap()), pixels());
     }
     let ran = scratch.run("repack", "a.arrow b.arrows --out out").exits(0);
     assert!(ran.stdout.starts_with("40 rows of `pixels` (12 uint8) in 2 files, "), "{}", ran.stdout);
@@ -188,7 +188,7 @@ fn folders_keep_their_files_names() {
     scratch.run("repack", "in --out a/new/out").exits(0);
     let names: Vec<String> = scratch.files("a/new").into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["out/test/part-0.parquet", "out/train/part-0.parquet", "out/train/part-1.parquet"]);
-    let train = Table::open(&scratch.path().join("a/new/out/train")).unwrap();
+    let train = Table::open(scratch.path().join("a/new/out/train")).unwrap();
     assert_eq!((train.len(), all(&train)), (2 * ROWS, [pixels(), pixels()].concat()));
     // An empty folder is as good as none; what was repacked is repacked to the same bytes.
     fs::create_dir(scratch.path().join("again")).unwrap();
@@ -203,14 +203,14 @@ fn a_table_without_rows_stays_one() {
     let empty = table(storages()[1].1.clone()).slice(0, 0);
     write_parquet(&scratch.path().join("in/empty.parquet"), &empty, WriterProperties::default());
     scratch.run("repack", "in --out out").exits(0);
-    assert_eq!(Table::open(&scratch.path().join("out")).unwrap().len(), ROWS);
+    assert_eq!(Table::open(scratch.path().join("out")).unwrap().len(), ROWS);
     scratch.run("repack", "in/empty.parquet --out none").fails(
         1,
         "error: can't repack `in/empty.parquet`: column `pixels` has variable-length lists and no rows to infer a length \
          from\nhint: give the shape with `--shape`, or leave the file out",
     );
     scratch.run("repack", "in/empty.parquet --out none --shape 2x2x3").exits(0);
-    let none = Table::open(&scratch.path().join("none")).unwrap();
+    let none = Table::open(scratch.path().join("none")).unwrap();
     assert_eq!((none.len(), &none.tensor_column().shape[..]), (0, &[2, 2, 3][..]));
 }
 

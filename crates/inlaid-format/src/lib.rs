@@ -8,7 +8,7 @@
 //! let dataset = Dataset::open("dataset")?;
 //! let train = Arc::new(dataset.into_splits().remove(&Split::Train).expect("it has training rows"));
 //! for epoch in 0..3 {
-//!     let options = BatchOptions::new(64).epoch(Epoch::new(RowOrder::Shuffled { seed: 0 }, epoch));
+//!     let options = BatchOptions::new(64).epoch(Epoch { order: RowOrder::Random, seed: 0, number: epoch });
 //!     for batch in train.batches(&options)? {
 //!         let tensors = batch?.tensors; // 64 tensors, one after the other
 //!     }

@@ -14,7 +14,7 @@ fn fingerprints(dataset: Dataset) -> Vec<u64> {
 #[test]
 fn dataset_that_is_half_replaced_is_not_read() {
     for scenario in [Scenario::overwrite(), Scenario::compact()] {
-        let open = || Dataset::open(&scenario.out()).map(fingerprints);
+        let open = || Dataset::open(scenario.out()).map(fingerprints);
         let mut steps = Vec::new();
         for step in 1.. {
             scenario.restore();

@@ -95,7 +95,7 @@ impl Scenario {
         for step in 1.. {
             scenario.restore();
             assert!(scenario.run(&format!("kill:{step}")).killed, "no step leaves it unfinished");
-            let manifest = Manifest::read(&scenario.out()).unwrap();
+            let manifest = Manifest::read(scenario.out()).unwrap();
             if manifest.is_some_and(|manifest| manifest.snapshot.shards().count() == 2) && !scenario.has(JOURNAL) {
                 return Scenario::of(scenario.folder, "append few --out out --quiet", Effect::Adds);
             }
@@ -235,7 +235,7 @@ impl Scenario {
         let rows = tree.rows();
         found.rows = rows.values().map(Vec::len).sum();
         if manifest.is_some() && (self.effect == Effect::Adds || journal.is_none()) {
-            match inlaid::Dataset::open(&self.out()) {
+            match inlaid::Dataset::open(self.out()) {
                 Ok(dataset) => assert_eq!(dataset.into_splits().values().map(|table| table.len()).sum::<usize>(), now),
                 Err(error) => assert!(matches!(error, inlaid::FormatError::EncodedImages(_)), "{error}"),
             }

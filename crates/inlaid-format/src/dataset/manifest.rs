@@ -119,12 +119,12 @@ impl Manifest {
     ///
     /// # Errors
     /// If it can't be read, is damaged, or of another format version.
-    pub fn read(folder: &Path) -> Result<Option<Manifest>, Error> {
+    pub fn read(folder: impl AsRef<Path>) -> Result<Option<Manifest>, Error> {
         #[derive(Deserialize)]
         struct Head {
             format_version: u32,
         }
-        let path = folder.join(MANIFEST);
+        let path = folder.as_ref().join(MANIFEST);
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

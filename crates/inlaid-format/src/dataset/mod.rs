@@ -1,9 +1,11 @@
 //! What a dataset's folder holds beside its shards: the manifest, the card, the list of rejects.
 
+#[doc(hidden)]
 pub mod card;
 pub mod manifest;
 pub mod moments;
 pub mod names;
+#[doc(hidden)]
 pub mod place;
 pub mod reject;
 pub mod statistics;

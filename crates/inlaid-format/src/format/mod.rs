@@ -1,7 +1,9 @@
 //! The bytes of the files of a dataset: columns, pages, shards. Nothing here knows where images come from.
 
+#[doc(hidden)]
 pub mod catch_panic;
 pub mod columns;
+#[doc(hidden)]
 pub mod disk;
 pub mod keys;
 pub mod page;

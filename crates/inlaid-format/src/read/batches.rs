@@ -1,5 +1,6 @@
 //! Batches of rows, made ahead by threads.
 
+use std::fmt;
 use std::iter::StepBy;
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ const WAITING: usize = 1;
 
 /// What batches are read, and how.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct BatchOptions {
     /// Rows of a batch, at least 1.
     pub batch_size: usize,
@@ -54,6 +56,48 @@ impl BatchOptions {
             skip: 0,
             prefetch: 0,
         }
+    }
+
+    /// The same options, with [`BatchOptions::drop_last`] set.
+    #[must_use]
+    pub fn drop_last(self, drop_last: bool) -> BatchOptions {
+        BatchOptions { drop_last, ..self }
+    }
+
+    /// The same options, with [`BatchOptions::columns`] set.
+    #[must_use]
+    pub fn columns(self, columns: Vec<String>) -> BatchOptions {
+        BatchOptions { columns, ..self }
+    }
+
+    /// The same options, with [`BatchOptions::epoch`] set.
+    #[must_use]
+    pub fn epoch(self, epoch: Epoch) -> BatchOptions {
+        BatchOptions { epoch, ..self }
+    }
+
+    /// The same options, with [`BatchOptions::share`] set.
+    #[must_use]
+    pub fn share(self, share: Share) -> BatchOptions {
+        BatchOptions { share, ..self }
+    }
+
+    /// The same options, with [`BatchOptions::worker`] set.
+    #[must_use]
+    pub fn worker(self, worker: (usize, usize)) -> BatchOptions {
+        BatchOptions { worker, ..self }
+    }
+
+    /// The same options, with [`BatchOptions::skip`] set.
+    #[must_use]
+    pub fn skip(self, skip: usize) -> BatchOptions {
+        BatchOptions { skip, ..self }
+    }
+
+    /// The same options, with [`BatchOptions::prefetch`] set.
+    #[must_use]
+    pub fn prefetch(self, prefetch: usize) -> BatchOptions {
+        BatchOptions { prefetch, ..self }
     }
 
     /// Batches of the share of an epoch of so many rows, for all workers and from the first on.
@@ -192,5 +236,15 @@ impl Source {
         let columns = self.columns.iter().map(|column| column.take(&self.table, &rows, &indices));
         let columns = columns.collect::<Result<_, _>>()?;
         Ok(Batch { rows, tensors, columns })
+    }
+}
+
+impl fmt::Debug for Batches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batches")
+            .field("table", &self.source.table)
+            .field("batch_size", &self.source.batch_size)
+            .field("left", &self.numbers.len())
+            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! A dataset's folder, opened to be read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -29,7 +30,8 @@ impl Dataset {
     /// # Errors
     /// If there is none, or a shard is missing or damaged. A reader that meets a commit reads the version
     /// before it as long as its files are all there, else waits for its end, at most two seconds.
-    pub fn open(folder: &Path) -> Result<Dataset, Error> {
+    pub fn open(folder: impl AsRef<Path>) -> Result<Dataset, Error> {
+        let folder = folder.as_ref();
         for _ in 0..LOOKS {
             let manifest = read_manifest(folder)?;
             let opened = open_splits(folder, &manifest);
@@ -98,4 +100,13 @@ fn are_of_their_version(folder: &Path, manifest: &Manifest) -> bool {
         path.metadata().is_ok_and(|now| now.len() > shard.bytes)
             || Footer::of_shard(&path, shard, manifest.spec.format).is_ok()
     })
+}
+
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dataset")
+            .field("snapshot", &self.manifest.snapshot.dataset_version)
+            .field("splits", &self.splits)
+            .finish_non_exhaustive()
+    }
 }

@@ -1,6 +1,7 @@
 //! A table as record batches of Arrow. Their tensors are slices of the mapped files where pages are
 //! verbatim.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader};
@@ -93,5 +94,11 @@ impl Iterator for RecordBatches {
 impl RecordBatchReader for RecordBatches {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
+    }
+}
+
+impl fmt::Debug for RecordBatches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordBatches").field("table", &self.table).field("row", &self.row).finish_non_exhaustive()
     }
 }

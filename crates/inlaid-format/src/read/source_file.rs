@@ -1,5 +1,6 @@
 //! A file that others wrote, read once from its beginning to its end.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -152,5 +153,11 @@ fn open_parquet(file: &File) -> Result<ArrowReaderMetadata, ParquetError> {
     match columns.all(lies_in_a_file) {
         true => Ok(metadata),
         false => Err(ParquetError::General("a column is at no place in a file".to_owned())),
+    }
+}
+
+impl fmt::Debug for SourceFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceFile").field("schema", &self.schema()).finish_non_exhaustive()
     }
 }

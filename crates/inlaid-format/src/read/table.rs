@@ -50,7 +50,8 @@ impl Table {
     ///
     /// # Errors
     /// If there is none, one can't be read, is damaged, has no tensors, or others than the first.
-    pub fn open(path: &Path) -> Result<Table, Error> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Table, Error> {
+        let path = path.as_ref();
         let paths = if path.is_dir() { tables_below(path)? } else { vec![path.to_owned()] };
         Table::of_files(&paths, path)
     }

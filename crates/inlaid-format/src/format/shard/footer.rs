@@ -1,5 +1,6 @@
 //! The end of a shard, read back: what is where in it, and whether it is what was written.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -239,4 +240,10 @@ fn read_ranges(file: &File, ranges: &[Range<u64>]) -> io::Result<Vec<u8>> {
 pub(super) fn read_at(mut file: &File, start: u64, buffer: &mut [u8]) -> io::Result<()> {
     file.seek(SeekFrom::Start(start))?;
     file.read_exact(buffer)
+}
+
+impl fmt::Debug for Footer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Footer").field("path", &self.path).field("row_groups", &self.row_groups).finish_non_exhaustive()
+    }
 }

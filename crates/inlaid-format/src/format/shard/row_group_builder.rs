@@ -1,6 +1,7 @@
 //! Gathers rows until they fill a row group: the one place that decides where row groups end.
 
 use arrow_array::{Array, ArrayRef};
+use std::fmt;
 
 use super::row_group::RowGroup;
 use crate::format::columns::{Columns, image_files};
@@ -188,5 +189,14 @@ impl RowGroupBuilder {
     /// Takes the memory of a row group that was written, for the pages to come.
     pub fn recycle(&mut self, group: RowGroup) {
         self.buffers.extend(group.tensors.into_iter().flatten().map(Page::into_buffer));
+    }
+}
+
+impl fmt::Debug for RowGroupBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowGroupBuilder")
+            .field("counts", &self.counts)
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
     }
 }
