@@ -153,7 +153,7 @@ pub struct Convert {
     /// Encoding of resized images with `--storage encoded` [default: jpeg]
     #[arg(long, help_heading = "Files", value_parser = words(Encoding::ALL))]
     encoding: Option<Encoding>,
-    /// Quality of encoded JPEGs, 1 to 100; chroma is halved below 90 [default: 90]
+    /// JPEG quality, 1 to 100; chroma is halved below 90 [default: 90]
     #[arg(long, help_heading = "Files", value_name = "N")]
     quality: Option<Quality>,
     /// File format of the shards
@@ -165,7 +165,7 @@ pub struct Convert {
     /// Most bytes of tensors or encoded images in a row group [default: 16MiB, or --shard-bytes if that is less]
     #[arg(long, help_heading = "Files", value_name = "BYTES")]
     row_group_bytes: Option<ByteSize>,
-    /// Most bytes of tensors in a file; approximate for encoded images [default: 512MiB, or --row-group-bytes if that is more]
+    /// Most bytes of tensors, or roughly of images, in a file [default: 512MiB, or --row-group-bytes if that is more]
     #[arg(long, help_heading = "Files", value_name = "BYTES")]
     shard_bytes: Option<ByteSize>,
     /// Replace the dataset in DIR
@@ -189,7 +189,7 @@ pub struct Run {
     /// Stop if more images than this are unusable, as a number or a percentage: 100 or 0.5%
     #[arg(long, value_name = "N|P%")]
     max_errors: Option<MaxErrors>,
-    /// What to do with classes too small for exact fractions: fill train, then test, then validation, or stop the run
+    /// If a class is too small for exact fractions: fill train, then test, then validation, or stop
     #[arg(long, default_value = "fill", value_parser = ["fill", "stop"])]
     small_classes: String,
     /// Report what would be written, without writing it

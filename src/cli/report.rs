@@ -191,10 +191,10 @@ pub fn message(error: &Error) -> String {
 
 const ANY_NAME: &str = "`inlaid convert --any-name` takes files of any name and lets their content decide";
 
-/// Suggested fix for a notice, with the exact option.
+/// Suggestion for a notice, with the exact option.
 pub fn notice_hint(notice: &Notice) -> Option<&'static str> {
     match notice {
-        // Hashed names, most likely.
+        // Most likely names that are hashes.
         Notice::OtherFiles(counts) if counts.keys().all(String::is_empty) => Some(ANY_NAME),
         _ => None,
     }

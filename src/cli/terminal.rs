@@ -67,8 +67,8 @@ pub struct Shown {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Draws a bar on standard error until the returned value is dropped; none if standard error is not a terminal. `unit` is
-/// what the bar counts.
+/// Draws a bar on standard error until the returned value is dropped; none if standard error is not a terminal. `unit`
+/// names what is counted.
 pub fn bar(progress: &Arc<Progress>, unit: &'static str) -> Option<Shown> {
     stderr().is_terminal().then(|| Shown::new(progress, unit))
 }

@@ -34,9 +34,9 @@ pub enum Error {
     /// Sources without any images.
     #[error("no images in {}{}", quoted(.sources), unnamed(*.no_extension))]
     NoImages {
-        /// Sources of the run.
+        /// Sources.
         sources: Vec<PathBuf>,
-        /// Number of ignored files without an extension.
+        /// Number of files without an extension that were ignored.
         no_extension: usize,
     },
     /// Rejection of every input.
@@ -72,24 +72,24 @@ pub enum Error {
         /// Source that contains it.
         source_folder: PathBuf,
     },
-    /// Classes can't give every split its exact share, and the run was told to stop at that.
+    /// Classes too small for exact fractions, with [`SmallClasses::Stop`](crate::SmallClasses::Stop).
     #[error("{} too few images to give each of {shares} its share; {enough} are enough", having(.classes))]
     SmallClasses {
-        /// Name of each class, and how many images it has.
+        /// Name of each class, and its number of images.
         classes: Vec<(String, usize)>,
-        /// The shares that were asked for.
+        /// Split fractions that were asked for.
         shares: String,
-        /// How many images give each its share, whatever the other shares are.
+        /// Number of images that is enough to give each split its fraction.
         enough: usize,
     },
-    /// All images together can't give every split its exact share, and the run was told to stop at that.
+    /// Too few images in all for exact fractions, with [`SmallClasses::Stop`](crate::SmallClasses::Stop).
     #[error("{} too few to give each of {shares} its share; {enough} are enough", counted(*.count))]
     TooFewImages {
-        /// How many images there are.
+        /// Number of images.
         count: usize,
-        /// The shares that were asked for.
+        /// Split fractions that were asked for.
         shares: String,
-        /// How many images give each its share, whatever the other shares are.
+        /// Number of images that is enough to give each split its fraction.
         enough: usize,
     },
     /// An output folder with something other than a dataset in it.

@@ -96,7 +96,7 @@ impl Recipe {
         &self.layout
     }
 
-    /// Size of a row in bytes: of its tensors, or an estimate for encoded images; none if files are stored unchanged.
+    /// Size of a row in bytes, estimated for encoded images; none if files are stored unchanged.
     pub(crate) fn row_bytes(&self) -> Option<usize> {
         let shape = self.layout.shape()?;
         Some(match self.product {

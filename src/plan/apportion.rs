@@ -1,28 +1,28 @@
-//! How many rows of each class go to each split. Pure numbers: which rows they are is decided in `split`.
+//! Divides the rows of each class among the splits. Only numbers of rows: `split` decides which rows.
 //!
-//! A class that is large enough is divided by largest remainders, by itself. One that is too small fills the splits
-//! one row at a time; then the large classes give way, so that the splits of the whole dataset keep their shares.
+//! A class that is large enough is divided on its own, by largest remainders. A smaller class fills the splits one row
+//! at a time; the large classes then compensate, so that the splits of the whole dataset keep their fractions.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use crate::spec::SplitFractions;
 
-/// Quotas are whole numbers of this part of a row, so that 0.1 and 0.1 (as 0.3 - 0.2) tie.
+/// Parts of a row in which quotas are counted, so that 0.1 and 0.3 - 0.2 tie.
 const GRAIN: f64 = 1e9;
 const ROW: i128 = GRAIN as i128;
 
-/// The rows of a class, or of everything that is divided as one.
+/// Numbers of rows of a class, or of everything that is divided as one class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClassRows {
-    /// Rows that are added.
+    /// Number of new rows.
     pub(crate) new: usize,
-    /// Rows that are there, in each split that has a share.
+    /// Number of existing rows, for each split that has a fraction.
     pub(crate) there: Vec<usize>,
 }
 
 impl ClassRows {
-    /// Rows in all.
+    /// Total number of rows.
     pub(crate) fn all(&self) -> usize {
         self.new + self.there.iter().sum::<usize>()
     }
@@ -34,13 +34,13 @@ impl ClassRows {
     }
 }
 
-/// The rows that give each split one, whatever the other shares are: from a quota of one row on a split has one.
+/// Number of rows that is enough for each split to get one: a split whose quota is at least one row gets one.
 pub(crate) fn rows_enough(shares: &SplitFractions) -> usize {
     let least = shares.iter().map(|(_, share)| share).fold(1.0, f64::min);
     (1.0 / least - SplitFractions::SUM_TOLERANCE).ceil() as usize
 }
 
-/// How many new rows of each class go to each split that has a share.
+/// Number of new rows of each class for each split that has a fraction.
 pub(crate) fn divide(classes: &[ClassRows], shares: &SplitFractions) -> Vec<Vec<usize>> {
     let mut has_small = false;
     let mut counts = Vec::with_capacity(classes.len());
@@ -58,9 +58,9 @@ pub(crate) fn divide(classes: &[ClassRows], shares: &SplitFractions) -> Vec<Vec<
     counts
 }
 
-/// Divides `new` rows so that all rows, including those that are `there`, come as near to the shares
-/// as new rows can bring them: each goes to the split that lacks most, the earlier one where they are
-/// equal. With nothing there these are largest remainders (the Hamilton method of apportionment).
+/// Divides `new` rows so that all rows, including the existing ones in `there`, come as close to the
+/// fractions as the new rows allow: each goes to the split that lacks the most, or to the earliest of several.
+/// Without existing rows this is the method of largest remainders (Hamilton's method of apportionment).
 fn apportion(new: usize, shares: &SplitFractions, there: &[usize]) -> Vec<usize> {
     let all = new + there.iter().sum::<usize>();
     let mut lacking: Vec<i128> =
@@ -74,13 +74,13 @@ fn apportion(new: usize, shares: &SplitFractions, there: &[usize]) -> Vec<usize>
     counts
 }
 
-/// The rows that each split should have of `all`, in grains.
+/// Quota of each split of `all` rows, in grains.
 fn quotas(all: usize, shares: &SplitFractions) -> impl Iterator<Item = i128> {
     shares.iter().map(move |(_, share)| (share * all as f64 * GRAIN).round() as i128)
 }
 
 /// Divides the `new` rows of a small class: each split that has none gets one, in the order of
-/// [`SplitFractions::filling`], and the others go where they are lacking.
+/// [`SplitFractions::filling`], and the rest go where rows are lacking.
 fn fill(new: usize, shares: &SplitFractions, there: &[usize]) -> Vec<usize> {
     let (mut counts, mut filled, mut rest) = (vec![0; there.len()], there.to_vec(), new);
     for split in shares.filling() {
@@ -94,9 +94,9 @@ fn fill(new: usize, shares: &SplitFractions, there: &[usize]) -> Vec<usize> {
     counts.iter().zip(others).map(|(one, others)| one + others).collect()
 }
 
-/// Moves rows of large classes between splits until every split has its share of the whole, or no large class can
-/// give more. A class gives in proportion to its rows, and in each split keeps half of its own share and at least one
-/// row.
+/// Moves rows of large classes between splits until every split has its fraction of all rows, or no large class can
+/// give more. A class gives in proportion to its rows, and keeps half of its own quota and at least one row in each
+/// split.
 fn even_out(classes: &[ClassRows], counts: &mut [Vec<usize>], shares: &SplitFractions) {
     let weights: Vec<f64> = shares.iter().map(|(_, share)| share).collect();
     let splits = 0..weights.len();
@@ -134,23 +134,23 @@ fn even_out(classes: &[ClassRows], counts: &mut [Vec<usize>], shares: &SplitFrac
     }
 }
 
-/// The large classes, and which of them gives the next row.
+/// Large classes, and the next moves between splits.
 struct Givers {
     classes: Vec<Giver>,
-    /// For each pair of splits, the best move of every class. A move only gets worse while rows are moved, so the
-    /// best one that is still right is the best of all.
+    /// Best move of every class, for each pair of splits. Moves only get worse as rows are moved, so the best one
+    /// that is still up to date is the best of all.
     moves: Vec<Option<BinaryHeap<Move>>>,
 }
 
-/// A class that can give rows.
+/// Class that can give rows.
 struct Giver {
-    /// Its index.
+    /// Index of the class.
     class: usize,
     /// Rows in all.
     all: i128,
-    /// How far each split is above the class's own quota, in grains.
+    /// Excess of each split over the class's own quota, in grains.
     above: Vec<i128>,
-    /// How many rows each split can still give.
+    /// Number of rows that each split can still give.
     spare: Vec<usize>,
 }
 
@@ -169,19 +169,19 @@ impl Giver {
     }
 }
 
-/// A row that a class can give to another split.
+/// Move of one row of a class to another split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Move {
-    /// How much nearer it brings the class to its own shares, in grains; negative if it takes it away from them.
+    /// Change of the class's distance to its own fractions, in grains: positive if it comes closer.
     gain: i128,
-    /// Rows of the class.
+    /// Number of rows of the class.
     all: i128,
-    /// The index of the giver.
+    /// Index of the giver.
     index: usize,
 }
 
 impl Ord for Move {
-    /// By the gain for the size of the class; of equal ones the class that comes first is greater.
+    /// By gain relative to the size of the class; of equal moves, the one of the earlier class is greater.
     fn cmp(&self, other: &Move) -> Ordering {
         (self.gain * other.all).cmp(&(other.gain * self.all)).then(other.index.cmp(&self.index))
     }
@@ -194,7 +194,7 @@ impl PartialOrd for Move {
 }
 
 impl Givers {
-    /// Moves a row and says of which class; none if no class has one to give.
+    /// Moves a row and returns its class; none if no class has one to give.
     fn give(&mut self, from: usize, to: usize) -> Option<usize> {
         let Givers { classes, moves } = self;
         let splits = classes.first()?.spare.len();

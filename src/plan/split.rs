@@ -1,8 +1,9 @@
 //! Assigns every record to a split. Pure: the result depends on the records, the spec and the seed,
 //! never on thread timing, the listing order or the machine.
 //!
-//! Randomness comes from hashes, not from a stream of random numbers: a record's rank is the seeded XXH3 hash of its key,
-//! so it does not depend on which other records exist. How many rows of a class go where is decided in `apportion`.
+//! Randomness comes from hashes, not from a stream of random numbers: a record's rank is the seeded XXH3
+//! hash of its key, so it does not depend on which other records exist. The number of rows of a class in each split is
+//! decided in `apportion`.
 
 use std::collections::BTreeMap;
 
@@ -43,14 +44,14 @@ impl Ranks {
     }
 }
 
-/// A class that is too small for exact fractions.
+/// Class that is too small for exact fractions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SmallClass {
-    /// Name of the class; none if all images are divided as one and are too few.
+    /// Name of the class; none if all images are divided as one class and are too few.
     pub class: Option<String>,
-    /// Images of the class, including rows that were in the dataset before.
+    /// Number of images in the class, including rows that were already in the dataset.
     pub images: usize,
-    /// Images in each split; splits without any are left out.
+    /// Number of these images in each split; splits without any are left out.
     pub splits: BTreeMap<Split, usize>,
 }
 
@@ -58,7 +59,8 @@ pub struct SmallClass {
 /// [`SplitBy::Content`], and is ignored otherwise. `there` holds the existing splits of a dataset that the
 /// records are added to: exact fractions apply to all rows, as closely as the new ones allow.
 ///
-/// Returns the classes of the records, or with [`SplitBy::Random`] the whole, that are too small for exact fractions.
+/// Returns the classes of the records that are too small for exact fractions; with [`SplitBy::Random`] all records count
+/// as one class.
 pub fn assign(
     records: &mut [Record],
     classes: &[String],
@@ -112,7 +114,7 @@ struct Group {
     there: Vec<usize>,
 }
 
-/// Whether a run may go on with these classes, which are too small for exact fractions.
+/// Checks whether a run may go on with these classes, which are too small for exact fractions.
 ///
 /// # Errors
 /// If there are any, and the run stops at them.
@@ -132,8 +134,8 @@ fn rows_of(shares: &SplitFractions, rows: impl Fn(Split) -> usize) -> Vec<usize>
     shares.iter().map(|(split, _)| rows(split)).collect()
 }
 
-/// Gives each split its share of every group, by rank. Returns the groups that are too small for exact fractions and get
-/// new rows.
+/// Gives each split its fraction of every group, by rank. Returns the groups with new rows that are too small for exact
+/// fractions.
 fn assign_shares(records: &mut [Record], groups: Vec<Group>, shares: &SplitFractions, ranks: Ranks) -> Vec<SmallClass> {
     let rows = groups.iter().map(|group| ClassRows { new: group.members.len(), there: group.there.clone() });
     let rows: Vec<ClassRows> = rows.collect();

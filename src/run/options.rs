@@ -21,7 +21,7 @@ pub struct RunOptions {
     pub on_error: OnError,
     /// Most inputs that may be rejected before the run stops. Default: all but one.
     pub max_errors: Option<MaxErrors>,
-    /// Treatment of classes that are too small for exact fractions. Default: [`SmallClasses::Fill`].
+    /// Reaction to classes that are too small for exact fractions. Default: [`SmallClasses::Fill`].
     pub small_classes: SmallClasses,
     /// Treatment of an existing dataset by a conversion. Default: [`Overwrite::Refuse`].
     pub overwrite: Overwrite,
@@ -68,24 +68,24 @@ impl RunOptions {
     }
 }
 
-/// Treatment of classes with too few images to give each split its exact fraction.
+/// Reaction to a class with too few images for exact fractions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SmallClasses {
-    /// Their images fill train, then test, then validation; large classes even out, so that every split has its fraction
-    /// of all images.
+    /// Fill train, then test, then validation. Large classes compensate, so that every split has its fraction of all
+    /// images.
     #[default]
     Fill,
-    /// The run stops and changes nothing.
+    /// Stop, with nothing changed.
     Stop,
 }
 
 /// Whether a run writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// It writes.
+    /// Write.
     #[default]
     Write,
-    /// It lists and splits the sources, decodes nothing, writes nothing, and returns what it would do.
+    /// List and split the sources without decoding or writing, and return what a run would do.
     DryRun,
 }
 

@@ -32,7 +32,7 @@ pub enum Notice {
     EmptyFolder(PathBuf),
     /// Number of links to folders that were not followed.
     LinkedFolders(usize),
-    /// Files ignored because of their extensions: the number of each extension ([`Ignored::other`]).
+    /// Files ignored because of their extensions, with counts as in [`Ignored::other`].
     OtherFiles(BTreeMap<String, usize>),
     /// Number of hidden files or folders that were ignored.
     Hidden(usize),
@@ -40,18 +40,18 @@ pub enum Notice {
     UnknownToPillow(usize),
     /// Classes that are too small for exact fractions.
     SmallClasses {
-        /// Names of the first few.
+        /// Names of the first few classes.
         names: Vec<String>,
         /// Number of such classes.
         count: usize,
-        /// Splits in the order in which they are filled.
+        /// Splits, in the order in which they are filled.
         order: Vec<Split>,
     },
-    /// Images that are, all together, too few for exact fractions.
+    /// Too few images in all for exact fractions.
     FewImages {
         /// Number of images.
         count: usize,
-        /// Splits in the order in which they are filled.
+        /// Splits, in the order in which they are filled.
         order: Vec<Split>,
     },
     /// An interrupted run that was given up.

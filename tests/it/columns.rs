@@ -329,13 +329,13 @@ fn columns_have_names_of_their_own() {
     };
     let mut twice = spec();
     twice.columns.push(ColumnSpec::new("mask", ColumnType::Bool));
-    assert_eq!(message(&twice), "`mask` can't be the name of a further column");
+    assert_eq!(message(&twice), "`mask` can't be the name of an additional column");
     let mut taken = spec();
     taken.tensors[0].name = "label".to_owned();
-    assert_eq!(message(&taken), "`label` can't be the name of a further column");
+    assert_eq!(message(&taken), "`label` can't be the name of an additional column");
     let mut files = spec();
     files.storage = Storage::Encoded;
-    assert_eq!(message(&files), "column `mask` of tensors can't stand beside images that are stored as files");
+    assert_eq!(message(&files), "tensor column `mask` can't be combined with `--storage encoded`");
 
     scratch.images(&["src/a"], 3);
     let folders =

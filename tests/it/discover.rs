@@ -153,10 +153,10 @@ fn files_of_any_name_are_inputs_on_request() {
     hashed(&s, "src/dog/.9c1b");
     s.file("src/dog/notes.txt", b"x");
     let ran = s.convert(&format!("src {ALL_TRAIN} --any-name")).exits(3);
-    assert_eq!(ran.stderr, "note: ignored 1 hidden files or folders (names that begin with `.` or `__`)\n");
+    assert_eq!(ran.stderr, "note: ignored 1 hidden files or folders (names beginning with `.` or `__`)\n");
     let expected = [("cat/1.png", 0), ("cat/3f2a9c", 0), ("dog/9c1b.d41d8cd9", 1), ("dog/photo.jpg?w=200", 1)];
     assert_eq!(labels(&s, "out"), labelled(&expected));
-    let reject = ["dog/notes.txt", "decode", "unknown-format", "the content is no known image format"];
+    let reject = ["dog/notes.txt", "decode", "unknown-format", "the content is not a known image format"];
     assert_eq!(s.rejects("out"), [reject.map(String::from)]);
     assert_eq!(s.manifest("out")["spec"]["any_name"], true);
     s.is_whole("out");
@@ -192,7 +192,7 @@ fn option_for_files_without_an_extension_is_told() {
     s.convert(&format!("src {ALL_TRAIN}")).fails(1, &refused);
 
     s.image("src/cat/1.png");
-    let note = "note: ignored files that are not named as images: 2 no extension\n";
+    let note = "note: ignored files without an image extension: 2 no extension\n";
     let ran = s.convert(&format!("src {ALL_TRAIN}")).exits(0);
     assert_eq!(ran.stderr, format!("{note}{hint}\n"));
     assert_eq!(s.run("append", "src --out out").exits(0).stderr, format!("{note}{hint}\n"));

@@ -74,7 +74,7 @@ fn dry_run_and_json_list_all() {
     assert_eq!(
         lines,
         [
-            "would write 43 rows of 43 images, 4 classes, to `out`",
+            "would write 43 rows from 43 images, 4 classes, to `out`",
             "too small for exact fractions: class `ant`, 2 in all: 1 train, 1 test",
             "too small for exact fractions: class `bee`, 1 in all: 1 train",
         ]

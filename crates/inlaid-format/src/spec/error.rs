@@ -8,14 +8,14 @@ use crate::spec::{Dtype, Encoding, Filter, Fit, Folders, JpegDecoder, ResizeLike
 #[derive(Clone, Debug, PartialEq, ThisError)]
 #[non_exhaustive]
 pub enum SpecError {
-    /// A further column that a source of folders does not have.
+    /// An additional column that a source of folders does not have.
     #[error("folders of images have no column `{0}`")]
     NotInFolders(String),
-    /// A name that another column of the dataset has, or an empty one.
-    #[error("`{0}` can't be the name of a further column")]
+    /// A column name that is empty or that the dataset already has.
+    #[error("`{0}` can't be the name of an additional column")]
     ColumnName(String),
-    /// A further column of tensors in a dataset whose images are stored as files.
-    #[error("column `{0}` of tensors is not possible where images are stored as files")]
+    /// An additional column of tensors next to images stored as files.
+    #[error("tensor column `{0}` can't be combined with `--storage encoded`")]
     TensorsBesideFiles(String),
     /// A word outside the set of known words.
     #[error("unknown {what} `{word}`, expected one of {known}")]
@@ -74,9 +74,9 @@ pub enum SpecError {
     /// A row group that is larger than a shard.
     #[error("a row group of {row_group} bytes is larger than a shard of {shard} bytes")]
     RowGroupBytes {
-        /// Size of a row group in bytes.
+        /// Size of a row group, in bytes.
         row_group: u64,
-        /// Size of a shard in bytes.
+        /// Size of a shard, in bytes.
         shard: u64,
     },
     /// A split fraction that is not `SPLIT=FRACTION`.

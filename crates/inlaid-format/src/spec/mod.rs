@@ -106,7 +106,7 @@ pub struct Spec {
     pub folders: Folders,
     /// Whether symbolic links to folders are followed; links to files always are. Default: false.
     pub follow_links: bool,
-    /// Whether files of any name are inputs, so that only their content decides; otherwise only files with an image
+    /// Whether files of any name are inputs, so that only their content decides. Otherwise only files with an image
     /// extension are. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub any_name: bool,
@@ -124,8 +124,8 @@ pub struct Spec {
     /// Compression of the image column; in Parquet the other columns always use Zstandard. Default:
     /// [`Compression::None`].
     pub compression: Compression,
-    /// Most bytes of tensors or encoded images in a row group, which has at least one row; at most
-    /// [`Spec::shard_bytes`]. Default: 16 MiB.
+    /// Most bytes of tensors or encoded images in a row group, which has at least one row; at most `shard_bytes`. Default:
+    /// 16 MiB.
     pub row_group_bytes: ByteSize,
     /// Most bytes of tensors in a shard, which has at least one row group; approximate for encoded images. Default: 512
     /// MiB.
@@ -187,8 +187,8 @@ impl Spec {
         }
     }
 
-    /// Sets the bytes of row groups and shards. A value that is not given makes way for the other one, as a row group is
-    /// never larger than its shard.
+    /// Sets the sizes of row groups and shards. A size that is not given adjusts to the other, since a row group is never
+    /// larger than its shard.
     pub fn with_bytes(self, row_group: Option<ByteSize>, shard: Option<ByteSize>) -> Spec {
         let row_group_bytes = row_group.unwrap_or(self.row_group_bytes.min(shard.unwrap_or(self.shard_bytes)));
         Spec { row_group_bytes, shard_bytes: shard.unwrap_or(self.shard_bytes.max(row_group_bytes)), ..self }

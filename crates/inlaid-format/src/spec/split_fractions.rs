@@ -43,8 +43,8 @@ impl SplitFractions {
         self.0.iter().copied()
     }
 
-    /// The splits that have a share, in the order in which a class that is too small for exact fractions fills them: train,
-    /// test, validation.
+    /// Splits that have a fraction, in the order in which a class too small for exact fractions fills them: train, test,
+    /// validation.
     pub fn filling(&self) -> impl Iterator<Item = Split> + '_ {
         let order = [Split::Train, Split::Test, Split::Validation];
         order.into_iter().filter(|split| self.iter().any(|(other, _)| other == *split))
