@@ -11,12 +11,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What decides bytes is a [`Spec`]; how a run is carried out is in [`RunOptions`]. The files are
+//! A [`Spec`] holds the settings that decide the bytes of a dataset; [`RunOptions`] holds all others. The files are
 //! described in `ARCHITECTURE.md`.
 //!
 //! # Memory
 //!
-//! At most, in bytes:
+//! Upper limit of the memory of a run, in bytes:
 //!
 //! ```text
 //!   2 * row group (16 MiB) + 4 * threads * page (1.25 MiB)     pixels on their way to the file
@@ -25,11 +25,12 @@
 //! + inputs * (48 + length of the key)                          the records and the plan
 //! ```
 //!
-//! With encoded images the first line is three times a row group, but at least an image, and 4 pages a thread, each of
-//! 8 images; of files that are stored as they are, of 4 MiB or one file, and a record takes 4 bytes more.
+//! With encoded images, the first line becomes three row groups (each at least one image) and 4 pages of 8 images for
+//! each thread. If files are stored unchanged, it becomes 4 MiB (or one file, if larger) in the place of a page, and a
+//! record takes 4 more bytes.
 //!
-//! [`repack`] takes two row groups, what reading one page of every column of a Parquet source takes, and
-//! maps Arrow sources; a compressed record batch of those is in memory as a whole.
+//! [`repack`] takes two row groups, plus the memory to read one page of every column of a Parquet source. Arrow sources
+//! are mapped, but a compressed record batch is held in memory as a whole.
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 

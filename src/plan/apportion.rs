@@ -1,46 +1,46 @@
-//! How many rows of each class go to each split. Pure numbers: which rows they are is decided in `split`.
+//! The number of rows of each class that go to each split. Which rows they are is decided in `split`.
 //!
-//! A class that is large enough is divided by largest remainders, by itself. One that is too small fills the splits
-//! one row at a time; then the large classes give way, so that the splits of the whole dataset keep their shares.
+//! A class that is large enough is divided on its own, by largest remainders. A class that is too small fills the
+//! splits one row at a time; the large classes then compensate, so that the whole dataset keeps its split fractions.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use crate::spec::Shares;
 
-/// Quotas are whole numbers of this part of a row, so that 0.1 and 0.1 (as 0.3 - 0.2) tie.
+/// Number of grains in a row. Quotas are whole numbers of grains, so that 0.1 and 0.3 - 0.2 tie despite rounding.
 const GRAIN: f64 = 1e9;
 const ROW: i128 = GRAIN as i128;
 
-/// The rows of a class, or of everything that is divided as one.
+/// The rows of a class, or of the whole dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClassRows {
-    /// Rows that are added.
+    /// Number of new rows.
     pub(crate) new: usize,
-    /// Rows that are there, in each split that has a share.
+    /// Number of existing rows in each split that has a share.
     pub(crate) there: Vec<usize>,
 }
 
 impl ClassRows {
-    /// Rows in all.
+    /// Total number of rows.
     pub(crate) fn all(&self) -> usize {
         self.new + self.there.iter().sum::<usize>()
     }
 
-    /// Whether exact shares leave a split without any of the rows.
+    /// Whether exact shares would leave a split without any of the rows.
     pub(crate) fn is_small(&self, shares: &Shares) -> bool {
         let all = self.all();
         (1..rows_enough(shares)).contains(&all) && apportion(all, shares, &vec![0; self.there.len()]).contains(&0)
     }
 }
 
-/// The rows that give each split one, whatever the other shares are: from a quota of one row on a split has one.
+/// The number of rows that is enough for every split to get one: a split with a quota of one row gets one.
 pub(crate) fn rows_enough(shares: &Shares) -> usize {
     let least = shares.iter().map(|(_, share)| share).fold(1.0, f64::min);
     (1.0 / least - Shares::SUM_TOLERANCE).ceil() as usize
 }
 
-/// How many new rows of each class go to each split that has a share.
+/// The number of new rows of each class that go to each split that has a share.
 pub(crate) fn divide(classes: &[ClassRows], shares: &Shares) -> Vec<Vec<usize>> {
     let mut has_small = false;
     let mut counts = Vec::with_capacity(classes.len());
@@ -58,9 +58,9 @@ pub(crate) fn divide(classes: &[ClassRows], shares: &Shares) -> Vec<Vec<usize>> 
     counts
 }
 
-/// Divides `new` rows so that all rows, including those that are `there`, come as near to the shares
-/// as new rows can bring them: each goes to the split that lacks most, the earlier one where they are
-/// equal. With nothing there these are largest remainders (the Hamilton method of apportionment).
+/// Divides `new` rows so that all rows, including the existing rows `there`, come as close to the shares
+/// as possible: each row goes to the split with the largest deficit, the earlier one in case of a tie.
+/// Without existing rows, this is the largest remainder (Hamilton) method of apportionment.
 fn apportion(new: usize, shares: &Shares, there: &[usize]) -> Vec<usize> {
     let all = new + there.iter().sum::<usize>();
     let mut lacking: Vec<i128> =
@@ -74,13 +74,13 @@ fn apportion(new: usize, shares: &Shares, there: &[usize]) -> Vec<usize> {
     counts
 }
 
-/// The rows that each split should have of `all`, in grains.
+/// The quota of each split in `all` rows, in grains.
 fn quotas(all: usize, shares: &Shares) -> impl Iterator<Item = i128> {
     shares.iter().map(move |(_, share)| (share * all as f64 * GRAIN).round() as i128)
 }
 
-/// Divides the `new` rows of a small class: each split that has none gets one, in the order of
-/// [`Shares::filling`], and the others go where they are lacking.
+/// Divides the `new` rows of a small class: each empty split gets one, in the order of [`Shares::filling`], and the
+/// rest go to the splits with the largest deficits.
 fn fill(new: usize, shares: &Shares, there: &[usize]) -> Vec<usize> {
     let (mut counts, mut filled, mut rest) = (vec![0; there.len()], there.to_vec(), new);
     for split in shares.filling() {
@@ -114,7 +114,7 @@ fn even_out(classes: &[ClassRows], counts: &mut [Vec<usize>], shares: &Shares) {
         classes: large.map(|class| Giver::of(class, &classes[class], &counts[class], shares)).collect(),
         moves: vec![None; weights.len() * weights.len()],
     };
-    // By share, so that what can't be mended is off by the same part everywhere.
+    // Relative to the share, so that a deviation that can't be fixed is in proportion everywhere.
     let by_share = |surplus: &[i64], split: usize| surplus[split] as f64 / weights[split];
     let mut exhausted = vec![false; weights.len()];
     loop {
@@ -134,23 +134,23 @@ fn even_out(classes: &[ClassRows], counts: &mut [Vec<usize>], shares: &Shares) {
     }
 }
 
-/// The large classes, and which of them gives the next row.
+/// The large classes, and the order in which they give rows.
 struct Givers {
     classes: Vec<Giver>,
     /// For each pair of splits, the best move of every class. A move only gets worse while rows are moved, so the
-    /// best one that is still right is the best of all.
+    /// first one that is still up to date is the best of all.
     moves: Vec<Option<BinaryHeap<Move>>>,
 }
 
 /// A class that can give rows.
 struct Giver {
-    /// Its index.
+    /// Index of the class.
     class: usize,
-    /// Rows in all.
+    /// Total number of rows.
     all: i128,
-    /// How far each split is above the class's own quota, in grains.
+    /// Excess of each split over the class's own quota, in grains.
     above: Vec<i128>,
-    /// How many rows each split can still give.
+    /// Number of rows that each split can still give.
     spare: Vec<usize>,
 }
 
@@ -158,7 +158,7 @@ impl Giver {
     fn of(class: usize, rows: &ClassRows, counts: &[usize], shares: &Shares) -> Giver {
         let held: Vec<usize> = rows.there.iter().zip(counts).map(|(there, new)| there + new).collect();
         let above = quotas(rows.all(), shares).zip(&held).map(|(quota, &held)| held as i128 * ROW - quota);
-        // Only new rows can go elsewhere.
+        // Only new rows can be moved.
         let spare = held.iter().zip(counts).map(|(held, &new)| (held / 2).min(new));
         Giver { class, all: rows.all() as i128, above: above.collect(), spare: spare.collect() }
     }
@@ -172,16 +172,16 @@ impl Giver {
 /// A row that a class can give to another split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Move {
-    /// How much nearer it brings the class to its own shares, in grains; negative if it takes it away from them.
+    /// Improvement of the class with respect to its own shares, in grains; negative if it gets worse.
     gain: i128,
-    /// Rows of the class.
+    /// Number of rows of the class.
     all: i128,
-    /// The index of the giver.
+    /// Index of the giver.
     index: usize,
 }
 
 impl Ord for Move {
-    /// By the gain for the size of the class; of equal ones the class that comes first is greater.
+    /// Compares the gains relative to the sizes of the classes; in case of a tie, the earlier class is greater.
     fn cmp(&self, other: &Move) -> Ordering {
         (self.gain * other.all).cmp(&(other.gain * self.all)).then(other.index.cmp(&self.index))
     }
@@ -194,7 +194,7 @@ impl PartialOrd for Move {
 }
 
 impl Givers {
-    /// Moves a row and says of which class; none if no class has one to give.
+    /// Moves a row and returns the index of its class; none if no class has a row to give.
     fn give(&mut self, from: usize, to: usize) -> Option<usize> {
         let Givers { classes, moves } = self;
         let splits = classes.first()?.spare.len();
@@ -212,7 +212,7 @@ impl Givers {
                     heap.extend(giver.best_move(best.index, from, to));
                     return Some(giver.class);
                 }
-                // Rows were moved for another pair of splits since.
+                // Rows have been moved between other splits since.
                 worse => heap.extend(worse),
             }
         }
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(apportion(10, &shares, &[8, 1, 1]), [8, 1, 1]);
         assert_eq!(apportion(1, &shares, &[8, 1, 1]), [1, 0, 0]);
         assert_eq!(apportion(2, &shares, &[16, 1, 1]), [0, 1, 1]);
-        // What is there already stays, even if it is too much.
+        // Existing rows stay, even if there are too many.
         assert_eq!(apportion(3, &shares, &[0, 9, 0]), [3, 0, 0]);
     }
 

@@ -1,4 +1,4 @@
-//! Classes with too few images for exact shares.
+//! Classes with too few images for exact split fractions.
 
 use std::collections::BTreeMap;
 

@@ -79,7 +79,9 @@ impl Blocks {
             let message = root_as_message(message).map_err(|_| damaged())?;
             match message.header_as_dictionary_batch() {
                 Some(batch) if !ids.insert(batch.id()) => {
-                    return Err(ArrowError::ParseError("a dictionary is replaced in the middle of the stream".to_owned()));
+                    return Err(ArrowError::ParseError(
+                        "a dictionary is replaced in the middle of the stream".to_owned(),
+                    ));
                 }
                 Some(_) => dictionaries.push(block),
                 None => blocks.push(block),

@@ -336,7 +336,8 @@ fn open_parquet(bytes: &Bytes) -> Result<(Content, SchemaRef, Vec<usize>), Parqu
         return Err(ParquetError::General("a column chunk has a negative offset or length".to_owned()));
     }
     let rows = |row_group: &RowGroupMetaData| {
-        usize::try_from(row_group.num_rows()).map_err(|_| ParquetError::General("a row group has a negative number of rows".into()))
+        usize::try_from(row_group.num_rows())
+            .map_err(|_| ParquetError::General("a row group has a negative number of rows".into()))
     };
     let rows = metadata.metadata().row_groups().iter().map(rows).collect::<Result<_, _>>()?;
     let schema = metadata.schema().clone();
