@@ -60,7 +60,7 @@ impl fmt::Display for Problem {
 }
 
 /// Reads every byte of the dataset in `folder` and verifies its checksums. Checks every page, and that keys are unique,
-/// labels are in range, and counts match the manifest. With a `source`, checks that its files are the ones that the rows
+/// labels are in range, and counts match the manifest. With a `source`, checks that its files are those that the rows
 /// were made from.
 ///
 /// # Errors

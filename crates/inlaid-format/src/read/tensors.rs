@@ -21,7 +21,7 @@ impl<'t> Tensors<'t> {
         &self.table.tensor_columns()[self.column]
     }
 
-    /// The tensor of a row: [`TensorColumn::row_bytes`] bytes, in C order (last dimension contiguous) and in native byte
+    /// The tensor of a row: [`TensorColumn::row_bytes`] bytes, in C order (last dimension contiguous) and native byte
     /// order, aligned to the element size.
     ///
     /// # Errors
