@@ -1,4 +1,4 @@
-"""What an append costs, what many of them leave, and how fast `inlaid verify` reads.
+"""The cost of an append, the effect of many appends, and the speed of `inlaid verify`.
 
     python benches/append.py PHOTOS [--images 20000] [--new 100] [--appends 1000] [--repeat 5]
         [--inlaid target/release/inlaid]

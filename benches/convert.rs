@@ -1,20 +1,21 @@
-//! The whole conversion against what it can't be faster than, and against the obvious program.
+//! The whole conversion, compared with its upper limit and with the obvious program.
 //!
 //! `cargo bench --bench convert -- PHOTOS [--images 1000] [--repeat 7] [--threads 2] [--scratch DIR]
 //! [--no-obvious] [--dtype u8] [--layout hwc]`
 //!
 //! - `limit`: threads that read, decode and resize the same files with the same libraries into
-//!   memory, and nothing else; their buffers are used again. For other element types than u8 they
-//!   resize to floats, and make no elements of them;
-//! - `written`: the same, and each thread writes as many bytes as its tensors have into one file that
-//!   is not brought to disk: what this machine takes for new pages of the page cache, which on
-//!   virtual machines is anything from nothing to a quarter of the whole;
-//! - `inlaid`: the whole conversion to uncompressed Parquet, brought to disk;
+//!   memory, and nothing else, with reused buffers. For element types other than u8, they resize to
+//!   floats without converting these to elements;
+//! - `written`: the same, but each thread also writes the bytes of its tensors to a file that is not
+//!   synced: the cost of new pages in the page cache, which on virtual machines is anything from
+//!   nothing to a quarter of the total;
+//! - `inlaid`: the whole conversion to uncompressed Parquet, synced to disk;
 //! - `obvious`: the program one would write first, on as many threads: decode and `resize_exact` of
 //!   the `image` crate, a fixed-size list column through `ArrowWriter`; one row group in memory.
 //!
-//! The files are read once before, so they come from the page cache. All of them run in every
-//! repetition, and ratios are taken within it. Fewer photos than `--images` are linked several times.
+//! The files are read once beforehand, so they come from the page cache. All programs run in every
+//! repetition, and ratios are within a repetition. If there are fewer photos than `--images`, they are
+//! linked several times.
 
 use std::error::Error;
 use std::fs::{self, File};

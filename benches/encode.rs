@@ -1,8 +1,7 @@
 //! The tensor column encoder against parquet's `ArrowWriter` and against memcpy, on the same rows:
 //! 224x224x3 tensors of 8 bits, a row group of 104 rows (15.7 MB).
 //!
-//! `cargo bench --bench encode`; criterion prints bytes per second of each, to be compared with one
-//! another.
+//! `cargo bench --bench encode`; criterion prints the bytes per second of each.
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -152,7 +152,7 @@ def repeated(repeat, rows, measure):
 
 
 def ratios(ours, theirs):
-    """What is 1.0 for equals: one ratio for each repetition."""
+    """The ratio of each repetition; 1.0 means equal."""
     return [mine / other for mine, other in zip(ours, theirs, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""Peak memory of `inlaid convert`: whether it stays flat when the images become more.
+"""Peak memory of `inlaid convert`: whether it stays constant as the number of images grows.
 
     python benches/memory.py PHOTOS [--images 20000] [--few 1000] [--repeat 3] [--inlaid target/release/inlaid]
     python benches/memory.py PHOTOS --list-only [--images 1000000] [--few 1000]

@@ -7,7 +7,7 @@ Every run is a whole program with its imports, with two worker processes (inlaid
 in the page cache to a new folder in --scratch, which is deleted afterwards. The rows take turns in each repetition.
 A ratio compares two runs of one repetition: inlaid's images/s over the row's; median (least to greatest).
 
-inlaid brings its output to disk (fsync of every file and folder) before it ends, and that is timed. It also hashes
+inlaid syncs its output to disk (fsync of every file and folder) before it ends, and that time counts. It also hashes
 every file, splits, shuffles and writes a manifest. The others leave their output in the page cache.
 
   Pillow, pyarrow         resize BILINEAR; one Parquet file, fixed-shape-tensor column, pyarrow's defaults

@@ -1,4 +1,4 @@
-"""Who reads the same images fastest: images/s in batches of 64, 224x224x3 uint8, on two cores.
+"""Readers of the same images, compared: images/s in batches of 64, 224x224x3 uint8, on two cores.
 
     python benches/reading.py PHOTOS [--images 2000] [--repeat 3] [--only NAME ...] [--inlaid target/release/inlaid]
     python benches/reading.py PHOTOS --memory [--images 50000]

@@ -1,4 +1,4 @@
-"""What `inlaid repack` takes: MB/s of pixels and memory, whether memory grows with the rows, and what reading gains.
+"""The cost of `inlaid repack`: MB/s of pixels, memory and whether it grows with the rows, and the gain in reading.
 
     python benches/repack.py PHOTOS [--images 10000] [--few 1000] [--repeat 3] [--inlaid target/release/inlaid]
 

@@ -1,4 +1,4 @@
-"""What resizing costs, by each library that `--resize-like` names, against Pillow.
+"""The cost of resizing like each library that `--resize-like` offers, compared with Pillow.
 
     python benches/resizing.py PHOTOS [--images 100] [--repeat 5] [--size 1600x1200] [--inlaid target/release/inlaid]
 

@@ -1,4 +1,4 @@
-"""The memory of a process while it works, and its greatest. Linux only (`/proc`). Not a bench itself."""
+"""The memory of a process while it works, and its peak. Linux only (`/proc`). Not a bench itself."""
 
 import threading
 import time
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 
 class Memory(NamedTuple):
-    """In bytes."""
+    """The memory of a process, in bytes."""
 
     anonymous: int
-    """Memory of its own, shared memory included: nobody else can have it until it is given back."""
+    """The process's own memory, including shared memory, which the kernel can't reclaim."""
     resident: int
-    """That, and the pages of mapped files, which the kernel takes whenever it needs memory."""
+    """The same plus the pages of mapped files, which the kernel can reclaim at any time."""
 
     def above(self, other):
         return Memory(*(here - there for here, there in zip(self, other)))
@@ -36,7 +36,7 @@ def of_processes():
         try:
             sizes = _sizes(f"/proc/{process.pid}/smaps_rollup")
         except (FileNotFoundError, ProcessLookupError):
-            continue  # it has ended
+            continue  # the process has ended
         own = Memory(sizes["Pss_Anon"] + sizes["Pss_Shmem"], sizes["Pss"])
         total = Memory(*map(sum, zip(total, own)))
     return total

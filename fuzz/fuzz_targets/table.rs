@@ -16,12 +16,12 @@ use libfuzzer_sys::fuzz_target;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::NamedTempFile;
 
-/// A damaged footer may claim any number of rows.
+/// Limit of rows, because a damaged footer may claim any number.
 const MOST_BYTES: usize = 1 << 20;
 
 thread_local! {
     static FILE: RefCell<NamedTempFile> = RefCell::new(NamedTempFile::new().unwrap());
-    /// Whether the parquet crate reads alone: it may panic.
+    /// Whether the parquet crate is reading on its own: its panics are no findings.
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -43,7 +43,7 @@ fuzz_target!(init: let_contained_panics_pass(), |bytes: &[u8]| FILE.with_borrow(
     }
 }));
 
-/// The fuzzer takes every panic for a bug, also those that become errors.
+/// The fuzzer takes every panic for a bug, even one that is turned into an error.
 fn let_contained_panics_pass() {
     let fail = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

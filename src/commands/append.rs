@@ -1,11 +1,10 @@
-//! Adds new images to a dataset: the steps, one after the other. What is there stays as it is: its
-//! rows, their order, splits and labels.
+//! Adds new images to a dataset, step by step. Existing rows keep their order, splits and labels.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::commands::planned_run::Inputs;
+use crate::commands::planned_run::{Base, Inputs};
 use crate::commands::summary::{SplitSummary, Summary};
 use crate::commit::output::Output;
 use crate::commit::overlap::refuse_overlap;
@@ -23,18 +22,18 @@ use crate::run::{History, Mode, OnChanged, RunOptions};
 use crate::source::{FolderSource, Listing, Notice, Record, Source, reject};
 use crate::spec::{Folders, Spec};
 
-/// Adds the images in the folders `sources` whose keys are not yet in the dataset in the folder `out`, made as its other
-/// rows were. Shards are committed as they are finished: an append that was interrupted is continued by the same append,
-/// and ends with the bytes that it would have had.
+/// Adds the images in the folders `sources` to the dataset in the folder `out`, with the settings of its existing rows.
+/// Images whose keys are already in the dataset are skipped. Shards are committed as they are finished: repeating an
+/// interrupted append resumes it, with the same bytes in the end as without the interruption.
 ///
 /// # Errors
-/// If there is no dataset, it is damaged, a source is unfit, or the run is stopped; the dataset then
-/// holds what it held, and the shards that were finished.
+/// If `out` is not a dataset or is damaged, a source is unsuitable, or the run is stopped. The dataset then
+/// has its former contents and the shards that were finished.
 pub fn append<P: AsRef<Path>>(sources: &[P], out: impl AsRef<Path>, options: &RunOptions) -> Result<Summary, Error> {
     append_from(&FolderSource::new(sources)?, out, options)
 }
 
-/// As [`append`], of the images of any source.
+/// Adds images from any source; see [`append`].
 ///
 /// # Errors
 /// As [`append`].
@@ -53,7 +52,7 @@ fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) 
     let share_blocks = output.shares_blocks();
     let mut append = Append::new(source, out, &there, share_blocks, options, &pool)?;
     let kept = append.kept_rejects(read_rejects(&out.join(REJECTS))?);
-    // Of the whole plan: also that of a run that is interrupted and continued more than once.
+    // The checksum of the whole plan, so that a run can be interrupted and resumed more than once.
     let run = Run { checksum: append.inputs.checksum(), shards: append.inputs.shards() };
     let rejects = append.inputs.skip_finished(append.unfinished, out)?;
 
@@ -70,7 +69,7 @@ fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) 
     Ok(Summary { committed, ..append.inputs.summary(begin, append.unchanged_rows(), &rejects, splits) })
 }
 
-/// What an append would do: lists the source and compares it with the dataset, decodes nothing, writes nothing.
+/// Reports what an append would do: lists the source and compares it with the dataset, without decoding or writing.
 fn foresee(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) -> Result<Summary, Error> {
     let there = Manifest::read(out)?.ok_or_else(|| FormatError::NoDataset(out.to_owned()))?;
     let pool = pipeline::threads(options)?;
@@ -79,18 +78,18 @@ fn foresee(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions
     Ok(append.inputs.dry_summary(begin, append.unchanged_rows(), &rejects, &there.snapshot.splits))
 }
 
-/// What an append adds to a dataset.
+/// A planned append.
 struct Append {
     inputs: Inputs,
-    /// The version that it adds to.
+    /// Snapshot that the append adds to.
     base: Snapshot,
-    /// The run that it continues.
+    /// Interrupted run that the append resumes.
     unfinished: Option<Unfinished>,
-    /// Whether another run was interrupted that nobody will continue.
+    /// Whether the append abandons another run that was interrupted.
     gives_up: bool,
-    /// The keys, sorted, of inputs that were rows of the base already.
+    /// Keys of inputs that are rows of the base already, sorted.
     unchanged: Vec<Box<str>>,
-    /// Rows that the run had added when it was interrupted.
+    /// Number of rows that the resumed run had added before it was interrupted.
     added: usize,
 }
 
@@ -116,7 +115,7 @@ impl Append {
                 recipe.clone(),
                 options,
                 pool,
-                (base, unchanged.len()),
+                Base { there: base, unchanged: unchanged.len() },
                 &tails(base, share_blocks),
             )?;
             Ok::<_, Error>(Append {
@@ -143,26 +142,26 @@ impl Append {
         Ok(append)
     }
 
-    /// How many inputs are rows already.
+    /// Number of inputs that are rows already.
     fn unchanged_rows(&self) -> usize {
         self.unchanged.len() + self.added
     }
 
-    /// The rejects of earlier runs that this one does not judge again.
+    /// The rejects of earlier runs that this run does not decide again.
     fn kept_rejects(&self, mut earlier: Vec<Reject>) -> Vec<Reject> {
         let Listing { records, rejects, .. } = &self.inputs.listing;
         let rejects: HashSet<&str> = rejects.iter().map(|reject| &*reject.path).collect();
         let duplicate = RecordError::DuplicateKey(PathBuf::new()).code();
         earlier.retain(|Reject { path, reason, .. }| {
-            // A row's file may be what it was again; that does not excuse one of the same key elsewhere.
-            let as_it_was = self.unchanged.binary_search_by(|key| (**key).cmp(path)).is_ok() && reason != duplicate;
+            // A row's file may be restored, which does not resolve a duplicate key in another source.
+            let is_unchanged = self.unchanged.binary_search_by(|key| (**key).cmp(path)).is_ok() && reason != duplicate;
             let is_record = records.binary_search_by(|record| (*record.key).cmp(path)).is_ok();
-            !as_it_was && !is_record && !rejects.contains(&**path)
+            !is_unchanged && !is_record && !rejects.contains(&**path)
         });
         earlier
     }
 
-    /// The manifest that the append begins with.
+    /// The manifest at the start of the append.
     fn manifest(&self, there: &Manifest) -> Manifest {
         let mut manifest = there.clone();
         manifest.tool = format!("inlaid {}", env!("CARGO_PKG_VERSION"));
@@ -179,7 +178,7 @@ impl Append {
     }
 }
 
-/// The inputs of an append: their folders must mean what those of the dataset did.
+/// Lists the inputs of an append. Their top-level folders must have the same meaning as in the original conversion.
 fn list(source: &dyn Source, spec: &Spec, options: &RunOptions) -> Result<Listing, Error> {
     let folders = options.folders.unwrap_or(Folders::Auto);
     let mut as_asked = spec.clone();
@@ -200,7 +199,8 @@ fn tails(base: &Snapshot, share_blocks: bool) -> Tails {
     Tails { shards: shards.collect(), share_blocks }
 }
 
-/// Which of the records, sorted by key, are rows already, and the hash of the file they were made of.
+/// Finds the records, sorted by key, that are rows already. Returns the stored hash of the source file by the record's
+/// index.
 fn find_rows(
     folder: &Path,
     there: &Manifest,
@@ -209,7 +209,7 @@ fn find_rows(
 ) -> Result<BTreeMap<usize, Option<Sha256>>, Error> {
     let mut found = BTreeMap::new();
     for (split, info) in &there.snapshot.splits {
-        // Rows behind those of the base were added since.
+        // Rows after those of the base were added since.
         let mut left = base.splits.get(split).map_or(0, |base| base.rows);
         for shard in &info.shards {
             let path = folder.join(&shard.file);
@@ -227,8 +227,8 @@ fn find_rows(
     Ok(found)
 }
 
-/// Takes the records that are rows already out of the listing; those whose files are not what their
-/// rows were made of are rejected. The keys, sorted, of those that are as they were.
+/// Removes the records that are rows already from the listing. A record whose file has changed since its row was
+/// written is rejected. Returns the keys of the unchanged records, sorted.
 fn set_aside(
     source: &dyn Source,
     listing: &mut Listing,
@@ -256,8 +256,8 @@ fn set_aside(
     Ok(unchanged)
 }
 
-/// Gives the classes of the records the ids that they have in the dataset, and new ones the next ids,
-/// in the order of their names.
+/// Changes the labels of the records to those of the dataset. New classes follow the existing ones, in the order of
+/// their names.
 fn add_classes(listing: &mut Listing, there: &[String]) {
     let names = &listing.classes;
     let used: BTreeSet<u32> = listing.records.iter().filter_map(|record| record.label).collect();

@@ -1,5 +1,5 @@
-//! Merges the small shards and row groups that appends leave. Row groups of some size are copied as
-//! they are; the rows of small ones are written once more, as if they had come together.
+//! Merges the small shards and row groups that appends leave. Larger row groups are copied unchanged;
+//! the rows of small ones are rewritten, as if they had been added together.
 
 use std::path::Path;
 
@@ -18,15 +18,15 @@ use crate::format::shard::{self, Footer, RowGroupBuilder, ShardInfo, ShardWriter
 use crate::read::Table;
 use crate::spec::{Spec, Storage};
 
-/// Merges neighbouring small shards of every split of the dataset in `folder`, as far as they fit into
-/// one, and neighbouring small row groups in them, and drops what a rollback needs. Small is what has
-/// less than half of the rows that it may have, or of the bytes if images are encoded. Rows keep their order. Returns the version before and
-/// after.
+/// Merges neighboring small shards of every split of the dataset in `folder`, as far as they fit into one, and
+/// neighboring small row groups in them, and drops the history that a rollback needs. Small means less than half of
+/// the maximum number of rows, or of bytes if images are encoded. Rows keep their order. Returns the snapshots before
+/// and after.
 ///
 /// Readers that have listed a split's files before must list them again.
 ///
 /// # Errors
-/// If there is no dataset, a run on it was interrupted, it is damaged or can't be written to.
+/// If `folder` is not a dataset, a run on it was interrupted, it is damaged, or it can't be written to.
 pub fn compact(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error> {
     let folder = folder.as_ref();
     let (mut output, there) = Output::open(folder)?;
@@ -54,7 +54,7 @@ pub fn compact(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error> 
             let bytes = group.iter().map(|shard| shard.bytes).sum();
             let merged = merged.map_err(|error| error.or_disk_full(bytes))?;
             match &group[..] {
-                // Its row groups only look small: they are compressed.
+                // The row groups only look small, because they are compressed.
                 [alone] if merged.row_groups >= alone.row_groups => {
                     disk::remove_file(&output.staging().join(&name))?;
                     info.shards.push(alone.clone());
@@ -78,13 +78,13 @@ pub fn compact(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error> 
     Ok((there.snapshot, next.snapshot))
 }
 
-/// A shard that is made of others.
+/// A shard that is merged from others.
 struct Merge<'a> {
     columns: &'a Columns,
     layout: &'a RowLayout,
     spec: &'a Spec,
     shard: Box<dyn ShardWriter>,
-    /// Rows that are not written yet.
+    /// Rows not written yet.
     builder: RowGroupBuilder,
 }
 
@@ -96,7 +96,7 @@ impl<'a> Merge<'a> {
     /// Adds the rows of these shards.
     fn finish(mut self, footers: &[Footer]) -> Result<ShardInfo, Error> {
         for footer in footers {
-            // Opened when there is a row group to write once more.
+            // Opened when there is a row group to rewrite.
             let mut table = None;
             let mut first = 0;
             for (number, row_group) in footer.row_groups().iter().enumerate() {
@@ -119,7 +119,7 @@ impl<'a> Merge<'a> {
         Ok(self.shard.finish()?)
     }
 
-    /// Adds the rows of a row group, the first of which has this number in the table of its shard.
+    /// Adds the rows of a row group. `first` is the number of its first row in the table of its shard.
     fn add_tensors(&mut self, footer: &Footer, number: usize, table: &Table, first: usize) -> Result<(), Error> {
         footer.read_row_group(number, &mut Vec::new())?;
         let names = self.layout.tensors().iter().map(|column| table.tensors(&column.name));
@@ -152,7 +152,7 @@ impl<'a> Merge<'a> {
         Ok(())
     }
 
-    /// Writes the rows that wait.
+    /// Writes the rows collected so far.
     fn write(&mut self) -> Result<(), Error> {
         if let Some(mut group) = self.builder.take() {
             self.shard.write_row_group(&mut group)?;
@@ -162,12 +162,12 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// Whether this is less than half of what there may be.
+/// Whether a size is less than half of the maximum.
 fn is_small(size: u64, most: u64) -> bool {
     size < most.div_ceil(2)
 }
 
-/// Whether a row group has less than half of the rows that it may have, or of the bytes if images are encoded.
+/// Whether a row group has less than half of the maximum number of rows, or of bytes if images are encoded.
 fn is_small_group(row_group: &StoredRowGroup, spec: &Spec, counts: RowCounts) -> bool {
     match spec.storage {
         Storage::Encoded => is_small(row_group.range.end - row_group.range.start, spec.row_group_bytes.0),
@@ -175,7 +175,7 @@ fn is_small_group(row_group: &StoredRowGroup, spec: &Spec, counts: RowCounts) ->
     }
 }
 
-/// All columns of a row group but the tensors.
+/// All columns of a row group except the tensors.
 fn others_of(footer: &Footer, number: usize) -> Result<Vec<RecordBatch>, Error> {
     let (mut batches, mut is_foreign) = (Vec::new(), false);
     footer.visit_others(number, &mut |batch| {
@@ -184,18 +184,21 @@ fn others_of(footer: &Footer, number: usize) -> Result<Vec<RecordBatch>, Error> 
         Ok(())
     })?;
     if is_foreign {
-        return Err(Error::damaged(footer.path(), format!("row group {number} has rows that inlaid does not write")));
+        return Err(Error::damaged(
+            footer.path(),
+            format!("row group {number} has rows that inlaid could not have written"),
+        ));
     }
     Ok(batches)
 }
 
-/// Whether two small row groups of a shard lie side by side.
+/// Whether a shard has two small row groups side by side.
 fn has_small_neighbours(footer: &Footer, spec: &Spec, counts: RowCounts) -> bool {
     let is_small = |row_group: &StoredRowGroup| is_small_group(row_group, spec, counts);
     footer.row_groups().windows(2).any(|pair| pair.iter().all(is_small))
 }
 
-/// Cuts the shards of a split into groups that become one shard each.
+/// Divides the shards of a split into groups, each of which becomes one shard.
 fn groups(shards: Vec<ShardInfo>, spec: &Spec, counts: RowCounts) -> Vec<Vec<ShardInfo>> {
     let (size, most): (fn(&ShardInfo) -> u64, u64) = match spec.storage {
         Storage::Encoded => (|shard| shard.bytes, spec.shard_bytes.0),

@@ -1,9 +1,9 @@
-//! Makes a dataset from folders of images: the steps, one after the other.
+//! Makes a dataset from folders of images, step by step.
 
 use std::path::Path;
 use std::time::Instant;
 
-use crate::commands::planned_run::Inputs;
+use crate::commands::planned_run::{Base, Inputs};
 use crate::commands::summary::{SplitSummary, Summary};
 use crate::commit::output::Output;
 use crate::commit::overlap::refuse_overlap;
@@ -22,12 +22,12 @@ use crate::source::{FolderSource, Listing, Source};
 use crate::spec::{Folders, Spec, SpecError, SplitBy, SplitFractions};
 
 /// Converts the images in the folders `sources` into a dataset in the folder `out`. Shards are committed as they are
-/// finished: a conversion that was interrupted is continued by the same conversion, and ends with the bytes that it
-/// would have had. One that is complete is left as it is.
+/// finished: repeating an interrupted conversion resumes it, with the same bytes in the end as without the
+/// interruption. Repeating a complete conversion changes nothing.
 ///
 /// # Errors
-/// If a setting, a source or the output folder is unfit, or the run is stopped; the output folder
-/// then holds what it held, and the shards that were finished.
+/// If a setting, a source or the output folder is unsuitable, or the run is stopped. The output folder
+/// then has its former contents and the shards that were finished.
 pub fn convert<P: AsRef<Path>>(
     sources: &[P],
     out: impl AsRef<Path>,
@@ -37,7 +37,7 @@ pub fn convert<P: AsRef<Path>>(
     convert_from(&FolderSource::new(sources)?, out, spec, options)
 }
 
-/// As [`convert`], of the images of any source.
+/// Converts images from any source; see [`convert`].
 ///
 /// # Errors
 /// As [`convert`].
@@ -98,7 +98,7 @@ fn write(
     Ok(inputs.summary(begin, unchanged, &rejects, splits))
 }
 
-/// What a conversion would do: lists and splits the source, decodes nothing, writes nothing.
+/// Reports what a conversion would do: lists and splits the source, without decoding or writing.
 fn foresee(
     begin: Instant,
     source: &dyn Source,
@@ -118,14 +118,15 @@ fn foresee(
     Ok(inputs.dry_summary(begin, snapshot.rows(), &rejects, &snapshot.splits))
 }
 
-/// What a conversion finds in the output folder.
+/// The state of the output folder at the start of a conversion.
 enum Start<'a> {
+    /// No dataset.
     New,
-    /// A dataset that it replaces.
+    /// A dataset to be replaced.
     Replaces(&'a Manifest),
-    /// What it had made when it was interrupted.
+    /// The unfinished dataset of the same conversion.
     Continues(&'a Manifest),
-    /// What it would make.
+    /// The complete dataset of the same conversion.
     Complete(&'a Manifest),
 }
 
@@ -149,7 +150,7 @@ impl Start<'_> {
     }
 }
 
-/// The inputs of a conversion, with their splits and places.
+/// Lists the inputs of a conversion and plans their splits and shards.
 fn plan(source: &dyn Source, recipe: Recipe, options: &RunOptions, pool: &rayon::ThreadPool) -> Result<Inputs, Error> {
     let listing = source.list(recipe.spec())?;
     if listing.inputs() == 0 {
@@ -157,10 +158,18 @@ fn plan(source: &dyn Source, recipe: Recipe, options: &RunOptions, pool: &rayon:
         return Err(Error::NoImages { sources: source.paths().to_vec(), no_extension });
     }
     let recipe = resolve(source, recipe, &listing)?;
-    Inputs::new(source, listing, recipe, options, pool, (&Snapshot::default(), 0), &Tails::default())
+    Inputs::new(
+        source,
+        listing,
+        recipe,
+        options,
+        pool,
+        Base { there: &Snapshot::default(), unchanged: 0 },
+        &Tails::default(),
+    )
 }
 
-/// The manifest that a conversion begins with.
+/// The manifest at the start of a conversion.
 fn first_manifest(inputs: &Inputs, run: Checksum, dataset_version: u64) -> Manifest {
     let classes = inputs.listing.classes.clone();
     Manifest {
@@ -174,14 +183,14 @@ fn first_manifest(inputs: &Inputs, run: Checksum, dataset_version: u64) -> Manif
     }
 }
 
-/// What a conversion says that has nothing to do.
+/// The summary of a conversion that has nothing to do.
 fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, out: &Path) -> Result<Summary, Error> {
     let rejects = read_rejects(&out.join(REJECTS))?;
     let splits = SplitSummary::of(&there.snapshot.splits, &there.snapshot.splits);
     Ok(Summary { committed: false, ..inputs.summary(begin, there.snapshot.rows(), &rejects, splits) })
 }
 
-/// Makes the choices that depend on the sources, and those that a dataset has to tell.
+/// Resolves the settings that depend on the source, so that the manifest can store them.
 fn resolve(source: &dyn Source, recipe: Recipe, listing: &Listing) -> Result<Recipe, Error> {
     let spec = recipe.spec();
     let folders = listing.folders.unwrap_or(Folders::None);

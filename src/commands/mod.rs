@@ -1,4 +1,4 @@
-//! What a user can have done: a file for each command.
+//! The commands of inlaid, one file each.
 
 pub(crate) mod append;
 pub(crate) mod compact;

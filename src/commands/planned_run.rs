@@ -1,5 +1,5 @@
-//! The inputs of a run, with their splits and their places: everything that is known before the first
-//! image is decoded.
+//! The inputs of a run, with their splits and shards: everything that is known before the first image
+//! is decoded.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -24,31 +24,39 @@ use crate::run::RunOptions;
 use crate::source::{Listing, Notice, Source};
 use crate::spec::{Split, SplitBy, SplitFractions};
 
+/// The rows that a run adds to.
+pub(crate) struct Base<'a> {
+    /// Snapshot that the run adds to.
+    pub(crate) there: &'a Snapshot,
+    /// Number of the run's inputs that are rows of it already.
+    pub(crate) unchanged: usize,
+}
+
 /// The inputs of a run.
 pub(crate) struct Inputs {
-    /// What the sources hold.
+    /// Listing of the source.
     pub(crate) listing: Listing,
-    /// With every choice made.
+    /// Recipe with every setting resolved.
     pub(crate) recipe: Recipe,
     /// Classes that are too small for exact fractions.
     small_classes: Vec<SmallClass>,
-    /// Of every record's file, where the split is decided by content.
+    /// Hash of every record's file if the split is decided by content; otherwise empty.
     hashes: Vec<Sha256>,
     plan: Plan,
-    /// How many inputs there are, those included that are rows already.
+    /// Total number of inputs, including those that are rows already.
     all: usize,
 }
 
 impl Inputs {
-    /// Splits and orders what was discovered, to be added to what is `there`; so many more inputs are
-    /// `unchanged` rows.
+    /// Assigns splits to the listed inputs and plans their shards, to be added to the snapshot `there`. `unchanged` is
+    /// the number of further inputs that are rows already.
     pub(crate) fn new(
         source: &dyn Source,
         mut listing: Listing,
         recipe: Recipe,
         options: &RunOptions,
         pool: &rayon::ThreadPool,
-        (there, unchanged): (&Snapshot, usize),
+        Base { there, unchanged }: Base<'_>,
         tails: &Tails,
     ) -> Result<Inputs, Error> {
         let spec = recipe.spec();
@@ -69,14 +77,14 @@ impl Inputs {
         Ok(Inputs { listing, recipe, small_classes, hashes, plan, all })
     }
 
-    /// Stands for everything that decides what the run writes, but the bytes of the files.
+    /// Checksum of everything that decides what the run writes, except the contents of the files.
     pub(crate) fn checksum(&self) -> Checksum {
         let mut hasher = Hasher::new();
         let settings = serde_json::to_vec(&(self.recipe.spec(), &self.listing.classes));
         hasher.write(&settings.expect("a spec has no maps with odd keys"));
         for record in &self.listing.records {
             hasher.write(record.key.as_bytes());
-            // No key holds a zero byte, as no file name does.
+            // Keys contain no zero bytes, as file names don't.
             hasher.write(&[0]);
             hasher.write(&record.place.to_le_bytes());
             hasher.write(&record.label.map_or(0, |label| u64::from(label) + 1).to_le_bytes());
@@ -88,13 +96,13 @@ impl Inputs {
         Checksum::from(&hasher)
     }
 
-    /// Shards that the run fills.
+    /// Number of shards that the run fills.
     pub(crate) fn shards(&self) -> usize {
         self.plan.shards.len()
     }
 
-    /// Takes the shards that are done out of the plan. The rejects to go on with: those of the
-    /// listing, and of the inputs that were decoded before.
+    /// Removes finished shards from the plan. Returns the rejects to continue with: those of the listing, and those of
+    /// inputs that were decoded before the interruption.
     pub(crate) fn skip_finished(
         &mut self,
         unfinished: Option<Unfinished>,
@@ -113,8 +121,8 @@ impl Inputs {
         Ok(rejects)
     }
 
-    /// Writes what is planned. The rejects of the run: those it begins with, and inputs that turned
-    /// out unusable.
+    /// Carries out the plan. Returns the rejects of the run: the given ones, and the inputs that turned out to be
+    /// unusable.
     pub(crate) fn write(
         &self,
         source: &dyn Source,
@@ -129,7 +137,7 @@ impl Inputs {
         pipeline::write_shards(&job, pool, transaction, rejects)
     }
 
-    /// What would come of it, if every image could be used, with these rejects to begin with.
+    /// The summary of a dry run: the result if every image is usable except these rejects.
     pub(crate) fn dry_summary(
         &self,
         begin: Instant,
@@ -148,7 +156,7 @@ impl Inputs {
         Summary { dry_run: true, committed: false, ..self.summary(begin, unchanged, rejects, splits) }
     }
 
-    /// What became of the inputs and of `unchanged` others.
+    /// The summary of the run. `unchanged` is the number of further inputs that are rows already.
     pub(crate) fn summary(
         &self,
         begin: Instant,

@@ -1,5 +1,5 @@
-//! Takes the last append back. Appends only ever add shards, and bytes to a shard, so what was there
-//! before is still there: shards that were added go, and others are cut to what they were.
+//! Undoes the last append. Appends only ever add shards, or bytes to a shard, so the previous contents
+//! still exist: added shards are removed, and others are truncated to their former length.
 
 use std::path::Path;
 
@@ -14,11 +14,11 @@ use crate::error::Error;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard;
 
-/// Brings back the version of the dataset in `folder` before the last append. Returns the version
-/// before the rollback and after it.
+/// Restores the snapshot of the dataset in `folder` from before the last append. Returns the snapshots
+/// before and after the rollback.
 ///
 /// # Errors
-/// If there is no dataset, it keeps no earlier version, it is damaged or can't be written to.
+/// If `folder` is not a dataset, keeps no earlier snapshot, is damaged, or can't be written to.
 pub fn rollback(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error> {
     let folder = folder.as_ref();
     let (mut output, there) = Output::open(folder)?;
@@ -30,7 +30,7 @@ pub fn rollback(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error>
         for earlier in &mut info.shards {
             let path = folder.join(&earlier.file);
             let now = there.snapshot.shards().find(|now| now.file == earlier.file);
-            let now = now.ok_or_else(|| Error::damaged(&path, "the manifest has lost it since the last append"))?;
+            let now = now.ok_or_else(|| Error::damaged(&path, "the current snapshot does not list it"))?;
             if now == earlier {
                 continue;
             }
@@ -46,7 +46,7 @@ pub fn rollback(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error>
         let (path, lines) = (folder.join(REJECTS_BEFORE), next.snapshot.rejects);
         let rejects = read_rejects(&path)?;
         if rejects.len() != lines {
-            return Err(Error::damaged(&path, format!("it names {} inputs instead of {lines}", rejects.len())));
+            return Err(Error::damaged(&path, format!("it lists {} inputs instead of {lines}", rejects.len())));
         }
         output.stage(REJECTS, &to_lines(&rejects))?;
         staged.push(REJECTS.to_owned());

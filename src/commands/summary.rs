@@ -1,4 +1,4 @@
-//! What a run did.
+//! The summary of a run.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,55 +14,55 @@ use crate::source::Listing;
 use crate::source::{Ignored, Notice};
 use crate::spec::Split;
 
-/// What a run did, or with a dry run would do.
+/// The result of a run, or the expected result for a dry run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
-    /// Whether nothing was decoded and written.
+    /// Whether this was a dry run, which decodes and writes nothing.
     pub dry_run: bool,
-    /// Whether the dataset is another than before.
+    /// Whether the dataset has changed.
     pub committed: bool,
-    /// Image files found: `rows + unchanged + rejects`.
+    /// Number of inputs found: `rows + unchanged + rejects`.
     pub inputs: usize,
-    /// Rows written by this run.
+    /// Number of rows written by this run.
     pub rows: usize,
-    /// Inputs that were rows of the dataset already.
+    /// Number of inputs that were rows of the dataset already.
     pub unchanged: usize,
-    /// Inputs that are no rows.
+    /// Number of rejected inputs.
     pub rejects: usize,
-    /// How many of them for each reason ([`crate::RecordError::code`]).
+    /// Number of rejected inputs for each reason ([`crate::RecordError::code`]).
     pub rejects_by_reason: BTreeMap<Cow<'static, str>, usize>,
-    /// How many classes the dataset has.
+    /// Number of classes in the dataset.
     pub classes: usize,
     /// The classes of the new images that are too small for exact fractions.
     pub small_classes: Vec<SmallClass>,
-    /// What each split holds now.
+    /// Contents of each split after the run.
     pub splits: BTreeMap<Split, SplitSummary>,
-    /// Files that are no inputs.
+    /// Files that are not inputs.
     pub ignored: Ignored,
-    /// What a user may want to know about the sources.
+    /// Remarks for the user about the source.
     #[serde(serialize_with = "as_strings")]
     pub notices: Vec<Notice>,
-    /// From the first look at the source to the end of the commit.
+    /// Duration from the start of the run to the end of the commit, in seconds.
     pub seconds: f64,
-    /// Inputs that were not rows already, by seconds.
+    /// Throughput: rows written and inputs rejected, per second.
     pub images_per_second: f64,
 }
 
-/// What a split holds.
+/// The contents of a split.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SplitSummary {
-    /// How many rows.
+    /// Number of rows.
     pub rows: usize,
-    /// How many of them this run has written.
+    /// Number of rows written by this run.
     pub added: usize,
-    /// Length of its files; in a dry run, new ones counted by their pixels.
+    /// Total length of the files, in bytes. In a dry run, new rows count as the bytes of their pixels.
     pub bytes: u64,
-    /// How many files.
+    /// Number of files.
     pub shards: usize,
 }
 
 impl Summary {
-    /// What became of the inputs of `listing` and of `unchanged` others.
+    /// The summary of a run over the inputs of `listing` and `unchanged` others.
     pub(crate) fn of(
         begin: Instant,
         listing: &Listing,
@@ -92,7 +92,7 @@ impl Summary {
 }
 
 impl SplitSummary {
-    /// What the splits hold after a run, and what they got in it.
+    /// The contents of the splits after a run, and the rows that it added.
     pub(crate) fn of(
         before: &BTreeMap<Split, SplitInfo>,
         after: &BTreeMap<Split, SplitInfo>,
@@ -105,7 +105,7 @@ impl SplitSummary {
     }
 }
 
-/// How many rejects there are for each reason.
+/// Number of rejects for each reason.
 pub(crate) fn count_reasons(rejects: &[Reject]) -> BTreeMap<Cow<'static, str>, usize> {
     let mut counts = BTreeMap::new();
     for reject in rejects {

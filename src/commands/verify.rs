@@ -1,4 +1,4 @@
-//! Reads a dataset back, every byte of it, and says what is wrong.
+//! Reads every byte of a dataset back and reports all problems.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -25,31 +25,31 @@ use crate::run::RunOptions;
 use crate::source::{Listing, Record, Source};
 use crate::spec::{Format, Split};
 
-/// What came of reading a dataset back.
+/// The result of verifying a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verification {
-    /// What is wrong; nothing if the dataset is whole.
+    /// Problems found, sorted; empty if the dataset is intact.
     pub problems: Vec<Problem>,
-    /// Rows that were read.
+    /// Number of rows read.
     pub rows: usize,
-    /// Files of shards that were read.
+    /// Number of shards read.
     pub shards: usize,
-    /// Their length.
+    /// Total length of the shards, in bytes.
     pub bytes: u64,
-    /// Source files that were compared with their rows.
+    /// Number of source files compared with their rows.
     pub sources: usize,
-    /// How long it took.
+    /// Duration, in seconds.
     pub seconds: f64,
-    /// Whether the run that writes the dataset has not ended: more rows are to come.
+    /// Whether the run that writes the dataset is incomplete, so that rows are still missing.
     pub unfinished: bool,
 }
 
-/// Something that is wrong with a dataset.
+/// A problem with a dataset.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
-    /// A file, below the dataset's folder or a source.
+    /// Path of the file, relative to the dataset's folder or a source.
     pub file: String,
-    /// What is wrong with it, in words.
+    /// Description of the problem, in words.
     pub problem: String,
 }
 
@@ -59,12 +59,12 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads every byte of the dataset in `folder` and compares it with the checksums; checks every page;
-/// checks that keys are unique, labels are classes, and counts are those of the manifest. If a `source` is given, compares
-/// its files with those that the rows were made from.
+/// Reads every byte of the dataset in `folder` and verifies its checksums. Checks every page, and that keys are unique,
+/// labels are in range, and counts match the manifest. With a `source`, checks that its files are those that the rows
+/// were made from.
 ///
 /// # Errors
-/// If there is no dataset, its manifest can't be read, or the dataset is changed meanwhile.
+/// If `folder` is not a dataset, its manifest can't be read, or the dataset changes in the meantime.
 pub fn verify(
     folder: impl AsRef<Path>,
     source: Option<&dyn Source>,
@@ -93,7 +93,7 @@ pub fn verify(
     let listing = source.map_or_else(|| Ok(Listing::default()), |source| source.list(&manifest.spec))?;
     let mut rows = Rows { records: &listing.records, ..Rows::default() };
     for (&split, info) in &manifest.snapshot.splits {
-        found.check_split((folder, split, info), &manifest, &readable, &mut rows);
+        found.check_split(folder, split, info, &manifest, &readable, &mut rows);
     }
     found.check_files(folder, &manifest)?;
     let Rows { keys, sources: made_of, missing, first_missing, .. } = rows;
@@ -117,7 +117,7 @@ pub fn verify(
     })
 }
 
-/// Reads every byte of a shard; says what is wrong with it.
+/// Reads every byte of a shard and checks it. The error describes the first problem.
 pub(crate) fn read_back(folder: &Path, shard: &ShardInfo, format: Format, layout: &RowLayout) -> Result<(), String> {
     let path = folder.join(&shard.file);
     let footer = Footer::of_shard(&path, shard, format).map_err(without_path)?;
@@ -130,7 +130,7 @@ pub(crate) fn read_back(folder: &Path, shard: &ShardInfo, format: Format, layout
     Ok(())
 }
 
-/// What is wrong with a file that is named beside it.
+/// The problem with a file, without the path, which is reported next to it.
 fn without_path(error: FormatError) -> String {
     match error {
         FormatError::Damaged { reason, .. } => reason,
@@ -139,21 +139,21 @@ fn without_path(error: FormatError) -> String {
     }
 }
 
-/// So many of the rows without a source file are named.
+/// Maximum number of rows without a source file to list.
 const NAMED: usize = 20;
 
-/// What the rows of all splits have in common.
+/// The findings over the rows of all splits.
 #[derive(Default)]
 struct Rows<'a> {
-    /// XXH3-128 of every key: two keys share one with a chance of 2^-88 among a million.
+    /// Number of rows by the XXH3-128 of their key. Among a million keys, two collide with a probability of 2^-88.
     keys: HashMap<u128, usize>,
-    /// The source files, sorted by key.
+    /// Source files, sorted by key.
     records: &'a [Record],
-    /// By the index of its record, the hash of the file that a row was made of.
+    /// Stored hash of the source file of each row, by the index of its record.
     sources: BTreeMap<usize, Option<Sha256>>,
-    /// Rows without a source file.
+    /// Number of rows without a source file.
     missing: usize,
-    /// The first of their keys.
+    /// Keys of the first rows without a source file.
     first_missing: BTreeSet<String>,
 }
 
@@ -167,7 +167,7 @@ impl Rows<'_> {
     }
 }
 
-/// What is wrong.
+/// The problems found so far.
 #[derive(Default)]
 struct Findings(Vec<Problem>);
 
@@ -176,10 +176,12 @@ impl Findings {
         self.0.push(Problem { file: file.into(), problem: problem.into() });
     }
 
-    /// Reads the rows of a split without their tensors.
+    /// Reads and checks the rows of a split, without their tensors.
     fn check_split(
         &mut self,
-        (folder, split, info): (&Path, Split, &SplitInfo),
+        folder: &Path,
+        split: Split,
+        info: &SplitInfo,
         manifest: &Manifest,
         readable: &BTreeSet<&str>,
         rows: &mut Rows<'_>,
@@ -191,7 +193,7 @@ impl Findings {
                 whole = false;
                 continue;
             }
-            // One at a time: there may be more shards than files that may be open.
+            // One at a time: there may be more shards than the limit of open files.
             let footer = match Footer::of_shard(&folder.join(&shard.file), shard, manifest.spec.format) {
                 Ok(footer) => footer,
                 Err(error) => {
@@ -200,9 +202,9 @@ impl Findings {
                     continue;
                 }
             };
-            // It tells the classes of the time when it was written: later ones come after them.
+            // A shard has the classes of the time when it was written; later classes follow them.
             if footer.classes().is_some_and(|names| !manifest.snapshot.classes.starts_with(&names)) {
-                self.add(MANIFEST, format!("its classes are not those of `{}`", shard.file));
+                self.add(MANIFEST, format!("its classes differ from those of `{}`", shard.file));
             }
             let (mut count, mut problems) = (0, Vec::new());
             let outcome = footer.visit_rows(&mut |row| {
@@ -210,15 +212,15 @@ impl Findings {
                 let seen = rows.keys.entry(xxhash3_128::Hasher::oneshot(row.path.as_bytes())).or_default();
                 *seen += 1;
                 if *seen == 2 {
-                    problems.push(format!("key `{}` is there twice", row.path));
+                    problems.push(format!("duplicate key `{}`", row.path));
                 }
                 match row.label.map(usize::try_from) {
                     None => {}
                     Some(Ok(label)) if label < labels.len() => labels[label] += 1,
-                    Some(_) => problems.push(format!("the label of `{}` is no class", row.path)),
+                    Some(_) => problems.push(format!("label of `{}` is out of range", row.path)),
                 }
                 if row.sha256.is_none() {
-                    problems.push(format!("the SHA-256 of `{}` is none", row.path));
+                    problems.push(format!("`{}` has an invalid SHA-256", row.path));
                 }
                 match rows.records.binary_search_by(|record| (*record.key).cmp(row.path)) {
                     Ok(index) => drop(rows.sources.insert(index, row.sha256)),
@@ -233,11 +235,11 @@ impl Findings {
         }
         let counted = |count: fn(&ShardInfo) -> u64| info.shards.iter().map(count).sum::<u64>();
         if counted(|shard| shard.rows as u64) != info.rows as u64 || counted(|shard| shard.bytes) != info.bytes {
-            self.add(MANIFEST, format!("rows or bytes of {split} are not the sum of those of its shards"));
+            self.add(MANIFEST, format!("rows or bytes of {split} do not match the sum over its shards"));
         }
         let expected = (0..labels.len()).map(|label| info.rows_of(Some(label as u32)));
         if whole && !labels.iter().copied().eq(expected) {
-            self.add(MANIFEST, format!("the rows of each class in {split} are not those of its shards"));
+            self.add(MANIFEST, format!("rows per class of {split} do not match its shards"));
         }
     }
 
@@ -245,7 +247,7 @@ impl Findings {
     fn check_files(&mut self, folder: &Path, manifest: &Manifest) -> Result<(), Error> {
         let own = dataset_files(manifest);
         for file in own.iter().filter(|file| !folder.join(file).exists()) {
-            // A shard has been missed already.
+            // A missing shard has been reported already.
             if !manifest.snapshot.shards().any(|shard| shard.file == **file) {
                 self.add(file, "it is missing");
             }
@@ -256,25 +258,25 @@ impl Findings {
                 let entry = entry.map_err(Error::io("read", folder))?;
                 let name = format!("{split}/{}", entry.file_name().to_string_lossy());
                 if !own.contains(&name) {
-                    self.add(name, "it was not written by inlaid, and readers take it for part of the dataset");
+                    self.add(name, "it was not written by inlaid, but readers take it for part of the dataset");
                 }
             }
         }
         match read_rejects(&folder.join(REJECTS)) {
             Ok(rejects) if rejects.len() != manifest.snapshot.rejects => {
                 let expected = manifest.snapshot.rejects;
-                self.add(REJECTS, format!("it names {} inputs instead of {expected}", rejects.len()));
+                self.add(REJECTS, format!("it lists {} inputs instead of {expected}", rejects.len()));
             }
             Ok(_) => {}
             Err(error) => self.add(REJECTS, error.to_string()),
         }
         if manifest.snapshot.inputs != manifest.snapshot.rows() + manifest.snapshot.rejects {
-            self.add(MANIFEST, "its inputs are not the sum of rows and rejects");
+            self.add(MANIFEST, "its inputs do not match the sum of rows and rejects");
         }
         Ok(())
     }
 
-    /// Compares the source files with what rows were made of.
+    /// Compares the source files with the hashes stored in their rows.
     fn check_sources(
         &mut self,
         source: &dyn Source,
@@ -289,20 +291,20 @@ impl Findings {
         for ((record, hash), expected) in records.iter().zip(hashes).zip(made_of.into_values()) {
             match hash {
                 Ok(hash) if Some(hash) == expected => {}
-                Ok(_) => self.add(&*record.key, "its row was made from another content"),
+                Ok(_) => self.add(&*record.key, "it has changed since its row was written"),
                 Err(error) => self.add(&*record.key, error.to_string()),
             }
         }
         Ok(())
     }
 
-    /// Tells of rows without a source file.
+    /// Reports rows without a source file.
     fn tell_missing(&mut self, first: &BTreeSet<String>, all: usize) {
-        first.iter().for_each(|key| self.add(&**key, "its source file is not there"));
+        first.iter().for_each(|key| self.add(&**key, "its source file is missing"));
         match all - first.len() {
             0 => {}
-            1 => self.add(".", "the source file of 1 more row is not there"),
-            n => self.add(".", format!("the source files of {n} more rows are not there")),
+            1 => self.add(".", "the source file of 1 more row is missing"),
+            n => self.add(".", format!("the source files of {n} more rows are missing")),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Carries out a plan: threads decode and resize into pages, the calling thread puts the pages in
-//! order and writes them. The home of `rayon` and of all waiting.
+//! Carries out a plan: threads decode and resize into pages; the calling thread puts the pages in
+//! order and writes them. The only room that uses `rayon` and waits.
 //!
-//! A thread takes pages of some rows at a time and owns them until they are full. A thread may be at most
-//! [`ROW_GROUPS_AHEAD`] row groups ahead of what is written, so memory is bounded by row groups and
-//! threads, whatever the number of images, and what is written does not depend on who was faster.
+//! A thread takes a few pages at a time and owns them until they are full. It may be at most
+//! [`ROW_GROUPS_AHEAD`] row groups ahead of the writer, so memory is bounded by row groups and threads,
+//! whatever the number of images, and the output does not depend on the timing of threads.
 
 mod window;
 mod worker;
@@ -28,32 +28,32 @@ use window::{CloseOnDrop, Window};
 use worker::Worker;
 use writer::Writer;
 
-/// Row groups that may be in memory: one being written, and one being filled meanwhile.
+/// Number of row groups that may be in memory: one being written, and one being filled.
 const ROW_GROUPS_AHEAD: usize = 2;
 
-/// Pages that every thread may hold beyond that, so that none waits for another; twice as many of encoded
-/// images, which don't wait for their row group.
+/// Number of pages that every thread may hold beyond that, so that no thread waits for another. Twice as many for
+/// encoded images, which don't wait for their row group.
 const PAGES_PER_THREAD: usize = 2;
 
-/// Rows that a thread takes at a time while there are plenty, in pages, for their files are hashed side by side:
-/// eight files keep 0.59 of the lanes busy, sixteen 0.87.
+/// Number of rows that a thread takes at a time while plenty are left, in whole pages. Their files are hashed side by
+/// side: eight files keep 0.59 of the lanes busy, sixteen 0.87.
 const ROWS_TOGETHER: usize = 16;
 
-/// Files that a thread hashes at a time where it does nothing else: enough to keep eight lanes busy.
+/// Number of files that a thread hashes at a time when it does nothing else: enough to keep eight lanes busy.
 const HASHED_TOGETHER: usize = 32;
 
-/// Everything that a run works on; nothing in it changes.
+/// The immutable data of a run.
 pub(crate) struct Job<'a> {
     pub(crate) source: &'a dyn Source,
     pub(crate) listing: &'a Listing,
-    /// How many there are, those included that are rows already.
+    /// Number of inputs, including those that are rows already.
     pub(crate) inputs: usize,
     pub(crate) plan: &'a Plan,
     pub(crate) recipe: &'a Recipe,
-    /// The columns of the shards.
+    /// Columns of the shards.
     pub(crate) columns: &'a Columns,
     pub(crate) options: &'a RunOptions,
-    /// Of every record's file, where the split was decided by content.
+    /// Hash of every record's file if the split was decided by content; otherwise empty.
     pub(crate) hashes: &'a [Sha256],
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn threads(options: &RunOptions) -> Result<rayon::ThreadPool, Error> 
     pool.build().map_err(|error| Error::Threads { threads, source: std::io::Error::other(error) })
 }
 
-/// Hashes the files of all records; a file that can't be read is rejected and its record removed.
+/// Hashes the files of all records. A record whose file can't be read is moved to the rejects.
 pub(crate) fn hash_contents(
     source: &dyn Source,
     listing: &mut Listing,
@@ -111,7 +111,7 @@ pub(crate) fn hash_files(
     }
 }
 
-/// The length in bytes of the file of every record; 0 of those that can't be read, or are too long, and will be rejected.
+/// Length of every record's file, in bytes; 0 if it can't be read or is too long, in which case it will be rejected.
 pub(crate) fn file_lengths(source: &dyn Source, records: &[Record], spec: &Spec, pool: &rayon::ThreadPool) -> Vec<u32> {
     let length = |record: &Record| {
         let length = source.length(record)?;
@@ -120,8 +120,8 @@ pub(crate) fn file_lengths(source: &dyn Source, records: &[Record], spec: &Spec,
     pool.install(|| records.par_iter().map(|record| length(record).unwrap_or(0)).collect())
 }
 
-/// Decodes everything and adds the shards to the transaction. The rejects of the run: those it begins with,
-/// and inputs that turned out unusable.
+/// Decodes everything and adds the shards to the transaction. Returns the rejects of the run: the given ones, and the
+/// inputs that turned out to be unusable.
 pub(crate) fn write_shards(
     job: &Job<'_>,
     pool: &rayon::ThreadPool,

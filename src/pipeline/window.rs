@@ -1,4 +1,4 @@
-//! The pages that may be filled now. It bounds how many are in memory, and hands out their buffers.
+//! The window of pages that may be filled now. It bounds the number of pages in memory and hands out their buffers.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -9,32 +9,32 @@ use crate::format::columns::{Columns, TensorPages};
 use crate::format::page::Page;
 use crate::plan::{PagePlan, Plan};
 
-/// The pages that may be filled now: those less than `width` beyond the first unwritten one.
+/// The window of pages that may be filled now: `width` pages from the first unwritten one on.
 pub(super) struct Window<I> {
     state: Mutex<WindowState<I>>,
     moved: Condvar,
     width: usize,
     threads: usize,
-    /// Pages that a thread takes at a time, at most.
+    /// Maximum number of pages that a thread takes at a time.
     together: usize,
 }
 
 struct WindowState<I> {
     pages: I,
-    /// How many of them there are.
+    /// Number of pages that are still to be taken.
     left: usize,
-    /// The number of the next page to be filled.
+    /// Number of the next page to be filled.
     next: usize,
-    /// The number of the first page that is not written.
+    /// Number of the first page that is not yet written.
     first_unwritten: usize,
     closed: bool,
-    /// A buffer for every page of tensors in the window, column by column. They take turns, so that all of them are in
-    /// memory soon: how much a run needs shows at once and stays the same.
+    /// Buffers for the pages in the window, by tensor column. They are used in turn, so that all are soon in memory:
+    /// the memory use of a run shows at once and stays the same.
     buffers: Vec<VecDeque<Vec<u8>>>,
 }
 
 impl<'a> Window<()> {
-    /// The pages of a plan, at most `width` beyond the first unwritten one, for so many threads.
+    /// A window of `width` pages over the pages of a plan, for this number of threads.
     pub(super) fn new(
         plan: &'a Plan,
         columns: &Columns,
@@ -46,7 +46,7 @@ impl<'a> Window<()> {
             |column: &TensorPages| iter::repeat_with(|| column.pages.zeroed()).take(width.min(left)).collect();
         let buffers = columns.tensors().iter().map(of_column).collect();
         let state = WindowState { pages: plan.pages(), left, next: 0, first_unwritten: 0, closed: false, buffers };
-        // All threads together take half of the window, so that none waits while others fill what they have taken.
+        // All threads together take half of the window, so that no thread waits while others fill their pages.
         let most = (width / (2 * threads)).max(PAGES_PER_THREAD);
         let together = (ROWS_TOGETHER / plan.counts.page).clamp(1, most);
         Window { state: Mutex::new(state), moved: Condvar::new(), width, threads, together }
@@ -54,13 +54,13 @@ impl<'a> Window<()> {
 }
 
 impl<'a, I: Iterator<Item = PagePlan<'a>>> Window<I> {
-    /// The next pages to fill; waits until the first of them is near enough. None if there is no more.
+    /// Takes the next pages to fill, and waits until the first of them is in the window. Empty if no page is left.
     pub(super) fn take(&self) -> Vec<Taken<'a>> {
         let state = self.state();
         let far = |state: &mut WindowState<I>| !state.closed && state.next >= state.first_unwritten + self.width;
         let mut state = self.moved.wait_while(state, far).unwrap_or_else(PoisonError::into_inner);
         let near = (state.first_unwritten + self.width).saturating_sub(state.next);
-        // Fewer and fewer in the end, so that all threads have something to do.
+        // Fewer and fewer towards the end, so that all threads stay busy.
         let share = (state.left / (2 * self.threads)).max(1);
         let count = self.together.min(share).min(near);
         let open = !state.closed;
@@ -80,7 +80,7 @@ impl<'a, I: Iterator<Item = PagePlan<'a>>> Window<I> {
         self.moved.notify_all();
     }
 
-    /// Takes back the memory of pages that were written, column by column.
+    /// Takes back the buffers of pages that were written, by tensor column.
     pub(super) fn give_back(&self, pages: Vec<Vec<Page>>) {
         let mut state = self.state();
         for (buffers, pages) in state.buffers.iter_mut().zip(pages) {
@@ -93,13 +93,13 @@ impl<'a, I: Iterator<Item = PagePlan<'a>>> Window<I> {
         self.moved.notify_all();
     }
 
-    /// The state is whole after every change, also if a thread panicked while holding it.
+    /// The state, which is consistent even if a thread panicked while holding the lock.
     fn state(&self) -> MutexGuard<'_, WindowState<I>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Lets nobody wait for a thread that is gone, however it went.
+/// Closes the window when dropped, so that no thread waits for the writer after it has ended or failed.
 pub(super) struct CloseOnDrop<'w, 'a, I: Iterator<Item = PagePlan<'a>>>(pub(super) &'w Window<I>);
 
 impl<'a, I: Iterator<Item = PagePlan<'a>>> Drop for CloseOnDrop<'_, 'a, I> {
@@ -112,6 +112,6 @@ impl<'a, I: Iterator<Item = PagePlan<'a>>> Drop for CloseOnDrop<'_, 'a, I> {
 pub(super) struct Taken<'a> {
     pub(super) number: usize,
     pub(super) plan: PagePlan<'a>,
-    /// Memory for the page of every column of tensors.
+    /// Buffer for the page of every tensor column.
     pub(super) buffers: Vec<Vec<u8>>,
 }

@@ -1,4 +1,4 @@
-//! One thread's share of the work: decodes and resizes straight into the pages that it takes.
+//! One thread's share of the work: decodes and resizes images straight into the pages that it takes.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -22,20 +22,20 @@ use crate::image::recipe::{Further, Product};
 use crate::plan::PagePlan;
 use crate::source::{Files, ImageRef};
 
-/// Rows of a page that was filled, as they are written.
+/// The rows of a filled page, ready to be written.
 pub(super) struct Filled<'a> {
     pub(super) number: usize,
     pub(super) plan: PagePlan<'a>,
-    /// The page of every column of tensors; none if no row is left, or images are stored as files.
+    /// Page of every tensor column; empty if no row is left, or if images are stored as files.
     pub(super) pages: Vec<Page>,
     /// All other columns.
     pub(super) others: Vec<ArrayRef>,
-    /// What statistics are made of, row by row.
+    /// Input of the statistics, for each row.
     pub(super) facts: Vec<Facts>,
     pub(super) rejects: Vec<(String, RecordError)>,
 }
 
-/// What statistics want to know of a row.
+/// The facts about a row that enter the statistics.
 pub(super) struct Facts {
     pub(super) elements: Moments,
     pub(super) label: Option<u32>,
@@ -47,30 +47,30 @@ pub(super) struct Facts {
 pub(super) struct Worker<'a> {
     job: &'a Job<'a>,
     files: Files,
-    /// Images that are still to be read.
+    /// Images still to be read, in order.
     unread: VecDeque<ImageRef<'a>>,
     /// Images that were read, in the same order.
     read: VecDeque<ReadImage<'a>>,
     decoder: Decoder,
     product: Images,
-    /// What makes the tensors of the further columns.
+    /// Fillers of the further tensor columns.
     further: Vec<Filler>,
 }
 
-/// What becomes of decoded images.
+/// The product made from decoded images.
 enum Images {
     /// Tensors in pages.
     Tensors(Filler),
-    /// Files; resized pixels are in the buffer.
+    /// Encoded files, and the buffer for resized pixels.
     Encoded(Filler, Encoder, Vec<u8>),
-    /// Nothing: the files that they were decoded from are stored.
+    /// The original files, unchanged.
     Originals,
 }
 
-/// An image that is in memory, or could not be read.
+/// An image that is in memory or could not be read.
 struct ReadImage<'a> {
     image: ImageRef<'a>,
-    /// Its place among the images that are in memory.
+    /// Index among the images in memory.
     number: usize,
     sha256: Result<Sha256, RecordError>,
 }
@@ -145,7 +145,7 @@ impl<'a> Worker<'a> {
         Filled { number, plan, pages, others: self.other_arrays(rows), facts, rejects }
     }
 
-    /// The columns of rows, which were made of the records of these numbers, but the tensors.
+    /// All columns except the tensors, for rows with the indices of their records.
     fn other_arrays(&self, rows: Vec<(u32, Row)>) -> Vec<ArrayRef> {
         let listing = self.job.listing;
         let places =
@@ -156,18 +156,18 @@ impl<'a> Worker<'a> {
         self.job.columns.other_arrays(&rows, &typed)
     }
 
-    /// Makes a row, whose tensors are in the next slots of the pages then.
+    /// Makes a row, and writes its tensors to the next slots of the pages.
     fn make_row(&mut self, index: usize, pages: &mut [PageBuffer]) -> Result<(Row, Moments), RecordError> {
         let mut made = self.make_first(index, pages);
         for column in 0..self.further.len() {
-            // It has to be taken also if the row is lost already.
+            // The image has to be taken even if the row is already rejected.
             let further = self.make_further(column, pages);
             made = made.and_then(|made| further.map(|()| made));
         }
         made
     }
 
-    /// Makes what is made of the first image of a record.
+    /// Makes the row of a record, with its main tensor or file, from the record's first image.
     fn make_first(&mut self, index: usize, pages: &mut [PageBuffer]) -> Result<(Row, Moments), RecordError> {
         let ReadImage { image: ImageRef { record, .. }, number, sha256 } = self.next_image();
         let sha256 = sha256?;
@@ -199,7 +199,7 @@ impl<'a> Worker<'a> {
         Ok((row, moments))
     }
 
-    /// Makes the tensor of a further column.
+    /// Makes the tensor of a further column, from the next image of the record.
     fn make_further(&mut self, column: usize, pages: &mut [PageBuffer]) -> Result<(), RecordError> {
         let ReadImage { image: ImageRef { record, .. }, number, sha256 } = self.next_image();
         sha256?;
@@ -208,7 +208,7 @@ impl<'a> Worker<'a> {
         self.further[column].fill(&pixels, pages[column + 1].slot())
     }
 
-    /// The next image; reads as many of the images to come as go into memory together.
+    /// The next image. Reads a group of images into memory when none is left.
     fn next_image(&mut self) -> ReadImage<'a> {
         if self.read.is_empty() {
             let images = self.unread.make_contiguous();

@@ -18,15 +18,15 @@ use crate::source::reject;
 pub(super) struct Writer<'a> {
     job: &'a Job<'a>,
     transaction: &'a mut Transaction,
-    /// Pages that came before their turn.
+    /// Pages that arrived before their turn.
     early: BTreeMap<usize, Filled<'a>>,
     next: usize,
     builder: RowGroupBuilder,
     pages_in_group: usize,
     shard: Option<Box<dyn ShardWriter>>,
-    /// Of the new rows of the shard.
+    /// Statistics of the new rows of the shard.
     statistics: Statistics,
-    /// Bytes of images that are still to be written.
+    /// Bytes of images still to be written.
     left: u64,
     rejects: Vec<Reject>,
 }
@@ -77,7 +77,7 @@ impl<'a> Writer<'a> {
         if self.job.columns.tensors().is_empty() {
             let Writer { builder, shard, transaction, .. } = self;
             builder.add_files(&others, |group| write(shard, transaction, &plan, group))?;
-            // Files are in no page, so theirs need not wait for the others of its row group.
+            // Files are not in pages, so they don't have to wait for the rest of their row group.
             window.written(std::mem::take(&mut self.pages_in_group));
         } else {
             self.builder.add(pages, others, plan.rows.len());
@@ -105,7 +105,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Writes a row group to the shard, which begins with it if there is none.
+/// Writes a row group to the shard, and begins the shard if there is none yet.
 fn write(
     shard: &mut Option<Box<dyn ShardWriter>>,
     transaction: &Transaction,

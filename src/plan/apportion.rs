@@ -114,7 +114,7 @@ fn even_out(classes: &[ClassRows], counts: &mut [Vec<usize>], shares: &SplitFrac
         classes: large.map(|class| Giver::of(class, &classes[class], &counts[class], shares)).collect(),
         moves: vec![None; weights.len() * weights.len()],
     };
-    // By share, so that what can't be mended is off by the same part everywhere.
+    // Relative to the share, so that a deviation that can't be fixed is in proportion everywhere.
     let by_share = |surplus: &[i64], split: usize| surplus[split] as f64 / weights[split];
     let mut exhausted = vec![false; weights.len()];
     loop {
@@ -146,7 +146,7 @@ struct Givers {
 struct Giver {
     /// Index of the class.
     class: usize,
-    /// Rows in all.
+    /// Total number of rows.
     all: i128,
     /// Excess of each split over the class's own quota, in grains.
     above: Vec<i128>,
@@ -158,7 +158,7 @@ impl Giver {
     fn of(class: usize, rows: &ClassRows, counts: &[usize], shares: &SplitFractions) -> Giver {
         let held: Vec<usize> = rows.there.iter().zip(counts).map(|(there, new)| there + new).collect();
         let above = quotas(rows.all(), shares).zip(&held).map(|(quota, &held)| held as i128 * ROW - quota);
-        // Only new rows can go elsewhere.
+        // Only new rows can be moved.
         let spare = held.iter().zip(counts).map(|(held, &new)| (held / 2).min(new));
         Giver { class, all: rows.all() as i128, above: above.collect(), spare: spare.collect() }
     }
@@ -212,7 +212,7 @@ impl Givers {
                     heap.extend(giver.best_move(best.index, from, to));
                     return Some(giver.class);
                 }
-                // Rows were moved for another pair of splits since.
+                // Rows have been moved between other splits since.
                 worse => heap.extend(worse),
             }
         }
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(apportion(10, &shares, &[8, 1, 1]), [8, 1, 1]);
         assert_eq!(apportion(1, &shares, &[8, 1, 1]), [1, 0, 0]);
         assert_eq!(apportion(2, &shares, &[16, 1, 1]), [0, 1, 1]);
-        // What is there already stays, even if it is too much.
+        // Existing rows stay, even if there are too many.
         assert_eq!(apportion(3, &shares, &[0, 9, 0]), [3, 0, 0]);
     }
 

@@ -1,4 +1,4 @@
-//! Reads input files, some at a time, so that they can be hashed side by side.
+//! Reads input files in groups, so that they can be hashed side by side.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,22 +11,21 @@ use crate::error::RecordError;
 use crate::format::sha256::Sha256;
 use crate::spec::Limits;
 
-/// Files are read until they have this many bytes together: enough for eight photos, and little
-/// beside a row group.
+/// Total bytes after which no more files are read into a group: enough for eight photos, and small compared with a
+/// row group.
 const TOGETHER: usize = 8 << 20;
 
-/// Images in memory together, one behind the other: so the buffer grows to the most that images take together, not to
-/// as many times the longest.
+/// A group of images in memory, stored one after another, so that the buffer grows only to their total length.
 #[derive(Debug, Default)]
 pub struct Files {
     buffer: Vec<u8>,
-    /// Where each image is, and why it could not be read.
+    /// Range of each image in the buffer, and the error if it could not be read.
     read: Vec<(Range<usize>, Option<RecordError>)>,
 }
 
 impl Files {
-    /// Adds an image, whose bytes `read` appends to the buffer; on an error, what it has appended is dropped. Returns
-    /// whether there is room for another.
+    /// Adds an image. `read` appends its bytes to the buffer; if it fails, appended bytes are dropped. Returns whether
+    /// there is room for another image.
     pub fn add(&mut self, read: impl FnOnce(&mut Vec<u8>) -> Result<(), RecordError>) -> bool {
         let start = self.buffer.len();
         let error = read(&mut self.buffer).err();
@@ -37,8 +36,7 @@ impl Files {
         self.buffer.len() < TOGETHER
     }
 
-    /// Reads the first of the images, as many as go together but at least one, and returns for each its digest, or
-    /// why it could not be read.
+    /// Reads a group from the front of `images`, at least one, and returns the digest or the error of each.
     pub(crate) fn read(
         &mut self,
         source: &dyn Source,
@@ -55,13 +53,13 @@ impl Files {
         self.read.iter_mut().map(|(_, error)| error.take().map_or_else(|| Ok(digest()), Err)).collect()
     }
 
-    /// Bytes of an image that was read last, by its place among them.
+    /// The bytes of an image of the current group, by its index in the group.
     pub(crate) fn bytes(&self, number: usize) -> &[u8] {
         &self.buffer[self.read[number].0.clone()]
     }
 }
 
-/// Adds the bytes of a file to the buffer.
+/// Appends the contents of a file to the buffer.
 pub(super) fn read_file(path: &Path, limits: &Limits, buffer: &mut Vec<u8>) -> Result<(), RecordError> {
     let limit = limits.file_bytes.0;
     let file = File::open(path).map_err(RecordError::Unreadable)?;
@@ -71,7 +69,7 @@ pub(super) fn read_file(path: &Path, limits: &Limits, buffer: &mut Vec<u8>) -> R
     }
     let start = buffer.len();
     buffer.reserve_exact(bytes as usize + 1);
-    // One byte more than allowed shows a file that has grown since.
+    // Reading one byte more than allowed detects a file that has grown since.
     file.take(limit.saturating_add(1)).read_to_end(buffer).map_err(RecordError::Unreadable)?;
     match (buffer.len() - start) as u64 {
         0 => Err(RecordError::Empty),

@@ -1,5 +1,5 @@
-//! Folders of images: walks them, decides what their top folders mean, and lists every image file as a record or a
-//! reject. Nothing is dropped in silence: other files are counted ([`Ignored`](super::Ignored)) or named in a
+//! Folders of images: walks them, decides what their top-level folders mean, and lists every image file as a record or
+//! a reject. Nothing is dropped silently: other files are counted ([`Ignored`](super::Ignored)) or reported in a
 //! [`Notice`].
 
 use std::collections::{BTreeSet, HashMap};
@@ -19,24 +19,24 @@ use crate::error::{Error, RecordError};
 use crate::spec::{Folders, Limits, Spec, SpecError, Split};
 
 /// File name extensions of images, in lower case. Files of the formats in the second group are
-/// inputs too, so that they are named as rejects instead of being passed over.
+/// inputs too, so that they are listed as rejected instead of being ignored.
 const EXTENSIONS: &[&str] = &[
     "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "pnm", "pbm", "pgm",
     "ppm", "pam", "qoi", "tga", "ico", "hdr", "exr", "ff", // decodable
     "avif", "heic", "heif", "jxl", "jp2", // not decodable without C code
 ];
 
-/// Folders of images.
+/// One or more folders of images.
 #[derive(Clone, Debug)]
 pub struct FolderSource {
     roots: Vec<PathBuf>,
 }
 
 impl FolderSource {
-    /// These folders, of which an earlier one takes precedence where two have files of the same key.
+    /// A source of these folders. If two have a file with the same key, the earlier folder takes precedence.
     ///
     /// # Errors
-    /// If there is none.
+    /// If `folders` is empty.
     pub fn new<P: AsRef<Path>>(folders: &[P]) -> Result<FolderSource, Error> {
         let roots: Vec<PathBuf> = folders.iter().map(|folder| folder.as_ref().to_owned()).collect();
         if roots.is_empty() { Err(Error::NoSource) } else { Ok(FolderSource { roots }) }
@@ -131,7 +131,7 @@ impl Walk<'_> {
         self.read_folders(root, first, &top_folders, spec)
     }
 
-    /// Makes a record of a file, or says why not.
+    /// Makes a file a record or a reject, or counts it as ignored.
     fn look_at(&mut self, entry: &DirEntry, root: &Path, place: u32, spec: &Spec) {
         let path = entry.path();
         let extension = extension_of(path);
@@ -168,7 +168,7 @@ impl Walk<'_> {
         let is_link = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink());
         let reason = match error.loop_ancestor() {
             Some(_) => RecordError::LinkLoop,
-            // A link that leads nowhere, which is followed here.
+            // A broken link, found while links are followed.
             None if is_link && is_hidden(path.file_name().unwrap_or_default()) => {
                 return self.listing.ignored.hidden += 1;
             }
@@ -181,8 +181,8 @@ impl Walk<'_> {
         self.reject(&path, root, reason);
     }
 
-    /// Decides what the top folders of one source mean and gives its records their splits; a record
-    /// that lies beside the folders is rejected.
+    /// Decides what the top-level folders of one source mean and assigns its records their splits. A record
+    /// next to these folders, rather than in one, is rejected.
     fn read_folders(&mut self, root: &Path, first: usize, top: &BTreeSet<String>, spec: &Spec) -> Result<(), Error> {
         let used: BTreeSet<&str> =
             self.listing.records[first..].iter().filter_map(|r| r.key.split_once('/')).map(|(t, _)| t).collect();
@@ -249,19 +249,19 @@ impl Walk<'_> {
             self.listing.notices.push(Notice::SplitFolders(root.to_owned()));
         }
         let words: Vec<&String> = used.iter().filter(|name| Split::from_folder_name(name).is_some()).collect();
-        // If all are such words, they are classes because somebody says so.
+        // If all names are split names, they are classes only because the user says so.
         if folders == Folders::Classes && words.len() < used.len() {
             self.listing.notices.extend(words.into_iter().map(|name| Notice::SplitWordIsClass(name.clone())));
         }
         if folders != Folders::None {
-            // What could not be listed is rejected.
+            // A folder that could not be listed is rejected, not empty.
             let empty =
                 top.difference(used).filter(|name| !self.listing.rejects.iter().any(|reject| reject.path == **name));
             self.listing.notices.extend(empty.map(|name| Notice::EmptyFolder(root.join(name))));
         }
     }
 
-    /// Sorts by key; of records with the same key the one of the earliest source stays.
+    /// Sorts by key. Of records with the same key, keeps the one from the earliest source and rejects the others.
     fn keep_first_of_each_key(&mut self) {
         self.listing.records.sort_unstable_by(|a, b| (&*a.key, a.place).cmp(&(&*b.key, b.place)));
         let (roots, rejects) = (self.roots, &mut self.listing.rejects);
@@ -312,7 +312,7 @@ impl Walk<'_> {
     }
 }
 
-/// The folder at this depth of a key, if the file lies below it.
+/// The folder at this depth of a key; none if the file is not that deep.
 fn class_of(key: &str, depth: usize) -> Option<&str> {
     let mut folders = key.split('/');
     let class = folders.nth(depth)?;
@@ -329,7 +329,7 @@ fn is_hidden(name: &OsStr) -> bool {
     name.starts_with(b".") || name.starts_with(b"__")
 }
 
-/// In lower case; empty if there is none.
+/// The extension of a path, in lower case; empty if it has none.
 fn extension_of(path: &Path) -> String {
     path.extension().map(|ext| ext.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
 }

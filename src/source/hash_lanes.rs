@@ -1,9 +1,9 @@
 //! SHA-256 of several files at once.
 //!
-//! Where the processor has no instructions for SHA-256, hashing a photo takes a tenth of the time of
-//! decoding it. One message can't be split, but eight different ones can be hashed side by side, one
-//! in each 32-bit lane of an AVX2 or AVX-512 register; a lane whose message ends takes the next one.
-//! Elsewhere, and for what is left of the last message, the `sha2` crate does the work.
+//! On processors without SHA-256 instructions, hashing a photo takes a tenth of the time of decoding
+//! it. One message can't be split, but eight messages can be hashed side by side, one in each 32-bit
+//! lane of an AVX2 or AVX-512 register; a lane whose message ends takes the next one. On other
+//! processors, and for the rest of the last message, the `sha2` crate does the work.
 //!
 //! Source of the rules: FIPS 180-4, sections 4.1.2, 5.1.1 and 6.2.2.
 
@@ -24,7 +24,7 @@ type Block = [u8; 64];
 const START: [u32; 8] =
     [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
 
-/// A message of which `done` blocks are hashed.
+/// A message whose first `done` blocks are hashed.
 struct Hashing<'a> {
     state: [u32; 8],
     whole: &'a [Block],
@@ -56,7 +56,7 @@ impl<'a> Hashing<'a> {
         self.whole.get(number).unwrap_or_else(|| &self.tail[number - self.whole.len()])
     }
 
-    /// Hashes the blocks that are left.
+    /// Hashes the remaining blocks.
     fn finish(mut self) -> Sha256 {
         if let Some(left) = self.whole.get(self.done..) {
             compress256(&mut self.state, left);
@@ -71,14 +71,14 @@ impl<'a> Hashing<'a> {
     }
 }
 
-/// Hashes as much of the messages as is faster side by side; [`Hashing::finish`] does the rest.
+/// Hashes messages side by side as long as that is faster; [`Hashing::finish`] does the rest.
 #[cfg(target_arch = "x86_64")]
 fn hash_side_by_side(messages: &mut [Hashing<'_>]) {
     use pulp::x86::{V3, V4};
     let instructions = std::arch::is_x86_feature_detected!("sha");
-    // How many blocks are hashed one by one while a step of all lanes is made. With AVX-512 a
-    // rotation is one instruction instead of three: eight lanes are then a third faster than the
-    // processor's own instructions for SHA-256, each of which waits for the one before.
+    // Number of blocks that one-by-one hashing completes in the time of one step of all lanes. With
+    // AVX-512, a rotation is one instruction instead of three: eight lanes are then a third faster than
+    // the processor's own SHA-256 instructions, each of which waits for the one before.
     let in_one_step = if instructions { 6 } else { 2 };
     if let Some(simd) = V4::try_new() {
         simd.vectorize(lanes::Run { simd: *simd, messages, least: in_one_step });
@@ -97,8 +97,8 @@ mod lanes {
 
     use super::Hashing;
 
-    /// 32-bit lanes of a register. The sixteen of AVX-512 would stay half empty: photos come in
-    /// eights and differ in length.
+    /// Number of 32-bit lanes used. The sixteen lanes of AVX-512 would stay half empty: photos come in
+    /// groups of eight and differ in length.
     const COUNT: usize = 8;
 
     /// The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
@@ -114,7 +114,7 @@ mod lanes {
         0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
     ];
 
-    /// Hashes messages while at least so many of them go on.
+    /// Hashes messages as long as at least `least` of them are unfinished.
     pub(super) struct Run<'r, 'a> {
         pub simd: V3,
         pub messages: &'r mut [Hashing<'a>],
@@ -142,7 +142,7 @@ mod lanes {
 
     #[inline(always)]
     fn hash_until_one_ends(simd: V3, messages: &mut [&mut Hashing<'_>]) {
-        // A lane without a message repeats the first one; nobody looks at it.
+        // A lane without a message repeats the first one; its result is ignored.
         let in_lane = [0, 1, 2, 3, 4, 5, 6, 7].map(|lane| if lane < messages.len() { lane } else { 0 });
         let mut state = [0, 1, 2, 3, 4, 5, 6, 7].map(|word| register(in_lane.map(|m| messages[m].state[word])));
         let steps = messages.iter().map(|message| message.blocks_left()).min().unwrap_or(0);
@@ -181,7 +181,7 @@ mod lanes {
             *words = register(blocks.map(|block| u32::from_be_bytes(block.as_chunks().0[t])));
         }
         let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
-        // Sixteen rounds are written out, as their indices are constants then: a fourth faster.
+        // Sixteen rounds are unrolled, which makes their indices constants: a quarter faster.
         macro_rules! rounds {
             ($sixteen:ident, $constants:ident: $($t:literal)*) => {$(
                 if $sixteen > 0 {
@@ -230,7 +230,7 @@ mod tests {
         let expected: Vec<[u8; 32]> = messages.iter().map(|message| sha2::Sha256::digest(message).into()).collect();
         let found: Vec<[u8; 32]> = hash_each(messages).iter().map(|digest| *digest.as_bytes()).collect();
         assert_eq!(found, expected, "of {} messages", messages.len());
-        // What this processor would not choose by itself.
+        // The instructions that this processor would not choose by itself.
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V3::try_new() {
             let mut hashing: Vec<_> = messages.iter().map(|message| Hashing::new(message)).collect();

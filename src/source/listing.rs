@@ -1,4 +1,4 @@
-//! Everything that a source holds, before an image is read.
+//! The listing of a source, made before any image is read.
 
 use std::path::PathBuf;
 
@@ -9,40 +9,40 @@ use super::record::Record;
 use crate::dataset::reject::Reject;
 use crate::spec::Folders;
 
-/// Everything that a source holds, before an image is read.
+/// The listing of a source, made before any image is read.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// The inputs, sorted by key, each key once.
+    /// Inputs, sorted by key, with unique keys.
     pub records: Vec<Record>,
-    /// Values of the columns that the spec asks for ([`Spec::columns`](crate::Spec::columns)), in that order: row
-    /// [`Record::place`] belongs to the record.
+    /// Values of the columns in [`Spec::columns`](crate::Spec::columns), in that order. The values of a record are in
+    /// row [`Record::place`].
     pub columns: Vec<ArrayRef>,
-    /// Names of the classes, sorted by UTF-8 bytes; none if rows have no label.
+    /// Class names, sorted by UTF-8 bytes; empty if rows have no labels.
     pub classes: Vec<String>,
-    /// What the top folders of the source mean; none if it has no images.
+    /// Meaning of the source's top-level folders; none if the source has no images.
     pub folders: Option<Folders>,
     /// Inputs that can't become rows.
     pub rejects: Vec<Reject>,
-    /// Files that are not inputs.
+    /// Counts of files that are not inputs.
     pub ignored: Ignored,
-    /// What a user may want to know about how the source was read.
+    /// Remarks for the user on how the source was read.
     pub notices: Vec<Notice>,
 }
 
 impl Listing {
-    /// Inputs in all: records and rejects.
+    /// Total number of inputs: records and rejects.
     pub fn inputs(&self) -> usize {
         self.records.len() + self.rejects.len()
     }
 
-    /// A listing of these records, of which none is rejected yet.
+    /// A listing of these records, in any order, without rejects.
     pub fn new(mut records: Vec<Record>, classes: Vec<String>, columns: Vec<ArrayRef>) -> Listing {
         records.sort_by(|a, b| a.key.cmp(&b.key));
         let folders = Some(if classes.is_empty() { Folders::None } else { Folders::Classes });
         Listing { records, classes, columns, folders, ..Listing::default() }
     }
 
-    /// The source folders that notices and errors name, for a run that does not know where its inputs come from.
+    /// The path that notices and errors name; empty if the source has no paths.
     pub(crate) fn first_path(paths: &[PathBuf]) -> PathBuf {
         paths.first().cloned().unwrap_or_default()
     }

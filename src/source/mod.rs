@@ -1,4 +1,4 @@
-//! Where images come from. Folders are the first [`Source`]; whatever else holds images is another.
+//! Sources of images. A folder is the first kind of [`Source`]; other kinds implement the same trait.
 
 mod files;
 mod folders;
@@ -20,33 +20,33 @@ pub use notice::{Ignored, Notice};
 pub use record::Record;
 pub(crate) use reject::reject;
 
-/// Where the inputs of a run come from: it lists them, and reads the bytes of the images that are asked for.
+/// The origin of a run's inputs: lists them, and reads the bytes of requested images.
 ///
 /// Everything else (splits, order, decoding, commits) is the same for every source.
 pub trait Source: Sync {
-    /// Lists the inputs, without reading images. A listing may take memory for every input: a key, a few numbers, and
-    /// the values of the columns that the spec asks for ([`Spec::columns`]).
+    /// Lists the inputs without reading images. For each input, a listing holds a key, a few numbers, and the values
+    /// of the columns in [`Spec::columns`].
     ///
     /// # Errors
-    /// If the inputs can't be listed, or the source does not have what the spec asks for.
+    /// If the inputs can't be listed, or the source lacks a column of the spec.
     fn list(&self, spec: &Spec) -> Result<Listing, Error>;
 
-    /// Reads the first of these images, as many as go together but at least one, and adds the outcome of each to
-    /// `files`. Called by several threads at a time.
+    /// Reads images from the front of `images` until `files` is full, but at least one, and adds the outcome of each to
+    /// `files`. Called from several threads at a time.
     fn read(&self, images: &[ImageRef<'_>], limits: &Limits, files: &mut Files);
 
-    /// Length of an input's first image in bytes, if it is known without reading it.
+    /// Length of an input's first image, in bytes; none if it is not known without reading the image.
     fn length(&self, record: &Record) -> Option<u64>;
 
-    /// Files and folders that the source reads, which a run must not write to.
+    /// Files and folders that the source reads. A run refuses to write to them.
     fn paths(&self) -> &[PathBuf];
 }
 
 /// An image of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageRef<'a> {
-    /// The input.
+    /// Input that the image belongs to.
     pub record: &'a Record,
-    /// Which of its images: 0 is the one of the column `image`, the others belong to [`Spec::tensors`], from 1 on.
+    /// Index of the image in the input: 0 for the column `image`, then 1 and up for the columns of [`Spec::tensors`].
     pub image: usize,
 }

@@ -5,14 +5,14 @@ use crate::spec::Split;
 /// One input file, before it is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The path below the source folder, `/`-separated, unique in the dataset: the key of its row.
+    /// Key of the row, unique in the dataset: for folders, the path relative to the source folder, `/`-separated.
     pub key: Box<str>,
-    /// A number that tells the source where the input is: for folders, which of them. The typed values of the input are
-    /// those of this row of [`Listing::columns`](super::Listing::columns).
+    /// Number with which the source finds the input: for folders, the index of the folder. Also the row of
+    /// [`Listing::columns`](super::Listing::columns) with the typed values of the input.
     pub place: u32,
-    /// An index into [`Listing::classes`](super::Listing::classes).
+    /// Index into [`Listing::classes`](super::Listing::classes); none if the input has no label.
     pub label: Option<u32>,
-    /// The split: the source's own, until another is assigned.
+    /// Split that the source defines, until another is assigned; none if it defines none.
     pub split: Option<Split>,
 }
 

@@ -280,7 +280,7 @@ def test_columns_of_other_types_are_named(tmp_path):
     for name, kind in (("a", pa.int64()), ("b", pa.int32())):
         tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((2, 2, 2), np.uint8))
         pq.write_table(pa.table({"image": tensors, "label": pa.array([1, 2], kind)}), tmp_path / f"{name}.parquet")
-    with pytest.raises(inlaid.DamagedError, match="b.parquet` .* column `label` is of type Int32, that of `.*a.parquet` of Int64"):
+    with pytest.raises(inlaid.DamagedError, match="b.parquet` .* column `label` has type Int32, but Int64 in `.*a.parquet`"):
         inlaid.open(tmp_path).column("label")
 
 

@@ -1,4 +1,4 @@
-//! Inputs of an append that have changed since they were rows, or can't be used.
+//! Inputs of an append that have changed since their rows were written, or can't be used.
 
 use std::fs;
 

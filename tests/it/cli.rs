@@ -1,4 +1,4 @@
-//! What the command line says, word for word.
+//! The output of the command line, word for word.
 
 use inlaid::{ByteSize, Recipe, Spec, SpecError};
 

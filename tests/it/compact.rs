@@ -1,4 +1,4 @@
-//! Small shards that are merged.
+//! Compaction merges small shards.
 
 use inlaid::{Dataset, Split};
 

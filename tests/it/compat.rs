@@ -1,5 +1,5 @@
-//! Datasets that were written by an earlier release, or by this one before its format was released:
-//! they are read, added to and rolled back. `tests/fixtures/make.py` has made them.
+//! Datasets written by an earlier release, or by this one before its format was released, can be read,
+//! appended to and rolled back. `tests/fixtures/make.py` made them.
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,6 @@
-//! Runs that are killed, or fail, at every step they take on the disk or at a random moment: every
-//! reader finds whole files of a committed version, and the same command completes what was begun,
-//! to the bytes of a run that nothing has disturbed.
+//! Runs that are killed or fail, at every disk operation or at a random moment: every reader finds
+//! complete files of a committed snapshot, and repeating the command completes the run, with the same
+//! bytes as an undisturbed run.
 //!
 //! Random choices are seeded. By default they are a sample that takes about a minute on two slow
 //! cores; `INLAID_LONG_TESTS=1` tries every pair of steps that a run and its repetition can be killed

@@ -1,6 +1,6 @@
-//! Random tables that the parquet crate writes in random ways: inlaid reads the elements that were written, from the
-//! file and from the file repacked, and the other columns that the crate reads. (The Python tests do the same with the
-//! files of pyarrow and polars.)
+//! Random tables, written by the parquet crate with random settings: inlaid reads the same elements from the file and
+//! from its repacked copy, and the same other columns as the crate. (The Python tests do the same with files of
+//! pyarrow and polars.)
 
 use std::collections::BTreeSet;
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! Which files become rows, with which label, and what is said about the others.
+//! Which files become rows, with which labels, and what is reported about the others.
 
 use inlaid::{RunOptions, Size, Spec};
 

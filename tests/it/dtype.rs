@@ -1,4 +1,4 @@
-//! Tensors of every element type and layout: written, appended to, compacted and read back by every way.
+//! Tensors of every element type and layout: written, appended to, compacted and read back in every way.
 
 use std::fs;
 use std::path::Path;

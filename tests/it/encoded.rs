@@ -1,4 +1,4 @@
-//! Images stored as files: as they were found, or resized and encoded again.
+//! Images stored as files: unchanged, or resized and re-encoded.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! What is told of a dataset without reading it.
+//! What is reported about a dataset without reading its rows.
 
 use inlaid::ByteSize;
 

@@ -1,4 +1,4 @@
-//! Behaviour through the real binary and the public API.
+//! Behavior, tested through the real binary and the public API.
 
 mod append;
 mod append_rejects;

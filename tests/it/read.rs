@@ -1,4 +1,4 @@
-//! Reading back what was written, and what others write: the same tensors by every way.
+//! Reading files of inlaid and of other tools: the same tensors in every way.
 
 use std::collections::BTreeSet;
 use std::fs::File;

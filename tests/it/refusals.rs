@@ -1,4 +1,4 @@
-//! Appends that are refused before anything is touched: every file is what it was.
+//! Appends that are refused before anything is touched: every file is unchanged.
 
 use std::fs;
 
@@ -173,7 +173,7 @@ fn files_outside_of_the_dataset_are_nobodys_shards() {
         let s = dataset("");
         let thesis = victim(&s);
         s.edit_manifest("out", |manifest| manifest["splits"]["train"]["shards"][0]["file"] = file.into());
-        let message = damaged("out/inlaid.json", &format!("it names `{file}`, which is no file of a split"));
+        let message = damaged("out/inlaid.json", &format!("it names `{file}`, which is not a file of a split"));
         is_refused(&s, &message);
         s.convert(other).fails(1, &message);
         assert_eq!(fs::read(thesis).unwrap(), b"mine");

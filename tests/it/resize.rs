@@ -1,5 +1,5 @@
-//! What is said of ways of resizing. The pixels are compared with those of the libraries in
-//! `tests/interop/test_parity.py`.
+//! Messages about ways of resizing. `tests/interop/test_parity.py` compares the pixels with those of
+//! other libraries.
 
 use crate::harness::Scratch;
 

@@ -1,4 +1,4 @@
-//! Runs that stopped after some of their shards, and what the next run makes of them.
+//! Runs that stopped after some of their shards, and how the next run resumes them.
 
 use std::fs;
 

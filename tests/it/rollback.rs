@@ -1,4 +1,4 @@
-//! Appends that are taken back.
+//! Appends that are undone.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Who gets into which split.
+//! The assignment of inputs to splits.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Which shards an append adds rows to, and which it begins.
+//! Which shards an append extends, and which it begins.
 
 use std::collections::BTreeMap;
 use std::fs;

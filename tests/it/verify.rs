@@ -1,4 +1,4 @@
-//! What reading a dataset back finds: any damaged bit, and whatever does not fit together.
+//! What `verify` finds: any damaged bit, and any inconsistency.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -235,7 +235,7 @@ fn file_of_somebody_else_is_found() {
     s.file("out/train/notes.txt", b"mine");
     s.file("out/test/test-00000.parquet", b"mine");
     s.file("out/notes.txt", b"not in the way");
-    let problem = "it was not written by inlaid, and readers take it for part of the dataset";
+    let problem = "it was not written by inlaid, but readers take it for part of the dataset";
     finds(&s, &[&format!("`test/test-00000.parquet`: {problem}"), &format!("`train/notes.txt`: {problem}")]);
 }
 
@@ -250,12 +250,12 @@ fn list_of_rejects_must_have_its_lines() {
     s.is_whole("out");
     let lines = fs::read_to_string(s.path().join("out/rejects.jsonl")).unwrap();
     s.file("out/rejects.jsonl", lines.lines().next().unwrap().as_bytes());
-    finds(&s, &["`rejects.jsonl`: it names 1 inputs instead of 2"]);
+    finds(&s, &["`rejects.jsonl`: it lists 1 inputs instead of 2"]);
     s.file("out/rejects.jsonl", b"{");
     let ran = s.run("verify", "out").exits(1);
     assert!(ran.stdout.starts_with("`rejects.jsonl`: "), "{}", ran.stdout);
     fs::remove_file(s.path().join("out/rejects.jsonl")).unwrap();
-    finds(&s, &["`rejects.jsonl`: it is missing", "`rejects.jsonl`: it names 0 inputs instead of 2"]);
+    finds(&s, &["`rejects.jsonl`: it is missing", "`rejects.jsonl`: it lists 0 inputs instead of 2"]);
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn list_of_rejects_that_the_manifest_denies_is_found() {
     let s = dataset(3, "");
     let line = r#"{"path":"a.png","stage":"decode","reason":"empty","detail":"the file is empty"}"#;
     s.file("out/rejects.jsonl", line.as_bytes());
-    finds(&s, &["`rejects.jsonl`: it names 1 inputs instead of 0"]);
+    finds(&s, &["`rejects.jsonl`: it lists 1 inputs instead of 0"]);
 }
 
 // What does not fit together
@@ -281,8 +281,8 @@ fn key_that_is_there_twice_is_found() {
     finds(
         &s,
         &[
-            "`test/test-00000.parquet`: key `cat/000.png` is there twice",
-            "`test/test-00000.parquet`: key `dog/000.png` is there twice",
+            "`test/test-00000.parquet`: duplicate key `cat/000.png`",
+            "`test/test-00000.parquet`: duplicate key `dog/000.png`",
         ],
     );
 }
@@ -297,8 +297,8 @@ fn label_that_is_no_class_is_found() {
     finds(
         &s,
         &[
-            "`inlaid.json`: its classes are not those of `train/train-00000.parquet`",
-            "`train/train-00000.parquet`: the label of `dog/000.png` is no class",
+            "`inlaid.json`: its classes differ from those of `train/train-00000.parquet`",
+            "`train/train-00000.parquet`: label of `dog/000.png` is out of range",
         ],
     );
 }
@@ -313,7 +313,7 @@ fn classes_are_those_that_the_shards_tell() {
         let suffix = if format.is_empty() { "parquet" } else { "arrow" };
         s.edit_manifest("out", |manifest| manifest["classes"] = json!(["dog", "cat", "bird"]));
         let problem =
-            |number| format!("`inlaid.json`: its classes are not those of `train/train-0000{number}.{suffix}`");
+            |number| format!("`inlaid.json`: its classes differ from those of `train/train-0000{number}.{suffix}`");
         finds(&s, &[&problem(0), &problem(1)]);
     }
 }
@@ -325,9 +325,9 @@ fn counts_of_the_manifest_are_those_of_the_shards() {
         s.edit_manifest("out", edit);
         finds(&s, problems);
     };
-    let sums = "`inlaid.json`: rows or bytes of train are not the sum of those of its shards";
-    let inputs = "`inlaid.json`: its inputs are not the sum of rows and rejects";
-    let classes = "`inlaid.json`: the rows of each class in train are not those of its shards";
+    let sums = "`inlaid.json`: rows or bytes of train do not match the sum over its shards";
+    let inputs = "`inlaid.json`: its inputs do not match the sum of rows and rejects";
+    let classes = "`inlaid.json`: rows per class of train do not match its shards";
     edited(|manifest| manifest["splits"]["train"]["rows"] = 11.into(), &[inputs, sums]);
     edited(|manifest| manifest["splits"]["train"]["bytes"] = 11.into(), &[sums]);
     edited(|manifest| manifest["inputs"] = 9.into(), &[inputs]);
@@ -356,9 +356,9 @@ fn rows_are_compared_with_their_sources() {
     let ran = s.run("verify", "out --sources src").exits(1);
     assert_eq!(
         ran.stdout,
-        "`cat/003.png`: its row was made from another content\n\
+        "`cat/003.png`: it has changed since its row was written\n\
          `cat/004.png`: the file is empty\n\
-         `dog/001.png`: its source file is not there\n\
+         `dog/001.png`: its source file is missing\n\
          3 problems\n\
          9 rows compared with their sources\n"
     );
@@ -375,20 +375,20 @@ fn rows_of_several_runs_are_compared_with_all_their_sources() {
     s.run("append", "new --out out").exits(0);
     s.run("verify", "out --sources src new").exits(0);
     let ran = s.run("verify", "out --sources src").exits(1);
-    let missing = "`cat/005.png`: its source file is not there\n\
-                   `cat/006.png`: its source file is not there\n\
-                   `cat/007.png`: its source file is not there\n\
+    let missing = "`cat/005.png`: its source file is missing\n\
+                   `cat/006.png`: its source file is missing\n\
+                   `cat/007.png`: its source file is missing\n\
                    3 problems\n";
     assert!(ran.stdout.starts_with(missing), "{}", ran.stdout);
     s.more_images(&["newer/cat"], 8..30);
     s.run("append", "newer --out out").exits(0);
     let ran = s.run("verify", "out --sources src new").exits(1);
     assert!(
-        ran.stdout.starts_with("`.`: the source files of 2 more rows are not there\n`cat/008.png`: "),
+        ran.stdout.starts_with("`.`: the source files of 2 more rows are missing\n`cat/008.png`: "),
         "{}",
         ran.stdout
     );
-    assert!(ran.stdout.contains("`cat/027.png`: its source file is not there\n21 problems\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("`cat/027.png`: its source file is missing\n21 problems\n"), "{}", ran.stdout);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The files of [inlaid](https://crates.io/crates/inlaid): image tensors that lie verbatim in the pages of Parquet
-//! files which any tool reads, and a reader that maps them.
+//! The file format of [inlaid](https://crates.io/crates/inlaid): image tensors stored verbatim in the pages of Parquet
+//! files that any tool can read, and a reader that maps them into memory.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -37,5 +37,5 @@ pub use read::{
 };
 pub use spec::*;
 
-/// The crates whose types are in signatures here.
+/// Re-exports of the crates whose types appear in public signatures.
 pub use {arrow_array, arrow_buffer, arrow_schema, bytes};

@@ -1,4 +1,4 @@
-//! Which column of a file holds tensors, as far as its schema tells.
+//! Finds the tensor column of a file from its schema.
 
 use arrow_schema::{DataType, Field, Schema};
 use serde::Deserialize;
@@ -14,29 +14,29 @@ use crate::spec::{Dtype, RepackSpec, Shape};
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) element: Element,
-    /// The length of its lists, the outermost first; none where rows tell. Bytes count as a list.
+    /// Length of its lists, outermost first; none if only the rows determine it. Bytes count as a list.
     pub(super) lengths: Vec<Option<usize>>,
-    /// The shape that the file tells.
+    /// Shape declared in the file's metadata.
     pub(super) shape: Option<Vec<usize>>,
     kind: Kind,
 }
 
-/// How sure it is that a column holds tensors, from the surest on.
+/// The evidence that a column holds tensors, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
-    /// The file says so.
-    Told,
-    /// Lists of one length.
+    /// A shape declared in the metadata.
+    Declared,
+    /// Lists of fixed length.
     Fixed,
-    /// Lists of any length.
+    /// Lists of variable length.
     List,
     /// Bytes.
     Binary,
 }
 
 impl Column {
-    /// The column of tensors, and its index: the one that was asked for, or the only one that is as
-    /// likely. A binary column is likely only if a shape tells what it holds.
+    /// The tensor column and its index in the schema: the requested one, or the only one with the strongest
+    /// evidence. A binary column is considered only if a shape is given.
     pub(super) fn find(schema: &Schema, spec: &RepackSpec) -> Result<(usize, Column), RepackError> {
         let (index, column) = Column::likeliest(schema, spec)?;
         if schema.fields().iter().filter(|field| *field.name() == column.name).count() > 1 {
@@ -63,7 +63,7 @@ impl Column {
         let is_likely = |column: &Column| column.kind != Kind::Binary || spec.shape.is_some();
         let all: Vec<(usize, Column)> = all.filter(|(_, column)| is_likely(column)).collect();
         let surest = all.iter().map(|(_, column)| column.kind).min();
-        // All of them get verbatim pages, whichever is the main one.
+        // All of them get verbatim pages, no matter which is the main one.
         let is_further = |index: &usize| is_never_null(schema.field(*index));
         if let Some((index, first)) = all.iter().find(|(_, column)| Some(column.kind) == surest)
             && all.iter().filter(|(_, column)| Some(column.kind) == surest).all(|(index, _)| is_further(index))
@@ -81,29 +81,29 @@ impl Column {
         }
     }
 
-    /// The columns of tensors beside the one of this index, and their places: those that are of Arrow's tensor type
-    /// and never null, as inlaid writes them.
+    /// The tensor columns besides the one at `index`, with their indices in the schema: columns of Arrow's tensor type
+    /// that are never null, as inlaid writes them.
     pub(super) fn further(schema: &Schema, index: usize) -> Vec<(usize, Column)> {
         let fields = schema.fields().iter().enumerate().filter(|(at, field)| *at != index && is_never_null(field));
         let columns = fields.filter_map(|(at, field)| Some((at, Column::of(field, schema)?)));
         columns.filter(|(_, column)| column.element.dtype().is_some() && !column.lengths.contains(&Some(0))).collect()
     }
 
-    /// The column, if it may hold tensors.
+    /// The column of a field; none if it can't hold tensors.
     fn of(field: &Field, schema: &Schema) -> Option<Column> {
         let (kind, mut lengths, mut element) = nesting(field.data_type())?;
-        // Binary storage of inlaid says what its bytes are.
+        // inlaid's binary storage declares the type of the elements.
         let dtype = field.metadata().get(keys::DTYPE).filter(|_| kind == Kind::Binary);
         if let Some(dtype) = dtype.and_then(|name| Dtype::ALL.iter().find(|dtype| dtype.numpy_name() == name)) {
             element = (*dtype).into();
             lengths = lengths.into_iter().map(|bytes| Some(bytes? / dtype.bytes())).collect();
         }
         let shape = told_shape(field, schema);
-        let kind = if shape.is_some() { Kind::Told } else { kind };
+        let kind = if shape.is_some() { Kind::Declared } else { kind };
         Some(Column { name: field.name().clone(), element, lengths, shape, kind })
     }
 
-    /// Whether the tensors of another file are the same, as far as is known. `spec` may tell their shape.
+    /// Whether the tensors of another file are compatible, as far as the schemas show. `spec` may override their shape.
     pub(super) fn fits(&self, other: &Column, spec: &RepackSpec) -> bool {
         let fit = |pair: (&Option<usize>, &Option<usize>)| !matches!(pair, (Some(one), Some(other)) if one != other);
         (self.name == other.name && self.element == other.element)
@@ -113,7 +113,7 @@ impl Column {
     }
 }
 
-/// How lists are nested around numbers.
+/// The nesting of lists around numbers: evidence, lengths of the lists, and element type.
 fn nesting(data_type: &DataType) -> Option<(Kind, Vec<Option<usize>>, Element)> {
     let (outer, item) = match data_type {
         DataType::FixedSizeBinary(length) => {
@@ -135,7 +135,7 @@ fn nesting(data_type: &DataType) -> Option<(Kind, Vec<Option<usize>>, Element)> 
     Some((kind.max(inner), lengths, element))
 }
 
-/// The shape of a column of tensors in the metadata of its field or of the schema.
+/// The shape of a tensor column declared in the metadata of its field or of the schema.
 fn told_shape(field: &Field, schema: &Schema) -> Option<Vec<usize>> {
     #[derive(Deserialize)]
     struct Metadata {
@@ -153,17 +153,17 @@ fn told_shape(field: &Field, schema: &Schema) -> Option<Vec<usize>> {
     })
 }
 
-/// Whether a column is of Arrow's tensor type, stored in order, and has no nulls by its schema.
+/// Whether a column is of Arrow's tensor type, without a permutation, and not nullable.
 fn is_never_null(field: &Field) -> bool {
     is_extension(field) && !field.is_nullable() && !is_permuted(field)
 }
 
-/// Whether the column is what Arrow calls one of tensors.
+/// Whether a column is of Arrow's tensor type, `arrow.fixed_shape_tensor`.
 pub(super) fn is_extension(field: &Field) -> bool {
     field.metadata().get(keys::EXTENSION_NAME).is_some_and(|name| name == keys::FIXED_SHAPE_TENSOR)
 }
 
-/// The shape that tensors get, of which the lists have these lengths.
+/// The shape of tensors whose lists have these lengths.
 pub(super) fn shape(column: &Column, lengths: &[usize], spec: &RepackSpec) -> Result<Shape, RepackError> {
     let size = |source| RepackError::Size { column: column.name.clone(), source };
     let lists = Shape::new(lengths.to_vec()).map_err(size)?;

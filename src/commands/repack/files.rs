@@ -1,4 +1,4 @@
-//! Which files are repacked, and what they are called below the output folder.
+//! Finds the files to repack, and their names in the output folder.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, RepackError};
 use crate::read::tables_below;
 
-/// The files by the name that each gets below the output folder: its own below its source, with the
-/// extension `parquet`. A source is a file, or a folder with all tables below it.
+/// The files to repack, by their names in the output folder: the path relative to the source, with the extension
+/// `parquet`. A source is a file, or a folder with all tables below it.
 pub(super) fn find(sources: &[PathBuf]) -> Result<BTreeMap<String, PathBuf>, Error> {
     if sources.is_empty() {
         return Err(Error::NoSource);

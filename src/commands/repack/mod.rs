@@ -1,5 +1,5 @@
-//! Writes the tables of others once more, with verbatim pages in the column of tensors: the steps, one
-//! after the other. Every file becomes a file, every row a row in the same place.
+//! Rewrites the tables of other tools with verbatim pages in their tensor columns, step by step. Every file
+//! becomes one file, and every row keeps its place.
 
 mod column;
 mod files;
@@ -26,41 +26,40 @@ use column::Column;
 use packer::Packer;
 use tensors::Tensors;
 
-/// What a repacking wrote.
+/// The result of [`repack`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RepackSummary {
-    /// How many files.
+    /// Number of files written.
     pub files: usize,
-    /// How many rows they have.
+    /// Number of rows in all files.
     pub rows: usize,
-    /// How many row groups they have.
+    /// Number of row groups in all files.
     pub row_groups: usize,
-    /// Their length.
+    /// Total length of the files, in bytes.
     pub bytes: u64,
-    /// The name of the column of tensors.
+    /// Name of the main tensor column.
     pub column: String,
-    /// The shape of every tensor.
+    /// Shape of every tensor.
     pub shape: Shape,
-    /// The type of their elements, as NumPy names it.
+    /// NumPy's name of the element type, such as `uint8`.
     pub dtype: &'static str,
-    /// From the first look at the sources to the end of the commit.
+    /// Duration from the start to the end of the commit, in seconds.
     pub seconds: f64,
-    /// Bytes of tensors, by seconds.
+    /// Throughput: bytes of tensors per second.
     pub tensor_bytes_per_second: f64,
 }
 
-/// Writes Parquet and Arrow files with a column of tensors once more, below the folder `out`, as Parquet
-/// files with verbatim pages: [`Table`](crate::Table) reads them at the speed of memory, and any reader
-/// of Parquet reads them.
+/// Rewrites Parquet and Arrow files that have a tensor column as Parquet files with verbatim pages, in the
+/// folder `out`. [`Table`](crate::Table) reads them at memory speed, and any Parquet reader can read them.
 ///
-/// Sources are files, or folders with files below them, which keep their names below the folder with the
-/// extension `parquet`. Rows, their order and all other columns stay as they are. Tensors are lists of
-/// fixed or of equal length, nested or not, or bytes; none may be null, nor any element.
+/// Sources are files, or folders with files below them. Output files keep their relative paths, with the
+/// extension `parquet`. Rows, their order and all other columns are unchanged. Tensors are lists of fixed or
+/// equal length, nested or not, or bytes; neither tensors nor elements may be null.
 ///
-/// The folder appears when everything is written, whole.
+/// The folder appears, complete, once everything is written.
 ///
 /// # Errors
-/// If a setting, a source or the output folder is unfit, or the run is stopped: then nothing is written.
+/// If a setting, a source or the output folder is unsuitable, or the run is stopped. Nothing is written then.
 pub fn repack<P: AsRef<Path>>(
     sources: &[P],
     out: impl AsRef<Path>,
@@ -77,7 +76,7 @@ pub fn repack<P: AsRef<Path>>(
     let (mut written, mut left) = (Vec::new(), (rows * tensors.row_bytes()) as u64);
     for (name, path) in &files {
         folder.make_room(name)?;
-        let file = repack_file(path, name, folder.path(), (&tensors, spec), progress);
+        let file = repack_file(path, name, folder.path(), &tensors, spec, progress);
         let file = file.map_err(|error| error.or_disk_full(left))?;
         left = left.saturating_sub((file.rows * tensors.row_bytes()) as u64);
         written.push(file);
@@ -86,7 +85,7 @@ pub fn repack<P: AsRef<Path>>(
     Ok(summary(&written, &tensors, begin))
 }
 
-/// Looks into all files before anything is written: what their tensors are, and how many rows there are.
+/// Inspects all files before anything is written. Returns their tensors and their total number of rows.
 fn look(files: &BTreeMap<String, PathBuf>, spec: &RepackSpec, progress: &Progress) -> Result<(Tensors, usize), Error> {
     let mut first: Option<(&PathBuf, Column)> = None;
     let (mut tensors, mut rows) = (None, 0);
@@ -123,12 +122,13 @@ fn look(files: &BTreeMap<String, PathBuf>, spec: &RepackSpec, progress: &Progres
     tensors.map(|tensors| (tensors, rows)).ok_or_else(unknown)
 }
 
-/// Writes a file below `folder`.
+/// Repacks one file to `folder/name`.
 fn repack_file(
     path: &Path,
     name: &str,
     folder: &Path,
-    (tensors, spec): (&Tensors, &RepackSpec),
+    tensors: &Tensors,
+    spec: &RepackSpec,
     progress: &Progress,
 ) -> Result<ShardInfo, Error> {
     let file = SourceFile::open(path).map_err(unread(path))?;
@@ -154,7 +154,7 @@ fn repack_file(
     packer.finish()
 }
 
-/// For `map_err`: a file that can't be read.
+/// The error for a file that can't be read, for `map_err`.
 fn unread(path: &Path) -> impl FnOnce(SourceFileError) -> Error {
     move |error| match error {
         SourceFileError::Io(error) => error.into(),
@@ -165,7 +165,7 @@ fn unread(path: &Path) -> impl FnOnce(SourceFileError) -> Error {
     }
 }
 
-/// The columns of tensors beside the main one, by their places.
+/// The tensor columns besides the main one, with their indices in the schema.
 fn further(schema: &Schema, main: usize) -> Result<Vec<(usize, Tensors)>, RepackError> {
     let columns = Column::further(schema, main).into_iter();
     let tensors = columns.map(|(at, column)| Ok((at, Tensors::of(&column, &RepackSpec::default(), None)?)));
@@ -173,7 +173,7 @@ fn further(schema: &Schema, main: usize) -> Result<Vec<(usize, Tensors)>, Repack
     Ok(tensors.into_iter().filter_map(|(at, tensors)| Some((at, tensors?))).collect())
 }
 
-/// All columns of tensors by their places, the main one first.
+/// All tensor columns, the main one first, with their indices in the schema.
 fn all<'a>(main: usize, tensors: &'a Tensors, further: &'a [(usize, Tensors)]) -> Vec<(usize, &'a Tensors)> {
     [(main, tensors)].into_iter().chain(further.iter().map(|(at, tensors)| (*at, tensors))).collect()
 }

@@ -1,4 +1,4 @@
-//! Puts the rows of a source into pages and row groups, in their order.
+//! Packs the rows of a source into pages and row groups, in order.
 
 use std::path::{Path, PathBuf};
 
@@ -14,26 +14,26 @@ use crate::format::row_counts::RowCounts;
 use crate::format::shard::{self, RowGroupBuilder, ShardInfo, ShardWriter};
 use crate::spec::{RepackSpec, Storage};
 
-/// Elements that are read at a time, but at least one row: decoding takes about ten bytes for each, and
-/// they should still be in the cache when they are copied.
+/// Number of elements read at a time, though always at least one row. Decoding takes about ten bytes for each element,
+/// and they should still be in the cache when they are copied.
 const ELEMENTS_AT_A_TIME: usize = 1 << 18;
 
-/// Rows that are read at a time at most, as other columns may weigh more than tensors.
+/// Maximum number of rows read at a time, since other columns may be larger than tensors.
 const ROWS_AT_A_TIME: usize = 1024;
 
-/// A file that is made of the rows of another.
+/// The writer of one repacked file.
 pub(super) struct Packer<'a> {
-    /// The columns of tensors, and their places in the schema, in its order.
+    /// Tensor columns with their indices in the schema, in schema order.
     tensors: &'a [(usize, &'a Tensors)],
     path: PathBuf,
     shard: Box<dyn ShardWriter>,
-    /// Rows that are not written yet.
+    /// Rows not written yet.
     builder: RowGroupBuilder,
     rows: usize,
 }
 
 impl<'a> Packer<'a> {
-    /// Begins the file `folder/name`, with these columns of tensors in its schema.
+    /// Begins the file `folder/name` with these tensor columns in its schema.
     pub(super) fn begin(
         folder: &Path,
         name: &str,
@@ -60,13 +60,13 @@ impl<'a> Packer<'a> {
         })
     }
 
-    /// How many rows should be added at a time, so that memory stays small.
+    /// Number of rows that should be added at a time to keep memory small.
     pub(super) fn rows_at_a_time(&self) -> usize {
         let elements: usize = self.tensors.iter().map(|(_, column)| column.shape.elements()).sum();
         (ELEMENTS_AT_A_TIME / elements).clamp(1, ROWS_AT_A_TIME)
     }
 
-    /// Adds rows of the source at `path`.
+    /// Adds rows of the source at `path`, which errors name.
     pub(super) fn add(&mut self, batch: &RecordBatch, path: &Path) -> Result<(), Error> {
         let mut rest = batch.clone();
         while rest.num_rows() > 0 {
@@ -103,7 +103,7 @@ impl<'a> Packer<'a> {
         Ok(())
     }
 
-    /// Writes the rows that wait.
+    /// Writes the rows collected so far.
     fn write(&mut self) -> Result<(), Error> {
         if let Some(mut group) = self.builder.take() {
             self.shard.write_row_group(&mut group)?;

@@ -1,4 +1,4 @@
-//! The schema of a repacked file: that of its source, but for the column of tensors.
+//! The schema of a repacked file: the schema of its source, except for the tensor columns.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::format::shard;
 use crate::format::tensor::list_type;
 use crate::read::TensorColumn;
 
-/// The schema of the file that is made of one with this schema, of which these columns hold tensors, by their places:
-/// the main one first.
+/// The schema of a repacked file. `tensors` are the tensor columns with their indices in the `source` schema, the main
+/// one first.
 pub(super) fn repacked(source: &Schema, tensors: &[(usize, &Tensors)]) -> Result<SchemaRef, RepackError> {
     let mut fields: Vec<FieldRef> = source.fields().iter().map(written_as).collect();
     let others = fields.iter().enumerate().filter(|(at, _)| !tensors.iter().any(|(index, _)| index == at));
@@ -27,7 +27,7 @@ pub(super) fn repacked(source: &Schema, tensors: &[(usize, &Tensors)]) -> Result
         false => Err(RepackError::Unwritable { column: field.name().clone(), found: field.data_type().clone() }),
     })?;
     let mut metadata = source.metadata().clone();
-    // Those of the row groups that the source has.
+    // The checksums of the source's row groups do not apply to the new file.
     metadata.remove(ROW_GROUPS);
     let features = told_features(source);
     for &(index, tensors) in tensors {
@@ -43,15 +43,15 @@ pub(super) fn repacked(source: &Schema, tensors: &[(usize, &Tensors)]) -> Result
     let name = source.field(tensors[0].0).name().clone();
     metadata.remove(TENSORS);
     let mut schema = Schema::new_with_metadata(fields, metadata);
-    // A reader takes the first column that may be the one of tensors, unless it is told.
+    // A reader takes the first possible tensor column unless the metadata names another.
     if TensorColumn::find(&schema).is_none_or(|found| found.name != name) {
         schema.metadata.insert(TENSORS.to_owned(), name);
     }
     Ok(Arc::new(schema))
 }
 
-/// The field of a column that holds no tensors. Parquet keeps the values of a dictionary, not their order, so
-/// nobody may compare by it.
+/// The field of a column other than tensors. Parquet keeps the values of a dictionary but not their order, so an
+/// ordered dictionary becomes an unordered one.
 fn written_as(field: &FieldRef) -> FieldRef {
     let mut written = field.as_ref().clone();
     if written.dict_is_ordered() == Some(true) {
@@ -60,8 +60,8 @@ fn written_as(field: &FieldRef) -> FieldRef {
     Arc::new(written.with_data_type(times::written_as(field.data_type())))
 }
 
-/// The field of the column of tensors. It is Arrow's extension if it was that, or if it has more than one
-/// dimension; but not in files of Hugging Face `datasets`, which refuses the extension.
+/// The field of a tensor column. It has Arrow's extension type if the source has, or if it has more than one
+/// dimension and is not a feature of Hugging Face `datasets`, which rejects the extension.
 fn field(source: &Field, tensors: &Tensors, is_feature: bool) -> Field {
     let dims = tensors.shape.dims();
     let mut metadata = source.metadata().clone();
@@ -71,7 +71,7 @@ fn field(source: &Field, tensors: &Tensors, is_feature: bool) -> Field {
     metadata.remove(DTYPE);
     let shape = json!({ "shape": dims }).to_string();
     if is_extension(source) || (dims.len() > 1 && !is_feature) {
-        // What is told beside the shape, such as names of dimensions, stays.
+        // Other metadata, such as names of dimensions, is kept.
         let told = told.filter(|told| shape_of(told).is_some_and(|told| told == dims));
         metadata.insert(EXTENSION_NAME.to_owned(), FIXED_SHAPE_TENSOR.to_owned());
         metadata.insert(EXTENSION_METADATA.to_owned(), told.unwrap_or(shape));
@@ -87,7 +87,7 @@ fn shape_of(metadata: &str) -> Option<Vec<usize>> {
     serde_json::from_value(metadata.get("shape")?.clone()).ok()
 }
 
-/// What Hugging Face `datasets` is told, with a list in the place of what the column was.
+/// The metadata of Hugging Face `datasets`, with the column's feature replaced by a list.
 fn with_feature(features: &str, column: &str, tensors: &Tensors) -> String {
     let item = json!({ "dtype": tensors.dtype.numpy_name(), "_type": "Value" });
     let feature = json!({ "feature": item, "length": tensors.shape.elements(), "_type": "List" });

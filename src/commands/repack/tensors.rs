@@ -1,4 +1,4 @@
-//! The tensors of a source: how they are nested in lists, and their elements one after the other.
+//! The tensors of a source: how they are nested in lists, and their elements, one after another.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::spec::{Dtype, RepackSpec, Shape};
 /// The tensors of all files.
 #[derive(Clone, Debug)]
 pub(super) struct Tensors {
-    /// The name of their column.
+    /// Name of the column.
     pub(super) column: String,
-    /// The type of their elements.
+    /// Type of the elements.
     pub(super) dtype: Dtype,
-    /// The length of their lists, the outermost first.
+    /// Lengths of the nested lists, outermost first.
     lengths: Vec<usize>,
-    /// Their shape.
+    /// Shape of every tensor.
     pub(super) shape: Shape,
 }
 
@@ -58,7 +58,7 @@ impl Tensors {
         self.shape.elements() * self.dtype.bytes()
     }
 
-    /// The elements of all tensors of an array, the first row of which has this number in its file.
+    /// The elements of all tensors of an array. `first` is the number of its first row in the file, for errors.
     pub(super) fn elements(&self, array: &ArrayRef, first: usize) -> Result<Buffer, RepackError> {
         let mut level = Level { tensors: self, first, per_row: 1, array: without_views(array) };
         for (depth, &length) in self.lengths.iter().enumerate() {
@@ -73,7 +73,7 @@ impl Tensors {
     }
 }
 
-/// The type of elements as pages hold it.
+/// The type of elements as stored in pages.
 fn dtype(column: &Column) -> Result<Dtype, RepackError> {
     let other = || RepackError::Element { column: column.name.clone(), found: column.element.numpy_name() };
     column.element.dtype().ok_or_else(other)
@@ -111,12 +111,12 @@ fn first_lengths(first: &ArrayRef, column: &Column, dtype: Dtype) -> Result<Vec<
     Ok(lengths)
 }
 
-/// What is nested at some depth of the tensors of some rows.
+/// The values at one nesting depth of some rows' tensors.
 struct Level<'a> {
     tensors: &'a Tensors,
-    /// The number of the first row.
+    /// Number of the first row in the file.
     first: usize,
-    /// Values of each row.
+    /// Number of values of each row.
     per_row: usize,
     array: ArrayRef,
 }
@@ -141,7 +141,7 @@ impl<'a> Level<'a> {
         RepackError::Ragged { row: self.row(value), column: self.tensors.column.clone(), found, expected }
     }
 
-    /// The items of lists, all of this length.
+    /// The items of lists, which must all have this length.
     fn into_items(self, length: usize) -> Result<Level<'a>, RepackError> {
         let items = match self.array.data_type() {
             DataType::FixedSizeList(..) => {
@@ -163,7 +163,7 @@ impl<'a> Level<'a> {
         Ok(list.values().slice(start, list.len() * length))
     }
 
-    /// Where the first value begins, if all have this length.
+    /// Offset of the first value, if all have this length.
     fn check_offsets<O: OffsetSizeTrait>(
         &self,
         offsets: &OffsetBuffer<O>,
@@ -179,7 +179,7 @@ impl<'a> Level<'a> {
         }
     }
 
-    /// The bytes of binary values, all of this length.
+    /// The bytes of binary values, which must all have this length.
     fn bytes(&self, length: usize) -> Result<Buffer, RepackError> {
         match self.array.data_type() {
             DataType::FixedSizeBinary(found) if *found as usize != length => {
@@ -201,7 +201,7 @@ impl<'a> Level<'a> {
     }
 }
 
-/// Values of any length one after the other, where they lay anywhere.
+/// The array with binary views copied into contiguous values; other arrays unchanged.
 fn without_views(array: &ArrayRef) -> ArrayRef {
     match array.as_binary_view_opt() {
         Some(views) => Arc::new(LargeBinaryArray::from_iter(views.iter())),
@@ -209,7 +209,7 @@ fn without_views(array: &ArrayRef) -> ArrayRef {
     }
 }
 
-/// The bytes of an array of values of so many bytes.
+/// The bytes of an array whose values take `bytes` bytes each.
 fn values(array: &ArrayRef, bytes: usize) -> Buffer {
     let data = array.to_data();
     data.buffers()[0].slice_with_length(data.offset() * bytes, array.len() * bytes)

@@ -1,4 +1,4 @@
-//! Times by the second, which Parquet lacks: it has those by the millisecond.
+//! Times in seconds, which Parquet lacks: they are stored in milliseconds.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Time32MillisecondType, Time32SecondType, TimestampMillisecondType, TimestampSecondType};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 
-/// What a column of this type is written as.
+/// The type as which a column of this type is written.
 pub(super) fn written_as(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Timestamp(TimeUnit::Second, zone) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
@@ -19,7 +19,7 @@ pub(super) fn written_as(data_type: &DataType) -> DataType {
 /// The column as it is written.
 ///
 /// # Errors
-/// If a time is too far from 1970 to be told by the millisecond.
+/// If a time is too far from 1970 to be stored in milliseconds.
 pub(super) fn as_written(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     Ok(match column.data_type() {
         DataType::Timestamp(TimeUnit::Second, zone) => {

@@ -1,4 +1,4 @@
-//! What the library reads in the middle of a commit that replaces files: a whole version, or nothing.
+//! What the library reads in the middle of a commit that replaces files: a complete snapshot, or nothing.
 
 use inlaid::{Dataset, FormatError};
 

@@ -1,5 +1,5 @@
-//! A command on a small dataset: what is there before it, and after it if nothing disturbs it. So a
-//! run that was killed or has failed can be judged by what it left, and be completed.
+//! A command on a small dataset, with the files before it and after an undisturbed run, against which the
+//! files of a run that was killed or failed can be compared before and after it is completed.
 
 use std::collections::HashSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! All files of a folder, to be compared and put back.
+//! All files of a folder, to be compared and restored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

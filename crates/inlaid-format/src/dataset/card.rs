@@ -1,5 +1,5 @@
-//! The dataset card: a `README.md` whose YAML tells Hugging Face `datasets` the features and splits,
-//! and whose text tells people how to read the data.
+//! The dataset card: a `README.md` whose YAML declares features and splits for Hugging Face `datasets`,
+//! and whose text shows people how to read the data.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::format::row_layout::{RowLayout, TensorLayout};
 use crate::format::tensor::TensorShape;
 use crate::spec::{Dtype, Format, Scale, Spec, Storage};
 
-/// The text of a dataset's card.
+/// The text of a dataset's card, in Markdown with YAML front matter.
 pub fn card(manifest: &Manifest, layout: &RowLayout) -> String {
     let shape = layout.shape();
     let mut text = String::from("---\n");
@@ -62,12 +62,12 @@ fn yaml(out: &mut String, manifest: &Manifest, layout: &RowLayout) -> std::fmt::
     Ok(())
 }
 
-/// The name of a column, in quotes unless it is one of inlaid's own.
+/// The name of a column, in quotes unless it is the image column.
 fn yaml_name(name: &str) -> String {
     if name == TENSOR_COLUMN { name.to_owned() } else { yaml_string(name) }
 }
 
-/// A name in single quotes, or in double quotes where it holds control characters (YAML 1.2, 7.3).
+/// A name in single quotes, or in double quotes if it contains control characters (YAML 1.2, 7.3).
 fn yaml_string(name: &str) -> String {
     if name.chars().any(char::is_control) {
         serde_json::to_string(name).expect("a string is always JSON")
@@ -101,7 +101,7 @@ fn prose(out: &mut String, manifest: &Manifest, shape: Option<&TensorShape>) -> 
     writeln!(out, "```")
 }
 
-/// How the images are read.
+/// An example that reads the images.
 fn reading(out: &mut String, spec: &Spec, shape: Option<&TensorShape>) -> std::fmt::Result {
     let Some(shape) = shape.filter(|_| spec.storage != Storage::Encoded) else {
         return writeln!(
@@ -142,7 +142,7 @@ fn reading(out: &mut String, spec: &Spec, shape: Option<&TensorShape>) -> std::f
     Ok(())
 }
 
-/// Such as `an image of 224x224x3 (height, width, channels; uint8, 0 to 255)`.
+/// A phrase such as `an image of 224x224x3 (height, width, channels; uint8, 0 to 255)`.
 fn image_in_words(spec: &Spec, shape: Option<&TensorShape>) -> String {
     match (spec.storage, spec.size, shape) {
         (Storage::Encoded, Some(size), _) => {
@@ -167,7 +167,7 @@ fn in_words(dimension: &str) -> &str {
     }
 }
 
-/// What the elements are between.
+/// The range of the elements, in words.
 fn values(spec: &Spec) -> String {
     let scale = match (spec.dtype, spec.scale.unwrap_or_default()) {
         (Dtype::U8, _) => "0 to 255",

@@ -1,5 +1,5 @@
-//! `inlaid.json`: what a dataset is and which files it consists of. It is replaced last when a
-//! version is committed, so it always names whole shards.
+//! `inlaid.json`, the manifest: describes a dataset and lists its files. It is the last file that a commit
+//! replaces, so it only ever lists complete shards.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,78 +13,79 @@ use crate::error::Error;
 use crate::format::shard::{Checksum, ShardInfo};
 use crate::spec::{Spec, Split};
 
-/// The latest version of the files on disk that this release knows: 2, which has any number of columns of tensors and
-/// of values. A dataset that has none beside the images and what inlaid says of them is of version 1, which earlier
-/// releases read.
+/// The latest format version that this release supports. Version 2 allows any number of tensor columns and typed
+/// columns. A dataset with nothing but the image column and inlaid's own columns has version 1, which earlier
+/// releases can read.
 pub const FORMAT_VERSION: u32 = 2;
 
-/// The version of the files of a dataset of this spec.
+/// The format version of a dataset with this spec: 1 or 2.
 pub fn format_version(spec: &Spec) -> u32 {
     if spec.tensors.is_empty() && spec.columns.is_empty() { 1 } else { FORMAT_VERSION }
 }
 
-/// What a dataset is.
+/// The manifest of a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Version of the files on disk, 1 to [`FORMAT_VERSION`].
+    /// Format version of the files on disk, 1 to [`FORMAT_VERSION`].
     pub format_version: u32,
-    /// The release that wrote it: `inlaid 0.1.0`.
+    /// Name and version of the release that wrote it, such as `inlaid 0.1.0`.
     pub tool: String,
-    /// How the rows were made.
+    /// Settings from which the rows were made.
     pub spec: Spec,
-    /// Stands for the inputs and settings of the conversion that made the dataset; none if it was
-    /// interrupted and given up.
+    /// Checksum of the inputs and settings of the conversion that created the dataset; none if it was
+    /// interrupted and then abandoned.
     pub conversion: Option<Checksum>,
-    /// What it holds now.
+    /// Current contents.
     #[serde(flatten)]
     pub snapshot: Snapshot,
-    /// The run that is making this version, if it has not ended: its shards so far are in the version.
+    /// Run that is still writing this snapshot, which already includes the shards it has finished; none if the last
+    /// run is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<Unfinished>,
-    /// What it held before the last append, if that can be brought back.
+    /// Contents before the last append, if they can be restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Snapshot>,
 }
 
-/// What a dataset holds at a time.
+/// The contents of a dataset at one point in time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// Counts the runs that changed the dataset, from 1; a rollback counts back.
+    /// Number of the snapshot, from 1: each run that changes the dataset adds 1, and a rollback subtracts 1.
     pub dataset_version: u64,
-    /// The names of the classes; a label is an index into them.
+    /// Class names; a label is an index into this list.
     pub classes: Vec<String>,
-    /// The shards of the splits that have rows.
+    /// Shards and statistics of each split that has rows.
     pub splits: BTreeMap<Split, SplitInfo>,
-    /// Inputs in all: rows and rejects.
+    /// Total number of inputs: rows and rejects.
     pub inputs: usize,
-    /// Inputs that are no rows, each a line of `rejects.jsonl`.
+    /// Number of rejected inputs, each a line of `rejects.jsonl`.
     pub rejects: usize,
 }
 
 /// A split of a dataset.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SplitInfo {
-    /// How many rows it has.
+    /// Number of rows.
     pub rows: usize,
-    /// How many of them have each label; those without a label are not counted.
+    /// Number of rows with each label; rows without a label are not counted.
     pub labels: Vec<usize>,
-    /// The length of its files.
+    /// Total length of the files, in bytes.
     pub bytes: u64,
-    /// Its files, in the order of the rows.
+    /// Files, in row order.
     pub shards: Vec<ShardInfo>,
-    /// Of all its rows; none if some were written by a release that took none.
+    /// Statistics of all rows; none if some rows were written by a release that did not compute them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statistics: Option<Statistics>,
 }
 
 impl SplitInfo {
-    /// Counts rows and bytes after shards have changed.
+    /// Recomputes `rows` and `bytes` after the shards have changed.
     pub fn count(&mut self) {
         self.rows = self.shards.iter().map(|shard| shard.rows).sum();
         self.bytes = self.shards.iter().map(|shard| shard.bytes).sum();
     }
 
-    /// How many rows have this label, or none.
+    /// Number of rows with this label, or without a label for `None`.
     pub fn rows_of(&self, label: Option<u32>) -> usize {
         match label {
             Some(label) => self.labels.get(label as usize).copied().unwrap_or(0),
@@ -93,32 +94,32 @@ impl SplitInfo {
     }
 }
 
-/// A run that has not ended.
+/// A run that is in progress or was interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfinished {
-    /// Stands for its sources, inputs and settings: a run of the same goes on with it.
+    /// Checksum of its sources, inputs and settings: a run with the same checksum resumes it.
     pub run: Checksum,
-    /// How many shards of its plan are done.
+    /// Number of finished shards of its plan.
     pub shards: usize,
 }
 
 impl Snapshot {
-    /// All shards, split by split.
+    /// All shards, one split after another.
     pub fn shards(&self) -> impl Iterator<Item = &ShardInfo> {
         self.splits.values().flat_map(|split| &split.shards)
     }
 
-    /// Rows in all.
+    /// Total number of rows.
     pub fn rows(&self) -> usize {
         self.splits.values().map(|split| split.rows).sum()
     }
 }
 
 impl Manifest {
-    /// Reads the manifest of the dataset in `folder`; none if there is none.
+    /// Reads the manifest of the dataset in `folder`; none if the folder has no manifest.
     ///
     /// # Errors
-    /// If it can't be read, is damaged, or of another format version.
+    /// If the manifest can't be read, is damaged, or has an unknown format version.
     pub fn read(folder: impl AsRef<Path>) -> Result<Option<Manifest>, Error> {
         #[derive(Deserialize)]
         struct Head {
@@ -137,13 +138,13 @@ impl Manifest {
         }
         let manifest: Manifest = serde_json::from_slice(&text).map_err(damaged)?;
         match manifest.foreign_file() {
-            Some(file) => Err(Error::damaged(&path, format!("it names `{file}`, which is no file of a split"))),
+            Some(file) => Err(Error::damaged(&path, format!("it names `{file}`, which is not a file of a split"))),
             None => Ok(Some(manifest)),
         }
     }
 
-    /// A file that it names as a shard, but that does not lie in the folder of the split: nobody may be
-    /// made to replace or remove files elsewhere.
+    /// A file listed as a shard that is not in the folder of its split, if there is one. A manifest must not be able
+    /// to make inlaid replace or remove files elsewhere.
     fn foreign_file(&self) -> Option<&str> {
         let splits = [Some(&self.snapshot), self.previous.as_ref()].into_iter().flatten().flat_map(|held| &held.splits);
         let mut files = splits.flat_map(|(split, info)| info.shards.iter().map(move |shard| (split, &*shard.file)));
@@ -154,7 +155,7 @@ impl Manifest {
         files.find(|(split, file)| !is_in_split(split, file)).map(|(_, file)| file)
     }
 
-    /// The text of the manifest's file.
+    /// The manifest as indented JSON with a final line break, as stored in `inlaid.json`.
     pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("a manifest has no maps with odd keys");
         text.push('\n');

@@ -1,4 +1,4 @@
-//! What a dataset's folder holds beside its shards: the manifest, the card, the list of rejects.
+//! The files in a dataset's folder besides its shards: the manifest, the card and the list of rejects.
 
 #[doc(hidden)]
 pub mod card;

@@ -1,45 +1,46 @@
-//! Mean and standard deviation of the elements of rows, channel by channel, and how they add up.
+//! Mean and standard deviation of rows' elements, for each channel, and how to combine them.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Mean and deviation of the elements of some rows, in the units in which they are stored.
+/// Mean and standard deviation of the elements of a set of rows, in stored units (0 to 255 for plain u8).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Moments {
-    /// How many rows; each has as many elements as any other.
+    /// Number of rows, which all have the same number of elements.
     pub rows: usize,
-    /// Of each channel; empty without rows, and of images that are stored as they are. Not a number, in
-    /// JSON null, where elements are not finite.
+    /// Mean of each channel. Empty if there are no rows, or if images are stored in their original encoding. NaN (in
+    /// JSON, null) if elements are not finite.
     #[serde(deserialize_with = "numbers")]
     pub mean: Vec<f64>,
-    /// Of each channel: the root of the mean squared deviation (of all elements, not of a sample).
+    /// Standard deviation of each channel, of the population rather than of a sample. Empty or NaN as `mean`.
     #[serde(deserialize_with = "numbers")]
     pub std: Vec<f64>,
 }
 
-/// As they are told in JSON, in which all numbers that are not finite are the same.
+/// Compares moments as they are written to JSON, where all numbers that are not finite are equal.
 impl PartialEq for Moments {
     fn eq(&self, other: &Moments) -> bool {
-        let told = |numbers: &[f64]| numbers.iter().map(|n| n.is_finite().then_some(*n)).collect::<Vec<_>>();
-        self.rows == other.rows && told(&self.mean) == told(&other.mean) && told(&self.std) == told(&other.std)
+        let json = |numbers: &[f64]| numbers.iter().map(|n| n.is_finite().then_some(*n)).collect::<Vec<_>>();
+        self.rows == other.rows && json(&self.mean) == json(&other.mean) && json(&self.std) == json(&other.std)
     }
 }
 
-/// Numbers of which JSON has those that are finite.
+/// Reads numbers from JSON, where null stands for any number that is not finite.
 fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
     let numbers = Vec::<Option<f64>>::deserialize(deserializer)?;
     Ok(numbers.into_iter().map(|number| number.unwrap_or(f64::NAN)).collect())
 }
 
 impl Moments {
-    /// Of a row whose elements nobody has summed up.
+    /// The moments of one row whose elements are unknown.
     pub fn of_unknown() -> Moments {
         Moments { rows: 1, ..Moments::default() }
     }
 
-    /// Adds other rows, whose tensors have the same shape.
+    /// Adds the moments of other rows, whose tensors have the same shape.
     ///
     /// Source: Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
-    /// Variances", 1979: the squared deviations add up, and those of the two means from the new one.
+    /// Variances", 1979: the new sum of squared deviations is the sum of both, plus the squared deviations of the two
+    /// means from the new mean.
     pub fn add(&mut self, other: &Moments) {
         if self.rows == 0 {
             return self.clone_from(other);

@@ -1,4 +1,4 @@
-//! Names of what lies in a dataset's folder, besides its shards.
+//! Names of the files and folders in a dataset's folder, besides its shards.
 
 use std::path::Path;
 
@@ -11,16 +11,16 @@ pub const CARD: &str = "README.md";
 /// The list of rejected inputs.
 pub const REJECTS: &str = "rejects.jsonl";
 
-/// The folder of everything of inlaid's own that is not part of the dataset.
+/// The folder for inlaid's own files that are not part of the dataset.
 pub const PRIVATE: &str = ".inlaid";
 
-/// The file in [`PRIVATE`] that a writer locks.
+/// The file in [`PRIVATE`] that a writer holds a lock on.
 pub const LOCK: &str = "lock";
 
-/// The file in [`PRIVATE`] that names what a commit does.
+/// The file in [`PRIVATE`] that lists the steps of a commit.
 pub const JOURNAL: &str = "journal.json";
 
-/// The list of rejected inputs of the snapshot before.
+/// The list of rejected inputs of the previous snapshot.
 pub const REJECTS_BEFORE: &str = ".inlaid/rejects-before.jsonl";
 
 /// Whether a commit is in progress, or was interrupted.

@@ -1,10 +1,10 @@
-//! Where new rows go in a split.
+//! The place of new rows in a split.
 
-/// Where the rows of a shard go.
+/// The place of new rows in a split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Into a new shard behind the others of its split.
+    /// A new shard after the split's last one.
     New,
-    /// Behind the rows of its split's last shard.
+    /// The end of the split's last shard.
     Tail,
 }

@@ -1,4 +1,4 @@
-//! Inputs that can't become rows, and the file that lists them.
+//! Rejected inputs, which can't become rows, and the file that lists them.
 
 use std::borrow::Cow;
 use std::fs;
@@ -9,26 +9,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Stage};
 
-/// An input that is no row: a line of `rejects.jsonl`.
+/// A rejected input: a line of `rejects.jsonl`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Reject {
-    /// The key, or what stands for it where the name is not UTF-8.
+    /// Key of the input. If the name is not UTF-8, invalid bytes are replaced.
     pub path: String,
-    /// The step that failed.
+    /// Step that failed.
     pub stage: Stage,
-    /// A word for the kind of failure, the same in every release: `truncated`.
+    /// Code of the reason, stable across releases, such as `truncated`.
     pub reason: Cow<'static, str>,
-    /// The failure in words.
+    /// Description of the failure, in words.
     pub detail: String,
 }
 
-/// A JSON object a line.
+/// The rejects as JSON Lines: one object on each line.
 pub fn to_lines(rejects: &[Reject]) -> String {
     let line = |reject| serde_json::to_string(reject).expect("a reject is made of strings") + "\n";
     rejects.iter().map(line).collect()
 }
 
-/// Reads the list at this path; an empty one if there is none.
+/// Reads the list of rejects at this path. Empty if the file does not exist.
+///
+/// # Errors
+/// If the file can't be read or is damaged.
 pub fn read_rejects(path: &Path) -> Result<Vec<Reject>, Error> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,

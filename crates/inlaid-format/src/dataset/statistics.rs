@@ -1,8 +1,8 @@
-//! What is known of the rows of a split beside their number: mean and deviation of their elements by
-//! channel and class, and how large and how wide their sources are.
+//! Statistics of a split's rows: mean and standard deviation of their elements by channel and class, and
+//! histograms of source sizes and aspect ratios.
 //!
-//! Every row is summed up by itself, and rows are added in the order in which they are written. So the
-//! figures depend on the rows alone, not on threads, nor on whether a run was interrupted.
+//! Each row is summarized on its own, and rows are added in the order in which they are written. So the
+//! figures depend only on the rows, not on threads or on whether a run was interrupted.
 
 use std::f64::consts::SQRT_2;
 
@@ -10,31 +10,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::moments::Moments;
 
-/// Statistics of some rows.
+/// Statistics of a set of rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Statistics {
-    /// Of all elements.
+    /// Mean and standard deviation of the elements of all rows.
     #[serde(flatten)]
     pub elements: Moments,
-    /// Of the elements of the rows of each label; shorter than the classes where later ones have no row.
+    /// Mean and standard deviation of the elements of the rows of each label. Shorter than the list of classes if the
+    /// last classes have no rows.
     pub labels: Vec<Moments>,
-    /// Rows by the number of pixels of their sources: a bin for every power of 2.
+    /// Histogram of the number of pixels of the source images: one bin for each power of 2.
     pub source_pixels: Vec<Bin>,
-    /// Rows by the aspect ratio of their sources, width / height: four bins from one power of 2 to the next.
+    /// Histogram of the aspect ratio of the source images, width / height: four bins for each power of 2.
     pub source_aspects: Vec<Bin>,
 }
 
-/// A bar of a histogram; there is none of no rows.
+/// A bin of a histogram; empty bins are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
-    /// The least value that it stands for; the next bin's is the least that it does not.
+    /// Lower bound of the bin, inclusive. The upper bound, exclusive, is the lower bound of the following bin.
     pub at_least: f64,
-    /// How many rows.
+    /// Number of rows.
     pub rows: usize,
 }
 
 impl Statistics {
-    /// Adds a row: its elements, its label, and the width and height of its source in pixels.
+    /// Adds a row: its elements, its label, and the width and height of its source image, in pixels.
     pub fn add(&mut self, elements: &Moments, label: Option<u32>, width: u32, height: u32) {
         self.elements.add(elements);
         if let Some(label) = label {
@@ -44,7 +45,7 @@ impl Statistics {
         add_bin(&mut self.source_aspects, Bin { at_least: aspect_bin(width, height), rows: 1 });
     }
 
-    /// Adds other rows.
+    /// Adds the statistics of other rows.
     pub fn merge(&mut self, other: &Statistics) {
         self.elements.add(&other.elements);
         for (label, moments) in other.labels.iter().enumerate() {
@@ -69,13 +70,13 @@ fn add_bin(bins: &mut Vec<Bin>, bin: Bin) {
     }
 }
 
-/// The greatest power of 2 that is not above the number of pixels.
+/// The largest power of 2 that is not greater than the number of pixels.
 fn pixels_bin(width: u32, height: u32) -> f64 {
     power_of_2((u64::from(width) * u64::from(height)).max(1).ilog2() as i32)
 }
 
-/// The greatest power of the fourth root of 2 that is not above the aspect ratio. By multiplications, which
-/// round alike on every machine, as logarithms do not.
+/// The largest power of the fourth root of 2 that is not greater than the aspect ratio. Computed by multiplication,
+/// which, unlike logarithms, rounds in the same way on every machine.
 fn aspect_bin(width: u32, height: u32) -> f64 {
     const FOURTH_ROOT: f64 = 1.189_207_115_002_721;
     const ROOTS: [f64; 4] = [1.0, FOURTH_ROOT, SQRT_2, FOURTH_ROOT * SQRT_2];

@@ -1,4 +1,4 @@
-//! Foreign code that reads damaged files may panic; here that becomes an error.
+//! Third-party code may panic on damaged files; this module turns such a panic into an error.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -8,16 +8,16 @@ thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether a panic of this thread will be caught and become an error, so that a panic hook may pass
-/// over it.
+/// Whether a panic on this thread will be caught and turned into an error, so that a panic hook can
+/// ignore it.
 pub fn is_contained() -> bool {
     CONTAINED.get()
 }
 
-/// Calls `read`. If it panics, what it was working on must not be used again.
+/// Calls `read` and catches its panic. After a panic, the values that `read` was working on must not be used again.
 ///
 /// # Errors
-/// If it panics: what it said.
+/// The panic message, if `read` panics.
 pub fn contain<T>(read: impl FnOnce() -> T) -> Result<T, String> {
     let outer = CONTAINED.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(read));

@@ -1,7 +1,6 @@
-//! Every change to the files of a dataset goes through here: writes, renames, removals, and bringing
-//! them to disk for good; not the lock, and not what removes a staging area that came to nothing. With
-//! the feature `failpoints` each step can be made to fail, or be the process's last (see
-//! `tests/it/crash.rs`).
+//! Every change to a dataset's files goes through here: writes, renames, removals, and syncing them to
+//! disk. The exceptions are the lock and the removal of an abandoned staging area. With the feature
+//! `failpoints`, each step can be made to fail or to kill the process (see `tests/it/crash.rs`).
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -9,7 +8,7 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// Begins a file that must not exist; it can be read back.
+/// Creates a file, open for reading and writing. Fails if the file exists.
 pub fn create(path: &Path) -> Result<File, Error> {
     let create = || {
         step()?;
@@ -18,19 +17,19 @@ pub fn create(path: &Path) -> Result<File, Error> {
     create().map_err(Error::io("create", path))
 }
 
-/// Writes some of the bytes, and says how many.
+/// Writes some of the bytes and returns how many it wrote.
 pub fn write(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
     let bytes = &bytes[..writable(bytes.len())?];
     file.write(bytes)
 }
 
-/// Brings the bytes of a file to disk.
+/// Syncs the contents of a file to disk.
 pub fn sync(file: &File) -> io::Result<()> {
     step()?;
     file.sync_data()
 }
 
-/// Writes a whole file and brings it to disk.
+/// Writes a new file and syncs it to disk.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let file = create(path)?;
     let all = || {
@@ -43,13 +42,13 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     all().map_err(Error::io("write", path))
 }
 
-/// Gives a file another name; what had that name is gone.
+/// Renames a file, replacing any file of the new name.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     step()?;
     fs::rename(from, to)
 }
 
-/// Removes a file, if it is there.
+/// Removes a file if it exists.
 pub fn remove_file(path: &Path) -> Result<(), Error> {
     match step().and_then(|()| fs::remove_file(path)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -57,13 +56,13 @@ pub fn remove_file(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Makes a folder and those above it, if they are missing.
+/// Creates a folder and its missing parents.
 pub fn create_folder(path: &Path) -> Result<(), Error> {
     let create = || step().and_then(|()| fs::create_dir_all(path));
     persistently(create).map_err(Error::io("create folder", path))
 }
 
-/// Makes a folder and those above it from `top` on, which are missing, and brings their names to disk.
+/// Creates a folder and its missing parents, from `top` down, and syncs their names to disk.
 pub fn create_folders(path: &Path, top: &Path) -> Result<(), Error> {
     let create = || {
         fs::create_dir_all(path)?;
@@ -71,7 +70,7 @@ pub fn create_folders(path: &Path, top: &Path) -> Result<(), Error> {
             step()?;
             let parent = made.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
             match File::open(parent).and_then(|parent| parent.sync_all()) {
-                // It may be written to, but not listed: no reason to fail.
+                // A folder that can be written to but not listed is no reason to fail.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                 synced => synced?,
             }
@@ -81,8 +80,8 @@ pub fn create_folders(path: &Path, top: &Path) -> Result<(), Error> {
     persistently(create).map_err(Error::io("create folder", path))
 }
 
-/// Makes folders again and again while they are there at one moment and gone at the next: another process
-/// that failed removes those that it has made.
+/// Retries the creation of folders that appear and disappear in between: another process that failed may be
+/// removing the folders it had created.
 fn persistently(create: impl Fn() -> io::Result<()>) -> io::Result<()> {
     for _ in 0..100 {
         match create() {
@@ -93,7 +92,7 @@ fn persistently(create: impl Fn() -> io::Result<()>) -> io::Result<()> {
     create()
 }
 
-/// Brings the names of the files in a folder to disk.
+/// Syncs the names of the files in a folder to disk.
 pub fn sync_folder(path: &Path) -> Result<(), Error> {
     let sync = || {
         step()?;
@@ -115,9 +114,9 @@ fn writable(bytes: usize) -> io::Result<usize> {
 #[cfg(feature = "failpoints")]
 use failpoints::{step, writable};
 
-/// `INLAID_FAILPOINT=kill:N` ends the process by SIGKILL at its Nth step on the disk; `eio:N` and
-/// `enospc:N` fail that step and all later ones; `short:N` lets every write from the Nth step on
-/// take half of its bytes.
+/// `INLAID_FAILPOINT=kill:N` kills the process with SIGKILL at its Nth disk operation; `eio:N` and
+/// `enospc:N` make that operation and all later ones fail; `short:N` makes every write from the Nth
+/// operation on write only half of its bytes.
 #[cfg(feature = "failpoints")]
 mod failpoints {
     use std::io;

@@ -1,4 +1,4 @@
-//! The bytes of the files of a dataset: columns, pages, shards. Nothing here knows where images come from.
+//! The bytes of a dataset's files: columns, pages and shards. Nothing here knows where images come from.
 
 #[doc(hidden)]
 pub mod catch_panic;

@@ -1,4 +1,4 @@
-//! How the rows of a dataset are laid out in its files. Checked once, when a spec comes in.
+//! The layout of a dataset's rows in its files. Validated once, when a spec comes in.
 
 use super::columns::TENSOR_COLUMN;
 use super::page::PageLayout;
@@ -6,7 +6,7 @@ use super::row_counts::{MOST_BYTES, RowCounts};
 use super::tensor::TensorShape;
 use crate::spec::{Compression, Encoding, Format, Spec, SpecError, Storage};
 
-/// How the rows of a dataset are laid out in its files.
+/// The layout of a dataset's rows in its files.
 #[derive(Clone, Debug)]
 pub struct RowLayout {
     shape: Option<TensorShape>,
@@ -19,19 +19,19 @@ pub struct RowLayout {
     pub(super) compression: Compression,
 }
 
-/// How the tensors of a column are laid out.
+/// The layout of a tensor column.
 #[derive(Clone, Debug)]
 pub struct TensorLayout {
     /// Name of the column.
     pub name: String,
     /// Shape of every tensor.
     pub shape: TensorShape,
-    /// Layout of its pages.
+    /// Layout of the column's pages.
     pub pages: PageLayout,
 }
 
 impl RowLayout {
-    /// The layout that a spec asks for.
+    /// The layout that a spec defines.
     ///
     /// # Errors
     /// If a tensor has too many elements, or two columns have the same name.
@@ -76,27 +76,27 @@ impl RowLayout {
         self.encoding = encoding;
     }
 
-    /// Shape of the resized images; none if images keep their sizes.
+    /// Shape of the resized images; none if images keep their original sizes.
     pub fn shape(&self) -> Option<TensorShape> {
         self.shape
     }
 
-    /// Columns of tensors, in the order of the file: the images first. None if images are stored as files.
+    /// Tensor columns, in file order: the images first. Empty if images are stored as files.
     pub fn tensors(&self) -> &[TensorLayout] {
         &self.tensors
     }
 
-    /// Bytes of the tensors of a row.
+    /// Bytes of one row's tensors, over all tensor columns.
     pub fn tensor_bytes(&self) -> usize {
         self.tensors.iter().map(|column| column.shape.bytes()).sum()
     }
 
-    /// Rows of a page, a row group and a shard.
+    /// Maximum rows of a page, a row group and a shard.
     pub fn counts(&self) -> RowCounts {
         self.counts
     }
 
-    /// Bytes of images in a row group at most, where they are stored as files.
+    /// Maximum bytes of images in a row group, if images are stored as files.
     pub fn file_bytes(&self) -> u64 {
         self.file_bytes
     }

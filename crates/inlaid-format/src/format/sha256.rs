@@ -1,11 +1,11 @@
-//! The SHA-256 digest of a source file, as rows store it.
+//! The SHA-256 digest of a source file, as stored in its row.
 
 /// A SHA-256 digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sha256([u8; 32]);
 
 impl std::fmt::Display for Sha256 {
-    /// 64 hex digits.
+    /// Writes 64 lower-case hex digits.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
@@ -20,7 +20,7 @@ impl std::fmt::Debug for Sha256 {
 impl std::str::FromStr for Sha256 {
     type Err = String;
 
-    /// 64 hex digits.
+    /// Parses 64 hex digits.
     fn from_str(text: &str) -> Result<Sha256, String> {
         let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
         let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
@@ -36,7 +36,7 @@ impl From<[u8; 32]> for Sha256 {
 }
 
 impl Sha256 {
-    /// The bytes of the digest.
+    /// The 32 bytes of the digest.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! The shape of a tensor and what follows from it: sizes, and the Arrow field and arrays of its column.
+//! The shape of a tensor and what follows from it: its size, and the Arrow field and arrays of its column.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use arrow_schema::{ArrowError, DataType, Field};
 use crate::format::keys;
 use crate::spec::{Dtype, Layout, MAX_ELEMENTS, Spec, SpecError, Storage};
 
-/// The most bytes of one tensor: what is left of such a page beside its levels.
+/// Maximum bytes of one tensor: the largest Parquet page, less room for its levels.
 const MAX_BYTES: u64 = (1 << 31) - 128;
 
-/// The shape of every tensor of a dataset.
+/// The shape and element type of the tensors in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TensorShape {
     dims: [usize; 3],
@@ -25,10 +25,10 @@ pub struct TensorShape {
 }
 
 impl TensorShape {
-    /// Of resized images; none if images keep their sizes.
+    /// The shape of the resized images; none if images keep their original sizes.
     ///
     /// # Errors
-    /// If a tensor has more than [`MAX_ELEMENTS`] elements, or a few less if they have four bytes.
+    /// If a tensor has more than [`MAX_ELEMENTS`] elements, or more than fit into a page if they have four bytes.
     pub fn new(spec: &Spec) -> Result<Option<TensorShape>, SpecError> {
         let Some(size) = spec.size else { return Ok(None) };
         let (height, width) = (size.height() as usize, size.width() as usize);
@@ -42,27 +42,27 @@ impl TensorShape {
         Ok(Some(TensorShape { dims, names, dtype: spec.dtype }))
     }
 
-    /// The lengths of the dimensions, `[H, W, C]` by default.
+    /// Lengths of the dimensions: `[H, W, C]` by default, or `[C, H, W]`.
     pub fn dims(&self) -> [usize; 3] {
         self.dims
     }
 
-    /// The product of the dimensions.
+    /// Number of elements in one tensor: the product of the dimensions.
     pub fn elements(&self) -> usize {
         self.dims.iter().product()
     }
 
-    /// Bytes of one tensor.
+    /// Bytes in one tensor.
     pub fn bytes(&self) -> usize {
         self.elements() * self.dtype.bytes()
     }
 
-    /// The names of the dimensions: `H`, `W` and `C` in their order.
+    /// Names of the dimensions, in order: `H`, `W` and `C`, or `C`, `H` and `W`.
     pub fn names(&self) -> [&'static str; 3] {
         self.names
     }
 
-    /// The type of the elements.
+    /// Type of the elements.
     pub fn dtype(&self) -> Dtype {
         self.dtype
     }
@@ -90,11 +90,13 @@ impl TensorShape {
                     (keys::DTYPE.to_owned(), self.dtype.numpy_name().to_owned()),
                 ]))
             }
-            Storage::Encoded => unreachable!("encoded images are no tensors"),
+            Storage::Encoded => unreachable!("encoded images are not tensors"),
         }
     }
 }
 
+/// Checks that a tensor fits into a page.
+///
 /// # Errors
 /// If a tensor has more elements than a page can hold.
 pub fn check_elements(elements: u64, dtype: Dtype) -> Result<(), SpecError> {
@@ -105,7 +107,7 @@ pub fn check_elements(elements: u64, dtype: Dtype) -> Result<(), SpecError> {
     }
 }
 
-/// The type of lists of so many elements.
+/// The Arrow type of lists of exactly `elements` elements.
 pub fn list_type(dtype: Dtype, elements: usize) -> DataType {
     let item = match dtype {
         Dtype::U8 => DataType::UInt8,
@@ -116,7 +118,11 @@ pub fn list_type(dtype: Dtype, elements: usize) -> DataType {
     DataType::FixedSizeList(Arc::new(Field::new("item", item, true)), elements as i32)
 }
 
-/// Tensors as an array of the type of their field. They begin at a multiple of the size of an element.
+/// An array of the field's type over the bytes of tensors, without a copy. `tensors` must begin at an address that
+/// is a multiple of the element size.
+///
+/// # Errors
+/// If the field does not hold tensors, or the length of the buffer is not a multiple of the length of a tensor.
 pub fn tensor_array(field: &Field, tensors: Buffer) -> Result<ArrayRef, ArrowError> {
     Ok(match field.data_type() {
         DataType::FixedSizeList(item, length) => {
@@ -147,5 +153,5 @@ fn numbers<T: ArrowPrimitiveType>(values: Buffer) -> ArrayRef {
 }
 
 fn no_tensors(found: &DataType) -> ArrowError {
-    ArrowError::SchemaError(format!("a column of tensors has type {found}"))
+    ArrowError::SchemaError(format!("a tensor column can't have type {found}"))
 }

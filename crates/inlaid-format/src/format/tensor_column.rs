@@ -1,4 +1,4 @@
-//! Which column of a file holds tensors, and what they are.
+//! Finds the tensor columns of a file, with their shape and element type.
 
 use arrow_schema::{DataType, Field, Schema};
 use serde::Deserialize;
@@ -6,7 +6,8 @@ use serde::Deserialize;
 use crate::format::keys;
 use crate::spec::{Dtype, Storage};
 
-/// Whether a column of tensors says that its dimensions are in another order than they are stored in.
+/// Whether a tensor column declares a permutation, that is, a logical order of dimensions that differs from the
+/// stored order.
 pub fn is_permuted(field: &Field) -> bool {
     #[derive(Deserialize)]
     struct Metadata {
@@ -21,21 +22,21 @@ pub fn is_permuted(field: &Field) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Element {
-    /// Unsigned, 8 bits.
+    /// Unsigned integer, 8 bits.
     U8,
-    /// Signed, 8 bits.
+    /// Signed integer, 8 bits.
     I8,
-    /// Unsigned, 16 bits.
+    /// Unsigned integer, 16 bits.
     U16,
-    /// Signed, 16 bits.
+    /// Signed integer, 16 bits.
     I16,
-    /// Unsigned, 32 bits.
+    /// Unsigned integer, 32 bits.
     U32,
-    /// Signed, 32 bits.
+    /// Signed integer, 32 bits.
     I32,
-    /// Unsigned, 64 bits.
+    /// Unsigned integer, 64 bits.
     U64,
-    /// Signed, 64 bits.
+    /// Signed integer, 64 bits.
     I64,
     /// Floating point, 16 bits.
     F16,
@@ -46,7 +47,7 @@ pub enum Element {
 }
 
 impl Element {
-    /// In bytes.
+    /// Size of one element, in bytes: 1, 2, 4 or 8.
     pub fn size(self) -> usize {
         match self {
             Element::U8 | Element::I8 => 1,
@@ -56,7 +57,7 @@ impl Element {
         }
     }
 
-    /// The name of NumPy: `uint8`.
+    /// NumPy's name of the type, such as `uint8`.
     pub fn numpy_name(self) -> &'static str {
         match self {
             Element::U8 => "uint8",
@@ -73,12 +74,12 @@ impl Element {
         }
     }
 
-    /// What inlaid writes such elements as; none if it does not.
+    /// The corresponding type that inlaid writes; none if inlaid does not write such elements.
     pub fn dtype(self) -> Option<Dtype> {
         Dtype::ALL.iter().copied().find(|dtype| Element::from(*dtype) == self)
     }
 
-    /// The type of elements of an Arrow type; none if it is not a number of one of these types.
+    /// The element type for an Arrow type; none if it is not one of these number types.
     pub fn of(data_type: &DataType) -> Option<Element> {
         Some(match data_type {
             DataType::UInt8 => Element::U8,
@@ -108,28 +109,28 @@ impl From<Dtype> for Element {
     }
 }
 
-/// A column of tensors.
+/// A tensor column: its name, and the shape and type of its tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorColumn {
-    /// Its name.
+    /// Name of the column.
     pub name: String,
-    /// The lengths of the dimensions of every tensor; one dimension if the file does not say.
+    /// Shape of every tensor, such as `[H, W, C]`; one dimension if the file does not declare a shape.
     pub shape: Vec<usize>,
-    /// The type of the elements.
+    /// Type of the elements.
     pub element: Element,
-    /// How it is stored.
+    /// Storage of the column: [`Storage::Tensor`] for lists, [`Storage::Binary`] for binary values.
     pub storage: Storage,
 }
 
-/// How many columns at the beginning of a schema hold tensors: those that inlaid writes first in every row group.
+/// Number of columns at the start of a schema that hold tensors. inlaid writes these first in every row group.
 pub fn leading_tensors(schema: &Schema) -> usize {
     schema.fields().iter().take_while(|field| TensorColumn::new(field).is_some()).count()
 }
 
 impl TensorColumn {
-    /// The column of tensors: the one that the metadata of the schema names (key `inlaid.tensors`), else
-    /// the first one of fixed-size lists of numbers, or of fixed-size binary with a shape in its metadata
-    /// (key `inlaid:shape`).
+    /// The main tensor column: the one named in the schema's metadata (key `inlaid.tensors`), or else the
+    /// first column of fixed-size lists of numbers, or of fixed-size binary with a shape in its metadata
+    /// (key `inlaid:shape`). None if there is no such column.
     pub fn find(schema: &Schema) -> Option<TensorColumn> {
         if let Some(name) = schema.metadata().get(keys::TENSORS) {
             return TensorColumn::new(schema.field_with_name(name).ok()?);
@@ -137,7 +138,7 @@ impl TensorColumn {
         schema.fields().iter().find_map(|field| TensorColumn::new(field))
     }
 
-    /// The column of tensors that a field describes; none if it holds something else.
+    /// The tensor column that a field describes; none if it holds anything else.
     pub fn new(field: &Field) -> Option<TensorColumn> {
         let shape = |key: &str| {
             #[derive(Deserialize)]
@@ -156,7 +157,7 @@ impl TensorColumn {
                 (shape, length.checked_mul(element.size())?, element, Storage::Tensor)
             }
             DataType::FixedSizeBinary(length) => {
-                // Bytes, unless the file says otherwise.
+                // Bytes, unless the file declares another type.
                 let element = match field.metadata().get(keys::DTYPE) {
                     Some(name) => (*Dtype::ALL.iter().find(|dtype| dtype.numpy_name() == name)?).into(),
                     None => Element::U8,
@@ -170,12 +171,12 @@ impl TensorColumn {
         (bytes == expected && bytes > 0).then_some(TensorColumn { name, shape, element, storage })
     }
 
-    /// Elements of one tensor.
+    /// Number of elements in one tensor: the product of the shape.
     pub fn elements(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Bytes of one tensor.
+    /// Bytes in one tensor.
     pub fn row_bytes(&self) -> usize {
         self.elements() * self.element.size()
     }

@@ -1,4 +1,4 @@
-//! Batches of rows, made ahead by threads.
+//! Batches of rows, prefetched by threads.
 
 use std::fmt;
 use std::iter::StepBy;
@@ -18,33 +18,33 @@ use super::table::Table;
 use crate::error::Error;
 use crate::format::tensor::tensor_array;
 
-/// Batches that wait at the end of each thread that makes them, beside the one it is making.
+/// Number of finished batches that each thread may queue, besides the one it is making.
 const WAITING: usize = 1;
 
-/// What batches are read, and how.
+/// Options of a pass over a table in batches.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BatchOptions {
-    /// Rows of a batch, at least 1.
+    /// Rows in a batch, at least 1.
     pub batch_size: usize,
-    /// Whether a last batch of fewer rows is left out. Default: it is not.
+    /// Whether to leave out the last batch if it has fewer rows. Default: false.
     pub drop_last: bool,
-    /// Columns beside the tensors. Default: none.
+    /// Columns to read besides the main tensors. Default: none.
     pub columns: Vec<String>,
-    /// The pass over the table. Default: the first, as rows are stored.
+    /// Number and order of the pass. Default: pass 0, in stored order.
     pub epoch: Epoch,
-    /// The part of it. Default: all.
+    /// Part of the epoch to read. Default: all of it.
     pub share: Share,
-    /// This worker, from 0, and how many there are: each takes every so many batches. Default: 0 of 1.
+    /// Index of this worker, from 0, and number of workers `n`: the worker reads every `n`th batch. Default: `(0, 1)`.
     pub worker: (usize, usize),
-    /// Batches of the epoch that were read before, by all workers. Default: 0.
+    /// Batches at the start of the epoch to skip, over all workers. Default: 0.
     pub skip: usize,
-    /// Threads that make batches ahead. Default: 0, each batch is made when it is asked for.
+    /// Threads that prefetch batches. Default: 0, which makes each batch when it is requested.
     pub prefetch: usize,
 }
 
 impl BatchOptions {
-    /// Batches of so many rows, with the defaults.
+    /// The default options, for batches of `batch_size` rows.
     pub fn new(batch_size: usize) -> BatchOptions {
         BatchOptions {
             batch_size,
@@ -100,7 +100,8 @@ impl BatchOptions {
         BatchOptions { prefetch, ..self }
     }
 
-    /// Batches of the share of an epoch of so many rows, for all workers and from the first on.
+    /// Number of batches that all workers together read from an epoch of `rows` rows, of which [`BatchOptions::share`]
+    /// takes its part. [`BatchOptions::skip`] does not count.
     pub fn count(&self, rows: usize) -> usize {
         let rows = self.share.count(rows);
         match self.drop_last {
@@ -110,31 +111,31 @@ impl BatchOptions {
     }
 }
 
-/// Some rows of a table.
+/// A batch of rows.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Which rows.
+    /// Numbers of the rows in the table, from 0.
     pub rows: Vec<usize>,
-    /// Their tensors, one after the other. They begin at a multiple of 64 bytes, as TensorFlow and JAX want
-    /// it to take them over without another copy.
+    /// Main tensors of the rows, one after another, as an array of shape `[rows, H, W, C]` (or that of the column).
+    /// Aligned to 64 bytes, so that TensorFlow and JAX can use them without another copy.
     pub tensors: Buffer,
-    /// The other columns that were asked for, in that order.
+    /// Columns requested in [`BatchOptions::columns`], in that order.
     pub columns: Vec<ArrayRef>,
 }
 
-/// The batches of a share of an epoch, in order. Memory holds `2 * prefetch + 1` of them at most, which
-/// are filled again as they are dropped.
+/// An iterator over the batches of a share of an epoch, in order. At most `2 * prefetch + 1` batches are in memory
+/// if each is dropped before the next is requested; their buffers are reused.
 pub struct Batches {
     source: Arc<Source>,
-    /// Numbers of the batches to come.
+    /// Numbers of the remaining batches.
     numbers: StepBy<Range<usize>>,
     /// The threads that make them, taking turns.
     threads: Vec<Receiver<Result<Batch, Error>>>,
-    /// How many were given out.
+    /// Number of batches returned so far.
     given: usize,
 }
 
-/// What batches are made of.
+/// The data that batches are made from.
 struct Source {
     table: Arc<Table>,
     rows: Vec<usize>,
@@ -143,11 +144,11 @@ struct Source {
     pool: Arc<Pool>,
 }
 
-/// A column that batches have beside the main tensors.
+/// A column of batches besides the main tensors.
 enum Column {
-    /// All its values.
+    /// All values of the column.
     Values(ArrayRef),
-    /// Tensors, by the name of their column, with its field.
+    /// A tensor column, by its name, with its Arrow field.
     Tensors(String, FieldRef),
 }
 
@@ -182,7 +183,7 @@ impl Batches {
         let count = options.count(table.len());
         let (worker, workers) = (options.worker.0, options.worker.1.max(1));
         let numbers = (options.skip + worker).min(count)..count;
-        // As many as there are at a time, when each is dropped before the next is asked for.
+        // The number of batches alive at a time, if each is dropped before the next is requested.
         let pool = Pool::new((WAITING + 1) * options.prefetch + 1);
         let source = Arc::new(Source { table, rows, batch_size, columns, pool });
         let threads = (0..options.prefetch).map(|thread| {
@@ -191,7 +192,7 @@ impl Batches {
             let source = source.clone();
             thread::spawn(move || {
                 for number in mine {
-                    // Nobody waits for batches any more.
+                    // The iterator was dropped.
                     if sender.send(source.batch(number)).is_err() {
                         return;
                     }
@@ -213,7 +214,7 @@ impl Iterator for Batches {
         self.given += 1;
         Some(match self.threads.len() {
             0 => self.source.batch(number),
-            // A thread that has gone has panicked; the batch is then made here, and fails here.
+            // A thread that is gone has panicked; the batch is made here instead, and fails here.
             threads => self.threads[turn % threads].recv().unwrap_or_else(|_| self.source.batch(number)),
         })
     }

@@ -11,24 +11,24 @@ use arrow_ipc::{Block, MetadataVersion, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, SchemaRef};
 use bytes::Bytes;
 
-/// What an Arrow file begins with.
+/// Magic bytes at the start of an Arrow file.
 const FILE: &[u8] = b"ARROW1";
 
-/// What goes before the length of a message; old files and streams lack it.
+/// Marker before the length of a message; old files and streams lack it.
 const MARK: &[u8] = &[0xff; 4];
 
 /// The record batches of an Arrow file or stream.
 pub(super) struct Blocks {
     pub(super) schema: SchemaRef,
     bytes: Bytes,
-    /// With the dictionaries, if there are any.
+    /// Decoder that holds the dictionaries.
     decoder: FileDecoder,
     has_dictionaries: bool,
     version: MetadataVersion,
     blocks: Vec<Block>,
 }
 
-/// What the header of a record batch claims.
+/// The size of a record batch as claimed by its header.
 pub(super) struct Claim {
     pub(super) rows: usize,
     /// Bytes of all its columns, decompressed.
@@ -37,12 +37,12 @@ pub(super) struct Claim {
 }
 
 impl Blocks {
-    /// Whether these bytes begin as those of an Arrow file or stream do.
+    /// Whether these bytes begin like an Arrow file or stream.
     pub(super) fn may_be(bytes: &[u8]) -> bool {
         bytes.starts_with(FILE) || bytes.starts_with(MARK)
     }
 
-    /// Finds the record batches, and reads the dictionaries.
+    /// Finds the record batches and reads the dictionaries.
     pub(super) fn open(bytes: &Bytes) -> Result<Blocks, ArrowError> {
         match bytes.starts_with(FILE) {
             true => Blocks::of_file(bytes),
@@ -51,7 +51,7 @@ impl Blocks {
     }
 
     fn of_file(bytes: &Bytes) -> Result<Blocks, ArrowError> {
-        /// The length of the footer in four bytes, and the magic word.
+        /// Bytes after the footer: its length in four bytes, and the magic word.
         const TRAILER: usize = 10;
         let short = || ArrowError::ParseError("the file is too short".to_owned());
         let end = bytes.len().checked_sub(TRAILER).ok_or_else(short)?;
@@ -65,7 +65,7 @@ impl Blocks {
         Blocks::of_messages(schema, bytes, footer.version(), &dictionaries, blocks)
     }
 
-    /// A stream has no list of its messages: they are passed over one by one.
+    /// Finds the messages of a stream, which has no list of them, by walking over them one by one.
     fn of_stream(bytes: &Bytes) -> Result<Blocks, ArrowError> {
         let first = next_message(bytes, 0)?.ok_or_else(damaged)?;
         let message = root_as_message(&bytes[8..first.metaDataLength() as usize]).map_err(|_| damaged())?;
@@ -79,7 +79,9 @@ impl Blocks {
             let message = root_as_message(message).map_err(|_| damaged())?;
             match message.header_as_dictionary_batch() {
                 Some(batch) if !ids.insert(batch.id()) => {
-                    return Err(ArrowError::ParseError("its dictionaries change".to_owned()));
+                    return Err(ArrowError::ParseError(
+                        "a dictionary is replaced in the middle of the stream".to_owned(),
+                    ));
                 }
                 Some(_) => dictionaries.push(block),
                 None => blocks.push(block),
@@ -104,24 +106,24 @@ impl Blocks {
         Ok(Blocks { schema, bytes: bytes.clone(), decoder, has_dictionaries, version, blocks })
     }
 
-    /// How many record batches there are.
+    /// Number of record batches.
     pub(super) fn len(&self) -> usize {
         self.blocks.len()
     }
 
-    /// What a record batch claims to be; nothing of it is decompressed.
+    /// The claimed size of a record batch, without decompressing anything.
     pub(super) fn claim(&self, number: usize) -> Result<Claim, ArrowError> {
         let block = &self.blocks[number];
         claim(&block_bytes(block, &self.bytes)?, block.metaDataLength() as usize)
     }
 
-    /// Columns of a record batch by their indices, as slices of the file where it is not compressed.
+    /// Reads columns of a record batch by their indices; they are slices of the file unless they are compressed.
     pub(super) fn read(&self, number: usize, columns: Vec<usize>) -> Result<RecordBatch, ArrowError> {
         let block = &self.blocks[number];
         let bytes = checked_bytes(block, &self.bytes)?;
-        let none = || ArrowError::ParseError("a record batch is none".to_owned());
+        let none = || ArrowError::ParseError("a message is not a record batch".to_owned());
         if self.has_dictionaries {
-            // A decoder can't be copied, nor its projection changed: it decodes all columns.
+            // A decoder can't be cloned, and its projection can't be changed: it decodes all columns.
             return self.decoder.read_record_batch(block, &bytes)?.ok_or_else(none)?.project(&columns);
         }
         let decoder = FileDecoder::new(self.schema.clone(), self.version).with_projection(columns);
@@ -129,7 +131,7 @@ impl Blocks {
     }
 }
 
-/// The message of a stream that begins here; none at the end.
+/// The message of a stream that begins at offset `at`; none at the end of the stream.
 fn next_message(bytes: &[u8], at: usize) -> Result<Option<Block>, ArrowError> {
     let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) else { return Ok(None) };
     let prefix = rest.first_chunk::<8>().filter(|prefix| prefix.starts_with(MARK)).ok_or_else(damaged)?;
@@ -142,11 +144,11 @@ fn next_message(bytes: &[u8], at: usize) -> Result<Option<Block>, ArrowError> {
     let block = Block::new(at as i64, i32::try_from(8 + length).map_err(|_| damaged())?, body);
     match end_of(&block)? <= bytes.len() {
         true => Ok(Some(block)),
-        false => Err(ArrowError::ParseError("the stream is cut off".to_owned())),
+        false => Err(ArrowError::ParseError("the stream is truncated".to_owned())),
     }
 }
 
-/// Where a message ends.
+/// Offset of the end of a message.
 fn end_of(block: &Block) -> Result<usize, ArrowError> {
     let parts = [block.offset(), i64::from(block.metaDataLength()), block.bodyLength()];
     let sum = |end: usize, part: i64| end.checked_add(usize::try_from(part).ok()?);
@@ -155,23 +157,23 @@ fn end_of(block: &Block) -> Result<usize, ArrowError> {
 
 /// The bytes of a message and its body.
 fn block_bytes(block: &Block, bytes: &Bytes) -> Result<Bytes, ArrowError> {
-    let outside = || ArrowError::ParseError("a record batch lies outside of the file".to_owned());
+    let outside = || ArrowError::ParseError("a record batch is outside the file".to_owned());
     let start = usize::try_from(block.offset()).map_err(|_| outside())?;
     let end = end_of(block).ok().filter(|&end| end <= bytes.len()).ok_or_else(outside)?;
     Ok(bytes.slice(start..end))
 }
 
-/// The same, for a decoder that believes what they claim.
+/// The bytes of a message and its body, checked for a decoder that trusts the lengths they claim.
 fn checked_bytes(block: &Block, bytes: &Bytes) -> Result<Buffer, ArrowError> {
     let bytes = block_bytes(block, bytes)?;
     claim(&bytes, block.metaDataLength() as usize)?;
     Ok(Buffer::from(bytes))
 }
 
-/// What the message of a record batch or dictionary claims. Compressed buffers begin with the length that
-/// they had, for which memory is taken: a damaged one must not ask for more than any compression could hide.
+/// The claimed size of a record batch or dictionary. A compressed buffer begins with its uncompressed length, for
+/// which the decoder allocates memory: a damaged buffer must not claim more than any compression could achieve.
 fn claim(block: &[u8], metadata: usize) -> Result<Claim, ArrowError> {
-    /// Of zstd, whose blocks of 128 KiB may take 4 bytes.
+    /// Highest compression ratio: zstd can store a block of 128 KiB in 4 bytes.
     const MOST_RATIO: usize = 1 << 15;
     let (message, body) = block.split_at_checked(metadata).ok_or_else(damaged)?;
     let prefix = if message.starts_with(MARK) { 8 } else { 4 };
@@ -183,7 +185,7 @@ fn claim(block: &[u8], metadata: usize) -> Result<Claim, ArrowError> {
         let (start, length) = (usize::try_from(buffer.offset()), usize::try_from(buffer.length()));
         let (start, length) = start.ok().zip(length.ok()).ok_or_else(damaged)?;
         let stored = start.checked_add(length).and_then(|end| body.get(start..end)).ok_or_else(damaged)?;
-        // -1: it is not compressed.
+        // -1 marks a buffer that is not compressed.
         let claimed = stored.first_chunk().map_or(0, |bytes| i64::from_le_bytes(*bytes));
         let claimed = match usize::try_from(claimed) {
             Ok(claimed) if is_compressed => claimed,

@@ -1,4 +1,4 @@
-//! A dataset's folder, opened to be read.
+//! A dataset's folder, opened for reading.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,14 +13,14 @@ use crate::error::Error;
 use crate::format::shard::Footer;
 use crate::spec::Split;
 
-/// A dataset that is open: the version that its manifest named when it was opened. Later commits don't
-/// change what is read, since they replace files and never change them.
+/// An open dataset: the snapshot that was current when it was opened. Later commits don't affect it, since
+/// they replace files and never change them in place.
 pub struct Dataset {
     manifest: Manifest,
     splits: BTreeMap<Split, Table>,
 }
 
-/// How often a reader that meets a commit looks again, and after what time.
+/// Number of attempts of a reader that finds a commit in progress, and the pause between them.
 const LOOKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -28,14 +28,14 @@ impl Dataset {
     /// Opens the dataset in `folder`.
     ///
     /// # Errors
-    /// If there is none, or a shard is missing or damaged. A reader that meets a commit reads the version
-    /// before it as long as its files are all there, else waits for its end, at most two seconds.
+    /// If `folder` is not a dataset, or a shard is missing or damaged. During a commit, the previous snapshot is
+    /// opened as long as all its files exist; otherwise `open` waits for the commit to end, at most two seconds.
     pub fn open(folder: impl AsRef<Path>) -> Result<Dataset, Error> {
         let folder = folder.as_ref();
         for _ in 0..LOOKS {
             let manifest = read_manifest(folder)?;
             let opened = open_splits(folder, &manifest);
-            // In this order, as a commit removes its journal when its manifest is there.
+            // In this order, because a commit removes its journal after it has replaced the manifest.
             let committing = is_committing(folder);
             if read_manifest(folder)? != manifest {
                 continue;
@@ -43,7 +43,7 @@ impl Dataset {
             if !committing {
                 let splits = opened?;
                 if let Some((path, surplus)) = splits.values().find_map(Table::lengthened) {
-                    return Err(Error::damaged(path, format!("it has {surplus} bytes too many")));
+                    return Err(Error::damaged(path, format!("it is {surplus} bytes too long")));
                 }
                 return Ok(Dataset { manifest, splits });
             }
@@ -56,7 +56,7 @@ impl Dataset {
         Err(Error::Committing(folder.to_owned()))
     }
 
-    /// What the dataset is.
+    /// The manifest of the snapshot that is open.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -66,7 +66,7 @@ impl Dataset {
         self.splits.get(&split)
     }
 
-    /// The rows of every split that has some.
+    /// The rows of every split that has any.
     pub fn into_splits(self) -> BTreeMap<Split, Table> {
         self.splits
     }
@@ -76,7 +76,7 @@ fn read_manifest(folder: &Path) -> Result<Manifest, Error> {
     Manifest::read(folder)?.ok_or_else(|| Error::NoDataset(folder.to_owned()))
 }
 
-/// Opens the splits; shards may be longer than they were.
+/// Opens the splits. Shards may be longer than the manifest says, because appends lengthen them.
 fn open_splits(folder: &Path, manifest: &Manifest) -> Result<BTreeMap<Split, Table>, Error> {
     let open = |(split, info): (&Split, &SplitInfo)| {
         let shards: Vec<_> = info.shards.iter().map(|shard| (folder.join(&shard.file), shard.bytes)).collect();
@@ -92,8 +92,8 @@ fn open_splits(folder: &Path, manifest: &Manifest) -> Result<BTreeMap<Split, Tab
     manifest.snapshot.splits.iter().map(open).collect()
 }
 
-/// Whether no shard has been replaced. One that is longer now begins with the one that it was: it would
-/// not have been opened otherwise.
+/// Whether no shard has been replaced. A longer shard still begins with the shard of this snapshot, or it could
+/// not have been opened.
 fn are_of_their_version(folder: &Path, manifest: &Manifest) -> bool {
     manifest.snapshot.shards().all(|shard| {
         let path = folder.join(&shard.file);

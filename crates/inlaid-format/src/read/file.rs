@@ -1,5 +1,5 @@
-//! One file of tensors, mapped. A row group whose pages are verbatim is read where it lies; any other
-//! is decoded as a whole, once.
+//! One mapped file of tensors. A row group with verbatim pages is read in place; any other is decoded as a
+//! whole, once.
 
 use std::hash::Hasher;
 use std::ops::Range;
@@ -27,22 +27,22 @@ use crate::format::shard::lies_in_a_file;
 use crate::format::tensor_column::{TensorColumn, is_permuted};
 use crate::spec::{Compression, Storage};
 
-/// Memory that is taken, or rows that are decoded, before anything shows that they are there.
+/// Maximum bytes to allocate, or rows to decode, on the strength of a footer's claim alone.
 const MOST_AT_ONCE: usize = 1 << 24;
 
 /// A file of tensors.
 pub(super) struct TensorFile {
     pub(super) path: PathBuf,
-    /// Columns of tensors: the main one first, then the others in the order of the schema.
+    /// Tensor columns: the main one first, then the others in schema order.
     pub(super) columns: Vec<TensorColumn>,
     pub(super) schema: SchemaRef,
-    /// Rows of every row group.
+    /// Number of rows of every row group.
     pub(super) row_groups: Vec<usize>,
     bytes: Bytes,
-    /// Bytes behind what was asked for.
+    /// Number of bytes in the file after the expected length.
     pub(super) surplus: u64,
     content: Content,
-    /// Where the tensors are, by column and row group, once that is known.
+    /// Location of the tensors, by column and row group, once it is known.
     tensors: Vec<Vec<OnceLock<Tensors>>>,
 }
 
@@ -51,18 +51,18 @@ enum Content {
     Arrow(Blocks),
 }
 
-/// Where the tensors of a row group are.
+/// The location of the tensors of a row group.
 pub(super) enum Tensors {
-    /// In the file, page by page: the first row of each page, and where its pixels begin.
+    /// In the file, in pages: the first row of each page, and the offset of its pixels.
     Pages(Vec<(usize, usize)>),
-    /// In the file, one after the other.
+    /// In the file, contiguous.
     Whole(Bytes),
-    /// Nowhere until the row group is decoded.
+    /// Not in the file: the row group has to be decoded.
     Encoded,
 }
 
 impl TensorFile {
-    /// Opens a file, or what it was when it had this length: an append lengthens it.
+    /// Opens a file, or only its first `length` bytes: an append lengthens a shard, but keeps what it was.
     pub(super) fn open(path: &Path, length: Option<u64>) -> Result<TensorFile, Error> {
         let mut bytes = map(path)?;
         let damaged = |reason: String| Error::damaged(path, reason);
@@ -93,19 +93,19 @@ impl TensorFile {
         Ok(file)
     }
 
-    /// Looks whether the record batches of an Arrow file may have as many rows as they claim.
+    /// Checks that the record batches of an Arrow file are large enough for the rows they claim.
     fn check_claims(&self) -> Result<(), Error> {
         let Content::Arrow(blocks) = &self.content else { return Ok(()) };
         for (number, rows) in self.row_groups.iter().enumerate() {
             let claim = blocks.claim(number).map_err(|error| self.damaged(number, &error.to_string()))?;
             if rows.checked_mul(self.columns[0].row_bytes()).is_none_or(|bytes| bytes > claim.bytes) {
-                return Err(self.damaged(number, "its tensors have other lengths"));
+                return Err(self.damaged(number, "its tensors are too short for its rows"));
             }
         }
         Ok(())
     }
 
-    /// Where the tensors of a column are in a row group.
+    /// The location of a column's tensors in a row group.
     pub(super) fn tensors(&self, column: usize, row_group: usize) -> Result<&Tensors, Error> {
         if let Some(tensors) = self.tensors[column][row_group].get() {
             return Ok(tensors);
@@ -117,7 +117,7 @@ impl TensorFile {
             }
             Content::Arrow(_) => {
                 let values = self.decode(column, row_group)?;
-                // Values that are not aligned in the file are a copy.
+                // Values that are not aligned in the file have been copied.
                 match self.bytes.as_ptr_range().contains(&values.as_ptr()) || values.is_empty() {
                     true => Tensors::Whole(values),
                     false => Tensors::Encoded,
@@ -127,18 +127,18 @@ impl TensorFile {
         Ok(self.tensors[column][row_group].get_or_init(|| tensors))
     }
 
-    /// Hashes the length of the file and its end, where its footer is.
+    /// Hashes the length of the file and its last 64 KiB, which contain its footer.
     pub(super) fn identify(&self, hasher: &mut impl Hasher) {
         hasher.write_usize(self.bytes.len());
         hasher.write(&self.bytes[self.bytes.len().saturating_sub(1 << 16)..]);
     }
 
-    /// Bytes of the file.
+    /// A range of the file's bytes.
     pub(super) fn slice(&self, range: Range<usize>) -> Bytes {
         self.bytes.slice(range)
     }
 
-    /// All tensors of a column in a row group, one after the other.
+    /// Decodes all tensors of a column in a row group, one after another.
     pub(super) fn decode(&self, column: usize, row_group: usize) -> Result<Bytes, Error> {
         let column = &self.columns[column];
         if let Some(pixels) = self.decompress_pages(column, row_group) {
@@ -148,7 +148,7 @@ impl TensorFile {
         values(column, batch.column(0)).map_err(|reason| self.damaged(row_group, &reason))
     }
 
-    /// Columns of a row group.
+    /// Reads columns of a row group, by their names.
     pub(super) fn read(&self, row_group: usize, columns: &[&str]) -> Result<RecordBatch, Error> {
         let read = contain(|| self.read_uncontained(row_group, columns));
         read.unwrap_or_else(|panic| Err(self.damaged(row_group, &panic)))
@@ -195,7 +195,7 @@ impl TensorFile {
         Error::damaged(&self.path, format!("row group {row_group}: {reason}"))
     }
 
-    /// The pages of a row group, if they are verbatim and lie in the file as they are.
+    /// First row and offset of the pixels of every page in a row group, if pages are verbatim and uncompressed.
     fn find_pages(&self, column: usize, row_group: usize) -> Option<Vec<(usize, usize)>> {
         let mut found = Vec::new();
         let column = &self.columns[column];
@@ -208,7 +208,7 @@ impl TensorFile {
         Some(found)
     }
 
-    /// The tensors of a row group whose pages are verbatim, but compressed.
+    /// Decompresses the tensors of a row group whose pages are verbatim; none if they are not.
     fn decompress_pages(&self, column: &TensorColumn, row_group: usize) -> Option<Bytes> {
         let layout = self.layout(column, row_group)?;
         let length = self.row_groups[row_group].checked_mul(column.row_bytes())?;
@@ -222,7 +222,7 @@ impl TensorFile {
         (tensors.len() == length).then(|| Bytes::from_owner(Owned(tensors.into())))
     }
 
-    /// The layout of the pages of a row group, if they may be verbatim.
+    /// The layout of the pages of a row group, if they can be verbatim.
     fn layout(&self, tensors: &TensorColumn, row_group: usize) -> Option<PageLayout> {
         let Content::Parquet(metadata) = &self.content else { return None };
         let index = self.schema.index_of(&tensors.name).ok()?;
@@ -234,16 +234,16 @@ impl TensorFile {
             _ => return None,
         };
         let column = metadata.parquet_schema().column(leaf);
-        // Levels of a required list of optional elements, or of a required value.
+        // The levels of a required list of optional elements, or of a required value.
         let levels = (column.max_rep_level(), column.max_def_level());
         let expected = if tensors.storage == Storage::Tensor { (1, 2) } else { (0, 0) };
         let dtype = tensors.element.dtype().filter(|_| levels == expected)?;
         Some(PageLayout::of_elements(tensors.elements(), dtype, tensors.storage, compression))
     }
 
-    /// Calls `visit` with the first row of every data page of a row group, where its body begins in the
-    /// file, its header and its body, as long as it says how many rows the page has. None if it does
-    /// not, or the pages are not those of the row group.
+    /// Calls `visit` for every data page of a row group, with its first row, the offset of its body in the file,
+    /// its header and its body. `visit` returns the number of rows of the page, or none to stop. None if it
+    /// stopped, or if the pages do not add up to the row group.
     fn walk_pages(
         &self,
         column: &TensorColumn,
@@ -279,11 +279,11 @@ fn values(column: &TensorColumn, array: &ArrayRef) -> Result<Bytes, String> {
     }
     let (buffer, offset) = match column.storage == Storage::Tensor {
         false => {
-            let array = array.as_fixed_size_binary_opt().ok_or("its tensors are no fixed-size binary")?;
+            let array = array.as_fixed_size_binary_opt().ok_or("its tensors are not fixed-size binary")?;
             (array.to_data().buffers()[0].clone(), array.offset() * row_bytes)
         }
         true => {
-            let list = array.as_fixed_size_list_opt().ok_or("its tensors are no fixed-size lists")?;
+            let list = array.as_fixed_size_list_opt().ok_or("its tensors are not fixed-size lists")?;
             let values = list.values();
             if values.null_count() > 0 {
                 return Err("an element of a tensor is null".to_owned());
@@ -296,11 +296,11 @@ fn values(column: &TensorColumn, array: &ArrayRef) -> Result<Bytes, String> {
     let length = array.len() * row_bytes;
     match offset + length <= buffer.len() {
         true => Ok(Bytes::from_owner(Owned(buffer.slice_with_length(offset, length)))),
-        false => Err("its tensors have other lengths".to_owned()),
+        false => Err("its tensors are too short for its rows".to_owned()),
     }
 }
 
-/// Columns are known by their names.
+/// Refuses a column name that occurs more than once, since columns are addressed by name.
 fn refuse_several(path: &Path, schema: &SchemaRef, name: &str) -> Result<(), Error> {
     match schema.fields().iter().filter(|field| field.name() == name).count() > 1 {
         true => Err(Error::SeveralColumns { path: path.to_owned(), column: name.to_owned() }),
@@ -308,7 +308,7 @@ fn refuse_several(path: &Path, schema: &SchemaRef, name: &str) -> Result<(), Err
     }
 }
 
-/// A buffer of Arrow that `Bytes` own.
+/// An Arrow buffer that can own the memory of `Bytes`.
 pub(super) struct Owned(pub(super) Buffer);
 
 impl AsRef<[u8]> for Owned {
@@ -323,7 +323,7 @@ fn leaf_of(metadata: &ArrowReaderMetadata, root: usize) -> Option<usize> {
     (0..schema.num_columns()).find(|&leaf| schema.get_column_root_idx(leaf) == root)
 }
 
-/// The columns of a batch in this order.
+/// The columns of a batch with these names, in this order.
 fn select(batch: &RecordBatch, columns: &[&str]) -> Result<RecordBatch, ArrowError> {
     let indices = columns.iter().map(|name| batch.schema().index_of(name)).collect::<Result<Vec<_>, _>>()?;
     batch.project(&indices)
@@ -333,10 +333,11 @@ fn open_parquet(bytes: &Bytes) -> Result<(Content, SchemaRef, Vec<usize>), Parqu
     let metadata = ArrowReaderMetadata::load(bytes, ArrowReaderOptions::new())?;
     let mut columns = metadata.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
     if !columns.all(lies_in_a_file) {
-        return Err(ParquetError::General("a column is at no place in a file".to_owned()));
+        return Err(ParquetError::General("a column chunk has a negative offset or length".to_owned()));
     }
     let rows = |row_group: &RowGroupMetaData| {
-        usize::try_from(row_group.num_rows()).map_err(|_| ParquetError::General("a row group has negative rows".into()))
+        usize::try_from(row_group.num_rows())
+            .map_err(|_| ParquetError::General("a row group has a negative number of rows".into()))
     };
     let rows = metadata.metadata().row_groups().iter().map(rows).collect::<Result<_, _>>()?;
     let schema = metadata.schema().clone();

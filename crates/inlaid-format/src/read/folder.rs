@@ -1,4 +1,4 @@
-//! Which files below a folder hold tables, and whether they are one table or several.
+//! Finds the tables below a folder, and decides whether they are one table or several.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirEntry};
@@ -7,29 +7,28 @@ use std::path::{Path, PathBuf};
 use crate::dataset::names::MANIFEST;
 use crate::error::Error;
 
-/// The extensions of their names, in any case.
+/// File name extensions of tables, in lower case; any case is accepted.
 const EXTENSIONS: [&str; 6] = ["parquet", "pq", "arrow", "arrows", "feather", "ipc"];
 
-/// What there is to open at a path.
+/// What a path holds that can be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// A folder with a manifest: a [`Dataset`](crate::Dataset).
     Dataset,
-    /// A file, or a folder whose files follow each other: a [`Table`](crate::Table).
+    /// A file, or a folder whose files form one [`Table`](crate::Table).
     Table,
-    /// A folder of folders that each have something to open, by name.
+    /// A folder of folders that each hold something that can be opened, by name.
     Folders(BTreeMap<String, PathBuf>),
-    /// A folder with the shards of several splits, by the name of the split: a table for each.
+    /// A folder with the shards of several splits: the files of one table for each split, by the split's name.
     Splits(BTreeMap<String, Vec<PathBuf>>),
 }
 
 impl Found {
-    /// Looks at the names of what is at a path, and opens none of the files. Shards of several splits in one folder are
-    /// told apart by names such as `train-00000.parquet` and, as Hugging Face `datasets` has them,
-    /// `test-00000-of-00002.parquet`.
+    /// Inspects the names at a path without opening files. Shards of several splits in one folder are distinguished by
+    /// names such as `train-00000.parquet` or, as Hugging Face `datasets` writes them, `test-00000-of-00002.parquet`.
     ///
     /// # Errors
-    /// If there is nothing, or a folder can't be listed.
+    /// If the path does not exist, or a folder can't be listed.
     pub fn at(path: &Path) -> Result<Found, Error> {
         if !fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
             return Ok(Found::Table);
@@ -59,7 +58,7 @@ impl Found {
     }
 }
 
-/// The split that a shard of this name belongs to: `test` for `test-00000-of-00002.parquet`.
+/// The split of a shard with this name, such as `test` for `test-00000-of-00002.parquet`; none for other names.
 fn split_of(name: &str) -> Option<&str> {
     let name = name.strip_suffix(".parquet").or_else(|| name.strip_suffix(".arrow"))?;
     let is_number = |text: &str| text.len() >= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -71,8 +70,8 @@ fn split_of(name: &str) -> Option<&str> {
     (is_number(number) && name.split('.').all(is_word)).then_some(name)
 }
 
-/// All files below a folder that have one of [`EXTENSIONS`] and are not hidden (`.` or `_` at the front, as
-/// pyarrow has it), in the order of their paths.
+/// All files below a folder that have one of the [`EXTENSIONS`] and are not hidden (as in pyarrow, a name that begins
+/// with `.` or `_` is), sorted by path.
 ///
 /// # Errors
 /// If a folder can't be listed.
@@ -86,7 +85,7 @@ pub fn tables_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 fn add_all_in(found: &mut Vec<PathBuf>, folder: &Path) -> Result<(), Error> {
     for entry in visible(folder)? {
         let path = entry.path();
-        // Links to files are followed, as caches are made of them; links to folders may go round.
+        // Links to files are followed, because caches consist of them; links to folders may form loops.
         if entry.file_type().map_err(Error::io("read", &path))?.is_dir() {
             add_all_in(found, &path)?;
         } else if is_table(&path) {

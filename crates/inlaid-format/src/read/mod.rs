@@ -1,5 +1,5 @@
-//! Reading tensors back, at the speed of memory where their pages are verbatim, through the parquet
-//! crate where they are not.
+//! Reads tensors back: at memory speed if their pages are verbatim, and through the parquet crate
+//! otherwise.
 
 mod batches;
 mod blocks;

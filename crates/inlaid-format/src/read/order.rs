@@ -1,5 +1,5 @@
-//! The order in which the rows of a table are read in an epoch, and who reads which of them. Pure: it
-//! depends on the settings alone, so every process of a training run computes the same.
+//! The order in which an epoch reads the rows of a table, and how ranks share them. Pure: it depends only
+//! on the settings, so every process of a training run computes the same result.
 
 use std::ops::Range;
 
@@ -9,37 +9,37 @@ use rand::seq::SliceRandom;
 
 use super::table::Table;
 
-/// The order of rows.
+/// The order in which an epoch reads the rows of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RowOrder {
-    /// As they are stored.
+    /// Stored order.
     #[default]
     Stored,
-    /// Row groups in random order, and the rows of `row_groups` of them at a time mixed: what is read at
-    /// a time stays together, so that files which are not in memory are read in long stretches.
+    /// Row groups in random order, with rows shuffled within every `row_groups` consecutive groups. Files that are
+    /// not in memory are then read in long stretches.
     Mixed {
-        /// At least 1.
+        /// Number of row groups whose rows are shuffled together, at least 1.
         row_groups: usize,
     },
-    /// Every order is as likely as any other.
+    /// All rows shuffled: every order is equally likely.
     Random,
 }
 
 /// One pass over a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Epoch {
-    /// The order of its rows.
+    /// Order of the rows. Default: stored order.
     pub order: RowOrder,
-    /// With the number, decides the order.
+    /// Seed of random orders. Default: 0.
     pub seed: u64,
-    /// Counted from 0; another number gives another order.
+    /// Number of the epoch, from 0. Random orders differ from one epoch to the next. Default: 0.
     pub number: u64,
 }
 
 impl Epoch {
-    /// All rows of a table, in the order of this epoch. Takes 8 bytes a row.
+    /// The numbers of all rows of a table, in the order of this epoch. Takes 8 bytes per row.
     pub fn rows(&self, table: &Table) -> Vec<usize> {
-        // The sequence of a seed is the same on every machine, and unrelated to that of another.
+        // The sequence of a seed is the same on every machine, and unrelated to the sequences of other seeds.
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(self.number);
         match self.order {
@@ -64,28 +64,28 @@ impl Epoch {
     }
 }
 
-/// What becomes of rows that the ranks can't share equally. All but `Keep` give every rank as many rows,
-/// and so as many batches, as any other.
+/// The treatment of rows that ranks can't share equally. Except for `Keep`, every rank gets the same number of
+/// rows, and so of batches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Uneven {
-    /// Some ranks get one row more: every row is read once.
+    /// Some ranks get one more row, so that every row is read once.
     #[default]
     Keep,
-    /// The last rows of an epoch, fewer than there are ranks, are left out.
+    /// The last rows of the epoch, fewer than there are ranks, are left out.
     Drop,
-    /// The first rows of an epoch, fewer than there are ranks, are read once more at its end. (With more
-    /// ranks than rows, all of them, as often as it takes.)
+    /// The first rows of the epoch, fewer than there are ranks, are repeated at its end. (With more ranks than
+    /// rows, all rows are repeated as often as needed.)
     Pad,
 }
 
-/// Which part of an epoch a process reads.
+/// The part of an epoch that one process reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// This process, from 0; below `world_size`.
+    /// Index of this process, from 0 and below `world_size`. Default: 0.
     pub rank: usize,
-    /// How many processes there are, at least 1.
+    /// Number of processes, at least 1. Default: 1.
     pub world_size: usize,
-    /// What becomes of rows that they can't share equally.
+    /// Treatment of rows that the processes can't share equally. Default: [`Uneven::Keep`].
     pub uneven: Uneven,
 }
 
@@ -96,21 +96,21 @@ impl Default for Share {
 }
 
 impl Share {
-    /// How many of so many rows.
+    /// Number of rows in this share of an epoch of `rows` rows.
     pub fn count(&self, rows: usize) -> usize {
         self.of(rows).len()
     }
 
-    /// The part of the rows of an epoch.
+    /// The rows of an epoch that belong to this share.
     pub fn rows(&self, epoch: &[usize]) -> Vec<usize> {
         self.of(epoch.len()).map(|place| epoch[place % epoch.len()]).collect()
     }
 
-    /// The part as places among so many rows. Those past the end are counted from the beginning again.
+    /// The share as positions in an epoch of `rows` rows. Positions past the end wrap around to the beginning.
     fn of(&self, rows: usize) -> Range<usize> {
         let world_size = self.world_size.max(1);
         let start = |rank: usize| match self.uneven {
-            // The product may be larger than a number of rows can be.
+            // The product may overflow a usize.
             Uneven::Keep => (rows as u128 * rank as u128 / world_size as u128) as usize,
             Uneven::Drop => rows / world_size * rank,
             Uneven::Pad => rows.div_ceil(world_size) * rank,

@@ -1,4 +1,4 @@
-//! The memory of batches, used again. Without it every batch begins with as many page faults as it has
+//! Reuses the memory of batches. Without reuse, filling a batch causes a page fault for each of its memory
 //! pages, which takes longer than the copy (see `benches/reading.py`).
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_buffer::{Buffer, MutableBuffer};
 use bytes::Bytes;
 
-/// Buffers that nobody uses, to be filled again.
+/// A pool of unused buffers.
 pub(super) struct Pool {
     free: Mutex<Vec<MutableBuffer>>,
-    /// How many are kept at most.
+    /// Maximum number of buffers kept.
     most: usize,
 }
 
@@ -18,7 +18,7 @@ impl Pool {
         Arc::new(Pool { free: Mutex::default(), most })
     }
 
-    /// An empty buffer with room for so many bytes.
+    /// An empty buffer with room for `capacity` bytes.
     pub(super) fn take(&self, capacity: usize) -> MutableBuffer {
         match self.free.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             Some(mut buffer) => {
@@ -30,13 +30,13 @@ impl Pool {
         }
     }
 
-    /// A buffer whose memory comes back to the pool when nobody holds it any more.
+    /// Wraps memory in a buffer that returns it to the pool when the last reference is dropped.
     pub(super) fn lend(self: &Arc<Pool>, memory: MutableBuffer) -> Buffer {
         Bytes::from_owner(Lent { memory, pool: self.clone() }).into()
     }
 }
 
-/// Memory that goes back when it is dropped.
+/// Memory that returns to the pool when dropped.
 struct Lent {
     memory: MutableBuffer,
     pool: Arc<Pool>,

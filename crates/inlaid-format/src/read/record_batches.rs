@@ -1,4 +1,4 @@
-//! A table as record batches of Arrow. Their tensors are slices of the mapped files where pages are
+//! A table as Arrow record batches. Their tensors are slices of the mapped files if pages are
 //! verbatim.
 
 use std::fmt;
@@ -12,18 +12,18 @@ use super::table::Table;
 use crate::error::Error;
 use crate::format::tensor::tensor_array;
 
-/// The rows of a table in order. Each batch has as many rows as lie together: those of a page, or of a
-/// row group that is decoded as a whole.
+/// The rows of a table in order, as Arrow record batches. Each batch has as many rows as are stored contiguously:
+/// a page, or a row group if it is decoded as a whole.
 pub struct RecordBatches {
     table: Arc<Table>,
     schema: SchemaRef,
-    /// All rows of each column; none stands for the tensors.
+    /// All values of each column; none for a tensor column.
     columns: Vec<Option<ArrayRef>>,
     row: usize,
 }
 
 impl RecordBatches {
-    /// Columns beside the tensors are read whole, now.
+    /// Reads all columns except the tensors into memory.
     pub(super) fn new(table: Arc<Table>, names: Option<&[String]>) -> Result<RecordBatches, Error> {
         let all = table.schema();
         let fields: Vec<FieldRef> = match names {
@@ -42,7 +42,7 @@ impl RecordBatches {
             false => table.column(field.name()).map(Some),
         };
         let columns: Vec<Option<ArrayRef>> = fields.iter().map(column).collect::<Result<_, _>>()?;
-        // They are no dictionaries any more.
+        // Dictionary columns were decoded, so their types have changed.
         let of_column = |(field, column): (&FieldRef, &Option<ArrayRef>)| match column {
             Some(column) if column.data_type() != field.data_type() => {
                 Arc::new(field.as_ref().clone().with_data_type(column.data_type().clone()))
@@ -54,11 +54,11 @@ impl RecordBatches {
         Ok(RecordBatches { table, schema, columns, row: 0 })
     }
 
-    /// The next rows: as many as are stored together in every column of tensors.
+    /// The next rows: as many as are stored contiguously in every tensor column.
     fn batch(&self, left: usize) -> Result<RecordBatch, ArrowError> {
         let external = |error: Error| ArrowError::ExternalError(Box::new(error));
         let mut rows = left;
-        // Of a table without columns of tensors among those that were asked for, what lies together in the main one.
+        // If no tensor column was requested, the main one decides.
         let named = self.schema.fields().iter().zip(&self.columns).filter(|(_, column)| column.is_none());
         let mut tensors: Vec<&str> = named.map(|(field, _)| &**field.name()).collect();
         if tensors.is_empty() {
@@ -85,7 +85,7 @@ impl Iterator for RecordBatches {
     fn next(&mut self) -> Option<Result<RecordBatch, ArrowError>> {
         let left = self.table.len().checked_sub(self.row).filter(|left| *left > 0)?;
         let batch = self.batch(left);
-        // After an error there is no going on.
+        // An error ends the iteration.
         self.row = batch.as_ref().map_or(self.table.len(), |batch| self.row + batch.num_rows());
         Some(batch)
     }

@@ -1,4 +1,4 @@
-//! A file that others wrote, read once from its beginning to its end.
+//! A file written by another tool, read once from beginning to end.
 
 use std::fmt;
 use std::fs::File;
@@ -19,20 +19,20 @@ use crate::error::Error;
 use crate::format::catch_panic::contain;
 use crate::format::shard::lies_in_a_file;
 
-/// A file can't be read as a table.
+/// The reason why a file can't be read as a table.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum SourceFileError {
     /// The operating system refused to read it.
     #[error(transparent)]
     Io(Error),
-    /// A file of another format.
+    /// The file has another format.
     #[error("it is neither a Parquet nor an Arrow file")]
     UnknownFormat,
     /// The file is damaged.
     #[error("it is damaged: {0}")]
     Damaged(String),
-    /// A compression that this program was built without.
+    /// The file uses a compression codec that this program was built without.
     #[error("it is compressed with {0}")]
     Codec(String),
 }
@@ -43,20 +43,20 @@ pub struct SourceFile {
 }
 
 enum Content {
-    /// Read page by page, so that memory does not grow with the file.
+    /// A Parquet file, read page by page, so that memory does not grow with the file.
     Parquet(File, ArrowReaderMetadata),
-    /// Mapped.
+    /// A mapped Arrow file.
     Arrow(Blocks),
 }
 
-/// The rows of a file, batch by batch.
+/// The rows of a file, in batches.
 type Batches<'a> = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + 'a>;
 
 impl SourceFile {
-    /// Opens a file; what it begins with tells its format.
+    /// Opens a file. Its first bytes decide its format.
     ///
     /// # Errors
-    /// If it can't be read, is of another format or damaged.
+    /// If the file can't be read, has another format, is damaged, or uses an unsupported codec.
     pub fn open(path: &Path) -> Result<SourceFile, SourceFileError> {
         let io = |action: &'static str| move |error| SourceFileError::Io(Error::io(action, path)(error));
         let file = File::open(path).map_err(io("open"))?;
@@ -81,7 +81,7 @@ impl SourceFile {
         Ok(SourceFile { content })
     }
 
-    /// The columns, and what is known of them.
+    /// The Arrow schema, with its metadata.
     pub fn schema(&self) -> &SchemaRef {
         match &self.content {
             Content::Parquet(_, metadata) => metadata.schema(),
@@ -89,7 +89,7 @@ impl SourceFile {
         }
     }
 
-    /// How many rows it has.
+    /// Number of rows.
     ///
     /// # Errors
     /// If an Arrow file is damaged.
@@ -100,10 +100,11 @@ impl SourceFile {
         }
     }
 
-    /// Its rows in order, in batches; of a Parquet file they have at most `rows`.
+    /// The rows in order, in batches. Batches of a Parquet file have at most `rows` rows; those of an Arrow file are
+    /// its record batches.
     ///
     /// # Errors
-    /// If it is damaged; so does every batch.
+    /// If the file is damaged. Each batch may report the same error.
     pub fn batches(
         &self,
         rows: usize,
@@ -130,14 +131,14 @@ impl SourceFile {
             }
             let next = contain(|| batches.next()).transpose()?;
             let next = next.and_then(|batch| batch.map_err(|error| error.to_string()));
-            // What has panicked must not be used again.
+            // A reader that has panicked must not be used again.
             ended = next.is_err();
             Some(next.map_err(damaged))
         }))
     }
 }
 
-/// The compression that the crate is built without, if a column uses one.
+/// The name of a codec that the parquet crate is built without, if a column uses one.
 fn unknown_codec(metadata: &ArrowReaderMetadata) -> Option<String> {
     let mut columns = metadata.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
     columns.find_map(|column| match column.compression() {
@@ -152,7 +153,7 @@ fn open_parquet(file: &File) -> Result<ArrowReaderMetadata, ParquetError> {
     let mut columns = metadata.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
     match columns.all(lies_in_a_file) {
         true => Ok(metadata),
-        false => Err(ParquetError::General("a column is at no place in a file".to_owned())),
+        false => Err(ParquetError::General("a column chunk has a negative offset or length".to_owned())),
     }
 }
 

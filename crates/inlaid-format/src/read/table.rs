@@ -1,4 +1,4 @@
-//! The rows of one or several files, as one table of tensors with other columns beside them.
+//! The rows of one or more files, as one table of tensors and other columns.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -25,38 +25,39 @@ use crate::format::keys::CLASSES;
 use crate::format::tensor::tensor_array;
 use crate::format::tensor_column::TensorColumn;
 
-/// Decoded row groups that are kept where pages are not verbatim: as many as are read at a time by a
-/// shuffle that mixes four.
+/// Number of decoded row groups kept per tensor column if pages are not verbatim: enough for a shuffle that mixes
+/// four row groups.
 const DECODED: usize = 4;
 
-/// The rows of one or several files. Rows are counted through all of them, in the order of the files.
+/// The rows of one or more files, numbered from 0 through all files in order.
 ///
-/// Where the tensors lie verbatim in the files (as inlaid writes them), they are slices of the mapped
-/// files: no decoding, no copy. Elsewhere their row group is decoded as a whole, and the last four are
-/// kept. Cheap to share between threads.
+/// If tensors are stored verbatim, as inlaid writes them, they are slices of the mapped files, without decoding
+/// or copying. Otherwise a row group is decoded as a whole, and the last four are kept. Cheap to share between
+/// threads.
 pub struct Table {
     pub(super) files: Vec<TensorFile>,
-    /// The first row of every row group, its file, and its number in the file.
+    /// For every row group: its first row, the index of its file, and its number in the file.
     pub(super) row_groups: Vec<(usize, usize, usize)>,
     pub(super) rows: usize,
-    /// Row groups that were decoded last, by column and number.
+    /// The row groups decoded most recently, by column and number.
     decoded: Mutex<VecDeque<((usize, usize), Bytes)>>,
     columns: Mutex<HashMap<String, ArrayRef>>,
 }
 
 impl Table {
-    /// Opens one file, or all tables below a folder in the order of their paths: files called `.parquet`, `.pq`,
-    /// `.arrow`, `.arrows`, `.feather` or `.ipc`, but those that are hidden (`.` or `_` at the front of the name).
+    /// Opens one file, or all tables below a folder, sorted by path: files with the extension `.parquet`, `.pq`,
+    /// `.arrow`, `.arrows`, `.feather` or `.ipc` that are not hidden (with a name that begins with `.` or `_`).
     ///
     /// # Errors
-    /// If there is none, one can't be read, is damaged, has no tensors, or others than the first.
+    /// If there is no such file, or if a file can't be read, is damaged, has no tensor column, or has a main tensor
+    /// column that differs from the first file's.
     pub fn open(path: impl AsRef<Path>) -> Result<Table, Error> {
         let path = path.as_ref();
         let paths = if path.is_dir() { tables_below(path)? } else { vec![path.to_owned()] };
         Table::of_files(&paths, path)
     }
 
-    /// Opens these files, whose rows follow each other.
+    /// Opens these files as one table, with rows in the order of the files.
     ///
     /// # Errors
     /// As [`Table::open`].
@@ -64,12 +65,12 @@ impl Table {
         Table::of_files(paths, paths.first().and_then(|path| path.parent()).unwrap_or(Path::new("")))
     }
 
-    /// Opens these files, which stand for `whole`.
+    /// Opens these files. An error about all of them names `whole`.
     fn of_files(paths: &[PathBuf], whole: &Path) -> Result<Table, Error> {
         Table::of(paths.iter().map(|path| TensorFile::open(path, None)), whole)
     }
 
-    /// Opens the shards of a split as they were when they had these lengths.
+    /// Opens the shards of a split, each limited to the given length in bytes.
     pub(super) fn of_shards(shards: &[(PathBuf, u64)], split: &Path) -> Result<Table, Error> {
         Table::of(shards.iter().map(|(path, length)| TensorFile::open(path, Some(*length))), split)
     }
@@ -80,7 +81,7 @@ impl Table {
         if let Some(other) = files.iter().find(|file| file.columns[0] != first.columns[0]) {
             return Err(Error::damaged(
                 &other.path,
-                format!("its tensors are others than those of `{}`", first.path.display()),
+                format!("its tensors differ from those of `{}`", first.path.display()),
             ));
         }
         let (mut row_groups, mut rows) = (Vec::new(), 0);
@@ -93,23 +94,23 @@ impl Table {
         Ok(Table { files, row_groups, rows, decoded: Mutex::default(), columns: Mutex::default() })
     }
 
-    /// A shard that is longer than it was.
+    /// Path and surplus bytes of a shard that is longer than its expected length, if there is one.
     pub(super) fn lengthened(&self) -> Option<(&Path, u64)> {
         self.files.iter().find(|file| file.surplus > 0).map(|file| (&*file.path, file.surplus))
     }
 
-    /// How many rows it has.
+    /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows
     }
 
-    /// Whether it has no row.
+    /// Whether the table has no rows.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
 
-    /// Tells whether these are the files that were opened elsewhere or earlier: XXH3-64 of the length of each
-    /// and of its last 64 KiB, where its footer is.
+    /// Fingerprint of the files, to recognize the same files in another process or at another time: the XXH3-64 hash
+    /// of each file's length and last 64 KiB, which contain its footer.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = xxhash3_64::Hasher::new();
         for file in &self.files {
@@ -118,20 +119,20 @@ impl Table {
         hasher.finish()
     }
 
-    /// The main column of tensors: the images.
+    /// The main tensor column: for datasets of inlaid, the images.
     pub fn tensor_column(&self) -> &TensorColumn {
         &self.files[0].columns[0]
     }
 
-    /// All columns of tensors: the main one first, then the others in the order of the schema.
+    /// All tensor columns: the main one first, then the others in schema order.
     pub fn tensor_columns(&self) -> &[TensorColumn] {
         &self.files[0].columns
     }
 
-    /// The tensors of a column.
+    /// The tensors of the column `name`.
     ///
     /// # Errors
-    /// If there is no column of tensors of this name, or a file has other tensors in it than the first one.
+    /// If there is no tensor column of this name, or if its shape or element type differs between files.
     pub fn tensors(&self, name: &str) -> Result<Tensors<'_>, Error> {
         let column = self.tensor_columns().iter().position(|column| column.name == name);
         let column = column.ok_or_else(|| self.no_column(name))?;
@@ -153,28 +154,28 @@ impl Table {
         Tensors { table: self, column: 0 }
     }
 
-    /// The Arrow schema of its files.
+    /// The Arrow schema of the first file.
     pub fn schema(&self) -> &SchemaRef {
         &self.files[0].schema
     }
 
-    /// The names of the classes; a label is an index into them. They are in the metadata of files that
-    /// inlaid has written, or as the `ClassLabel` called `label` among the features of Hugging Face
-    /// `datasets`. Empty if there are none.
+    /// Class names; a label is an index into this list. They come from the metadata that inlaid writes, or
+    /// from the feature `label` of the type `ClassLabel` in the metadata of Hugging Face `datasets`. Empty if
+    /// the files name no classes.
     pub fn classes(&self) -> Vec<String> {
         let lists = self.files.iter().filter_map(|file| class_names(&file.schema));
         // Appends add classes at the end, so the longest list is the newest.
         lists.max_by_key(Vec::len).unwrap_or_default()
     }
 
-    /// The rows of every row group.
+    /// The range of rows of every row group, in order.
     pub fn row_groups(&self) -> impl Iterator<Item = Range<usize>> {
         let starts = self.row_groups.iter().map(|(start, ..)| *start);
         let ends = starts.clone().skip(1).chain([self.rows]);
         starts.zip(ends).map(|(start, end)| start..end)
     }
 
-    /// As [`Tensors::row`], of the main column.
+    /// The main tensor of a row; see [`Tensors::row`].
     ///
     /// # Errors
     /// As [`Tensors::row`].
@@ -182,7 +183,7 @@ impl Table {
         self.main().row(row)
     }
 
-    /// As [`Tensors::run`], of the main column.
+    /// Main tensors of consecutive rows, and their number; see [`Tensors::run`].
     ///
     /// # Errors
     /// As [`Tensors::row`].
@@ -190,18 +191,18 @@ impl Table {
         self.main().run(row, rows)
     }
 
-    /// As [`Tensors::gather`], of the main column.
+    /// Copies the main tensors of these rows into `out`; see [`Tensors::gather`].
     ///
     /// # Errors
     /// As [`Tensors::row`].
     ///
     /// # Panics
-    /// If `out` has another length than the tensors.
+    /// If the length of `out` is not `rows.len()` times [`TensorColumn::row_bytes`].
     pub fn gather(&self, rows: &[usize], out: &mut [u8]) -> Result<(), Error> {
         self.main().gather(rows, out)
     }
 
-    /// As [`Tensors::copy`], of the main column.
+    /// Copies the main tensors of these rows into a new buffer; see [`Tensors::copy`].
     ///
     /// # Errors
     /// As [`Tensors::row`].
@@ -209,27 +210,27 @@ impl Table {
         self.main().copy(rows)
     }
 
-    /// Batches of rows, in the order of an epoch.
+    /// An iterator over batches of rows, in the order of an epoch.
     ///
     /// # Errors
-    /// If a column can't be read.
+    /// If a requested column does not exist or can't be read.
     pub fn batches(self: &Arc<Table>, options: &BatchOptions) -> Result<Batches, Error> {
         Batches::new(self.clone(), options)
     }
 
-    /// The rows in order, as record batches of Arrow: all columns, or those of these names in this order.
+    /// The rows in order, as Arrow record batches with the given columns, or all columns for `None`.
     ///
     /// # Errors
-    /// If there is no such column, or a row group is damaged.
+    /// If a column does not exist, or a row group is damaged.
     pub fn record_batches(self: &Arc<Table>, columns: Option<&[String]>) -> Result<RecordBatches, Error> {
         RecordBatches::new(self.clone(), columns)
     }
 
-    /// A column beside the tensors, all rows of it; it is read once and kept. Entries of dictionaries, which
-    /// may be others in every row group, become the values that they stand for.
+    /// All values of a column, one for each row. Columns other than tensors are read once and kept in memory.
+    /// Dictionary columns are decoded to plain values, because their dictionaries may differ between row groups.
     ///
     /// # Errors
-    /// If there is no such column, or a row group is damaged.
+    /// If the column does not exist, has different types in different files, or a row group is damaged.
     pub fn column(&self, name: &str) -> Result<ArrayRef, Error> {
         let mut columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(array) = columns.get(name) {
@@ -250,7 +251,7 @@ impl Table {
                 let (kind, other, path) = (part.data_type(), first.data_type(), self.files[0].path.display());
                 return Err(Error::damaged(
                     &file.path,
-                    format!("its column `{name}` is of type {kind}, that of `{path}` of {other}"),
+                    format!("its column `{name}` has type {kind}, but {other} in `{path}`"),
                 ));
             }
             parts.push(part);
@@ -267,7 +268,7 @@ impl Table {
         Ok(array)
     }
 
-    /// The error of asking for a column that is not there.
+    /// The error for a column that does not exist.
     pub(super) fn no_column(&self, name: &str) -> Error {
         Error::NoColumn { path: self.files[0].path.clone(), columns: name.to_owned() }
     }
@@ -300,7 +301,7 @@ impl fmt::Debug for Table {
     }
 }
 
-/// The values of a column, be they in a dictionary.
+/// The plain values of a column, decoded from its dictionary if it has one.
 fn without_dictionary(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match array.as_any_dictionary_opt() {
         Some(dictionary) => without_dictionary(&take(dictionary.values(), dictionary.keys(), None)?),
@@ -308,7 +309,7 @@ fn without_dictionary(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     }
 }
 
-/// The names of the classes that the metadata of a schema tells.
+/// The class names in a schema's metadata; none if it has none.
 fn class_names(schema: &Schema) -> Option<Vec<String>> {
     match schema.metadata().get(CLASSES) {
         Some(text) => serde_json::from_str(text).ok(),

@@ -8,7 +8,7 @@ use super::table::Table;
 use crate::error::Error;
 use crate::format::tensor_column::TensorColumn;
 
-/// The tensors of one column of a table: slices of the mapped files where the pages are verbatim.
+/// The tensors of one column of a table. They are slices of the mapped files if pages are verbatim.
 #[derive(Clone, Copy, Debug)]
 pub struct Tensors<'t> {
     pub(super) table: &'t Table,
@@ -16,21 +16,23 @@ pub struct Tensors<'t> {
 }
 
 impl<'t> Tensors<'t> {
-    /// Name, shape and type of the tensors.
+    /// Name of the column, and shape and element type of its tensors.
     pub fn column(&self) -> &'t TensorColumn {
         &self.table.tensor_columns()[self.column]
     }
 
-    /// The tensor of a row: its elements with the last dimension innermost, in the byte order of the machine.
+    /// The tensor of a row: [`TensorColumn::row_bytes`] bytes, in C order (last dimension contiguous) and native byte
+    /// order, aligned to the element size.
     ///
     /// # Errors
-    /// If there is no such row, or its row group is damaged.
+    /// If `row` is not less than the number of rows, or its row group is damaged.
     pub fn row(&self, row: usize) -> Result<Bytes, Error> {
         self.run(row, 1).map(|(tensors, _)| tensors)
     }
 
-    /// Tensors from this row on that are stored one after the other, at most `rows` of them, and how many they are.
-    /// They begin at a multiple of the size of an element: where they don't in the file, they are a copy.
+    /// The tensors of up to `rows` rows from `row` on that are stored contiguously, and their number, at least 1 unless
+    /// `rows` is 0. They form an array of shape `[number, ...]`, aligned to the element size: tensors that are not
+    /// aligned in the file are copied.
     ///
     /// # Errors
     /// As [`Tensors::row`].
@@ -40,7 +42,7 @@ impl<'t> Tensors<'t> {
         Ok((if is_aligned { tensors } else { aligned(&tensors) }, count))
     }
 
-    /// As [`Tensors::run`], but they may begin anywhere.
+    /// As [`Tensors::run`], without alignment.
     fn find(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
         let table = self.table;
         if row >= table.rows {
@@ -67,15 +69,15 @@ impl<'t> Tensors<'t> {
         })
     }
 
-    /// Copies the tensors of these rows into `out`, one after the other.
+    /// Copies the tensors of these rows, in this order, into `out`. Rows may repeat.
     ///
     /// # Errors
     /// As [`Tensors::row`].
     ///
     /// # Panics
-    /// If `out` has another length than the tensors.
+    /// If the length of `out` is not `rows.len()` times [`TensorColumn::row_bytes`].
     pub fn gather(&self, rows: &[usize], out: &mut [u8]) -> Result<(), Error> {
-        assert_eq!(out.len(), rows.len() * self.column().row_bytes(), "the tensors of the rows fill the buffer");
+        assert_eq!(out.len(), rows.len() * self.column().row_bytes(), "the buffer has the length of the tensors");
         let mut rest = out;
         self.visit(rows, |tensors| {
             let (here, later) = std::mem::take(&mut rest).split_at_mut(tensors.len());
@@ -84,7 +86,7 @@ impl<'t> Tensors<'t> {
         })
     }
 
-    /// Copies the tensors of these rows into a buffer of its own, one after the other.
+    /// Copies the tensors of these rows, in this order, into a new buffer. Rows may repeat.
     ///
     /// # Errors
     /// As [`Tensors::row`].
@@ -112,7 +114,7 @@ impl<'t> Tensors<'t> {
     }
 }
 
-/// A copy in memory that elements of any size may begin in.
+/// A copy that is aligned for elements of any size.
 fn aligned(tensors: &[u8]) -> Bytes {
     let mut copy = MutableBuffer::with_capacity(tensors.len());
     copy.extend_from_slice(tensors);

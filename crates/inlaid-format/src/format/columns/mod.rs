@@ -1,5 +1,5 @@
-//! The columns of a dataset: their schema, with what other tools look for in its metadata, and the
-//! arrays of all columns but the tensors.
+//! The columns of a dataset: their schema, including the metadata that other tools expect, and the
+//! arrays of all columns except the tensors.
 
 pub mod image_files;
 mod row;
@@ -22,21 +22,21 @@ pub use row::Row;
 /// The name of the column of tensors or encoded images.
 pub const TENSOR_COLUMN: &str = "image";
 
-/// Where columns come from.
+/// The origin of a file's columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// They tell of images.
+    /// Converted images: inlaid's own columns, and those of the spec.
     Images,
-    /// A table that others wrote.
+    /// A table that another tool wrote.
     Table,
 }
 
 /// A column of tensors in a shard.
 #[derive(Clone, Copy, Debug)]
 pub struct TensorPages {
-    /// Its place among the columns of the schema.
+    /// Index of the column in the schema, from 0.
     pub index: usize,
-    /// Layout of its pages.
+    /// Layout of the column's pages.
     pub pages: PageLayout,
 }
 
@@ -45,7 +45,7 @@ pub struct TensorPages {
 pub struct Columns {
     schema: SchemaRef,
     origin: Origin,
-    /// In the order of the schema. Empty if images are stored as files, in the first column.
+    /// Tensor columns, in schema order. Empty if images are stored as files, in the first column.
     tensors: Vec<TensorPages>,
     encoding: Option<Encoding>,
     format: Format,
@@ -53,7 +53,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// The columns of a dataset of this spec, laid out so, with these classes.
+    /// The columns of a dataset with this layout, spec and class names.
     pub fn new(layout: &RowLayout, spec: &Spec, classes: &[String]) -> Columns {
         let metadata = HashMap::from([
             (
@@ -69,7 +69,7 @@ impl Columns {
             tensors => tensors.iter().map(|column| column.shape.field(&column.name, layout.storage)).collect(),
         };
         let own = [
-            // Nullable and 64 bits wide: only so Hugging Face keeps it as a ClassLabel.
+            // Nullable and 64 bits wide, because Hugging Face keeps it as a ClassLabel only then.
             Field::new("label", DataType::Int64, true),
             Field::new("path", DataType::Utf8, false),
             Field::new("source_height", DataType::Int32, false),
@@ -89,7 +89,7 @@ impl Columns {
         }
     }
 
-    /// The columns of a table that another tool wrote, in Parquet: `schema`, in which these columns are tensors,
+    /// The columns of a Parquet table with the schema of another tool. In `schema`, the columns of `tensors` are
     /// required lists of optional elements.
     pub fn of_table(schema: SchemaRef, tensors: Vec<TensorPages>, compression: Compression) -> Columns {
         Columns { schema, origin: Origin::Table, tensors, encoding: None, format: Format::Parquet, compression }
@@ -100,17 +100,17 @@ impl Columns {
         &self.schema
     }
 
-    /// Where the columns come from.
+    /// The origin of the columns.
     pub fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// Columns of tensors, in the order of the schema. None if images are stored as files, in the first column.
+    /// Tensor columns, in schema order. Empty if images are stored as files, in the first column.
     pub fn tensors(&self) -> &[TensorPages] {
         &self.tensors
     }
 
-    /// Whether the column of this index holds tensors.
+    /// Whether the column at this index of the schema holds tensors.
     pub fn is_tensors(&self, index: usize) -> bool {
         self.tensors.iter().any(|column| column.index == index)
     }
@@ -120,13 +120,13 @@ impl Columns {
         self.format
     }
 
-    /// Of the column of tensors or encoded images.
+    /// Compression of the columns of tensors or encoded images.
     pub fn compression(&self) -> Compression {
         self.compression
     }
 
-    /// The arrays of all columns but the tensors, in the order of the schema: images that are stored as files, what is
-    /// known of each row, and its `typed` values.
+    /// The arrays of all columns except the tensors, in schema order: images stored as files, inlaid's own columns of
+    /// each row, and the `typed` columns.
     pub fn other_arrays(&self, rows: &[Row], typed: &[ArrayRef]) -> Vec<ArrayRef> {
         let images = self.tensors.is_empty().then(|| image_files::array(rows, self.encoding));
         let pixels = |side: u32| i32::try_from(side).expect("codecs hold sides in 31 bits");
@@ -141,7 +141,7 @@ impl Columns {
     }
 }
 
-/// The features of Hugging Face `datasets`.
+/// The feature types of Hugging Face `datasets`, by column.
 fn features(layout: &RowLayout, spec: &Spec, classes: &[String]) -> Value {
     let value = |dtype: &str| json!({ "dtype": dtype, "_type": "Value" });
     let label = match classes {
@@ -170,7 +170,7 @@ fn features(layout: &RowLayout, spec: &Spec, classes: &[String]) -> Value {
     features
 }
 
-/// The features of Hugging Face `datasets` by column that the metadata of any schema tells.
+/// The Hugging Face `datasets` features that a schema's metadata declares, by column. None if it declares none.
 pub fn told_features(schema: &Schema) -> Option<Value> {
     let text = schema.metadata().get(keys::HUGGINGFACE)?;
     Some(serde_json::from_str::<Value>(text).ok()?.get("info")?.get("features")?.clone())

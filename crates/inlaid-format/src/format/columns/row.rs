@@ -1,20 +1,20 @@
-//! A row without its tensors, as it is written.
+//! A row to be written, without its tensors.
 
 use crate::format::sha256::Sha256;
 
-/// What a row has beside its tensor.
+/// A row to be written, without its tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The key.
+    /// Key of the row, unique in the dataset.
     pub path: Box<str>,
-    /// The class.
+    /// Index of the class; none if the row has no label.
     pub label: Option<u32>,
-    /// Of the upright source image, in pixels.
+    /// Height of the upright source image, in pixels.
     pub source_height: u32,
-    /// Of the upright source image, in pixels.
+    /// Width of the upright source image, in pixels.
     pub source_width: u32,
-    /// Of the source file's bytes.
+    /// SHA-256 of the source file's bytes.
     pub sha256: Sha256,
-    /// The encoded image that the row has in the place of a tensor; empty if it has a tensor.
+    /// Encoded image stored instead of a tensor; empty if the row has a tensor.
     pub image: Vec<u8>,
 }

@@ -1,4 +1,4 @@
-//! Columns of values that come with the inputs.
+//! Columns of typed values that come with the inputs.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use arrow_schema::{DataType, Field, TimeUnit};
 
 use crate::spec::{ColumnSpec, ColumnType};
 
-/// Arrow's type of the values.
+/// The Arrow type of the values.
 pub fn data_type(kind: ColumnType) -> DataType {
     match kind {
         ColumnType::Int64 => DataType::Int64,
@@ -17,12 +17,12 @@ pub fn data_type(kind: ColumnType) -> DataType {
     }
 }
 
-/// The field of such a column.
+/// The Arrow field of such a column; nullable.
 pub fn field(column: &ColumnSpec) -> Field {
     Field::new(&column.name, data_type(column.kind), true)
 }
 
-/// The type's name among the features of Hugging Face `datasets`.
+/// The name of the type in the features of Hugging Face `datasets`.
 pub fn feature(kind: ColumnType) -> &'static str {
     match kind {
         ColumnType::Int64 => "int64",

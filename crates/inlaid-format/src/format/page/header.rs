@@ -1,10 +1,10 @@
-//! The header of a page: what goes before its bytes in the file.
+//! The header that precedes the bytes of a page in the file.
 //!
 //! Source: `PageHeader` of `parquet.thrift`, in Thrift's compact protocol.
 
 use super::levels::push_varint;
 
-/// What a page holds.
+/// The kind of a page.
 #[derive(Clone, Copy)]
 pub(super) enum PageKind {
     Dictionary,
@@ -13,7 +13,7 @@ pub(super) enum PageKind {
 }
 
 impl PageKind {
-    /// The type of the page and the encoding of its values, in the numbers of `parquet.thrift`.
+    /// Page type and value encoding, as numbered in `parquet.thrift`.
     fn numbers(self) -> (i32, i32) {
         const DATA_PAGE: i32 = 0;
         const DICTIONARY_PAGE: i32 = 2;
@@ -27,15 +27,15 @@ impl PageKind {
     }
 }
 
-/// The encoding of levels.
+/// Encoding of levels, as numbered in `parquet.thrift`.
 const RLE: i32 = 3;
 
-/// What the header of a page says, as far as it matters for pages such as ours.
+/// The fields of a page header that matter for verbatim pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PageHeader {
     page_type: i32,
     pub(super) uncompressed_len: i32,
-    /// Bytes of the page in the file.
+    /// Length of the page's body in the file, in bytes.
     pub stored_len: i32,
     crc32: Option<i32>,
     pub(super) values: i32,
@@ -44,8 +44,8 @@ pub struct PageHeader {
 }
 
 impl PageHeader {
-    /// Reads the header that `bytes` begin with, and says how long it is. None if it is damaged, or of
-    /// a kind that is never verbatim (second version, statistics).
+    /// Reads the header at the start of `bytes` and returns it with its length in bytes. None if it is damaged, or
+    /// of a kind that is never verbatim (a version 2 page, or one with statistics).
     pub fn parse(bytes: &[u8]) -> Option<(PageHeader, usize)> {
         let mut thrift = ThriftReader { bytes, at: 0 };
         let mut header = PageHeader::default();
@@ -64,7 +64,7 @@ impl PageHeader {
                             (2, ThriftReader::I32) => header.encoding = thrift.i32()?,
                             (3, ThriftReader::I32) => header.level_encodings[0] = thrift.i32()?,
                             (4, ThriftReader::I32) => header.level_encodings[1] = thrift.i32()?,
-                            // Whether a dictionary is sorted: a boolean lies in its type.
+                            // Whether a dictionary is sorted: the type of a boolean field is its value.
                             (3, 1 | 2) => {}
                             _ => return None,
                         }
@@ -76,7 +76,7 @@ impl PageHeader {
         (header.stored_len >= 0 && header.uncompressed_len >= 0 && header.values >= 0).then_some((header, thrift.at))
     }
 
-    /// Whether the stored body is the one that the header was written for, as far as it can tell.
+    /// Whether the stored body matches the header's checksum. True if the header has none.
     pub(super) fn fits(&self, stored: &[u8]) -> bool {
         self.crc32.is_none_or(|crc32| crc32 == crc32fast::hash(stored) as i32)
     }
@@ -87,7 +87,7 @@ impl PageHeader {
     }
 }
 
-/// The few things of Thrift's compact protocol that a page header consists of.
+/// A reader for the subset of Thrift's compact protocol that page headers use.
 struct ThriftReader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -103,7 +103,7 @@ impl ThriftReader<'_> {
         Some(byte)
     }
 
-    /// The type of the next field, whose number becomes `field`; none at the end of the struct.
+    /// Type of the next field, whose number is stored in `field`; `Some(None)` at the end of the struct.
     fn next_field(&mut self, field: &mut u8) -> Option<Option<u8>> {
         let byte = self.byte()?;
         if byte == 0 {
@@ -132,7 +132,8 @@ pub(super) fn header(kind: PageKind, values: usize, uncompressed_len: usize, sto
     with_checksum(kind, values, uncompressed_len, stored.len(), crc32fast::hash(stored) as i32)
 }
 
-/// The length of the header of an uncompressed body of `len` bytes, with fifteen of sixteen checksums.
+/// Length of the header of an uncompressed body of `len` bytes. It holds for fifteen of sixteen checksums; the
+/// header of the others is shorter.
 pub(super) fn usual_len(kind: PageKind, values: usize, len: usize) -> usize {
     with_checksum(kind, values, len, len, i32::MAX).len()
 }
@@ -158,7 +159,7 @@ fn with_checksum(kind: PageKind, values: usize, uncompressed_len: usize, stored_
     out.finish()
 }
 
-/// The few things of Thrift's compact protocol that a page header needs.
+/// A writer for the subset of Thrift's compact protocol that page headers use.
 #[derive(Default)]
 struct ThriftStruct {
     bytes: Vec<u8>,

@@ -1,22 +1,22 @@
-//! The levels of a page: what tells a Parquet reader where lists begin and which values are there.
+//! The levels of a page, from which a Parquet reader learns where lists begin and which values are present.
 //!
-//! Every list has the same length and nothing is missing, so levels are runs of the RLE / bit-packing
-//! hybrid and depend only on the number of rows. One sequence of equal levels may be cut into several
-//! runs: that is how a page gets the few bytes that make its pixels begin where they should.
+//! Every list has the same length and no value is null, so levels are runs of the RLE / bit-packing
+//! hybrid and depend only on the number of rows. A sequence of equal levels may be cut into several
+//! runs: the extra bytes align the pixels that follow.
 
-/// Level of a value that is there: the list is required, its item is optional.
+/// Definition level of a value that is not null: the list is required, its item is optional.
 const PRESENT: u8 = 2;
 
-/// The most bytes that cutting runs may add.
+/// Maximum number of bytes that cutting runs may add.
 pub(super) const MAX_EXTRA: usize = 32;
 
-/// A level run of the first kind takes 2 bytes, of the second 3.
+/// Lengths of the runs to cut off, in levels: a short one takes 2 bytes, a long one 3.
 const SHORT_RUN: usize = 1;
 const LONG_RUN: usize = 64;
 
-/// Repetition levels (each row: one 0, then 1s) and definition levels of `rows` lists of `elements`
-/// values, each with its length before it, in `extra` bytes more than they need. None if there are too
-/// few levels for that.
+/// Repetition levels (for each row, one 0, then 1s) and definition levels of `rows` lists of `elements`
+/// values, each preceded by its length, using `extra` bytes more than the minimum. None if there are too
+/// few levels to use that many.
 pub(super) fn levels(rows: usize, elements: usize, extra: usize) -> Option<Vec<u8>> {
     let mut repetition = Vec::new();
     if elements == 1 {
@@ -36,7 +36,7 @@ pub(super) fn levels(rows: usize, elements: usize, extra: usize) -> Option<Vec<u
     Some(levels)
 }
 
-/// `count` times [`PRESENT`], in `extra` bytes more than one run takes.
+/// [`PRESENT`], `count` times, in `extra` bytes more than a single run takes.
 fn definition(count: usize, extra: usize) -> Option<Vec<u8>> {
     let long = extra % 2;
     let short = extra.checked_sub(3 * long)? / 2;
@@ -50,13 +50,13 @@ fn definition(count: usize, extra: usize) -> Option<Vec<u8>> {
     (runs.len() == whole.len() + extra).then_some(runs)
 }
 
-/// Adds a run of the RLE / bit-packing hybrid: `count` times a level of at most 8 bits.
+/// Appends a run of the RLE / bit-packing hybrid: one level of at most 8 bits, `count` times.
 fn push_run(out: &mut Vec<u8>, count: usize, level: u8) {
     push_varint(out, (count as u64) << 1);
     out.push(level);
 }
 
-/// Adds an unsigned LEB128 number.
+/// Appends an unsigned LEB128 number.
 pub(super) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);

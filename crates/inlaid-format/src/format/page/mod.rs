@@ -1,22 +1,21 @@
-//! Pages whose bytes are the tensors: rows lie in the buffer that becomes the page, contiguous and
-//! verbatim, so encoding them costs a checksum and no copy.
+//! Pages whose bytes are the tensors: rows are written, contiguous and verbatim, into the buffer that becomes
+//! the page, so encoding them costs a checksum and no copy.
 //!
 //! A tensor column is a Parquet list. Its pages hold repetition levels (each row: one 0, then 1s),
 //! definition levels (all 2), and the elements, little-endian:
 //!
-//! - u8 and u16 are INT32 to Parquet. Their pages hold dictionary indices of 8 or 16 bits as one
+//! - u8 and u16 have the Parquet type INT32. Their pages hold dictionary indices of 8 or 16 bits as one
 //!   bit-packed run; the dictionary is 0..=255 or 0..=65535 in order, so an index is its value;
 //! - f32 is FLOAT and f16 is FIXED_LEN_BYTE_ARRAY(2) with the logical type FLOAT16, both PLAIN.
 //!
 //! A binary column is a required FIXED_LEN_BYTE_ARRAY: its pages hold the values and nothing else.
 //!
-//! In an uncompressed data page of a tensor column the pixels begin at a multiple of the size of an element
-//! from the page's first byte, and the page is as long as such a multiple. So all pixels of a chunk are
-//! aligned if its first data page is (see [`PageLayout::alignment`]). Pages of few elements, whose levels
-//! can't be cut, may be an exception.
+//! In an uncompressed data page of a tensor column, both the offset of the pixels in the page and the length of
+//! the page are multiples of the element size. So all pixels of a chunk are aligned if its first data page is
+//! (see [`PageLayout::alignment`]). The exception is a page with so few elements that its levels can't be cut.
 //!
 //! Source: the Parquet format, `Encodings.md` (RLE / bit-packing hybrid) and `parquet.thrift`. Page
-//! headers are written here because the parquet crate can't put a checksum into them.
+//! headers are written here because the parquet crate can't write a checksum into them.
 
 mod header;
 mod levels;
@@ -31,13 +30,13 @@ pub use header::PageHeader;
 use header::{PageKind, header, usual_len};
 use levels::{MAX_EXTRA, levels, push_varint};
 
-/// Values of a group of a bit-packed run.
+/// Number of values in a group of a bit-packed run.
 const GROUP: usize = 8;
 
 /// How the rows of a page are laid out.
 #[derive(Clone, Copy, Debug)]
 pub struct PageLayout {
-    /// Whether tensors are lists to Parquet, and not binary.
+    /// Whether tensors are Parquet lists rather than binary values.
     lists: bool,
     compression: Compression,
     dtype: Dtype,
@@ -46,7 +45,7 @@ pub struct PageLayout {
     max_rows: usize,
 }
 
-/// A page being filled: one slot a row.
+/// A page being filled, with one slot for each row.
 #[derive(Debug)]
 pub struct PageBuffer {
     layout: PageLayout,
@@ -54,21 +53,21 @@ pub struct PageBuffer {
     rows: usize,
 }
 
-/// A finished page, as it will lie in the file.
+/// A finished page, as it is stored in the file.
 #[derive(Debug)]
 pub struct Page {
-    /// The Thrift header.
+    /// Thrift header, encoded.
     pub header: Vec<u8>,
-    /// What follows the header: `body[range]`.
+    /// Buffer whose `range` is the body, which follows the header.
     body: Vec<u8>,
     range: Range<usize>,
-    /// Where the pixels are in an uncompressed body.
+    /// Range of the pixels in an uncompressed body.
     pixels: Range<usize>,
-    /// How many rows it has.
+    /// Number of rows.
     pub rows: usize,
-    /// How many values Parquet counts in it: elements of lists, or rows.
+    /// Number of values as Parquet counts them: elements of lists, or rows of a binary column.
     pub values: usize,
-    /// Length of the body before compression.
+    /// Length of the body before compression, in bytes.
     pub uncompressed_len: usize,
 }
 
@@ -78,12 +77,13 @@ impl PageLayout {
         PageLayout { max_rows, ..PageLayout::of_elements(shape.elements(), shape.dtype(), storage, compression) }
     }
 
-    /// Bytes of the tensor of a row.
+    /// Bytes in one row's tensor.
     pub fn row_bytes(&self) -> usize {
         self.row_bytes
     }
 
-    /// The layout of pages that are read, of tensors of so many elements.
+    /// The layout of pages of tensors with this number of elements, with no limit on rows yet: enough to read pages.
+    /// To write them, add [`PageLayout::with_max_rows`].
     pub fn of_elements(elements: usize, dtype: Dtype, storage: Storage, compression: Compression) -> PageLayout {
         PageLayout {
             lists: storage == Storage::Tensor,
@@ -95,9 +95,9 @@ impl PageLayout {
         }
     }
 
-    /// What the place of the first data page in the file has to be a multiple of, so that pixels are
-    /// aligned to their elements. 1 where there is nothing to align: a compressed page is not mapped, and
-    /// a page of binary storage has nothing but its pixels behind a header of any length.
+    /// Required alignment of the first data page's file offset, in bytes, so that pixels are aligned to the element
+    /// size. 1 if there is nothing to align: a compressed page is not mapped, and in a page of binary storage the
+    /// pixels directly follow a header of varying length.
     pub fn alignment(&self) -> usize {
         match (self.lists, self.compression) {
             (true, Compression::None) => self.dtype.bytes(),
@@ -105,7 +105,7 @@ impl PageLayout {
         }
     }
 
-    /// Bits of a dictionary index; none if elements are no indices.
+    /// Bits of a dictionary index; none if elements are not stored as indices.
     fn index_bits(&self) -> Option<u8> {
         match (self.lists, self.dtype) {
             (true, Dtype::U8) => Some(8),
@@ -114,17 +114,17 @@ impl PageLayout {
         }
     }
 
-    /// The same layout, of pages of at most so many rows.
+    /// The same layout for pages of at most `max_rows` rows.
     pub fn with_max_rows(self, max_rows: usize) -> PageLayout {
         PageLayout { max_rows, ..self }
     }
 
-    /// The memory of a page, not used before.
+    /// A new, zeroed buffer for a page.
     pub fn zeroed(&self) -> Vec<u8> {
         vec![0; self.buffer_bytes()]
     }
 
-    /// An empty page in `bytes`, a buffer that may have been used before.
+    /// An empty page in `bytes`, a buffer that may be reused.
     pub fn buffer(self, mut bytes: Vec<u8>) -> PageBuffer {
         bytes.resize(self.buffer_bytes(), 0);
         PageBuffer { layout: self, bytes, rows: 0 }
@@ -134,7 +134,7 @@ impl PageLayout {
         self.first_pixel() + self.max_rows * self.row_bytes + GROUP * self.dtype.bytes()
     }
 
-    /// Where the pixels begin: room for the longest levels comes before them.
+    /// Offset of the pixels in the buffer, which leaves room for the longest levels before them.
     fn first_pixel(&self) -> usize {
         self.levels(self.max_rows).len() + if self.alignment() > 1 { MAX_EXTRA } else { 0 }
     }
@@ -144,7 +144,7 @@ impl PageLayout {
         self.longer_levels(rows, 0).expect("no run is cut for nothing")
     }
 
-    /// The bytes before the pixels, so many more than they need; none if that can't be.
+    /// The bytes before the pixels, `extra` bytes longer than the minimum; none if that is impossible.
     fn longer_levels(&self, rows: usize, extra: usize) -> Option<Vec<u8>> {
         if !self.lists {
             return (extra == 0).then(Vec::new);
@@ -158,7 +158,7 @@ impl PageLayout {
         Some(levels)
     }
 
-    /// The bytes before the pixels of a page whose body has this length; none if there is no such page.
+    /// The bytes before the pixels of a page whose body has this length; none if no page has it.
     fn levels_in(&self, rows: usize, length: usize) -> Option<Vec<u8>> {
         let others = self.levels(rows).len() + rows * self.row_bytes + self.padding(rows);
         let most = if self.alignment() > 1 { MAX_EXTRA } else { 0 };
@@ -166,7 +166,7 @@ impl PageLayout {
         self.longer_levels(rows, extra)
     }
 
-    /// Zeros after the pixels: a bit-packed run holds a multiple of 8 values.
+    /// Number of zero bytes after the pixels: a bit-packed run holds a multiple of 8 values.
     fn padding(&self, rows: usize) -> usize {
         let values = rows * self.elements;
         match self.index_bits() {
@@ -175,15 +175,18 @@ impl PageLayout {
         }
     }
 
-    /// Says what is wrong with the bytes of a page of `rows` rows, its header included: it must be what
-    /// [`PageBuffer::finish`] makes of its pixels.
+    /// Checks the bytes of a page of `rows` rows, including its header: they must be exactly what
+    /// [`PageBuffer::finish`] makes from its pixels.
+    ///
+    /// # Errors
+    /// A description of the first mismatch.
     pub fn check(&self, page: &[u8], rows: usize) -> Result<(), &'static str> {
         if !(1..=self.max_rows).contains(&rows) {
             return Err("it has no rows, or too many");
         }
         let (parsed, header_len) = PageHeader::parse(page).ok_or("its header is damaged")?;
         let uncompressed_len = usize::try_from(parsed.uncompressed_len).unwrap_or(0);
-        let levels = self.levels_in(rows, uncompressed_len).ok_or("its length is not that of its rows")?;
+        let levels = self.levels_in(rows, uncompressed_len).ok_or("its length does not match its rows")?;
         let (found, stored) = page.split_at(header_len);
         let (kind, values) = self.kind(rows);
         if found != header(kind, values, uncompressed_len, stored) {
@@ -192,14 +195,14 @@ impl PageLayout {
         let body = decompress(self.compression, stored, uncompressed_len).ok_or("it can't be decompressed")?;
         match body.starts_with(&levels) && body[levels.len() + rows * self.row_bytes..].iter().all(|byte| *byte == 0) {
             true => Ok(()),
-            false => Err("its levels are not those of whole rows"),
+            false => Err("its levels do not describe whole rows"),
         }
     }
 
-    /// Where the pixels lie in the body of a stored page, and of how many rows, at most `most`: none if
-    /// they do not lie there row after row, verbatim. Bytes that are not pixels are compared with what
-    /// [`PageBuffer::finish`] would write, and a compressed page with its checksum, as one wrong bit in it
-    /// may change any row. Takes no more memory than such a page.
+    /// Finds the pixels in a stored page: the number of rows (at most `most`), the decompressed body, and the range of
+    /// the pixels in it. None if the rows are not stored there verbatim, one after another. Bytes other than pixels
+    /// are compared with what [`PageBuffer::finish`] would write, and a compressed page with its checksum, because one
+    /// wrong bit in it may change any row. Takes no more memory than such a page.
     pub fn find_pixels<'b>(
         &self,
         header: &PageHeader,
@@ -227,12 +230,12 @@ impl PageLayout {
         body.starts_with(&levels).then_some((rows, body, pixels))
     }
 
-    /// Whether the pages are stored as they are.
+    /// Whether the pages are stored without compression.
     pub fn is_uncompressed(&self) -> bool {
         self.compression == Compression::None
     }
 
-    /// Whether the stored page is the dictionary in which every index is its value.
+    /// Whether the stored page is the identity dictionary, in which every index equals its value.
     pub fn is_identity(&self, header: &PageHeader, stored: &[u8]) -> bool {
         let Some(values) = self.index_values() else { return false };
         header.is(PageKind::Dictionary)
@@ -240,18 +243,18 @@ impl PageLayout {
             && decompress(self.compression, stored, values.len()).is_some_and(|body| *body == values)
     }
 
-    /// Whether every chunk of these pages begins with a dictionary.
+    /// Whether every column chunk of these pages begins with a dictionary.
     pub fn has_dictionary(&self) -> bool {
         self.index_bits().is_some()
     }
 
-    /// The values that the dictionary gives to indices: themselves.
+    /// The values of the identity dictionary, as little-endian INT32; none if elements are not stored as indices.
     fn index_values(&self) -> Option<Vec<u8>> {
         let count = 1 << self.index_bits()?;
         Some((0..count).flat_map(i32::to_le_bytes).collect())
     }
 
-    /// The kind of a data page, and how many values Parquet counts in so many rows.
+    /// The kind of a data page, and the number of values that Parquet counts in `rows` rows.
     fn kind(&self, rows: usize) -> (PageKind, usize) {
         match self.lists {
             true if self.has_dictionary() => (PageKind::DictionaryIndices, rows * self.elements),
@@ -260,7 +263,7 @@ impl PageLayout {
         }
     }
 
-    /// The dictionary page that every chunk of these pages begins with; none if elements are no indices.
+    /// The dictionary page at the start of every column chunk; none if elements are not stored as indices.
     pub fn dictionary(&self) -> Option<Page> {
         let bytes = self.index_values()?;
         let (uncompressed_len, values) = (bytes.len(), bytes.len() / size_of::<i32>());
@@ -271,24 +274,27 @@ impl PageLayout {
 }
 
 impl PageBuffer {
-    /// The place of the next row; it counts once [`PageBuffer::keep`] is called.
+    /// The slot of the next row, to be written to. It becomes part of the page once [`PageBuffer::keep`] is called.
     pub fn slot(&mut self) -> &mut [u8] {
         let start = self.layout.first_pixel() + self.rows * self.layout.row_bytes;
         &mut self.bytes[start..start + self.layout.row_bytes]
     }
 
     /// Keeps the row that was written to [`PageBuffer::slot`].
+    ///
+    /// # Panics
+    /// If the page is full.
     pub fn keep(&mut self) {
         assert!(self.rows < self.layout.max_rows, "a page is never asked to hold more rows than planned");
         self.rows += 1;
     }
 
-    /// How many rows it has.
+    /// Number of rows kept.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Completes the page. A page that lost rows begins later in its buffer, as its levels are shorter.
+    /// Completes the page. A page with fewer rows than planned has shorter levels, so it begins later in its buffer.
     pub fn finish(mut self) -> Page {
         let first = self.layout.first_pixel();
         let pixels = first..first + self.rows * self.layout.row_bytes;
@@ -312,7 +318,7 @@ impl PageBuffer {
         Page { header, body, range, pixels, rows: self.rows, values, uncompressed_len }
     }
 
-    /// Writes levels of so many bytes more than they need before the pixels, and says where they begin.
+    /// Writes levels that are `extra` bytes longer than the minimum before the pixels, and returns where they begin.
     fn put_levels(&mut self, extra: usize) -> Option<usize> {
         let levels = self.layout.longer_levels(self.rows, extra)?;
         let first = self.layout.first_pixel();
@@ -321,10 +327,10 @@ impl PageBuffer {
         Some(start)
     }
 
-    /// Writes levels that make the pixels begin at a multiple of `alignment` from the beginning of the
-    /// page, if there are such, and says where they begin, and the header. How long that is depends on
-    /// the checksum of the levels: one of sixteen is shorter than the others, and then the next levels
-    /// are tried.
+    /// Writes levels that make the pixels begin at a multiple of `alignment` from the start of the page, if
+    /// possible, and returns where the levels begin, and the header. The length of the header depends on the
+    /// checksum, which includes the levels: one in sixteen is shorter than the rest, and then the next
+    /// longer levels are tried.
     fn put_aligned_levels(&mut self, end: usize, alignment: usize) -> (usize, Option<Vec<u8>>) {
         let (kind, values) = self.layout.kind(self.rows);
         let first = self.layout.first_pixel();
@@ -343,35 +349,35 @@ impl PageBuffer {
 }
 
 impl Page {
-    /// What follows the header in the file.
+    /// The bytes that follow the header in the file.
     pub fn body(&self) -> &[u8] {
         &self.body[self.range.clone()]
     }
 
-    /// The tensors of an uncompressed page, row after row.
+    /// The tensors of an uncompressed page, one row after another.
     pub fn pixels(&self) -> &[u8] {
         &self.body[self.pixels.clone()]
     }
 
-    /// Length in the file.
+    /// Length in the file, header included, in bytes.
     pub fn len(&self) -> usize {
         self.header.len() + self.range.len()
     }
 
-    /// Whether the page takes no room, which no page does.
+    /// Whether the page has no bytes, which is never the case.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The buffer, to be used again.
+    /// The page's buffer, for reuse.
     pub fn into_buffer(self) -> Vec<u8> {
         self.body
     }
 }
 
-/// The body of a page in another coding; none if it stays as it is.
+/// The compressed body of a page; none if pages are not compressed.
 fn compress(compression: Compression, body: &[u8]) -> Option<Vec<u8>> {
-    /// The default of the reference implementation.
+    /// Level 3, the default of the reference implementation.
     const ZSTD_LEVEL: i32 = 3;
     match compression {
         Compression::None => None,
@@ -382,7 +388,7 @@ fn compress(compression: Compression, body: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// The body of a page in its first coding; none if that fails or has another length.
+/// The decompressed body of a page; none if that fails or yields a different length.
 fn decompress(compression: Compression, stored: &[u8], length: usize) -> Option<Cow<'_, [u8]>> {
     let body = match compression {
         Compression::None => Cow::Borrowed(stored),

@@ -1,11 +1,11 @@
-//! Checksums of what lies on disk.
+//! Checksums of stored bytes.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use twox_hash::xxhash3_128;
 
-/// XXH3-128 of bytes: it finds damage, at memory speed; it is no protection against forgery.
+/// An XXH3-128 checksum: it detects damage at memory speed, but does not protect against forgery.
 /// Written as `xxh3-128:` and 32 hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -23,9 +23,10 @@ impl Checksum {
 /// The checksums of a row group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowGroupChecksums {
-    /// Of all its bytes.
+    /// Checksum of all its bytes.
     pub all: Checksum,
-    /// Of its bytes without the tensors or encoded images, so that rows can be believed without reading those.
+    /// Checksum of its bytes without the tensors or encoded images, so that the other columns can be verified
+    /// without reading the images.
     pub without_tensors: Checksum,
 }
 

@@ -1,5 +1,5 @@
-//! The file of a shard while it is written: counted, and checksummed row group by row group, so
-//! that row groups can go on into another file with the checksums they have.
+//! A shard's file while it is being written: counts its bytes and computes a checksum for every row
+//! group, so that row groups can be copied to another file with their checksums.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,10 +13,10 @@ use super::footer::Footer;
 use crate::error::Error;
 use crate::format::disk;
 
-/// How much is copied at a time.
+/// Bytes copied at a time.
 const COPY_BYTES: usize = 1 << 20;
 
-/// How much is written at a time, so that it is still in a cache of the processor when its checksum is computed.
+/// Bytes written at a time: few enough to be still in the processor's cache when their checksum is computed.
 const WRITE_BYTES: usize = 256 << 10;
 
 /// A new file that becomes a shard.
@@ -24,9 +24,9 @@ pub(super) struct ShardFile {
     path: PathBuf,
     file: File,
     bytes: u64,
-    /// How many bytes of what is written next are in the file already.
+    /// Number of bytes to be written next that are in the file already.
     ahead: u64,
-    /// Of what lies outside of the row groups.
+    /// Hash of the bytes outside the row groups.
     outside: Hasher,
     row_group: Option<Hasher>,
     row_groups: Vec<RowGroupChecksums>,
@@ -57,25 +57,25 @@ impl ShardFile {
         self.bytes
     }
 
-    /// The bytes from here on belong to a row group.
+    /// Begins a row group: the bytes from here on belong to it.
     pub(super) fn begin_row_group(&mut self) {
         self.row_group = Some(Hasher::new());
     }
 
-    /// They no longer do. The checksum of the row group.
+    /// Ends the row group and returns its checksum.
     pub(super) fn end_row_group(&mut self) -> Checksum {
         Checksum::from(&self.row_group.take().expect("a row group was begun"))
     }
 
-    /// Keeps the checksums of a row group.
+    /// Stores the checksums of a row group.
     pub(super) fn add_row_group(&mut self, checksums: RowGroupChecksums) {
         self.row_groups.push(checksums);
     }
 
-    /// Keeps the checksums of a row group that was copied, if it is what it was.
+    /// Stores the checksums of a copied row group. `all` is the checksum of the bytes that were copied.
     ///
     /// # Errors
-    /// If it is not.
+    /// If the bytes do not match the checksum of the original.
     pub(super) fn add_copy(&mut self, from: &Footer, number: usize, all: Checksum) -> Result<(), Error> {
         let checksums = from.row_groups()[number].checksums;
         match checksums.all == all {
@@ -87,19 +87,19 @@ impl ShardFile {
         }
     }
 
-    /// Of every row group so far.
+    /// Checksums of every row group so far.
     pub(super) fn row_groups(&self) -> &[RowGroupChecksums] {
         &self.row_groups
     }
 
-    /// Of every byte outside of the row groups.
+    /// Checksum of every byte so far outside the row groups.
     pub(super) fn checksum(&self) -> Checksum {
         Checksum::from(&self.outside)
     }
 
-    /// Begins with all bytes of a shard that is complete, its end included: whoever has seen the length
-    /// of that shard still finds it whole here. What is written from now on is held to be one of these
-    /// bytes, until [`ShardFile::go_on`].
+    /// Begins with all bytes of a complete shard, including its footer, so that a reader that knows the length
+    /// of that shard can still read all of it here. Until [`ShardFile::go_on`] is called, bytes written from now
+    /// on are taken for these bytes and skipped.
     ///
     /// # Errors
     /// If a row group does not match its checksum, or a file can't be read or written.
@@ -125,12 +125,13 @@ impl ShardFile {
         end.map_err(Error::io("write", &self.path))
     }
 
-    /// What is written from now on goes behind the bytes that the file began with.
+    /// Appends everything written from now on to the bytes that the file began with.
     pub(super) fn go_on(&mut self) {
         self.ahead = 0;
     }
 
-    /// Writes what the writer of the format is going to write next, some kilobytes at a time: it only counts them then.
+    /// Writes, in large pieces, the bytes that the format's writer is going to write next in pieces of a few kilobytes.
+    /// When the writer gets to them, they are only counted.
     pub(super) fn write_ahead<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
         let start = self.bytes;
         for part in parts {
@@ -140,7 +141,7 @@ impl ShardFile {
         Ok(())
     }
 
-    /// Copies bytes of a shard. Where blocks are shared they are there, and only have to be hashed.
+    /// Copies bytes of a shard. If the files share blocks, the bytes are there already and only have to be hashed.
     pub(super) fn copy(&mut self, shard: &Footer, range: Range<u64>, is_shared: bool) -> Result<(), Error> {
         let mut from = shard.file();
         let read_error = |error| Error::io("read", shard.path())(error);
@@ -182,7 +183,7 @@ impl Write for ShardFile {
     }
 }
 
-/// Makes a file of the first `bytes` of another.
+/// Copies the first `bytes` of a file to a new file.
 pub(super) fn copy_beginning(from: &Path, bytes: u64, to: &Path) -> Result<(), Error> {
     let other = File::open(from).map_err(Error::io("open", from))?;
     let file = disk::create(to)?;
@@ -203,7 +204,8 @@ pub(super) fn copy_beginning(from: &Path, bytes: u64, to: &Path) -> Result<(), E
     }
 }
 
-/// Makes `to` a copy of `from` that takes no room, where the file system can (Btrfs, XFS).
+/// Makes `to` a copy of `from` that shares its blocks, if the file system supports it (Btrfs, XFS). Returns whether
+/// it does.
 #[cfg(target_os = "linux")]
 pub fn shares_blocks(from: &File, to: &File) -> bool {
     rustix::fs::ioctl_ficlone(to, from).is_ok()

@@ -1,4 +1,4 @@
-//! The end of a shard, read back: what is where in it, and whether it is what was written.
+//! The footer of a shard, read back: locates the row groups and verifies checksums.
 
 use std::fmt;
 use std::fs::File;
@@ -23,7 +23,7 @@ use crate::format::row_layout::TensorLayout;
 use crate::format::tensor_column::leading_tensors;
 use crate::spec::Format;
 
-/// The end of a shard that matches its checksum: what it says about the row groups can be believed.
+/// The footer of a shard that matches its checksum, so that its description of the row groups can be trusted.
 pub struct Footer {
     path: PathBuf,
     file: File,
@@ -32,27 +32,27 @@ pub struct Footer {
     pub(super) content: Content,
 }
 
-/// What of a row group is read.
+/// The parts of a row group to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Parts {
-    /// All but tensors and files.
+    /// Everything except tensors and images stored as files.
     WithoutImages,
-    /// All.
+    /// Everything.
     All,
 }
 
-/// What only readers of the format know.
+/// The part of the footer that depends on the format.
 pub(super) enum Content {
     Parquet(ParquetFooter),
     Arrow(ArrowFooter),
 }
 
 impl Footer {
-    /// Reads the end of a shard that a manifest names, and compares it, and all else that is outside of
-    /// its row groups, with its checksum.
+    /// Opens a shard listed in a manifest, reads its footer, and verifies the checksum of all bytes outside its
+    /// row groups.
     ///
     /// # Errors
-    /// If it can't be read, is damaged or another one.
+    /// If the shard can't be read, is damaged, or is not the shard that the manifest lists.
     pub fn of_shard(path: &Path, shard: &ShardInfo, format: Format) -> Result<Footer, Error> {
         let damaged = |reason: String| Error::damaged(path, reason);
         let file = File::open(path).map_err(Error::io("open", path))?;
@@ -75,8 +75,8 @@ impl Footer {
         }
     }
 
-    /// The bytes outside of the row groups. Between row groups lie the ends that the shard had before
-    /// an append added to it.
+    /// The bytes outside the row groups. Between row groups there may be footers from before an append added
+    /// to the shard.
     fn outside(&self) -> Result<Vec<u8>, Error> {
         let (mut parts, mut end) = (Vec::new(), 0);
         for (number, StoredRowGroup { range, .. }) in self.row_groups.iter().enumerate() {
@@ -90,7 +90,7 @@ impl Footer {
         read_ranges(&self.file, &parts).map_err(Error::io("read", &self.path))
     }
 
-    /// The shard.
+    /// Path of the shard.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -99,25 +99,25 @@ impl Footer {
         &self.file
     }
 
-    /// Length of the file.
+    /// Length of the file, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// The names of the classes, if it tells them.
+    /// The class names in the shard's schema; none if it has none.
     pub fn classes(&self) -> Option<Vec<String>> {
         serde_json::from_str(self.schema().metadata().get(CLASSES)?).ok()
     }
 
-    /// Its row groups, in order.
+    /// The row groups, in order.
     pub fn row_groups(&self) -> &[StoredRowGroup] {
         &self.row_groups
     }
 
-    /// Reads all of a row group into a buffer that only grows, and compares it with its checksum.
+    /// Reads a whole row group into `buffer`, which only grows, and verifies its checksum. Returns the bytes read.
     ///
     /// # Errors
-    /// If it can't be read, or is not what was written.
+    /// If the row group can't be read, or does not match its checksum.
     pub fn read_row_group<'b>(&self, number: usize, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], Error> {
         let StoredRowGroup { range, checksums, .. } = &self.row_groups[number];
         let length = (range.end - range.start) as usize;
@@ -129,10 +129,10 @@ impl Footer {
         }
     }
 
-    /// Says what is wrong with the pages of the columns of tensors, laid out so, in the `bytes` of a row group.
+    /// Checks the pages of the tensor columns, with these layouts, in the `bytes` of a row group.
     ///
     /// # Errors
-    /// What is wrong, in words.
+    /// A description of the first problem.
     pub fn check_pages(&self, row_group: usize, bytes: &[u8], tensors: &[TensorLayout]) -> Result<(), String> {
         match &self.content {
             Content::Parquet(footer) => tensors.iter().enumerate().try_for_each(|(leaf, column)| {
@@ -141,15 +141,15 @@ impl Footer {
                     _ => format!("column `{}`: {reason}", column.name),
                 })
             }),
-            // Its buffers have no structure that a checksum would not cover.
+            // The checksum covers everything in Arrow buffers.
             Content::Arrow(_) => Ok(()),
         }
     }
 
-    /// Calls `visit` with every row, in order; reads neither tensors nor files.
+    /// Calls `visit` with every row, in order. Reads neither tensors nor images stored as files.
     ///
     /// # Errors
-    /// If a row group can't be read, or is not what was written.
+    /// If a row group can't be read, or does not match its checksum.
     pub fn visit_rows(&self, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), Error> {
         let schema = self.schema();
         let columns = StoredRow::COLUMNS.into_iter().map(|name| schema.index_of(name));
@@ -163,7 +163,7 @@ impl Footer {
         Ok(())
     }
 
-    /// Calls `visit` with all columns of a row group but the tensors, in the order of the schema, batch by batch.
+    /// Calls `visit` with all columns of a row group except the tensors, in schema order, one batch at a time.
     ///
     /// # Errors
     /// As [`Footer::visit_rows`], and the first error of `visit`.
@@ -220,12 +220,12 @@ impl Footer {
 /// The checksums of a row group that was just written to the file.
 pub(super) fn checksums(file: &File, all: Checksum, without_tensors: &[Range<u64>]) -> io::Result<RowGroupChecksums> {
     let without_tensors = Checksum::of(&read_ranges(file, without_tensors)?);
-    // Writing goes on where it was.
+    // Writing continues at the end of the file.
     (&mut &*file).seek(SeekFrom::End(0))?;
     Ok(RowGroupChecksums { all, without_tensors })
 }
 
-/// Reads these parts of a file, one after the other.
+/// Reads these ranges of a file and concatenates them.
 fn read_ranges(file: &File, ranges: &[Range<u64>]) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for range in ranges {
@@ -236,7 +236,7 @@ fn read_ranges(file: &File, ranges: &[Range<u64>]) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Fills the buffer with the bytes from here on.
+/// Fills the buffer with the bytes of a file from offset `start` on.
 pub(super) fn read_at(mut file: &File, start: u64, buffer: &mut [u8]) -> io::Result<()> {
     file.seek(SeekFrom::Start(start))?;
     file.read_exact(buffer)

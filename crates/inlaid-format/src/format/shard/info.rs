@@ -1,18 +1,18 @@
-//! A shard that is complete, as the manifest names it.
+//! A complete shard, as listed in the manifest.
 
 use super::Checksum;
 
-/// A shard that is complete and on disk.
+/// A shard that is complete and synced to disk.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ShardInfo {
-    /// Below the dataset's folder, `/`-separated.
+    /// Path relative to the dataset's folder, `/`-separated.
     pub file: String,
-    /// How many rows it has.
+    /// Number of rows.
     pub rows: usize,
-    /// How many row groups (Arrow: record batches) it has.
+    /// Number of row groups (Arrow: record batches).
     pub row_groups: usize,
-    /// Length of the file.
+    /// Length of the file, in bytes.
     pub bytes: u64,
-    /// Of every byte outside of the row groups; the checksums of the row groups lie among them.
+    /// Checksum of every byte outside the row groups, which includes the row groups' own checksums.
     pub checksum: Checksum,
 }

@@ -1,4 +1,4 @@
-//! Shards: whole, self-describing files, written row group by row group in the order of the rows.
+//! Shards: complete, self-describing files, written one row group at a time in row order.
 
 mod arrow;
 mod checksum;
@@ -31,46 +31,46 @@ pub use stored_row::StoredRow;
 
 /// A shard being written.
 pub trait ShardWriter {
-    /// Adds the rows; the group's pages are left in place for their buffers.
+    /// Writes a row group. Its pages stay in `group`, so that the caller can reuse their buffers.
     ///
     /// # Errors
     /// If the file can't be written.
     fn write_row_group(&mut self, group: &mut RowGroup) -> Result<(), Error>;
 
-    /// Adds a row group of another shard of the same columns as it is.
+    /// Copies row group `number` of another shard with the same columns, unchanged.
     ///
     /// # Errors
-    /// If it does not match its checksum, or a file can't be read or written.
+    /// If the row group does not match its checksum, or a file can't be read or written.
     fn copy_row_group(&mut self, from: &Footer, number: usize) -> Result<(), Error>;
 
-    /// Completes the file, brings it to disk and reads its end back.
+    /// Completes the file, syncs it to disk and reads its footer back.
     ///
     /// # Errors
-    /// If the file can't be written, or does not read as written.
+    /// If the file can't be written, or the footer does not read back as written.
     fn finish(self: Box<Self>) -> Result<ShardInfo, Error>;
 }
 
-/// The name of a shard below the dataset's folder: `train/train-00000.parquet`.
+/// Path of a shard relative to the dataset's folder, such as `train/train-00000.parquet`.
 pub fn shard_name(split: Split, number: usize, format: Format) -> String {
     format!("{split}/{split}-{number:05}.{}", format.extension())
 }
 
-/// The number in a shard's name.
+/// The number in a shard's name; 0 if it has none.
 pub fn shard_number(name: &str) -> usize {
     let digits = name.rsplit_once('-').and_then(|(_, rest)| rest.split_once('.')).map(|(digits, _)| digits);
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-/// Begins the file `folder/name`, which must not exist.
+/// Begins a shard in the new file `folder/name`.
 ///
 /// # Errors
-/// If the file can't be written.
+/// If the file exists or can't be written.
 pub fn create(folder: &Path, name: String, columns: &Columns) -> Result<Box<dyn ShardWriter>, Error> {
     begin(ShardFile::create(&folder.join(&name))?, name, columns, None)
 }
 
-/// Begins the file `folder/name` with all bytes of another shard, so that it has the same row groups at
-/// the same places; whoever takes the file for the other one, by its length, reads that one.
+/// Begins a shard in the new file `folder/name` with all bytes of another shard, so that it has the same row
+/// groups at the same offsets. A reader that expects the other shard, with its length, can read it from this file.
 ///
 /// # Errors
 /// If the other shard is damaged, or a file can't be read or written.
@@ -93,7 +93,7 @@ fn begin(
     })
 }
 
-/// Makes a file of the first `bytes` of a shard, which is what that shard was before appends.
+/// Copies the first `bytes` of a shard to a new file: the shard before it was appended to.
 ///
 /// # Errors
 /// If a file can't be read or written.

@@ -1,4 +1,4 @@
-//! Row groups: as they are written, and as they are found in a shard.
+//! Row groups, both to be written and as found in a shard.
 
 use std::ops::Range;
 
@@ -9,16 +9,16 @@ use arrow_select::concat::concat;
 use super::checksum::RowGroupChecksums;
 use crate::format::page::Page;
 
-/// Rows that are stored together: the pages of every column of tensors and, in the same order, the rest.
+/// Rows to be stored together: the pages of every tensor column, and the other columns of the same rows.
 #[derive(Debug, Default)]
 pub struct RowGroup {
-    /// Pages of every column of tensors; none of them is empty. No column where images are stored as files.
+    /// Pages of every tensor column, at least one page each. Empty if images are stored as files.
     pub tensors: Vec<Vec<Page>>,
-    /// All other columns, in order and piece by piece, with as many values as the pages of a column have rows.
+    /// Pieces of every other column, in schema order. A column has one value for each row of the pages.
     pub others: Vec<Vec<ArrayRef>>,
 }
 
-/// The pieces of a column as one array.
+/// The pieces of a column, concatenated.
 pub(super) fn joined(pieces: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
     match pieces {
         [piece] => Ok(piece.clone()),
@@ -29,11 +29,11 @@ pub(super) fn joined(pieces: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
 /// A row group (Arrow: record batch) of a shard.
 #[derive(Clone, Debug)]
 pub struct StoredRowGroup {
-    /// Rows in it.
+    /// Number of rows.
     pub rows: usize,
-    /// Where it lies in the file.
+    /// Byte range in the file.
     pub range: Range<u64>,
-    /// What in it is neither tensors nor encoded images: one or two parts, in order.
+    /// Byte ranges in the file of everything except tensors and encoded images, in order.
     pub(super) without_tensors: Vec<Range<u64>>,
     pub(super) checksums: RowGroupChecksums,
 }

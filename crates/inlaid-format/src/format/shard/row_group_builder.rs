@@ -1,4 +1,4 @@
-//! Gathers rows until they fill a row group: the one place that decides where row groups end.
+//! Collects rows until they fill a row group. The only place that decides where row groups end.
 
 use arrow_array::{Array, ArrayRef};
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::format::page::{Page, PageBuffer, PageLayout};
 use crate::format::row_counts::RowCounts;
 use crate::format::row_layout::RowLayout;
 
-/// Gathers rows until they fill a row group.
+/// Collects rows until they fill a row group.
 ///
 /// Rows come with finished pages ([`RowGroupBuilder::add`]), with tensors that are copied into pages here
 /// ([`RowGroupBuilder::add_tensors`], then [`RowGroupBuilder::add_others`]), or as files
@@ -17,35 +17,36 @@ use crate::format::row_layout::RowLayout;
 pub struct RowGroupBuilder {
     counts: RowCounts,
     limit: Limit,
-    /// Layout of the pages of every column of tensors.
+    /// Page layout of every tensor column.
     layouts: Vec<PageLayout>,
-    /// Full pages of the row group, column by column, and one of each column that is being filled.
+    /// Finished pages of the row group, by column.
     pages: Vec<Vec<Page>>,
+    /// Page being filled, by column.
     filling: Vec<Option<PageBuffer>>,
-    /// The other columns of the row group, piece by piece.
+    /// Pieces of every other column of the row group.
     others: Vec<Vec<ArrayRef>>,
     rows: usize,
-    /// Rows that have a place in the row group: those that could not be made leave theirs empty.
+    /// Number of rows planned for the row group so far, including rows that could not be made and left a gap.
     places: usize,
     /// Bytes that count towards the limit.
     bytes: u64,
-    /// Memory of pages that were written.
+    /// Buffers of pages that were written, for reuse.
     buffers: Vec<Vec<u8>>,
 }
 
-/// What ends a row group beside the number of its rows.
+/// The limit of a row group besides its number of rows.
 #[derive(Clone, Copy, Debug)]
 enum Limit {
-    /// Nothing.
+    /// No other limit.
     Rows,
-    /// Bytes of all columns but the tensors.
+    /// Bytes of all columns except the tensors.
     Others(u64),
     /// Bytes of images that are stored as files.
     Files(u64),
 }
 
 impl RowGroupBuilder {
-    /// A builder of row groups of a dataset, which end after `counts.row_group` rows.
+    /// A builder of row groups that end after `counts.row_group` rows. `layouts` has one entry for each tensor column.
     pub fn new(layouts: Vec<PageLayout>, counts: RowCounts) -> RowGroupBuilder {
         RowGroupBuilder {
             counts,
@@ -61,13 +62,13 @@ impl RowGroupBuilder {
         }
     }
 
-    /// A builder of row groups of images that are stored as files, which end before they have more than `bytes` of
-    /// them.
+    /// A builder of row groups of images stored as files. A row group ends before its images exceed `bytes`, but holds
+    /// at least one.
     pub fn of_files(bytes: u64) -> RowGroupBuilder {
         RowGroupBuilder { limit: Limit::Files(bytes), ..RowGroupBuilder::new(Vec::new(), RowCounts::FILES) }
     }
 
-    /// A builder of row groups of a dataset with these columns.
+    /// A builder of row groups of a dataset with these columns and layout.
     pub fn of_dataset(columns: &Columns, layout: &RowLayout) -> RowGroupBuilder {
         if columns.tensors().is_empty() {
             return RowGroupBuilder::of_files(layout.file_bytes());
@@ -75,28 +76,28 @@ impl RowGroupBuilder {
         RowGroupBuilder::new(columns.tensors().iter().map(|column| column.pages).collect(), layout.counts())
     }
 
-    /// The same builder, whose row groups end also after `bytes` of the columns beside the tensors.
+    /// The same builder, with row groups that also end once their other columns take `bytes`.
     pub fn with_other_bytes(self, bytes: u64) -> RowGroupBuilder {
         RowGroupBuilder { limit: Limit::Others(bytes), ..self }
     }
 
-    /// Whether there is no row.
+    /// Whether the row group has no rows yet.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
 
-    /// Rows that there is room for.
+    /// Number of rows that still fit into the row group.
     pub fn room(&self) -> usize {
         self.counts.row_group.saturating_sub(self.places)
     }
 
-    /// Whether the row group is full, and has to be taken.
+    /// Whether the row group is full and has to be taken.
     pub fn is_full(&self) -> bool {
         self.room() == 0 || matches!(self.limit, Limit::Others(most) if self.bytes >= most)
     }
 
-    /// Adds rows whose pages are finished, one page for each column of tensors, and their other columns. They were
-    /// given `places`: there may be fewer rows, or none and no page.
+    /// Adds rows with their finished pages, one for each tensor column, and their other columns. `places` is the number
+    /// of rows planned: there may be fewer, or none and no page.
     pub fn add(&mut self, pages: Vec<Page>, others: Vec<ArrayRef>, places: usize) {
         self.places += places;
         self.rows += others.first().map_or(0, |first| first.len());
@@ -104,10 +105,10 @@ impl RowGroupBuilder {
         self.add_pieces(others);
     }
 
-    /// Copies the tensors of a row into its pages, one for each column.
+    /// Copies the tensors of a row, one for each tensor column, into pages.
     ///
     /// # Panics
-    /// If a tensor has another length than those of its column.
+    /// If the length of a tensor does not match its column.
     pub fn add_tensors<'t>(&mut self, tensors: impl IntoIterator<Item = &'t [u8]>) {
         let columns = self.layouts.iter().zip(&mut self.filling).zip(&mut self.pages);
         for (((layout, filling), full), tensor) in columns.zip(tensors) {
@@ -122,7 +123,7 @@ impl RowGroupBuilder {
         self.places += 1;
     }
 
-    /// Adds the other columns of rows whose tensors were added.
+    /// Adds the other columns of rows whose tensors were added by [`RowGroupBuilder::add_tensors`].
     pub fn add_others(&mut self, others: Vec<ArrayRef>) {
         if let Limit::Others(_) = self.limit {
             let bytes = |array: &ArrayRef| array.to_data().get_slice_memory_size().unwrap_or(0) as u64;
@@ -131,17 +132,20 @@ impl RowGroupBuilder {
         self.add_pieces(others);
     }
 
-    /// Adds rows whose images are stored as files, the first of the columns. `write` takes every row group that they
-    /// fill.
+    /// Adds rows whose images are stored as files, in the first of `columns`. Calls `write` with every row group that
+    /// is full.
     ///
     /// # Errors
     /// The first error of `write`.
+    ///
+    /// # Panics
+    /// If the builder was not made for files.
     pub fn add_files<E>(
         &mut self,
         columns: &[ArrayRef],
         mut write: impl FnMut(&mut RowGroup) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Limit::Files(most) = self.limit else { unreachable!("only such builders are given files") };
+        let Limit::Files(most) = self.limit else { unreachable!("files are only added to a builder for files") };
         let lengths = columns.first().map_or_else(Vec::new, image_files::lengths);
         let mut begin = 0;
         for (row, length) in lengths.iter().enumerate() {
@@ -170,7 +174,7 @@ impl RowGroupBuilder {
         self.others.iter_mut().zip(others).for_each(|(column, piece)| column.push(piece));
     }
 
-    /// The rows so far, if there are any; the next row begins another row group.
+    /// Takes the rows collected so far, if any. The next row begins a new row group.
     pub fn take(&mut self) -> Option<RowGroup> {
         let rows = std::mem::take(&mut self.rows);
         (self.places, self.bytes) = (0, 0);
@@ -186,7 +190,7 @@ impl RowGroupBuilder {
         })
     }
 
-    /// Takes the memory of a row group that was written, for the pages to come.
+    /// Takes back the buffers of a row group that was written, for reuse.
     pub fn recycle(&mut self, group: RowGroup) {
         self.buffers.extend(group.tensors.into_iter().flatten().map(Page::into_buffer));
     }

@@ -1,4 +1,4 @@
-//! The end of an Arrow shard, read back: where its record batches are, and their checksums.
+//! The footer of an Arrow shard, read back: the places of its record batches, and their checksums.
 
 use std::fs::File;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use crate::format::shard::footer::read_at;
 use crate::format::shard::row_group::StoredRowGroup;
 use crate::format::tensor_column::leading_tensors;
 
-/// The end of an Arrow shard.
+/// The footer of an Arrow shard.
 pub(in crate::format::shard) struct ArrowFooter {
     schema: SchemaRef,
     version: MetadataVersion,
@@ -24,7 +24,10 @@ pub(in crate::format::shard) struct ArrowFooter {
 }
 
 impl ArrowFooter {
-    /// Reads it, and the record batches that it tells of. In words, what is wrong with it.
+    /// Reads the footer and the record batches that it lists.
+    ///
+    /// # Errors
+    /// A description of the damage.
     pub(in crate::format::shard) fn read(file: &File) -> Result<(ArrowFooter, Vec<StoredRowGroup>), String> {
         let bytes = footer_bytes(file).map_err(|error| error.to_string())?;
         let footer = root_as_footer(&bytes).map_err(|error| error.to_string())?;
@@ -53,7 +56,8 @@ impl ArrowFooter {
         &self.schema
     }
 
-    /// Columns of a record batch, by their places in the schema. These `bytes` are all of it, or all but the tensors.
+    /// Reads columns of a record batch, by their indices in the schema. `bytes` is the whole record batch, or
+    /// everything in it except the tensors.
     pub(in crate::format::shard) fn read_columns(
         &self,
         number: usize,
@@ -69,7 +73,7 @@ impl ArrowFooter {
     }
 }
 
-/// A record batch with zeros in the place of the tensors, which take no memory as nobody looks at them.
+/// A record batch with zeros in place of the tensors. The zeros take no memory, because they are never read.
 fn with_tensors_of_zeros(row_group: &StoredRowGroup, without_tensors: &[u8]) -> Vec<u8> {
     let mut whole = vec![0; (row_group.range.end - row_group.range.start) as usize];
     let mut rest = without_tensors;
@@ -82,18 +86,18 @@ fn with_tensors_of_zeros(row_group: &StoredRowGroup, without_tensors: &[u8]) -> 
     whole
 }
 
-/// What the metadata of a record batch says about its place in the file.
+/// The place of a record batch in the file, from its metadata.
 pub(super) struct Message {
     pub(super) block: Block,
     rows: usize,
-    /// Where the buffers behind those of the tensors begin, from the beginning of the body.
+    /// Offset in the body of the first buffer after the tensors.
     tensors_end: u64,
 }
 
 impl Message {
-    /// Reads the metadata of the record batch that begins here, and takes up so many bytes.
+    /// Reads the metadata of the record batch of `length` bytes that begins at `start`.
     pub(super) fn find(file: &File, start: u64, length: u64, schema: &Schema) -> Result<Message, ArrowError> {
-        /// What goes before the metadata: a mark, and its length.
+        /// Bytes before the metadata: a marker, and the length of the metadata.
         const PREFIX: u64 = 8;
         let mut prefix = [0; PREFIX as usize];
         read_at(file, start, &mut prefix)?;
@@ -114,7 +118,8 @@ impl Message {
         read_at(file, start, &mut metadata)?;
         let message = metadata.get(8..).and_then(|message| root_as_message(message).ok());
         let batch = message.and_then(|message| message.header_as_record_batch()).ok_or_else(damaged)?;
-        // Everything has a bitmap, and what its values have; bytes of any length have offsets too.
+        // A bitmap and values; a list's values and a struct's fields have bitmaps too, and variable-length bytes
+        // have offsets.
         let buffers = |field: &FieldRef| match field.data_type() {
             DataType::FixedSizeList(..) => 3,
             DataType::Struct(..) => 4,
@@ -131,12 +136,12 @@ impl Message {
         self.block.offset() as u64 + self.block.metaDataLength() as u64
     }
 
-    /// Where the record batch lies in the file.
+    /// Byte range of the record batch in the file.
     fn range(&self) -> Range<u64> {
         self.block.offset() as u64..self.body() + self.block.bodyLength() as u64
     }
 
-    /// Where its metadata lies, and the buffers behind those of the tensors, the first column.
+    /// Byte ranges in the file of the metadata, and of the buffers after the tensors, which come first.
     pub(super) fn without_tensors(&self) -> Vec<Range<u64>> {
         let Range { start, end } = self.range();
         vec![start..self.body(), self.body() + self.tensors_end..end]
@@ -147,7 +152,7 @@ fn damaged() -> ArrowError {
     ArrowError::ParseError("its metadata is damaged".to_owned())
 }
 
-/// The footer itself, as a file ends with: footer, its length in four bytes, and the magic word.
+/// The bytes of the footer. A file ends with the footer, its length in four bytes, and the magic word.
 fn footer_bytes(file: &File) -> Result<Vec<u8>, ArrowError> {
     const TRAILER: u64 = 10;
     let short = || ArrowError::ParseError("the file is too short".to_owned());

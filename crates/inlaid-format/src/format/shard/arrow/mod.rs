@@ -1,5 +1,5 @@
-//! Shards as Arrow IPC files: a record batch a row group, buffers aligned to 64 bytes, so that
-//! readers map them without a copy.
+//! Shards as Arrow IPC files: each row group is a record batch, with buffers aligned to 64 bytes, so that
+//! readers can map them without a copy.
 
 mod footer;
 
@@ -32,7 +32,7 @@ use crate::spec::Compression;
 pub(super) use footer::ArrowFooter;
 use footer::Message;
 
-/// What readers with vector instructions want, and the most that Arrow recommends.
+/// Alignment of buffers, in bytes: the larger of Arrow's two recommendations, as vector instructions prefer.
 const ALIGNMENT: usize = 64;
 
 const VERSION: MetadataVersion = MetadataVersion::V5;
@@ -41,14 +41,14 @@ pub(super) struct ArrowShard {
     path: PathBuf,
     name: String,
     columns: Columns,
-    /// Writes record batches; the footer is written here, as it may name others too.
+    /// Writer of the record batches. The footer is written here, because it may list copied record batches too.
     writer: FileWriter<ShardFile>,
     blocks: Vec<Block>,
     rows: usize,
 }
 
 impl ArrowShard {
-    /// Begins a shard in a file that is empty, or begins with all bytes of another.
+    /// Begins a shard in a file that is empty or begins with all bytes of the shard `from`.
     pub(super) fn begin(
         file: ShardFile,
         name: String,
@@ -68,7 +68,7 @@ impl ArrowShard {
         Ok(shard)
     }
 
-    /// Takes over the record batches that the file began with.
+    /// Registers the record batches that the file began with.
     fn pass_over(&mut self, from: &Footer) -> Result<(), ArrowError> {
         self.writer.get_mut().go_on();
         self.blocks.clone_from(&arrow_footer(from).blocks);
@@ -76,7 +76,7 @@ impl ArrowShard {
         self.align()
     }
 
-    /// Goes on where buffers may begin.
+    /// Pads the file to the next aligned offset.
     fn align(&mut self) -> Result<(), ArrowError> {
         let file = self.writer.get_mut();
         let padding = file.bytes().next_multiple_of(ALIGNMENT as u64) - file.bytes();
@@ -99,7 +99,7 @@ impl ArrowShard {
         file.add_row_group(checksums(file.file(), all, &message.without_tensors())?);
         self.blocks.push(message.block);
         self.rows += batch.num_rows();
-        // Little is left to wait for at the end.
+        // Syncing now leaves little to wait for at the end.
         Ok(disk::sync(file.file())?)
     }
 
@@ -164,14 +164,14 @@ impl ShardWriter for ArrowShard {
     }
 }
 
-/// The tensors of pages as an array of this field.
+/// The tensors of these pages, as an array of the field's type.
 fn tensors(field: &Field, pages: &[Page]) -> Result<ArrayRef, ArrowError> {
     let mut pixels = MutableBuffer::new(pages.iter().map(|page| page.pixels().len()).sum());
     pages.iter().for_each(|page| pixels.extend_from_slice(page.pixels()));
     tensor_array(field, pixels.into())
 }
 
-/// What goes before the footer: an empty message.
+/// The empty message that precedes the footer.
 const END_OF_STREAM: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
 const MAGIC: &[u8] = b"ARROW1";

@@ -1,4 +1,4 @@
-//! The end of a Parquet shard, read back: where its row groups are, and their checksums.
+//! The footer of a Parquet shard, read back: the places of its row groups, and their checksums.
 
 use std::fs::File;
 use std::ops::Range;
@@ -24,22 +24,25 @@ use crate::format::shard::row_group::StoredRowGroup;
 use crate::format::shard::stored_row::ROWS_AT_A_TIME;
 use crate::format::tensor_column::leading_tensors;
 
-/// The end of a Parquet shard.
+/// The footer of a Parquet shard.
 pub(in crate::format::shard) struct ParquetFooter {
     metadata: ArrowReaderMetadata,
 }
 
 impl ParquetFooter {
-    /// Reads it, and the row groups that it tells of. In words, what is wrong with it.
+    /// Reads the footer and the row groups that it lists.
+    ///
+    /// # Errors
+    /// A description of the damage.
     pub(in crate::format::shard) fn read(file: &File) -> Result<(ParquetFooter, Vec<StoredRowGroup>), String> {
-        // Whole, so that a row group's part of the footer can go on into another file.
+        // Complete, so that a row group's part of the footer can be copied to another file.
         let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
         let reader = ParquetMetaDataReader::new().with_metadata_options(Some(options));
         let reader = reader.with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = reader.parse_and_finish(file).map_err(|error| error.to_string())?;
         let mut columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
         if !columns.all(lies_in_a_file) {
-            return Err("its footer has a column at no place in a file".to_owned());
+            return Err("its footer has a column chunk with a negative offset or length".to_owned());
         }
         let key_values = metadata.file_metadata().key_value_metadata();
         let text = key_values.and_then(|all| all.iter().find(|entry| entry.key == ROW_GROUPS)?.value.as_deref());
@@ -67,12 +70,15 @@ impl ParquetFooter {
         self.metadata.schema()
     }
 
-    /// All of it.
+    /// The metadata of the whole file.
     pub(super) fn metadata(&self) -> &ParquetMetaData {
         self.metadata.metadata()
     }
 
-    /// Says what is wrong with the pages of the leaf column `leaf`, one of tensors, in the `bytes` of a row group.
+    /// Checks the pages of the tensor column with the index `leaf` among leaf columns, in the `bytes` of a row group.
+    ///
+    /// # Errors
+    /// A description of the first problem.
     pub(in crate::format::shard) fn check_pages(
         &self,
         row_group: usize,
@@ -86,7 +92,7 @@ impl ParquetFooter {
         let begin = range_of(metadata.columns()).start;
         let (start, length) = metadata.column(leaf).byte_range();
         let column = bytes.get((start - begin) as usize..(start - begin + length) as usize);
-        let column = column.ok_or("the tensor column lies outside of its row group")?;
+        let column = column.ok_or("the tensor column is outside its row group")?;
         let mut end = 0;
         if let Some(dictionary) = pages.dictionary() {
             end = dictionary.len();
@@ -107,12 +113,12 @@ impl ParquetFooter {
         }
         match end == column.len() {
             true => Ok(()),
-            false => Err("the offset index does not name all pages of the tensor column".to_owned()),
+            false => Err("the offset index does not list all pages of the tensor column".to_owned()),
         }
     }
 
-    /// Columns of a row group, by their places in the schema, batch by batch. The `bytes` of the row group lie from
-    /// `start` on in the file, and hold at least these columns.
+    /// Calls `visit` with columns of a row group, by their indices in the schema, one batch at a time. `bytes` begins
+    /// at offset `start` of the file and holds at least these columns.
     pub(in crate::format::shard) fn read_columns(
         &self,
         number: usize,
@@ -132,7 +138,7 @@ impl ParquetFooter {
     }
 }
 
-/// Bytes of a file, at the places that they have in it.
+/// Part of a file, addressed by offsets in the file.
 struct FilePart {
     start: u64,
     bytes: Bytes,
@@ -154,12 +160,12 @@ impl ChunkReader for FilePart {
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
         let at = start.checked_sub(self.start).map(|at| at as usize);
         let range = at.and_then(|at| Some(at..at.checked_add(length)?)).filter(|range| range.end <= self.bytes.len());
-        let range = range.ok_or_else(|| ParquetError::EOF("a column lies outside of its row group".to_owned()))?;
+        let range = range.ok_or_else(|| ParquetError::EOF("a column is outside its row group".to_owned()))?;
         Ok(self.bytes.slice(range))
     }
 }
 
-/// Where the leaf columns beside these lie in the file, those together that lie together.
+/// Byte ranges in the file of all leaf columns except `leaves`. Adjacent columns share a range.
 pub(super) fn without(row_group: &RowGroupMetaData, leaves: &[usize]) -> Vec<Range<u64>> {
     let columns = row_group.columns();
     let (mut parts, mut begin) = (Vec::new(), 0);
@@ -172,14 +178,15 @@ pub(super) fn without(row_group: &RowGroupMetaData, leaves: &[usize]) -> Vec<Ran
     parts
 }
 
-/// Where these columns lie in the file.
+/// Byte range of these columns in the file.
 fn range_of(columns: &[ColumnChunkMetaData]) -> Range<u64> {
     let ranges = columns.iter().map(ColumnChunkMetaData::byte_range);
     let ends = ranges.clone().map(|(start, length)| start + length);
     ranges.map(|(start, _)| start).min().unwrap_or(0)..ends.max().unwrap_or(0)
 }
 
-/// Whether the crate can say where a column chunk lies: it panics at negative numbers.
+/// Whether a column chunk has an offset and length that are not negative. The parquet crate panics on negative
+/// numbers.
 pub fn lies_in_a_file(column: &ColumnChunkMetaData) -> bool {
     let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
     start >= 0 && column.compressed_size() >= 0

@@ -1,4 +1,4 @@
-//! Shards as Parquet files. The tensor column is spliced in as finished pages; the parquet crate
+//! Shards as Parquet files. Tensor columns are spliced in as finished pages; the parquet crate
 //! encodes the other columns and the footer.
 
 mod footer;
@@ -47,13 +47,13 @@ pub(super) struct ParquetShard {
     columns: Columns,
     writer: SerializedFileWriter<ShardFile>,
     encoders: ArrowRowGroupWriterFactory,
-    /// Leaf columns of the tensors, or that of the bytes of images that are stored as files.
+    /// Indices of the leaf columns of tensors, or of the bytes of images stored as files.
     images: Vec<usize>,
     rows: usize,
 }
 
 impl ParquetShard {
-    /// Begins a shard in a file that is empty, or begins with all bytes of another.
+    /// Begins a shard in a file that is empty or begins with all bytes of the shard `from`.
     pub(super) fn begin(
         file: ShardFile,
         name: String,
@@ -80,7 +80,7 @@ impl ParquetShard {
         Ok(shard)
     }
 
-    /// Lets the writer know of the row groups that the file began with, and where they are.
+    /// Registers the row groups that the file began with, and their offsets.
     fn pass_over(&mut self, from: &Footer) -> Result<(), ParquetError> {
         for (number, row_group) in from.row_groups().iter().enumerate() {
             self.pass_over_until(row_group.range.start)?;
@@ -94,11 +94,11 @@ impl ParquetShard {
 
     fn pass_over_until(&mut self, end: u64) -> Result<(), ParquetError> {
         let gap = end.checked_sub(self.writer.bytes_written() as u64);
-        let gap = gap.ok_or_else(|| ParquetError::General("its row groups do not lie in order".to_owned()))?;
+        let gap = gap.ok_or_else(|| ParquetError::General("its row groups are out of order".to_owned()))?;
         Ok(self.writer.write_all(&vec![0; gap as usize])?)
     }
 
-    /// Adds a row group of another shard, whose bytes are in place or are copied.
+    /// Adds a row group of another shard. Its bytes are copied, unless they are in place already.
     fn append(&mut self, from: &Footer, number: usize, in_place: bool) -> Result<(), ParquetError> {
         let Content::Parquet(footer) = &from.content else { unreachable!("a dataset has shards of one format") };
         let metadata = footer.metadata().row_group(number);
@@ -123,7 +123,7 @@ impl ParquetShard {
         Ok(())
     }
 
-    /// Begins a row group where the pixels of its first page are aligned to their elements.
+    /// Begins a row group at an offset that aligns the pixels of its first page to the element size.
     fn begin_row_group(&mut self) -> Result<(), ParquetError> {
         let first = self.columns.tensors().first().map(|first| first.pages);
         if let Some(pages) = first.filter(|pages| pages.alignment() > 1) {
@@ -151,7 +151,7 @@ impl ParquetShard {
             chunks.map(|(dictionary, pages)| TensorChunk { dictionary: dictionary.as_ref(), pages }).collect();
         let is_ahead = tensors.iter().enumerate().all(|(place, column)| column.index == place);
         if is_ahead {
-            // The crate would copy them to write them in pieces of 8 KiB.
+            // The crate would copy the tensors to write them in pieces of 8 KiB.
             self.writer.inner_mut().write_ahead(chunks.iter().flat_map(TensorChunk::parts))?;
         }
 
@@ -164,7 +164,7 @@ impl ParquetShard {
         for (index, field) in self.columns.schema().fields().iter().enumerate() {
             if self.columns.is_tensors(index) {
                 encoders.next();
-                let (chunk, leaf) = chunks.next().expect("there are pages for every column of tensors");
+                let (chunk, leaf) = chunks.next().expect("there are pages for every tensor column");
                 let close = chunk.close_result(leaf, self.columns.compression())?;
                 if is_ahead {
                     row_group.append_column(&InPlace(chunk.len()), close)?;
@@ -184,7 +184,7 @@ impl ParquetShard {
         let all = self.end_row_group()?;
         let file = self.writer.inner_mut();
         file.add_row_group(checksums(file.file(), all, &footer::without(&metadata, &self.images))?);
-        // Little is left to wait for at the end.
+        // Syncing now leaves little to wait for at the end.
         Ok(disk::sync(file.file())?)
     }
 
@@ -227,7 +227,7 @@ impl ShardWriter for ParquetShard {
     }
 }
 
-/// So many bytes that are in place: nobody looks at them.
+/// Stands for a number of bytes that are in the file already and are not read.
 struct InPlace(u64);
 
 impl Length for InPlace {
@@ -248,8 +248,8 @@ impl ChunkReader for InPlace {
     }
 }
 
-/// The description of a column chunk as it was before it was read back: the crate writes the bounds of
-/// numbers a second time, in the fields that old readers look at, and does not say so when it reads them.
+/// The metadata of a column chunk as originally written. The parquet crate also writes the bounds of numbers
+/// to the deprecated fields that old readers use, but loses that setting when it reads the metadata back.
 fn as_written(column: &ColumnChunkMetaData) -> Result<ColumnChunkMetaData, ParquetError> {
     let statistics = match column.statistics().cloned() {
         Some(Statistics::Int32(bounds)) => Statistics::Int32(bounds.with_backwards_compatible_min_max(true)),
@@ -280,7 +280,7 @@ fn properties(columns: &Columns) -> WriterProperties {
         .set_key_value_metadata(Some(key_values));
     let mut properties = match columns.origin() {
         Origin::Images => builder
-            // Hashes and paths never repeat: a dictionary of them would be dropped again.
+            // Hashes and paths never repeat, so a dictionary would only be discarded.
             .set_column_dictionary_enabled(ColumnPath::from("path"), false)
             .set_column_dictionary_enabled(ColumnPath::from("sha256"), false)
             .set_column_statistics_enabled(ColumnPath::from("sha256"), EnabledStatistics::None)
@@ -307,7 +307,7 @@ fn codec(compression: Compression) -> basic::Compression {
     }
 }
 
-/// The tensor column of a row group, as a file that holds nothing else.
+/// The tensor column of a row group, presented to the parquet crate as a file of its own.
 struct TensorChunk<'a> {
     dictionary: Option<&'a Page>,
     pages: &'a [Page],
@@ -381,7 +381,7 @@ impl<'a> ChunkReader for TensorChunk<'a> {
     }
 }
 
-/// Slices that are read one after the other.
+/// A reader over consecutive slices.
 struct Parts<'a>(VecDeque<&'a [u8]>);
 
 impl Read for Parts<'_> {

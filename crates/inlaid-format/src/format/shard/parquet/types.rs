@@ -1,4 +1,4 @@
-//! Which types of columns Parquet has, and the parquet crate can write.
+//! The column types that the parquet crate can write.
 
 use std::io;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use parquet::file::writer::SerializedFileWriter;
 
 use crate::format::catch_panic::contain;
 
-/// Whether a column of this field can be written: the crate panics at some types, refuses others, and makes
-/// numbers of times by the second.
+/// Whether a column of this field can be written. The parquet crate panics on some types, rejects others, and
+/// writes times in seconds as plain numbers.
 pub fn is_writable(field: &Field) -> bool {
     let by_the_second = |data_type: &DataType| {
         matches!(data_type, DataType::Timestamp(TimeUnit::Second, _) | DataType::Time32(TimeUnit::Second))
@@ -32,14 +32,14 @@ pub fn is_writable(field: &Field) -> bool {
     contain(begin).is_ok_and(|begun| begun.is_ok())
 }
 
-/// Whether there are dates by the millisecond. Parquet lacks them: if they are not coerced to plain dates, other
-/// readers find numbers.
+/// Whether the schema has dates in milliseconds. Parquet lacks them: unless they are coerced to dates in days, other
+/// readers see plain numbers.
 pub(super) fn needs_coercion(schema: &Schema) -> bool {
     let is_date = |data_type: &DataType| matches!(data_type, DataType::Date64);
     schema.fields().iter().any(|field| has(field.data_type(), &is_date))
 }
 
-/// Whether there is such a type in this one.
+/// Whether a type, or any type nested in it, satisfies `is_it`.
 fn has(data_type: &DataType, is_it: &dyn Fn(&DataType) -> bool) -> bool {
     is_it(data_type)
         || match data_type {
