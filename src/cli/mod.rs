@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
 
 mod args;
+mod hints;
 mod info;
 mod report;
 mod terminal;
@@ -24,7 +25,8 @@ use args::{Arguments, Command, Dataset, Verify};
 use terminal::Terminal;
 use write::{Write, Written};
 
-pub use report::{hint, message};
+pub use hints::hint;
+pub use report::message;
 pub use terminal::{Shown, bar};
 
 /// Runs the command line; the first argument is the program's name. Returns the exit code.

@@ -8,7 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::Write;
-use super::report::{notice_hint, visible};
+use super::hints::notice_hint;
+use super::report::visible;
 use crate::{Notice, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 

@@ -1,0 +1,171 @@
+//! Hints: what to do about an error or a notice, with the exact option.
+
+use crate::{Error, Filter, FormatError, Notice, RepackError, SpecError};
+
+const ANY_NAME: &str = "`inlaid convert --any-name` takes files of any name and lets their content decide";
+
+/// Suggestion for a notice, with the exact option.
+pub fn notice_hint(notice: &Notice) -> Option<&'static str> {
+    match notice {
+        // Most likely names that are hashes.
+        Notice::OtherFiles(counts) if counts.keys().all(String::is_empty) => Some(ANY_NAME),
+        _ => None,
+    }
+}
+
+/// Suggested fix for an error, with the exact option.
+pub fn hint(error: &Error) -> Option<String> {
+    Some(match error {
+        Error::Spec(SpecError::ShareSum(_)) => {
+            "give fractions with a sum of 1, as in `--split train=0.8,validation=0.1,test=0.1`".into()
+        }
+        Error::Spec(SpecError::NoSize) => {
+            "add `--size 224`, or store the original files with `--storage encoded`".into()
+        }
+        Error::Spec(SpecError::Untouched(_)) => "add `--size 224`, or leave out the option".into(),
+        Error::Spec(SpecError::NotEncoded(_)) => "add `--storage encoded`, or leave out the option".into(),
+        Error::Spec(SpecError::NoTensors(_)) => {
+            "use `--storage tensor` with a `--size`, or leave out the option".into()
+        }
+        Error::Spec(SpecError::JpegSide { .. }) => "choose a smaller `--size`, or `--encoding png`".into(),
+        Error::Spec(SpecError::RowGroupBytes { shard, .. }) => {
+            format!("use `--row-group-bytes {shard}`, or leave it out")
+        }
+        Error::Spec(SpecError::StoredFileBytes { .. }) => "choose a smaller `--max-file-bytes`".into(),
+        Error::Spec(SpecError::UnknownToEncoding { .. }) => {
+            "choose another `--encoding`, or leave out `--quality` and `--channels rgba`".into()
+        }
+        Error::TooManyThreads { .. } => "leave out `--threads`: one thread per core is fastest".into(),
+        Error::Spec(SpecError::TensorTooLarge { .. }) => "choose a smaller `--size`".into(),
+        Error::Spec(SpecError::FloatsOnly { .. }) => {
+            "`--scale`, `--mean` and `--std` need `--dtype f32` or `--dtype f16`".into()
+        }
+        Error::Spec(SpecError::Overflow(_)) => {
+            "give `--mean` and `--std` on the scale of `--scale`, as in `--mean 0.5 --std 0.25`".into()
+        }
+        Error::Spec(SpecError::ScaleOfImagenet { .. }) => {
+            "leave out `--scale`, or give numbers on the scale that you chose".into()
+        }
+        Error::Spec(SpecError::ThreeForGray { .. }) => "give one number, as in `--mean 0.5 --std 0.25`".into(),
+        Error::Spec(SpecError::ShrinkingDecoder(_)) if cfg!(feature = "turbojpeg") => {
+            "add `--jpeg-decoder libjpeg-turbo`".into()
+        }
+        Error::Spec(SpecError::ShrinkingDecoder(_)) => {
+            "add `--jpeg-decoder libjpeg-turbo`, in a build with `--features turbojpeg`".into()
+        }
+        Error::Spec(SpecError::MissingDecoder(_)) => {
+            "build inlaid with `--features turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset".into()
+        }
+        Error::Spec(SpecError::UnknownFilter { filter: Filter::Lanczos3, .. }) => {
+            "`INTER_LANCZOS4` is a different filter; choose another `--filter`, or `--resize-like pillow`".into()
+        }
+        Error::Spec(SpecError::UnknownFilter { .. }) => "choose another `--filter`, or another `--resize-like`".into(),
+        Error::Spec(SpecError::AreaOfNone) => {
+            "add `--resize-like opencv` or `--resize-like tf`, or use `--filter box`".into()
+        }
+        Error::Spec(SpecError::AntialiasDecided(_)) => {
+            "leave out `--no-antialias`; `--resize-like tf` and `opencv` don't antialias".into()
+        }
+        Error::Spec(SpecError::CropRatioFit(_)) => "use `--fit shortest-side`, or leave out `--crop-ratio`".into(),
+        Error::Spec(SpecError::FolderShares) => {
+            "leave out `--split`, or add `--split-by label` to reassign all images".into()
+        }
+        Error::Spec(SpecError::FolderRule(_)) => "leave out `--folders`, or use `--split-by label`".into(),
+        Error::NoImages { no_extension: 1.., .. } => ANY_NAME.into(),
+        Error::NoImages { .. } => {
+            "a source holds class folders, split folders, or images; see `inlaid convert --help`".into()
+        }
+        Error::NothingUsable { .. } => "if its size is the reason, raise `--max-pixels` or `--max-file-bytes`".into(),
+        Error::MixedSources { .. } => {
+            "say what the top folders mean with `--folders classes`, `splits` or `none`".into()
+        }
+        Error::NoSplitFolders(_) => "name the top folders train, validation and test, or use `--split-by label`".into(),
+        Error::NotASplitFolder { .. } => "split folders are named train, validation (valid, val, dev) or test (eval); \
+             for a new dataset, `--folders classes` makes them classes"
+            .into(),
+        Error::SmallClasses { .. } | Error::TooFewImages { .. } => {
+            "leave out `--small-classes stop`, or let a new dataset draw for each image with `--split-by path`".into()
+        }
+        Error::Repack { source, .. } => return repack_hint(source),
+        Error::MountPoint(_) => "choose a new folder inside it for `--out`".into(),
+        Error::OutputTaken(_) | Error::OutputNotEmpty(_) => "choose a new folder for `--out`".into(),
+        Error::OutputExists(_) => {
+            "add to it with `inlaid append`, replace it with `--overwrite`, or choose a new folder for `--out`".into()
+        }
+        Error::OtherConversion(_) => {
+            "`inlaid append` keeps its rows and adds the missing ones; `--overwrite` starts over".into()
+        }
+        Error::Format(FormatError::NoDataset(_)) => "create it with `inlaid convert`".into(),
+        Error::OtherFolders { folders, .. } => format!(
+            "give the folder that holds the {}, or say what its folders mean with `--folders {folders}`",
+            folders.described()
+        ),
+        Error::ContentChanged { .. } => {
+            "leave out `--on-changed stop` to keep the row and list the file in `rejects.jsonl`".into()
+        }
+        Error::ChangedMeanwhile(_) => "run it again".into(),
+        Error::Format(FormatError::Committing(_)) => {
+            "wait for it to finish; if its process was killed, run the same command again".into()
+        }
+        Error::Unfinished(_) => {
+            "run the same command again to finish it, or `inlaid append` with other sources to abandon it".into()
+        }
+        Error::NoHistory(_) => {
+            "only the last append can be rolled back, and not after `inlaid compact` or with `--no-history`".into()
+        }
+        Error::Format(FormatError::DiskFull { .. }) => "free some space and run the same command again".into(),
+        Error::Interrupted => "run the same command again to resume after the last finished file".into(),
+        Error::ForeignFile(_) => "move that file elsewhere".into(),
+        Error::OutputInSource { .. } => "choose a folder for `--out` outside the source".into(),
+        Error::OutputInDataset { .. } => "choose a folder for `--out` outside the dataset".into(),
+        Error::SourceNotFolder(_) => "give the folder that contains it".into(),
+        Error::Locked { .. } => "wait for it to finish".into(),
+        Error::Format(FormatError::Damaged { .. }) => "restore the file, or convert to a new folder".into(),
+        Error::Format(FormatError::NoTensors(_)) => {
+            "`inlaid repack` turns lists of equal length into tensors, and also bytes with `--shape`".into()
+        }
+        Error::Format(FormatError::Permuted { .. }) => {
+            "have the tool that wrote the file store the tensors in row-major order".into()
+        }
+        Error::Format(FormatError::SeveralColumns { .. }) => {
+            "have the tool that wrote the file give them different names".into()
+        }
+        Error::Format(FormatError::EncodedImages(_)) => "read them with Hugging Face `datasets`".into(),
+        Error::Format(FormatError::FormatVersion { .. }) => "use the release of inlaid that wrote the dataset".into(),
+        Error::Rejected { .. } => {
+            "leave out `--on-error stop` to skip such inputs and list them in `rejects.jsonl`".into()
+        }
+        Error::TooManyRejects { .. } => "raise `--max-errors` to continue".into(),
+        _ => return None,
+    })
+}
+
+/// Suggested fix for a file that can't be repacked.
+fn repack_hint(error: &RepackError) -> Option<String> {
+    Some(match error {
+        RepackError::NoFiles => "files are found by extension: parquet, arrow, feather or ipc".into(),
+        RepackError::SameName(_) => "repack them separately, each with its own `--out`".into(),
+        RepackError::Damaged(_) => "restore the file".into(),
+        RepackError::Permuted(_) => "have the tool that wrote the file store the tensors in row-major order".into(),
+        RepackError::NoColumn { .. } | RepackError::NotTensors { .. } => {
+            "name a column of lists of numbers, or of bytes with `--shape`".into()
+        }
+        RepackError::Codec(_) => "have the tool that wrote the file use Zstandard instead".into(),
+        RepackError::EmptyTensor(_) => "remove such rows from the file".into(),
+        RepackError::UnknownFormat => "have the tool that wrote the file write Parquet".into(),
+        RepackError::NoTensors(_) => {
+            "tensors are lists of numbers, or bytes with `--shape`; use `inlaid convert` for image files".into()
+        }
+        RepackError::SeveralColumns(_) => "choose one with `--column`".into(),
+        RepackError::SameColumns(_) => "have the tool that wrote the file give them different names".into(),
+        RepackError::Shape { .. } => "give a matching shape, as in `--shape 224x224x3`".into(),
+        RepackError::NoRows(_) => "give the shape with `--shape`, or leave the file out".into(),
+        RepackError::Element { .. } => "have the tool that wrote the file cast the column".into(),
+        RepackError::OtherTensors(_) => "repack them separately, each with its own `--out`".into(),
+        RepackError::Unwritable { .. } => "remove that column from the file".into(),
+        RepackError::NullTensor { .. } | RepackError::NullElement { .. } | RepackError::Ragged { .. } => {
+            "remove such rows from the file".into()
+        }
+        _ => return None,
+    })
+}
