@@ -1,6 +1,7 @@
 //! Progress during a run, on standard error: a bar on a terminal, lines elsewhere. Also interrupts a run on
 //! signals.
 
+use std::fmt;
 use std::io::{IsTerminal, stderr};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use super::Write;
 use super::hints::notice_hint;
 use super::report::visible;
 use crate::{Notice, Progress};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 /// Interval at which the bar is drawn.
 const FRAME: Duration = Duration::from_millis(100);
@@ -106,8 +107,12 @@ impl View {
     fn new(unit: &'static str) -> View {
         if stderr().is_terminal() {
             let bar = ProgressBar::new(0);
-            let template = format!("{{wide_bar}} {{pos}}/{{len}} {unit}  {{msg}}  {{per_sec}}  {{eta}} left");
-            bar.set_style(ProgressStyle::with_template(&template).expect("the template is valid"));
+            let template = format!("{{wide_bar}} {{pos}}/{{len}} {unit}  {{msg}}  {{rate}}  {{eta}} left");
+            let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            };
+            let style = ProgressStyle::with_template(&template).expect("the template is valid");
+            bar.set_style(style.with_key("rate", rate));
             View::Bar(bar)
         } else {
             View::Lines { unit, begin: Instant::now(), last: Instant::now() }
