@@ -57,12 +57,12 @@ impl Journal {
     /// # Errors
     /// If the operating system refuses a step; then the next writer completes the commit.
     pub(super) fn complete(&self, folder: &Path) -> Result<(), Error> {
-        self.carry_out(folder)?;
+        self.rename_into_place(folder)?;
         Ok(disk::remove_file(&place(folder))?)
     }
 
     /// Carries out the steps that have not been carried out.
-    fn carry_out(&self, folder: &Path) -> Result<(), Error> {
+    fn rename_into_place(&self, folder: &Path) -> Result<(), Error> {
         for (from, to) in &self.renames {
             let (from, to) = (folder.join(from), folder.join(to));
             if let Some(parent) = to.parent().filter(|parent| !parent.exists()) {

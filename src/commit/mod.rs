@@ -4,9 +4,9 @@
 mod created_folder;
 mod journal;
 mod lock;
+pub(crate) mod new_folder;
 pub(crate) mod output;
 pub(crate) mod overlap;
 pub(crate) mod ownership;
-pub(crate) mod publish;
 mod staging;
 pub(crate) mod transaction;

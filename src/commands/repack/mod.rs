@@ -15,8 +15,8 @@ use std::time::Instant;
 use arrow_schema::Schema;
 use serde::Serialize;
 
+use crate::commit::new_folder::NewFolder;
 use crate::commit::overlap::refuse_overlap;
-use crate::commit::publish::NewFolder;
 use crate::error::{Error, RepackError};
 use crate::format::shard::ShardInfo;
 use crate::read::{SourceFile, SourceFileError};
