@@ -70,7 +70,7 @@ fn split_of(name: &str) -> Option<&str> {
     (is_number(number) && name.split('.').all(is_word)).then_some(name)
 }
 
-/// All files below a folder that have one of the [`EXTENSIONS`] and are not hidden (as in pyarrow, a name that begins
+/// All files below a folder that have one of the `EXTENSIONS` and are not hidden (as in pyarrow, a name that begins
 /// with `.` or `_` is), sorted by path.
 ///
 /// # Errors
