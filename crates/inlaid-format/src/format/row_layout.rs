@@ -1,10 +1,12 @@
 //! The layout of a dataset's rows in its files. Validated once, when a spec comes in.
 
-use super::columns::TENSOR_COLUMN;
 use super::page::PageLayout;
 use super::row_counts::{MOST_BYTES, RowCounts};
 use super::tensor::TensorShape;
 use crate::spec::{Compression, Encoding, Format, Spec, SpecError, Storage};
+
+/// The name of the column of tensors or encoded images.
+pub const TENSOR_COLUMN: &str = "image";
 
 /// The layout of a dataset's rows in its files.
 #[derive(Clone, Debug)]

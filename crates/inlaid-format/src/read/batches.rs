@@ -43,6 +43,16 @@ pub struct BatchOptions {
     pub prefetch: usize,
 }
 
+impl Table {
+    /// An iterator over batches of rows, in the order of an epoch.
+    ///
+    /// # Errors
+    /// If a requested column does not exist or can't be read.
+    pub fn batches(self: &Arc<Table>, options: &BatchOptions) -> Result<Batches, Error> {
+        Batches::new(self.clone(), options)
+    }
+}
+
 impl BatchOptions {
     /// The default options, for batches of `batch_size` rows.
     pub fn new(batch_size: usize) -> BatchOptions {

@@ -22,6 +22,16 @@ pub struct RecordBatches {
     row: usize,
 }
 
+impl Table {
+    /// The rows in order, as Arrow record batches with the given columns, or all columns for `None`.
+    ///
+    /// # Errors
+    /// If a column does not exist, or a row group is damaged.
+    pub fn record_batches(self: &Arc<Table>, columns: Option<&[String]>) -> Result<RecordBatches, Error> {
+        RecordBatches::new(self.clone(), columns)
+    }
+}
+
 impl RecordBatches {
     /// Reads all columns except the tensors into memory.
     pub(super) fn new(table: Arc<Table>, names: Option<&[String]>) -> Result<RecordBatches, Error> {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::Hasher;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, new_empty_array};
@@ -14,11 +14,8 @@ use arrow_select::take::take;
 use bytes::Bytes;
 use twox_hash::xxhash3_64;
 
-use super::batches::{BatchOptions, Batches};
 use super::file::TensorFile;
 use super::folder::tables_below;
-use super::record_batches::RecordBatches;
-use super::tensors::Tensors;
 use crate::error::Error;
 use crate::format::columns::told_features;
 use crate::format::keys::CLASSES;
@@ -129,31 +126,6 @@ impl Table {
         &self.files[0].columns
     }
 
-    /// The tensors of the column `name`.
-    ///
-    /// # Errors
-    /// If there is no tensor column of this name, or if its shape or element type differs between files.
-    pub fn tensors(&self, name: &str) -> Result<Tensors<'_>, Error> {
-        let column = self.tensor_columns().iter().position(|column| column.name == name);
-        let column = column.ok_or_else(|| self.no_column(name))?;
-        let expected = &self.tensor_columns()[column];
-        match self.files.iter().find(|file| file.columns.get(column) != Some(expected)) {
-            None => Ok(Tensors { table: self, column }),
-            Some(other) => {
-                let first = self.files[0].path.display();
-                Err(Error::damaged(
-                    &other.path,
-                    format!("the tensors of its column `{name}` differ from those of `{first}`"),
-                ))
-            }
-        }
-    }
-
-    /// The tensors of the main column.
-    pub(super) fn main(&self) -> Tensors<'_> {
-        Tensors { table: self, column: 0 }
-    }
-
     /// The Arrow schema of the first file.
     pub fn schema(&self) -> &SchemaRef {
         &self.files[0].schema
@@ -173,57 +145,6 @@ impl Table {
         let starts = self.row_groups.iter().map(|(start, ..)| *start);
         let ends = starts.clone().skip(1).chain([self.rows]);
         starts.zip(ends).map(|(start, end)| start..end)
-    }
-
-    /// The main tensor of a row; see [`Tensors::row`].
-    ///
-    /// # Errors
-    /// As [`Tensors::row`].
-    pub fn tensor(&self, row: usize) -> Result<Bytes, Error> {
-        self.main().row(row)
-    }
-
-    /// Main tensors of consecutive rows, and their number; see [`Tensors::run`].
-    ///
-    /// # Errors
-    /// As [`Tensors::row`].
-    pub fn run(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
-        self.main().run(row, rows)
-    }
-
-    /// Copies the main tensors of these rows into `out`; see [`Tensors::gather`].
-    ///
-    /// # Errors
-    /// As [`Tensors::row`].
-    ///
-    /// # Panics
-    /// If the length of `out` is not `rows.len()` times [`TensorColumn::row_bytes`].
-    pub fn gather(&self, rows: &[usize], out: &mut [u8]) -> Result<(), Error> {
-        self.main().gather(rows, out)
-    }
-
-    /// Copies the main tensors of these rows into a new buffer; see [`Tensors::copy`].
-    ///
-    /// # Errors
-    /// As [`Tensors::row`].
-    pub fn copy(&self, rows: &[usize]) -> Result<Vec<u8>, Error> {
-        self.main().copy(rows)
-    }
-
-    /// An iterator over batches of rows, in the order of an epoch.
-    ///
-    /// # Errors
-    /// If a requested column does not exist or can't be read.
-    pub fn batches(self: &Arc<Table>, options: &BatchOptions) -> Result<Batches, Error> {
-        Batches::new(self.clone(), options)
-    }
-
-    /// The rows in order, as Arrow record batches with the given columns, or all columns for `None`.
-    ///
-    /// # Errors
-    /// If a column does not exist, or a row group is damaged.
-    pub fn record_batches(self: &Arc<Table>, columns: Option<&[String]>) -> Result<RecordBatches, Error> {
-        RecordBatches::new(self.clone(), columns)
     }
 
     /// All values of a column, one for each row. Columns other than tensors are read once and kept in memory.

@@ -15,6 +15,68 @@ pub struct Tensors<'t> {
     pub(super) column: usize,
 }
 
+impl Table {
+    /// The tensors of the column `name`.
+    ///
+    /// # Errors
+    /// If there is no tensor column of this name, or if its shape or element type differs between files.
+    pub fn tensors(&self, name: &str) -> Result<Tensors<'_>, Error> {
+        let column = self.tensor_columns().iter().position(|column| column.name == name);
+        let column = column.ok_or_else(|| self.no_column(name))?;
+        let expected = &self.tensor_columns()[column];
+        match self.files.iter().find(|file| file.columns.get(column) != Some(expected)) {
+            None => Ok(Tensors { table: self, column }),
+            Some(other) => {
+                let first = self.files[0].path.display();
+                Err(Error::damaged(
+                    &other.path,
+                    format!("the tensors of its column `{name}` differ from those of `{first}`"),
+                ))
+            }
+        }
+    }
+
+    /// The tensors of the main column.
+    pub(super) fn main(&self) -> Tensors<'_> {
+        Tensors { table: self, column: 0 }
+    }
+
+    /// The main tensor of a row; see [`Tensors::row`].
+    ///
+    /// # Errors
+    /// As [`Tensors::row`].
+    pub fn tensor(&self, row: usize) -> Result<Bytes, Error> {
+        self.main().row(row)
+    }
+
+    /// Main tensors of consecutive rows, and their number; see [`Tensors::run`].
+    ///
+    /// # Errors
+    /// As [`Tensors::row`].
+    pub fn run(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
+        self.main().run(row, rows)
+    }
+
+    /// Copies the main tensors of these rows into `out`; see [`Tensors::gather`].
+    ///
+    /// # Errors
+    /// As [`Tensors::row`].
+    ///
+    /// # Panics
+    /// If the length of `out` is not `rows.len()` times [`TensorColumn::row_bytes`].
+    pub fn gather(&self, rows: &[usize], out: &mut [u8]) -> Result<(), Error> {
+        self.main().gather(rows, out)
+    }
+
+    /// Copies the main tensors of these rows into a new buffer; see [`Tensors::copy`].
+    ///
+    /// # Errors
+    /// As [`Tensors::row`].
+    pub fn copy(&self, rows: &[usize]) -> Result<Vec<u8>, Error> {
+        self.main().copy(rows)
+    }
+}
+
 impl<'t> Tensors<'t> {
     /// Name of the column, and shape and element type of its tensors.
     pub fn column(&self) -> &'t TensorColumn {

@@ -15,12 +15,11 @@ use serde_json::{Value, json};
 use crate::format::keys;
 use crate::format::page::PageLayout;
 use crate::format::row_layout::{RowLayout, TensorLayout};
+
+pub use crate::format::row_layout::TENSOR_COLUMN;
 use crate::spec::{Compression, Encoding, Format, Spec, Storage};
 
 pub use row::Row;
-
-/// The name of the column of tensors or encoded images.
-pub const TENSOR_COLUMN: &str = "image";
 
 /// The origin of a file's columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
