@@ -133,3 +133,19 @@ def test_views_of_the_file_are_taken_by_dlpack(train):
     torch = pytest.importorskip("torch")
     assert torch.from_dlpack(view).data_ptr() == address(view)
     assert np.array_equal(torch.from_dlpack(train[[3]])[0], view)
+
+
+def test_lists_that_may_be_null_are_columns_like_any_other(tmp_path):
+    images = pa.FixedShapeTensorArray.from_numpy_ndarray(np.arange(240, dtype=np.uint8).reshape(20, 3, 4))
+    wide = pa.FixedSizeListArray.from_arrays(np.arange(40, dtype=np.uint32), 2)
+    points = pa.array([None if row % 3 == 0 else [row, 2 * row] for row in range(20)], pa.list_(pa.int32(), 2))
+    table = pa.table({"image": images, "wide": wide, "points": points})
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=7)
+    opened = inlaid.open_table(tmp_path / "t.parquet")
+    assert opened.to_arrow().equals(table)
+    assert opened.column("wide").tolist() == wide.to_pylist()
+    always = table.cast(pa.schema([pa.field(field.name, field.type, field.name == "points") for field in table.schema]))
+    pq.write_table(always, tmp_path / "always.parquet", row_group_size=7)
+    opened = inlaid.open_table(tmp_path / "always.parquet")
+    assert opened.to_arrow().equals(always)
+    assert opened.column("wide").tolist() == wide.to_pylist()

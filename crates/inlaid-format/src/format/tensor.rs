@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::types::{
     Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use arrow_array::{ArrayRef, ArrowPrimitiveType, FixedSizeBinaryArray, FixedSizeListArray, PrimitiveArray};
 use arrow_buffer::{Buffer, ScalarBuffer};
@@ -139,7 +140,9 @@ fn elements(data_type: &DataType, tensors: Buffer) -> Result<ArrayRef, ArrowErro
         DataType::Int8 => numbers::<Int8Type>(tensors),
         DataType::UInt16 => numbers::<UInt16Type>(tensors),
         DataType::Int16 => numbers::<Int16Type>(tensors),
+        DataType::UInt32 => numbers::<UInt32Type>(tensors),
         DataType::Int32 => numbers::<Int32Type>(tensors),
+        DataType::UInt64 => numbers::<UInt64Type>(tensors),
         DataType::Int64 => numbers::<Int64Type>(tensors),
         DataType::Float16 => numbers::<Float16Type>(tensors),
         DataType::Float32 => numbers::<Float32Type>(tensors),

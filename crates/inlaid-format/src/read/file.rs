@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::{Buffer, MutableBuffer};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, FieldRef, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -83,7 +83,12 @@ impl TensorFile {
             return Err(Error::Permuted { path: path.to_owned(), column: column.name });
         }
         refuse_several(path, &schema, &column.name)?;
-        let others = schema.fields().iter().filter(|field| *field.name() != column.name && !is_permuted(field));
+        // A list that may be null is a column like any other, and so is one of several of the same name.
+        let is_further = |field: &&FieldRef| {
+            let is_alone = schema.fields().iter().filter(|other| other.name() == field.name()).count() == 1;
+            is_alone && *field.name() != column.name && !field.is_nullable() && !is_permuted(field)
+        };
+        let others = schema.fields().iter().filter(is_further);
         let others: Vec<TensorColumn> = others.filter_map(|field| TensorColumn::new(field)).collect();
         let columns: Vec<TensorColumn> = [column].into_iter().chain(others).collect();
         let unknown = || row_groups.iter().map(|_| OnceLock::new()).collect();
