@@ -72,12 +72,11 @@ pub fn append(keywords: Keywords<'_>) -> PyResult<RunOptions> {
 
 /// Of a repacking.
 pub fn repack(keywords: Keywords<'_>) -> PyResult<RepackSpec> {
-    let spec = RepackSpec {
-        column: keywords.take_if_some("column", Keyword::text)?,
-        shape: keywords.take_if_some("shape", Keyword::shape)?,
-        compression: keywords.take("compression", Keyword::word)?,
-        row_group_bytes: keywords.take("row_group_bytes", Keyword::bytes)?,
-    };
+    let mut spec = RepackSpec::default();
+    spec.column = keywords.take_if_some("column", Keyword::text)?;
+    spec.shape = keywords.take_if_some("shape", Keyword::shape)?;
+    spec.compression = keywords.take("compression", Keyword::word)?;
+    spec.row_group_bytes = keywords.take("row_group_bytes", Keyword::bytes)?;
     keywords.end()?;
     Ok(spec)
 }

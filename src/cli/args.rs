@@ -293,12 +293,12 @@ pub struct Repack {
 impl Repack {
     /// Settings that decide bytes.
     pub fn resolve(&self) -> RepackSpec {
-        RepackSpec {
-            column: self.column.clone(),
-            shape: self.shape.clone(),
-            compression: self.compression,
-            row_group_bytes: self.row_group_bytes,
-        }
+        let mut spec = RepackSpec::default();
+        spec.column.clone_from(&self.column);
+        spec.shape.clone_from(&self.shape);
+        spec.compression = self.compression;
+        spec.row_group_bytes = self.row_group_bytes;
+        spec
     }
 }
 

@@ -228,12 +228,10 @@ fn inlaid_reads_what_the_parquet_crate_wrote() {
             case.is_read(&source);
         }
 
-        let spec = RepackSpec {
-            column: Some("t".to_owned()),
-            compression: case.chance.pick(&[inlaid::Compression::None, inlaid::Compression::Lz4]),
-            row_group_bytes: case.chance.pick(&["1", "300", "16MiB"]).parse().unwrap(),
-            ..RepackSpec::default()
-        };
+        let mut spec = RepackSpec::default();
+        spec.column = Some("t".to_owned());
+        spec.compression = case.chance.pick(&[inlaid::Compression::None, inlaid::Compression::Lz4]);
+        spec.row_group_bytes = case.chance.pick(&["1", "300", "16MiB"]).parse().unwrap();
         let done = inlaid::repack(std::slice::from_ref(&source), &out, &spec, &Progress::default());
         if !matches!(case.element, DataType::UInt8 | DataType::UInt16 | DataType::Float16 | DataType::Float32) {
             let message = done.unwrap_err().source().unwrap().to_string();

@@ -4,6 +4,7 @@ use super::{ByteSize, Compression, Shape};
 
 /// Everything that decides the bytes of repacked files, besides the source files.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct RepackSpec {
     /// Name of the tensor column. Default: the only column that can hold tensors.
     pub column: Option<String>,
