@@ -62,6 +62,15 @@ impl Lock {
     }
 }
 
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // In this order: nobody else can hold the lock while the folders are removed.
+        drop(self.created.take());
+        // Closing the file would not do: a child that another thread of this process is just starting has it open too.
+        let _ = self.locked.unlock();
+    }
+}
+
 /// Opens and locks what is at `path`: a file in `folder`, or `folder` itself, which is created if it is missing.
 fn acquire(path: &Path, folder: &Path, options: &OpenOptions, output: &Path) -> Result<File, Error> {
     loop {

@@ -5,6 +5,7 @@ use std::thread;
 
 use super::is_long;
 use super::scenario::{self, Scenario, inlaid};
+use crate::harness::Scratch;
 
 #[test]
 fn lock_of_a_killed_process_does_not_block() {
@@ -134,4 +135,26 @@ fn assert_is_locked(stderr: &str) {
     let process = holder.strip_prefix("process ").and_then(|rest| rest.split_once(" on host "));
     let is_named = process.is_some_and(|(id, host)| id.parse::<u32>().is_ok() && !host.is_empty());
     assert!(is_named || holder == "another process", "{message}");
+}
+
+#[test]
+fn children_that_other_threads_start_keep_no_lock() {
+    let folder = Scratch::new();
+    folder.images(&["src/a"], 4);
+    let (sources, out) = ([folder.path().join("src")], folder.path().join("out"));
+    let spec = inlaid::Spec::new("4".parse().unwrap());
+    inlaid::convert(&sources, &out, &spec, &inlaid::RunOptions::default()).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Between the fork and the start of its program a child has all files of this process open.
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                std::process::Command::new("true").status().unwrap();
+            }
+        });
+        let runs = (0..300).map(|_| inlaid::append(&sources, &out, &inlaid::RunOptions::default()));
+        let failed: Vec<String> = runs.filter_map(|run| run.err().map(|error| error.to_string())).collect();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(failed, [""; 0]);
+    });
 }
