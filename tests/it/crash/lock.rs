@@ -145,7 +145,7 @@ fn children_that_other_threads_start_keep_no_lock() {
     let spec = inlaid::Spec::new("4".parse().unwrap());
     inlaid::convert(&sources, &out, &spec, &inlaid::RunOptions::default()).unwrap();
     let done = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         // Between the fork and the start of its program a child has all files of this process open.
         scope.spawn(|| {
             while !done.load(std::sync::atomic::Ordering::Relaxed) {
