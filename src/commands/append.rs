@@ -184,6 +184,7 @@ fn list(source: &dyn Source, spec: &Spec, options: &RunOptions) -> Result<Listin
     let mut as_asked = spec.clone();
     as_asked.folders = folders;
     let listing = source.list(&as_asked)?;
+    listing.check(spec)?;
     match listing.folders {
         Some(found_folders) if listing.inputs() > 0 && found_folders != spec.folders => {
             let source_folder = Listing::first_path(source.paths());

@@ -153,6 +153,7 @@ impl Start<'_> {
 /// Lists the inputs of a conversion and plans their splits and shards.
 fn plan(source: &dyn Source, recipe: Recipe, options: &RunOptions, pool: &rayon::ThreadPool) -> Result<Inputs, Error> {
     let listing = source.list(recipe.spec())?;
+    listing.check(recipe.spec())?;
     if listing.inputs() == 0 {
         let no_extension = listing.ignored.other.get("").copied().unwrap_or(0);
         return Err(Error::NoImages { sources: source.paths().to_vec(), no_extension });

@@ -7,6 +7,7 @@ mod repack;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use arrow_schema::DataType;
 use thiserror::Error as ThisError;
 
 use crate::spec::{Folders, SpecError};
@@ -31,6 +32,20 @@ pub enum Error {
     /// No source.
     #[error("no source folder is given")]
     NoSource,
+    /// A source that lists a key twice, or not in the order of keys.
+    #[error("the source lists `{0}` twice or out of order")]
+    SourceKey(String),
+    /// A source that gives a record a label outside its classes.
+    #[error("the source gives `{0}` a label that is not one of its classes")]
+    SourceLabel(String),
+    /// A source without the values of a column.
+    #[error("the source does not list values of type {expected} for every record of column `{column}`")]
+    SourceColumn {
+        /// Name of the column.
+        column: String,
+        /// Type of its values.
+        expected: DataType,
+    },
     /// Sources without any images.
     #[error("no images in {}{}", quoted(.sources), unnamed(*.no_extension))]
     NoImages {

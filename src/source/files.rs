@@ -1,7 +1,7 @@
 //! Reads input files in groups, so that they can be hashed side by side.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 
@@ -46,11 +46,30 @@ impl Files {
         self.buffer.clear();
         self.read.clear();
         source.read(images, limits, self);
+        self.check(images.len(), limits);
         let readable = self.read.iter().filter(|(_, error)| error.is_none());
         let messages: Vec<&[u8]> = readable.map(|(range, _)| &self.buffer[range.clone()]).collect();
         let mut digests = hash_each(&messages).into_iter();
         let mut digest = || digests.next().expect("every image that was read is hashed");
         self.read.iter_mut().map(|(_, error)| error.take().map_or_else(|| Ok(digest()), Err)).collect()
+    }
+
+    /// Holds a source to what it promises: at least one image, no more than were asked for, within the limits.
+    fn check(&mut self, asked: usize, limits: &Limits) {
+        if self.read.is_empty() && asked > 0 {
+            let nothing = io::Error::other("the source has read nothing");
+            self.read.push((0..0, Some(RecordError::Unreadable(nothing))));
+        }
+        self.read.truncate(asked);
+        for (range, error) in self.read.iter_mut().filter(|(_, error)| error.is_none()) {
+            *error = match range.len() as u64 {
+                0 => Some(RecordError::Empty),
+                bytes if bytes > limits.file_bytes.0 => {
+                    Some(RecordError::FileTooLarge { bytes, limit: limits.file_bytes.0 })
+                }
+                _ => None,
+            };
+        }
     }
 
     /// The bytes of an image of the current group, by its index in the group.

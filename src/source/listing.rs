@@ -7,7 +7,9 @@ use arrow_array::ArrayRef;
 use super::notice::{Ignored, Notice};
 use super::record::Record;
 use crate::dataset::reject::Reject;
-use crate::spec::Folders;
+use crate::error::Error;
+use crate::format::columns::typed;
+use crate::spec::{Folders, Spec};
 
 /// The listing of a source, made before any image is read.
 #[derive(Debug, Default)]
@@ -40,6 +42,29 @@ impl Listing {
         records.sort_by(|a, b| a.key.cmp(&b.key));
         let folders = Some(if classes.is_empty() { Folders::None } else { Folders::Classes });
         Listing { records, classes, columns, folders, ..Listing::default() }
+    }
+
+    /// Finds what makes a listing useless for a run of this spec: anyone can implement a source.
+    ///
+    /// # Errors
+    /// If keys are not sorted and unique, labels are not classes, or values of a column are missing.
+    pub(crate) fn check(&self, spec: &Spec) -> Result<(), Error> {
+        if let Some(pair) = self.records.windows(2).find(|pair| pair[0].key >= pair[1].key) {
+            return Err(Error::SourceKey(pair[1].key.clone().into()));
+        }
+        let is_class = |label: u32| (label as usize) < self.classes.len();
+        if let Some(record) = self.records.iter().find(|record| record.label.is_some_and(|label| !is_class(label))) {
+            return Err(Error::SourceLabel(record.key.clone().into()));
+        }
+        let rows = self.records.iter().map(|record| record.place as usize + 1).max().unwrap_or(0);
+        for (number, column) in spec.columns.iter().enumerate() {
+            let expected = typed::data_type(column.kind);
+            let values = self.columns.get(number);
+            if !values.is_some_and(|values| *values.data_type() == expected && values.len() >= rows) {
+                return Err(Error::SourceColumn { column: column.name.clone(), expected });
+            }
+        }
+        Ok(())
     }
 
     /// The path that notices and errors name; empty if the source has no paths.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, UInt8Type};
-use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 use inlaid::read::BatchOptions;
 use inlaid::{
@@ -349,4 +349,65 @@ fn one_column_stays_format_version_1() {
     scratch.images(&["src/a"], 12);
     assert_eq!(scratch.convert("src --out out --size 8").code, 0);
     assert_eq!(Manifest::read(scratch.path().join("out")).unwrap().unwrap().format_version, 1);
+}
+
+/// A shelf that breaks a promise of a source.
+struct Broken {
+    shelf: Shelf,
+    list: fn(&mut Listing),
+    reads: bool,
+}
+
+impl Source for Broken {
+    fn list(&self, spec: &Spec) -> Result<Listing, Error> {
+        let mut listing = self.shelf.list(spec)?;
+        (self.list)(&mut listing);
+        Ok(listing)
+    }
+
+    fn read(&self, images: &[ImageRef<'_>], limits: &Limits, files: &mut Files) {
+        if self.reads {
+            self.shelf.read(images, limits, files);
+        }
+    }
+
+    fn length(&self, record: &Record) -> Option<u64> {
+        self.shelf.length(record)
+    }
+
+    fn paths(&self) -> &[PathBuf] {
+        &[]
+    }
+}
+
+#[test]
+fn sources_that_break_a_promise_are_refused() {
+    let scratch = Scratch::new();
+    let message = |list: fn(&mut Listing), reads: bool| {
+        let source = Broken { shelf: Shelf::new(0..12), list, reads };
+        let out = scratch.path().join("out");
+        inlaid::convert_from(&source, out, &spec(), &RunOptions::default()).unwrap_err().to_string()
+    };
+    assert_eq!(
+        message(|listing| listing.records.push(listing.records[0].clone()), true),
+        "the source lists `shelf/0000.png` twice or out of order"
+    );
+    assert_eq!(
+        message(|listing| listing.records[3].label = Some(2), true),
+        "the source gives `shelf/0003.png` a label that is not one of its classes"
+    );
+    for list in [
+        |listing: &mut Listing| drop(listing.columns.pop()),
+        |listing: &mut Listing| listing.columns[2] = listing.columns[0].clone(),
+        |listing: &mut Listing| listing.columns[2] = listing.columns[2].slice(0, 11),
+    ] {
+        assert_eq!(
+            message(list, true),
+            "the source does not list values of type Utf8 for every record of column `note: #1`"
+        );
+    }
+    assert_eq!(
+        message(|_| {}, false),
+        "none of the 12 inputs can be used; the first is `shelf/0000.png`: can't be read: the source has read nothing"
+    );
 }
