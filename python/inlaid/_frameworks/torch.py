@@ -82,8 +82,13 @@ class RowsDataset(Dataset[Any]):
         """Several rows at once, which is what a `DataLoader` asks for."""
         chosen = np.asarray(rows)
         tensors = torch.from_numpy(self._table[chosen])
-        columns = [self._table.column(name)[chosen].tolist() for name in self._columns]
+        columns = [_values(self._table.column(name)[chosen]) for name in self._columns]
         return [_element(row) for row in zip(tensors, *columns, strict=True)]
+
+
+def _values(column: NDArray[Any]) -> Any:
+    """One value per row: a tensor of a tensor column, a plain number or text of any other."""
+    return torch.from_numpy(column) if column.ndim > 1 else column.tolist()
 
 
 def _element(values: Sequence[Any]) -> Any:
