@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from ._errors import ColumnError, SettingError
 
 MAX_THREADS = 1024
@@ -44,7 +46,7 @@ def batch_settings(
         batch_size=integer("batch_size", batch_size, 1),
         shuffle=shuffle if isinstance(shuffle, bool) else integer("shuffle", shuffle, 1),
         seed=integer("seed", seed, 0),
-        drop_last=bool(drop_last),
+        drop_last=truth("drop_last", drop_last),
         columns=columns,
         rank=integer("rank", rank, 0),
         world_size=integer("world_size", world_size, 1),
@@ -83,6 +85,13 @@ def position(state: dict[str, int]) -> tuple[int, int]:
     if not isinstance(state, dict) or not {"epoch", "batches"} <= state.keys():
         raise SettingError(f'a state is what `state_dict()` returned, with "epoch" and "batches", not {state!r}')
     return integer("epoch", state["epoch"], 0), integer("batches", state["batches"], 0)
+
+
+def truth(name: str, value: Any) -> bool:
+    """The value as a bool, if it is one, or one of NumPy."""
+    if not isinstance(value, bool | np.bool_):
+        raise SettingError(f"{name} is True or False, not {value!r}")
+    return bool(value)
 
 
 def integer(name: str, value: Any, least: int) -> int:

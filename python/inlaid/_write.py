@@ -9,6 +9,7 @@ from os import PathLike
 from typing import Any, Literal, TypeAlias
 
 from . import _inlaid
+from ._errors import SettingError
 
 Source: TypeAlias = str | bytes | PathLike[str]
 Sources: TypeAlias = Source | Iterable[Source]
@@ -205,6 +206,8 @@ def _run(
     progress: Progress,
     **keywords: Any,
 ) -> dict[str, Any]:
+    if not (isinstance(progress, bool) or callable(progress)):
+        raise SettingError(f"progress is True, False or a function, not {progress!r}")
     if isinstance(sources, str | bytes | PathLike):
         sources = [sources]
     paths = [os.fsdecode(source) for source in sources]

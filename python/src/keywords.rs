@@ -129,9 +129,10 @@ impl<'py> Keyword<'py> {
         };
         let shares = self.value.cast::<PyMapping>().map_err(PyErr::from);
         let shares = shares.and_then(|shares| shares.items()?.iter().map(read).collect::<PyResult<Vec<_>>>());
-        let shares =
-            shares.map_err(|_| self.not("a mapping of splits to fractions, as in {\"train\": 0.9, \"test\": 0.1}"))?;
-        self.parsed(&shares.join(","))
+        match shares {
+            Ok(shares) if !shares.is_empty() => self.parsed(&shares.join(",")),
+            _ => Err(self.not("a mapping of splits to fractions, as in {\"train\": 0.9, \"test\": 0.1}")),
+        }
     }
 
     /// Red, green and blue, or a text.

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from conftest import REPOSITORY
 from PIL import Image
 
@@ -99,6 +100,13 @@ def test_package(dataset, folders):
         for place, path in enumerate(batch["path"]):
             check(path, batch["image"][place], batch["mask"][place], batch["photo_bytes"][place], folders)
     assert pa.table(train)["mask"].type.value_type == pa.uint8()
+
+
+def test_rows_of_torch(dataset, folders):
+    rows = inlaid.open(dataset)["train"].to_torch(columns=["path", "mask", "photo_bytes"])
+    for image, path, mask, photo_bytes in (rows[5], next(iter(torch.utils.data.DataLoader(rows, batch_size=None)))):
+        assert isinstance(mask, torch.Tensor) and mask.shape == (16, 16, 1)
+        check(path, image, mask, photo_bytes, folders)
 
 
 def test_command_line(dataset, run):

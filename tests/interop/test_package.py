@@ -396,6 +396,7 @@ def test_columns_that_numpy_has_no_type_for_are_named(tmp_path):
         ({"shuffle": "yes"}, "shuffle is an integer, not 'yes'"),
         ({"rank": 2, "world_size": 2}, "rank 2 is not below world_size 2"),
         ({"rank": -1}, "rank is at least 0, not -1"),
+        ({"drop_last": "no"}, "drop_last is True or False, not 'no'"),
         ({"uneven": "even"}, 'uneven is "keep", "drop" or "pad", not \'even\''),
         ({"uneven": ["pad"]}, 'uneven is "keep", "drop" or "pad", not'),
         ({"prefetch": -1}, "prefetch is at least 0, not -1"),

@@ -239,6 +239,8 @@ BYTES = 'a number of bytes, as in 65536 or "16MiB", not'
         ({"split": {"left": 1}}, "unknown split `left`, expected one of train, validation, test"),
         ({"split": "train=1"}, 'split is a mapping of splits to fractions, as in {"train": 0.9, "test": 0.1}, not \'train=1\''),
         ({"split": {"train": "all"}}, "split is a mapping of splits to fractions, .*, not {'train': 'all'}"),
+        ({"split": {}}, "split is a mapping of splits to fractions, .*, not {}"),
+        ({"progress": "bar"}, "progress is True, False or a function, not 'bar'"),
         ({"seed": -1}, "seed is an integer from 0 to 18446744073709551615, not -1"),
         ({"seed": 2**64}, "seed is an integer from 0 to 18446744073709551615, not 18446744073709551616"),
         ({"seed": 0.5}, "seed is an integer from 0 to 18446744073709551615, not 0.5"),
