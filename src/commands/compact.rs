@@ -154,11 +154,7 @@ impl<'a> Merge<'a> {
 
     /// Writes the rows collected so far.
     fn write(&mut self) -> Result<(), Error> {
-        if let Some(mut group) = self.builder.take() {
-            self.shard.write_row_group(&mut group)?;
-            self.builder.recycle(group);
-        }
-        Ok(())
+        Ok(self.builder.flush(|group| self.shard.write_row_group(group))?)
     }
 }
 

@@ -70,7 +70,7 @@ pub fn create_folders(path: &Path, top: &Path) -> Result<(), Error> {
             step()?;
             let parent = made.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
             match File::open(parent).and_then(|parent| parent.sync_all()) {
-                // A folder that can be written to but not listed is no reason to fail.
+                // Not an error: the folder may be writable but not readable.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                 synced => synced?,
             }

@@ -17,6 +17,7 @@
 //! Source: the Parquet format, `Encodings.md` (RLE / bit-packing hybrid) and `parquet.thrift`. Page
 //! headers are written here because the parquet crate can't write a checksum into them.
 
+mod codec;
 mod header;
 mod levels;
 
@@ -26,6 +27,7 @@ use std::ops::Range;
 use crate::format::tensor::TensorShape;
 use crate::spec::{Compression, Dtype, Storage};
 
+use codec::{compress, decompress};
 pub use header::PageHeader;
 use header::{PageKind, header, usual_len};
 use levels::{MAX_EXTRA, levels, push_varint};
@@ -373,29 +375,6 @@ impl Page {
     pub fn into_buffer(self) -> Vec<u8> {
         self.body
     }
-}
-
-/// The compressed body of a page; none if pages are not compressed.
-fn compress(compression: Compression, body: &[u8]) -> Option<Vec<u8>> {
-    /// Level 3, the default of the reference implementation.
-    const ZSTD_LEVEL: i32 = 3;
-    match compression {
-        Compression::None => None,
-        Compression::Lz4 => Some(lz4_flex::block::compress(body)),
-        Compression::Zstd => Some(
-            zstd::bulk::compress(body, ZSTD_LEVEL).expect("memory is the only thing compressing in memory can lack"),
-        ),
-    }
-}
-
-/// The decompressed body of a page; none if that fails or yields a different length.
-fn decompress(compression: Compression, stored: &[u8], length: usize) -> Option<Cow<'_, [u8]>> {
-    let body = match compression {
-        Compression::None => Cow::Borrowed(stored),
-        Compression::Lz4 => Cow::Owned(lz4_flex::block::decompress(stored, length).ok()?),
-        Compression::Zstd => Cow::Owned(zstd::bulk::decompress(stored, length).ok()?),
-    };
-    (body.len() == length).then_some(body)
 }
 
 #[cfg(test)]

@@ -190,9 +190,16 @@ impl RowGroupBuilder {
         })
     }
 
-    /// Takes back the buffers of a row group that was written, for reuse.
-    pub fn recycle(&mut self, group: RowGroup) {
-        self.buffers.extend(group.tensors.into_iter().flatten().map(Page::into_buffer));
+    /// Writes the rows collected so far, if any, and keeps their buffers for the next row group.
+    ///
+    /// # Errors
+    /// The error of `write`.
+    pub fn flush<E>(&mut self, write: impl FnOnce(&mut RowGroup) -> Result<(), E>) -> Result<(), E> {
+        if let Some(mut group) = self.take() {
+            write(&mut group)?;
+            self.buffers.extend(group.tensors.into_iter().flatten().map(Page::into_buffer));
+        }
+        Ok(())
     }
 }
 
