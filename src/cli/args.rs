@@ -74,7 +74,13 @@ pub struct Convert {
     #[arg(long, help_heading = "Source", value_name = "BYTES", default_value = "1GiB")]
     max_file_bytes: ByteSize,
     /// Most pixels of an image, height times width
-    #[arg(long, help_heading = "Source", value_name = "N", default_value_t = Limits::default().pixels)]
+    #[arg(
+        long,
+        help_heading = "Source",
+        value_name = "N",
+        default_value_t = Limits::default().pixels,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     max_pixels: u64,
 
     /// Fraction of the rows for each split

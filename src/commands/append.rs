@@ -13,6 +13,8 @@ use crate::dataset::manifest::{Manifest, Snapshot, Unfinished};
 use crate::dataset::names::REJECTS;
 use crate::dataset::reject::{Reject, read_rejects};
 use crate::error::{Error, FormatError, RecordError};
+use crate::format::columns::Columns;
+use crate::format::row_layout::RowLayout;
 use crate::format::sha256::Sha256;
 use crate::format::shard::{Footer, StoredRow};
 use crate::image::recipe::Recipe;
@@ -106,7 +108,7 @@ impl Append {
         let to = |base: &Snapshot| {
             let spec = &there.spec;
             let mut listing = list(source, spec, options)?;
-            let stored = find_rows(folder, there, base, &listing.records)?;
+            let stored = find_rows(folder, there, recipe.layout(), base, &listing.records)?;
             let unchanged = set_aside(source, &mut listing, &stored, spec, options, pool)?;
             add_classes(&mut listing, &base.classes);
             let inputs = Inputs::new(
@@ -205,15 +207,16 @@ fn tails(base: &Snapshot, share_blocks: bool) -> Tails {
 fn find_rows(
     folder: &Path,
     there: &Manifest,
+    layout: &RowLayout,
     base: &Snapshot,
     records: &[Record],
 ) -> Result<BTreeMap<usize, Option<Sha256>>, Error> {
+    let columns = Columns::new(layout, &there.spec, &there.snapshot.classes);
     let mut found = BTreeMap::new();
     for (split, info) in &there.snapshot.splits {
         // Rows after those of the base were added since.
         let mut left = base.splits.get(split).map_or(0, |base| base.rows);
         for shard in &info.shards {
-            let path = folder.join(&shard.file);
             let mut find = |row: StoredRow<'_>| {
                 if left > 0 {
                     left -= 1;
@@ -222,7 +225,7 @@ fn find_rows(
                     }
                 }
             };
-            Footer::of_shard(&path, shard, there.spec.format)?.visit_rows(&mut find)?;
+            Footer::of_dataset(folder, shard, &columns)?.visit_rows(&mut find)?;
         }
     }
     Ok(found)

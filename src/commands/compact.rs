@@ -40,7 +40,7 @@ pub fn compact(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error> 
     let (mut next, mut staged) = (there.clone(), Vec::new());
     for info in next.snapshot.splits.values_mut() {
         for group in groups(std::mem::take(&mut info.shards), &there.spec, counts) {
-            let open = |shard: &ShardInfo| Footer::of_shard(&folder.join(&shard.file), shard, columns.format());
+            let open = |shard: &ShardInfo| Footer::of_dataset(folder, shard, &columns);
             let footers = group.iter().map(open).collect::<Result<Vec<_>, _>>()?;
             if let ([footer], [alone]) = (&footers[..], &group[..])
                 && !has_small_neighbours(footer, &there.spec, counts)

@@ -11,6 +11,7 @@ use crate::dataset::names::CARD;
 use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
 use crate::dataset::reject::{read_rejects, to_lines};
 use crate::error::Error;
+use crate::format::columns::Columns;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard;
 
@@ -24,6 +25,7 @@ pub fn rollback(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error>
     let (mut output, there) = Output::open(folder)?;
     let Some(previous) = there.previous.clone() else { return Err(Error::NoHistory(folder.to_owned())) };
     let layout = RowLayout::new(&there.spec)?;
+    let columns = Columns::new(&layout, &there.spec, &there.snapshot.classes);
     let mut next = Manifest { snapshot: previous, unfinished: None, previous: None, ..there.clone() };
     let mut staged = Vec::new();
     for info in next.snapshot.splits.values_mut() {
@@ -36,8 +38,7 @@ pub fn rollback(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error>
             }
             shard::copy_beginning(&path, earlier.bytes, &output.staging().join(&earlier.file))
                 .map_err(|error| error.or_disk_full(earlier.bytes))?;
-            read_back(output.staging(), earlier, there.spec.format, &layout)
-                .map_err(|reason| Error::damaged(&path, reason))?;
+            read_back(output.staging(), earlier, &columns, &layout).map_err(|reason| Error::damaged(&path, reason))?;
             staged.push(earlier.file.clone());
         }
         info.count();

@@ -17,13 +17,14 @@ use crate::dataset::names::REJECTS;
 use crate::dataset::names::is_committing;
 use crate::dataset::reject::read_rejects;
 use crate::error::{Error, FormatError};
+use crate::format::columns::Columns;
 use crate::format::row_layout::RowLayout;
 use crate::format::sha256::Sha256;
 use crate::format::shard::{Footer, ShardInfo};
 use crate::pipeline;
 use crate::run::RunOptions;
 use crate::source::{Listing, Record, Source};
-use crate::spec::{Format, Split};
+use crate::spec::Split;
 
 /// The result of verifying a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -78,8 +79,8 @@ pub fn verify(
     let layout = RowLayout::new(&manifest.spec)?;
     let pool = pipeline::threads(options)?;
     let shards: Vec<&ShardInfo> = manifest.snapshot.shards().collect();
-    let format = manifest.spec.format;
-    let read = |shard: &&ShardInfo| read_back(folder, shard, format, &layout);
+    let columns = Columns::new(&layout, &manifest.spec, &manifest.snapshot.classes);
+    let read = |shard: &&ShardInfo| read_back(folder, shard, &columns, &layout);
     let outcomes: Vec<Result<(), String>> = pool.install(|| shards.par_iter().map(read).collect());
     let mut found = Findings::default();
     let mut readable = BTreeSet::new();
@@ -118,9 +119,8 @@ pub fn verify(
 }
 
 /// Reads every byte of a shard and checks it. The error describes the first problem.
-pub(crate) fn read_back(folder: &Path, shard: &ShardInfo, format: Format, layout: &RowLayout) -> Result<(), String> {
-    let path = folder.join(&shard.file);
-    let footer = Footer::of_shard(&path, shard, format).map_err(without_path)?;
+pub(crate) fn read_back(folder: &Path, shard: &ShardInfo, columns: &Columns, layout: &RowLayout) -> Result<(), String> {
+    let footer = Footer::of_dataset(folder, shard, columns).map_err(without_path)?;
     let mut buffer = Vec::new();
     for number in 0..footer.row_groups().len() {
         let row_group = footer.read_row_group(number, &mut buffer).map_err(without_path)?;

@@ -98,7 +98,7 @@ impl Transaction {
         let shards = self.manifest.snapshot.splits.get(&split).map_or(&[][..], |info| &info.shards);
         match (place, shards) {
             (Place::Tail, [.., tail]) => {
-                let footer = Footer::of_shard(&self.output.folder().join(&tail.file), tail, self.columns.format())?;
+                let footer = Footer::of_dataset(self.output.folder(), tail, &self.columns)?;
                 Ok(shard::extend(self.output.staging(), tail.file.clone(), &self.columns, &footer)?)
             }
             (_, shards) => {

@@ -264,12 +264,18 @@ fn counted(images: usize) -> String {
 
 /// ``class `ant` (2 images) has``, ``classes `ant` (2 images), `bee` (1 image) have``.
 fn having(classes: &[(String, usize)]) -> String {
-    let named = classes.iter().map(|(name, images)| match images {
+    /// More would not be read.
+    const NAMED: usize = 20;
+    let named = classes.iter().take(NAMED).map(|(name, images)| match images {
         1 => format!("`{name}` (1 image)"),
         n => format!("`{name}` ({n} images)"),
     });
-    let (names, one) = (named.collect::<Vec<_>>().join(", "), classes.len() == 1);
-    if one { format!("class {names} has") } else { format!("classes {names} have") }
+    let names = named.collect::<Vec<_>>().join(", ");
+    match (classes.len(), classes.len().saturating_sub(NAMED)) {
+        (1, _) => format!("class {names} has"),
+        (_, 0) => format!("classes {names} have"),
+        (_, more) => format!("classes {names} and {more} more have"),
+    }
 }
 
 /// Nothing, or `, but 2 files without an extension`.

@@ -76,6 +76,7 @@ impl fmt::Display for Notice {
                 let counts: Vec<_> = counts.iter().map(|(ext, n)| format!("{n} {}", name(ext))).collect();
                 write!(f, "ignored files without an image extension: {}", counts.join(", "))
             }
+            Notice::Hidden(1) => write!(f, "ignored 1 hidden file or folder (its name begins with `.` or `__`)"),
             Notice::Hidden(n) => write!(f, "ignored {n} hidden files or folders (names beginning with `.` or `__`)"),
             Notice::UnknownToPillow(n) => {
                 write!(f, "files stored unchanged that Pillow can't decode ({}): {n}", UNKNOWN_TO_PILLOW.join(", "))

@@ -322,4 +322,6 @@ fn image_larger_than_the_limits_is_rejected_from_its_header() {
     s.convert("src --out out --size 4 --max-pixels 20").exits(0);
     let ran = s.convert("src --out out2 --size 4 --max-file-bytes 10").exits(1);
     assert!(ran.stderr.contains("bytes, more than the 10 allowed"), "{}", ran.stderr);
+    let ran = s.convert("src --out out2 --size 4 --max-pixels 0").exits(2);
+    assert!(ran.stderr.contains("invalid value '0' for '--max-pixels <N>'"), "{}", ran.stderr);
 }

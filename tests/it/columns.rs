@@ -209,6 +209,25 @@ fn two_columns_of_tensors_live_the_life_of_one() {
 }
 
 #[test]
+fn columns_missing_from_the_manifest_are_not_dropped() {
+    for name in ["tensors", "columns"] {
+        let scratch = Scratch::new();
+        let out = scratch.path().join("out");
+        inlaid::convert_from(&Shelf::new(0..60), &out, &spec(), &RunOptions::default()).unwrap();
+        inlaid::append_from(&Shelf::new(0..64), &out, &RunOptions::default()).unwrap();
+        scratch.edit_manifest("out", |manifest| {
+            manifest["spec"].as_object_mut().unwrap().remove(name).unwrap();
+            manifest["spec"]["row_group_bytes"] = (1 << 24).into();
+        });
+        let before = scratch.dataset("out");
+        let error = inlaid::compact(&out).unwrap_err().to_string();
+        assert!(error.ends_with("its columns are not those that `inlaid.json` describes"), "{error}");
+        assert_eq!(scratch.dataset("out"), before);
+        assert!(!problems(&scratch, &Shelf::new(0..64)).is_empty());
+    }
+}
+
+#[test]
 fn bytes_do_not_depend_on_threads() {
     let files = [1, 4].map(|threads| {
         let scratch = Scratch::new();

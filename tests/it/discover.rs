@@ -153,7 +153,7 @@ fn files_of_any_name_are_inputs_on_request() {
     hashed(&s, "src/dog/.9c1b");
     s.file("src/dog/notes.txt", b"x");
     let ran = s.convert(&format!("src {ALL_TRAIN} --any-name")).exits(3);
-    assert_eq!(ran.stderr, "note: ignored 1 hidden files or folders (names beginning with `.` or `__`)\n");
+    assert_eq!(ran.stderr, "note: ignored 1 hidden file or folder (its name begins with `.` or `__`)\n");
     let expected = [("cat/1.png", 0), ("cat/3f2a9c", 0), ("dog/9c1b.d41d8cd9", 1), ("dog/photo.jpg?w=200", 1)];
     assert_eq!(labels(&s, "out"), labelled(&expected));
     let reject = ["dog/notes.txt", "decode", "unknown-format", "the content is not a known image format"];
@@ -322,7 +322,7 @@ mod unix {
             }
             let ran = s.convert(&format!("src {ALL_TRAIN} {options}")).exits(3);
             assert_eq!(reasons(&s), [("cat/gone.png".into(), "broken-link".into())]);
-            let notes = "note: ignored 1 hidden files or folders (names beginning with `.` or `__`)\n\
+            let notes = "note: ignored 1 hidden file or folder (its name begins with `.` or `__`)\n\
                          note: ignored files without an image extension: 1 .txt\n";
             assert_eq!(ran.stderr, notes, "{options}");
         }

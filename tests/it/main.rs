@@ -29,3 +29,4 @@ mod small_classes;
 mod split;
 mod tail;
 mod verify;
+mod wrong_manifest;

@@ -228,6 +228,11 @@ fn append_stops_on_request() {
         );
     }
     assert_eq!(s.dataset("out"), before);
+    // A long list is cut.
+    let many: Vec<String> = (0..22).map(|number| format!("many/class-{number:02}")).collect();
+    s.images(&many.iter().map(String::as_str).collect::<Vec<_>>(), 1);
+    let ran = s.run("append", "many --out out --small-classes stop").exits(1);
+    assert!(ran.stderr.contains("`class-18` (1 image), `class-19` (1 image) and 2 more have too few images"));
     // Small classes that get no image stop nothing.
     s.more_images(&["more/cat"], 20..25);
     s.run("append", "more --out out --small-classes stop").exits(0);

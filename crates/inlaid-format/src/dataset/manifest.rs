@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::names::MANIFEST;
 use crate::dataset::statistics::Statistics;
 use crate::error::Error;
+use crate::format::row_layout::RowLayout;
 use crate::format::shard::{Checksum, ShardInfo};
 use crate::spec::{Spec, Split};
 
@@ -137,6 +138,7 @@ impl Manifest {
             return Err(Error::FormatVersion { path, found: format_version, known: FORMAT_VERSION });
         }
         let manifest: Manifest = serde_json::from_slice(&text).map_err(damaged)?;
+        RowLayout::new(&manifest.spec).map_err(|error| Error::damaged(&path, error.to_string()))?;
         match manifest.foreign_file() {
             Some(file) => Err(Error::damaged(&path, format!("it names `{file}`, which is not a file of a split"))),
             None => Ok(Some(manifest)),

@@ -18,6 +18,7 @@ use super::row_group::StoredRowGroup;
 use super::stored_row::StoredRow;
 use crate::error::Error;
 use crate::format::catch_panic::contain;
+use crate::format::columns::Columns;
 use crate::format::keys::CLASSES;
 use crate::format::row_layout::TensorLayout;
 use crate::format::tensor_column::leading_tensors;
@@ -72,6 +73,20 @@ impl Footer {
         match Checksum::of(&footer.outside()?) == shard.checksum {
             true => Ok(footer),
             false => Err(damaged("its beginning or end does not match the checksum".to_owned())),
+        }
+    }
+
+    /// As [`Footer::of_shard`], for a dataset in `folder` whose shards have these columns: rows of another shape or type
+    /// are never taken for rows of the dataset.
+    ///
+    /// # Errors
+    /// As [`Footer::of_shard`], and if the shard has other columns.
+    pub fn of_dataset(folder: &Path, shard: &ShardInfo, columns: &Columns) -> Result<Footer, Error> {
+        let path = folder.join(&shard.file);
+        let footer = Footer::of_shard(&path, shard, columns.format())?;
+        match footer.schema().fields() == columns.schema().fields() {
+            true => Ok(footer),
+            false => Err(Error::damaged(&path, "its columns are not those that `inlaid.json` describes")),
         }
     }
 
