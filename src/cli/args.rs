@@ -48,6 +48,7 @@ pub enum Command {
 ///
 /// Exit codes: 0 finished; 1 stopped; 2 usage error; 3 finished, but some images were rejected (see rejects.jsonl).
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Convert {
     /// Folders of images
     #[arg(value_name = "SRC", required = true)]
@@ -229,6 +230,7 @@ impl Run {
 ///
 /// Exit codes: 0 finished; 1 stopped; 2 usage error; 3 finished, but some images were rejected (see rejects.jsonl).
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Append {
     /// Folders of images
     #[arg(value_name = "SRC", required = true)]
@@ -269,6 +271,7 @@ impl Append {
 ///
 /// Exit codes: 0 finished; 1 stopped, nothing was written; 2 usage error.
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Repack {
     /// Parquet or Arrow files, or folders of them
     #[arg(value_name = "SRC", required = true)]

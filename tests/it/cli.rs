@@ -316,6 +316,19 @@ fn nothing_usable_is_an_error() {
 }
 
 #[test]
+fn negative_numbers_are_values_of_their_option() {
+    let s = source();
+    for (options, message) in [
+        ("--seed -1", "error: invalid value '-1' for '--seed <N>': invalid digit found in string"),
+        ("--row-group-bytes -1", "error: invalid value '-1' for '--row-group-bytes <BYTES>': "),
+        ("--max-errors -1", "error: invalid value '-1' for '--max-errors <N|P%>': "),
+    ] {
+        let ran = s.convert(&format!("src --out out --size 4 {options}")).exits(2);
+        assert!(ran.stderr.starts_with(message), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn image_larger_than_the_limits_is_rejected_from_its_header() {
     let s = source();
     s.convert("src --out out --size 4 --max-pixels 19").exits(1);
