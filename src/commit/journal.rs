@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::commit::staging::Staging;
 use crate::dataset::names::{JOURNAL, PRIVATE};
 use crate::error::{Error, FormatError};
-use crate::format::disk;
+use crate::format::{disk, open};
 use crate::spec::Split;
 
 /// The steps of a commit, in this order.
@@ -29,7 +29,7 @@ impl Journal {
     /// If the journal is damaged, or the operating system refuses a step.
     pub(super) fn recover(folder: &Path) -> Result<(), Error> {
         let path = place(folder);
-        let text = match fs::read(&path) {
+        let text = match open::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             text => text.map_err(Error::io("read", &path))?,
         };

@@ -1,6 +1,5 @@
 //! Reads input files in groups, so that they can be hashed side by side.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
@@ -8,6 +7,7 @@ use std::path::Path;
 use super::hash_lanes::hash_each;
 use super::{ImageRef, Source};
 use crate::error::RecordError;
+use crate::format::open;
 use crate::format::sha256::Sha256;
 use crate::spec::Limits;
 
@@ -81,8 +81,12 @@ impl Files {
 /// Appends the contents of a file to the buffer.
 pub(super) fn read_file(path: &Path, limits: &Limits, buffer: &mut Vec<u8>) -> Result<(), RecordError> {
     let limit = limits.file_bytes.0;
-    let file = File::open(path).map_err(RecordError::Unreadable)?;
-    let bytes = file.metadata().map_err(RecordError::Unreadable)?.len();
+    let file = open::without_waiting(path).map_err(RecordError::Unreadable)?;
+    let metadata = file.metadata().map_err(RecordError::Unreadable)?;
+    if !metadata.is_file() {
+        return Err(RecordError::NotAFile);
+    }
+    let bytes = metadata.len();
     if bytes > limit {
         return Err(RecordError::FileTooLarge { bytes, limit });
     }

@@ -18,6 +18,7 @@ mod harness;
 mod info;
 mod layout;
 mod output;
+mod pipes;
 mod read;
 mod refusals;
 mod repack;

@@ -2,7 +2,6 @@
 //! replaces, so it only ever lists complete shards.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::names::MANIFEST;
 use crate::dataset::statistics::Statistics;
 use crate::error::Error;
+use crate::format::open;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard::{Checksum, ShardInfo};
 use crate::spec::{Spec, Split};
@@ -127,7 +127,7 @@ impl Manifest {
             format_version: u32,
         }
         let path = folder.as_ref().join(MANIFEST);
-        let text = match fs::read(&path) {
+        let text = match open::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::io("read", path)(error)),

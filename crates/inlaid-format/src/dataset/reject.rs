@@ -1,13 +1,13 @@
 //! Rejected inputs, which can't become rows, and the file that lists them.
 
 use std::borrow::Cow;
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Stage};
+use crate::format::open;
 
 /// A rejected input: a line of `rejects.jsonl`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,11 +33,12 @@ pub fn to_lines(rejects: &[Reject]) -> String {
 /// # Errors
 /// If the file can't be read or is damaged.
 pub fn read_rejects(path: &Path) -> Result<Vec<Reject>, Error> {
-    let text = match fs::read_to_string(path) {
+    let text = match open::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io("read", path)(error)),
     };
-    let rejects = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
+    let lines = text.split_inclusive(|byte| *byte == b'\n');
+    let rejects = lines.map(serde_json::from_slice).collect::<Result<_, _>>();
     rejects.map_err(|error| Error::damaged(path, error.to_string()))
 }

@@ -6,6 +6,8 @@ pub mod columns;
 #[doc(hidden)]
 pub mod disk;
 pub mod keys;
+#[doc(hidden)]
+pub mod open;
 pub mod page;
 pub mod row_counts;
 pub mod row_layout;

@@ -3,13 +3,13 @@
 
 #![allow(unsafe_code)]
 
-use std::fs::File;
 use std::path::Path;
 
 use bytes::Bytes;
 use memmap2::Mmap;
 
 use crate::error::Error;
+use crate::format::open;
 
 /// Maps a file, whose bytes can then be sliced without a copy. It stays mapped as long as any slice is alive.
 ///
@@ -17,7 +17,7 @@ use crate::error::Error;
 /// and offsets are validated only once, when they are first read. inlaid itself never changes files in place: it
 /// replaces them by renaming.
 pub(super) fn map(path: &Path) -> Result<Bytes, Error> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    let file = open::regular(path).map_err(Error::io("open", path))?;
     if file.metadata().map_err(Error::io("read", path))?.len() == 0 {
         return Err(Error::damaged(path, "the file is empty"));
     }

@@ -17,6 +17,7 @@ use super::blocks::Blocks;
 use super::map::map;
 use crate::error::Error;
 use crate::format::catch_panic::contain;
+use crate::format::open;
 use crate::format::shard::lies_in_a_file;
 
 /// The reason why a file can't be read as a table.
@@ -59,7 +60,7 @@ impl SourceFile {
     /// If the file can't be read, has another format, is damaged, or uses an unsupported codec.
     pub fn open(path: &Path) -> Result<SourceFile, SourceFileError> {
         let io = |action: &'static str| move |error| SourceFileError::Io(Error::io(action, path)(error));
-        let file = File::open(path).map_err(io("open"))?;
+        let file = open::regular(path).map_err(io("open"))?;
         let mut begin = Vec::new();
         (&file).take(6).read_to_end(&mut begin).map_err(io("read"))?;
         let content = if begin.starts_with(b"PAR1") {

@@ -11,7 +11,7 @@ use twox_hash::xxhash3_128::Hasher;
 use super::checksum::{Checksum, RowGroupChecksums};
 use super::footer::Footer;
 use crate::error::Error;
-use crate::format::disk;
+use crate::format::{disk, open};
 
 /// Bytes copied at a time.
 const COPY_BYTES: usize = 1 << 20;
@@ -185,7 +185,7 @@ impl Write for ShardFile {
 
 /// Copies the first `bytes` of a file to a new file.
 pub(super) fn copy_beginning(from: &Path, bytes: u64, to: &Path) -> Result<(), Error> {
-    let other = File::open(from).map_err(Error::io("open", from))?;
+    let other = open::regular(from).map_err(Error::io("open", from))?;
     let file = disk::create(to)?;
     if shares_blocks(&other, &file) {
         return file.set_len(bytes).and_then(|()| disk::sync(&file)).map_err(Error::io("write", to));

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::format::catch_panic::contain;
 use crate::format::columns::Columns;
 use crate::format::keys::CLASSES;
+use crate::format::open;
 use crate::format::row_layout::TensorLayout;
 use crate::format::tensor_column::leading_tensors;
 use crate::spec::Format;
@@ -56,7 +57,7 @@ impl Footer {
     /// If the shard can't be read, is damaged, or is not the shard that the manifest lists.
     pub fn of_shard(path: &Path, shard: &ShardInfo, format: Format) -> Result<Footer, Error> {
         let damaged = |reason: String| Error::damaged(path, reason);
-        let file = File::open(path).map_err(Error::io("open", path))?;
+        let file = open::regular(path).map_err(Error::io("open", path))?;
         let bytes = file.metadata().map_err(Error::io("read", path))?.len();
         if bytes != shard.bytes {
             return Err(damaged(format!("it has {bytes} bytes instead of {}", shard.bytes)));
