@@ -8,11 +8,7 @@ use crate::{Bin, ByteSize, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, S
 
 /// Prints a description of a dataset, or its manifest as JSON. Returns the exit code.
 pub fn print(manifest: &Manifest, folder: &Path, json: bool) -> u8 {
-    let text = if json {
-        serde_json::to_string_pretty(manifest).expect("a manifest has only string keys") + "\n"
-    } else {
-        report::visible(&in_words(manifest, folder))
-    };
+    let text = if json { manifest.to_json() } else { report::visible(&in_words(manifest, folder)) };
     report::print(&text, 0)
 }
 

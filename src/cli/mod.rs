@@ -20,7 +20,7 @@ use std::sync::Once;
 
 use clap::Parser;
 
-use crate::{Error, FormatError, Snapshot};
+use crate::{Change, Error, FormatError};
 use args::{Arguments, Command, Dataset, Verify};
 use terminal::Terminal;
 use write::{Write, Written};
@@ -83,8 +83,11 @@ fn run_info(dataset: &Dataset) -> u8 {
 }
 
 /// Runs a command that makes a new snapshot of a dataset.
-fn run_change(dataset: &Dataset, change: impl FnOnce(&Path) -> Result<(Snapshot, Snapshot), Error>) -> u8 {
-    report(change(&dataset.folder), |(before, after)| report::change(before, after, &dataset.folder, dataset.json))
+fn run_change(dataset: &Dataset, change: impl FnOnce(&Path) -> Result<Change, Error>) -> u8 {
+    report(change(&dataset.folder), |change| {
+        change.card.iter().for_each(|note| report::note(note));
+        report::change(change, &dataset.folder, dataset.json)
+    })
 }
 
 fn report<T>(outcome: Result<T, Error>, print: impl FnOnce(&T) -> u8) -> u8 {

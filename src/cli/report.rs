@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::Written;
 use super::hints::hint;
-use crate::{ByteSize, Error, RepackSummary, SmallClass, Snapshot, Summary, Verification};
+use crate::{ByteSize, Change, Error, RepackSummary, SmallClass, Snapshot, Summary, Verification};
 
 /// Exit code of a run that stopped.
 pub fn exit_code(error: &Error) -> u8 {
@@ -110,11 +110,12 @@ fn files(count: usize) -> String {
 
 /// Prints the result of verifying a dataset and returns the exit code.
 pub fn verification(verification: &Verification, folder: &Path, json: bool) -> u8 {
-    let Verification { problems, rows, shards, bytes, sources, seconds, unfinished } = verification;
+    let Verification { problems, notes, rows, shards, bytes, sources, seconds, unfinished } = verification;
     let text = match json {
         true => serde_json::to_string_pretty(verification).expect("a list of problems is JSON") + "\n",
         false => {
             let mut text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+            notes.iter().for_each(|note| text += &format!("note: {note}\n"));
             let bytes = ByteSize(*bytes);
             text += &match problems.len() {
                 0 => {
@@ -137,7 +138,8 @@ pub fn verification(verification: &Verification, folder: &Path, json: bool) -> u
 }
 
 /// Prints how a dataset changed and returns the exit code.
-pub fn change(before: &Snapshot, after: &Snapshot, folder: &Path, json: bool) -> u8 {
+pub fn change(change: &Change, folder: &Path, json: bool) -> u8 {
+    let Change { before, after, .. } = change;
     let text = match json {
         true => serde_json::to_string_pretty(after).expect("a snapshot has only string keys") + "\n",
         false => {
@@ -147,6 +149,11 @@ pub fn change(before: &Snapshot, after: &Snapshot, folder: &Path, json: bool) ->
         }
     };
     print(&text, 0)
+}
+
+/// Prints a remark that is not an error.
+pub fn note(note: &dyn std::fmt::Display) {
+    eprintln!("note: {}", visible(&note.to_string()));
 }
 
 /// Prints an error and its hint.

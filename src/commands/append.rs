@@ -66,7 +66,14 @@ fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) 
         transaction.drop_history();
     }
     let committed = transaction.is_changed(&rejects)?;
-    let after = if committed { transaction.finish(&rejects)? } else { there.clone() };
+    let after = match committed {
+        true => {
+            let (after, card) = transaction.finish(&rejects)?;
+            append.inputs.listing.notices.extend(card.map(Notice::Card));
+            after
+        }
+        false => there.clone(),
+    };
     let splits = SplitSummary::of(&there.snapshot.splits, &after.snapshot.splits);
     Ok(Summary { committed, ..append.inputs.summary(begin, append.unchanged_rows(), &rejects, splits) })
 }

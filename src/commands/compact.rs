@@ -5,10 +5,8 @@ use std::path::Path;
 
 use arrow_array::RecordBatch;
 
+use crate::commands::change::Change;
 use crate::commit::output::Output;
-use crate::dataset::card::card;
-use crate::dataset::manifest::Snapshot;
-use crate::dataset::names::CARD;
 use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::disk;
@@ -20,14 +18,14 @@ use crate::spec::{Spec, Storage};
 
 /// Merges neighboring small shards of every split of the dataset in `folder`, as far as they fit into one, and
 /// neighboring small row groups in them, and drops the history that a rollback needs. Small means less than half of
-/// the maximum number of rows, or of bytes if images are encoded. Rows keep their order. Returns the snapshots before
-/// and after.
+/// the maximum number of rows, or of bytes if images are encoded. Rows keep their order. Returns what
+/// has changed.
 ///
 /// Readers that have listed a split's files before must list them again.
 ///
 /// # Errors
 /// If `folder` is not a dataset, a run on it was interrupted, it is damaged, or it can't be written to.
-pub fn compact(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error> {
+pub fn compact(folder: impl AsRef<Path>) -> Result<Change, Error> {
     let folder = folder.as_ref();
     let (mut output, there) = Output::open(folder)?;
     if there.unfinished.is_some() {
@@ -37,7 +35,7 @@ pub fn compact(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error> 
     let columns = Columns::new(&layout, &there.spec, &there.snapshot.classes);
     let counts = layout.counts();
 
-    let (mut next, mut staged) = (there.clone(), Vec::new());
+    let (mut next, mut merged_any) = (there.clone(), false);
     for info in next.snapshot.splits.values_mut() {
         for group in groups(std::mem::take(&mut info.shards), &there.spec, counts) {
             let open = |shard: &ShardInfo| Footer::of_dataset(folder, shard, &columns);
@@ -61,21 +59,21 @@ pub fn compact(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error> 
                 }
                 _ => {
                     info.shards.push(merged);
-                    staged.push(name);
+                    output.add_shard(name);
+                    merged_any = true;
                 }
             }
         }
         info.count();
     }
-    if staged.is_empty() && there.previous.is_none() {
-        return Ok((there.snapshot.clone(), there.snapshot));
+    if !merged_any && there.previous.is_none() {
+        return Ok(Change { before: there.snapshot.clone(), after: there.snapshot, card: None });
     }
     next.previous = None;
     next.snapshot.dataset_version += 1;
-    output.stage(CARD, &card(&next, &layout))?;
-    staged.push(CARD.to_owned());
-    output.commit(&staged, next.clone())?;
-    Ok((there.snapshot, next.snapshot))
+    let card = output.stage_card(&next, &layout)?;
+    let next = output.commit(next)?;
+    Ok(Change { before: there.snapshot, after: next.snapshot, card })
 }
 
 /// A shard that is merged from others.

@@ -1,5 +1,6 @@
 //! Makes a dataset from folders of images, step by step.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use crate::commit::output::Output;
 use crate::commit::overlap::refuse_overlap;
 use crate::commit::ownership;
 use crate::commit::transaction::{Commits, Run, Transaction};
-use crate::dataset::manifest::{Manifest, Snapshot, format_version};
+use crate::dataset::manifest::{FORMAT_VERSION, Manifest, Snapshot};
 use crate::dataset::names::REJECTS;
 use crate::dataset::reject::read_rejects;
 use crate::error::Error;
@@ -18,7 +19,7 @@ use crate::image::recipe::Recipe;
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::run::{Mode, Overwrite, RunOptions};
-use crate::source::{FolderSource, Listing, Source};
+use crate::source::{FolderSource, Listing, Notice, Source};
 use crate::spec::{Folders, Spec, SpecError, SplitBy, SplitFractions};
 
 /// Converts the images in the folders `sources` into a dataset in the folder `out`. Shards are committed as they are
@@ -93,7 +94,8 @@ fn write(
             detail: first.detail.clone(),
         });
     }
-    let manifest = transaction.finish(&rejects)?;
+    let (manifest, card) = transaction.finish(&rejects)?;
+    inputs.listing.notices.extend(card.map(Notice::Card));
     let splits = SplitSummary::of(&before, &manifest.snapshot.splits);
     Ok(inputs.summary(begin, unchanged, &rejects, splits))
 }
@@ -174,13 +176,14 @@ fn plan(source: &dyn Source, recipe: Recipe, options: &RunOptions, pool: &rayon:
 fn first_manifest(inputs: &Inputs, run: Checksum, dataset_version: u64) -> Manifest {
     let classes = inputs.listing.classes.clone();
     Manifest {
-        format_version: format_version(inputs.recipe.spec()),
+        format_version: FORMAT_VERSION,
         tool: format!("inlaid {}", env!("CARGO_PKG_VERSION")),
         spec: inputs.recipe.spec().clone(),
         conversion: Some(run),
         snapshot: Snapshot { dataset_version, classes, ..Snapshot::default() },
         unfinished: None,
         previous: None,
+        files: BTreeMap::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The commands of inlaid, one file each.
 
 pub(crate) mod append;
+pub(crate) mod change;
 pub(crate) mod compact;
 pub(crate) mod convert;
 pub(crate) mod planned_run;

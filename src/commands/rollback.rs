@@ -3,11 +3,10 @@
 
 use std::path::Path;
 
+use crate::commands::change::Change;
 use crate::commands::verify::read_back;
 use crate::commit::output::Output;
-use crate::dataset::card::card;
-use crate::dataset::manifest::{Manifest, Snapshot};
-use crate::dataset::names::CARD;
+use crate::dataset::manifest::Manifest;
 use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
 use crate::dataset::reject::{read_rejects, to_lines};
 use crate::error::Error;
@@ -15,19 +14,18 @@ use crate::format::columns::Columns;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard;
 
-/// Restores the snapshot of the dataset in `folder` from before the last append. Returns the snapshots
-/// before and after the rollback.
+/// Restores the snapshot of the dataset in `folder` from before the last append. Returns what has
+/// changed.
 ///
 /// # Errors
 /// If `folder` is not a dataset, keeps no earlier snapshot, is damaged, or can't be written to.
-pub fn rollback(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error> {
+pub fn rollback(folder: impl AsRef<Path>) -> Result<Change, Error> {
     let folder = folder.as_ref();
     let (mut output, there) = Output::open(folder)?;
     let Some(previous) = there.previous.clone() else { return Err(Error::NoHistory(folder.to_owned())) };
     let layout = RowLayout::new(&there.spec)?;
     let columns = Columns::new(&layout, &there.spec, &there.snapshot.classes);
     let mut next = Manifest { snapshot: previous, unfinished: None, previous: None, ..there.clone() };
-    let mut staged = Vec::new();
     for info in next.snapshot.splits.values_mut() {
         for earlier in &mut info.shards {
             let path = folder.join(&earlier.file);
@@ -39,7 +37,7 @@ pub fn rollback(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error>
             shard::copy_beginning(&path, earlier.bytes, &output.staging().join(&earlier.file))
                 .map_err(|error| error.or_disk_full(earlier.bytes))?;
             read_back(output.staging(), earlier, &columns, &layout).map_err(|reason| Error::damaged(&path, reason))?;
-            staged.push(earlier.file.clone());
+            output.add_shard(earlier.file.clone());
         }
         info.count();
     }
@@ -50,10 +48,8 @@ pub fn rollback(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error>
             return Err(Error::damaged(&path, format!("it lists {} inputs instead of {lines}", rejects.len())));
         }
         output.stage(REJECTS, &to_lines(&rejects))?;
-        staged.push(REJECTS.to_owned());
     }
-    output.stage(CARD, &card(&next, &layout))?;
-    staged.push(CARD.to_owned());
-    output.commit(&staged, next.clone())?;
-    Ok((there.snapshot, next.snapshot))
+    let card = output.stage_card(&next, &layout)?;
+    let next = output.commit(next)?;
+    Ok(Change { before: there.snapshot, after: next.snapshot, card })
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 
@@ -11,13 +12,14 @@ use serde::Serialize;
 use twox_hash::xxhash3_128;
 
 use crate::commit::ownership::dataset_files;
+use crate::dataset::card::own_checksum;
+use crate::dataset::file_info::FileInfo;
 use crate::dataset::manifest::{Manifest, SplitInfo};
-use crate::dataset::names::MANIFEST;
-use crate::dataset::names::REJECTS;
-use crate::dataset::names::is_committing;
+use crate::dataset::names::{CARD, MANIFEST, REJECTS, is_committing};
 use crate::dataset::reject::read_rejects;
 use crate::error::{Error, FormatError};
 use crate::format::columns::Columns;
+use crate::format::open;
 use crate::format::row_layout::RowLayout;
 use crate::format::sha256::Sha256;
 use crate::format::shard::{Footer, ShardInfo};
@@ -31,6 +33,8 @@ use crate::spec::Split;
 pub struct Verification {
     /// Problems found, sorted; empty if the dataset is intact.
     pub problems: Vec<Problem>,
+    /// Remarks on files that are not damaged, sorted.
+    pub notes: Vec<Note>,
     /// Number of rows read.
     pub rows: usize,
     /// Number of shards read.
@@ -57,6 +61,21 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`: {}", self.file, self.problem)
+    }
+}
+
+/// A remark on a file of a dataset that is not a problem.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Note {
+    /// Path of the file, relative to the dataset's folder.
+    pub file: String,
+    /// The remark, in words.
+    pub note: String,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.file, self.note)
     }
 }
 
@@ -106,9 +125,11 @@ pub fn verify(
     if is_committing(folder) || Manifest::read(folder)?.as_ref() != Some(&manifest) {
         return Err(Error::ChangedMeanwhile(folder.to_owned()));
     }
-    found.0.sort();
+    found.problems.sort();
+    found.notes.sort();
     Ok(Verification {
-        problems: found.0,
+        problems: found.problems,
+        notes: found.notes,
         rows: keys.values().sum(),
         shards: shards.len(),
         bytes: shards.iter().map(|shard| shard.bytes).sum(),
@@ -167,13 +188,16 @@ impl Rows<'_> {
     }
 }
 
-/// The problems found so far.
+/// The problems and remarks found so far.
 #[derive(Default)]
-struct Findings(Vec<Problem>);
+struct Findings {
+    problems: Vec<Problem>,
+    notes: Vec<Note>,
+}
 
 impl Findings {
     fn add(&mut self, file: impl Into<String>, problem: impl Into<String>) {
-        self.0.push(Problem { file: file.into(), problem: problem.into() });
+        self.problems.push(Problem { file: file.into(), problem: problem.into() });
     }
 
     /// Reads and checks the rows of a split, without their tensors.
@@ -252,6 +276,9 @@ impl Findings {
                 self.add(file, "it is missing");
             }
         }
+        for (file, info) in &manifest.files {
+            self.check_small_file(folder, file, info)?;
+        }
         for split in Split::ALL {
             let Ok(entries) = fs::read_dir(folder.join(split.as_str())) else { continue };
             for entry in entries {
@@ -263,6 +290,8 @@ impl Findings {
             }
         }
         match read_rejects(&folder.join(REJECTS)) {
+            // Its checksum tells.
+            _ if manifest.files.contains_key(REJECTS) => {}
             Ok(rejects) if rejects.len() != manifest.snapshot.rejects => {
                 let expected = manifest.snapshot.rejects;
                 self.add(REJECTS, format!("it lists {} inputs instead of {expected}", rejects.len()));
@@ -272,6 +301,35 @@ impl Findings {
         }
         if manifest.snapshot.inputs != manifest.snapshot.rows() + manifest.snapshot.rejects {
             self.add(MANIFEST, "its inputs do not match the sum of rows and rejects");
+        }
+        Ok(())
+    }
+
+    /// Compares a file that is not a shard with its entry in the manifest.
+    fn check_small_file(&mut self, folder: &Path, file: &str, info: &FileInfo) -> Result<(), Error> {
+        let bytes = match open::read(&folder.join(file)) {
+            Ok(bytes) => bytes,
+            // Reported already.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => {
+                self.add(file, error.to_string());
+                return Ok(());
+            }
+        };
+        let FileInfo { bytes: length, checksum, .. } = FileInfo::of(&bytes);
+        if (length, checksum) == (info.bytes, info.checksum) {
+            return Ok(());
+        }
+        let own = std::str::from_utf8(&bytes).ok().and_then(own_checksum);
+        match info.own.is_some() && own == info.own {
+            true => {
+                let note = "it was edited, but what inlaid wrote is unchanged".to_owned();
+                self.notes.push(Note { file: file.to_owned(), note });
+            }
+            false if file == CARD => {
+                self.add(file, "what inlaid wrote (`dataset_info`, `configs`, the marked section) has changed");
+            }
+            false => self.add(file, "its checksum does not match"),
         }
         Ok(())
     }

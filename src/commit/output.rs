@@ -4,19 +4,23 @@
 //! A commit first writes a journal, then carries it out. The next writer carries out a journal that a
 //! crash left behind, and drops staged files that no journal names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::commit::journal::Journal;
 use crate::commit::lock::Lock;
-use crate::commit::ownership::{check, dataset_files};
+use crate::commit::ownership::{check, dataset_files, small_files};
 use crate::commit::staging::Staging;
-use crate::dataset::manifest::Manifest;
-use crate::dataset::names::{LOCK, MANIFEST, PRIVATE, is_committing};
+use crate::dataset::card::{Card, CardNote, MergedCard, own_checksum};
+use crate::dataset::file_info::FileInfo;
+use crate::dataset::manifest::{FORMAT_VERSION, Manifest};
+use crate::dataset::names::{CARD, LOCK, MANIFEST, PRIVATE, is_committing};
 use crate::error::{Error, FormatError};
-use crate::format::disk;
+use crate::format::row_layout::RowLayout;
 use crate::format::shard::shares_blocks;
+use crate::format::{disk, open};
 use crate::spec::Split;
 
 /// A folder that only this process writes to. Dropped without a commit, it leaves nothing behind.
@@ -25,6 +29,10 @@ pub(crate) struct Output {
     folder: PathBuf,
     /// Manifest of the dataset as it was last committed.
     current: Option<Manifest>,
+    /// Files in the staging folder that the next commit adds or replaces.
+    staged: Vec<String>,
+    /// Entries of those that are not shards.
+    files: BTreeMap<String, FileInfo>,
     /// Dropped before the lock, so that it is removed under the lock.
     staging: Staging,
     lock: Lock,
@@ -46,7 +54,8 @@ impl Output {
         if current.is_some() {
             lock.keep_created();
         }
-        let output = Output { folder: folder.to_owned(), current, staging, lock };
+        let output =
+            Output { folder: folder.to_owned(), current, staged: Vec::new(), files: BTreeMap::new(), staging, lock };
         for folder in Split::ALL.iter().map(|split| split.as_str()).chain([PRIVATE]) {
             disk::create_folder(&output.staging().join(folder))?;
         }
@@ -106,25 +115,81 @@ impl Output {
         self.current.as_ref()
     }
 
-    /// Writes a small file to the staging folder and brings it to disk.
+    /// Writes a small file to the staging folder and brings it to disk. It is part of the next commit.
     ///
     /// # Errors
     /// If it can't be written.
-    pub(crate) fn stage(&self, name: &str, text: &str) -> Result<(), Error> {
-        self.staging.write(name, text.as_bytes())
+    pub(crate) fn stage(&mut self, name: &str, text: &str) -> Result<(), Error> {
+        self.staging.write(name, text.as_bytes())?;
+        self.staged.push(name.to_owned());
+        self.files.insert(name.to_owned(), FileInfo::of(text.as_bytes()));
+        Ok(())
     }
 
-    /// Makes the `staged` files part of the dataset, then the manifest `next`, and removes the files that
-    /// the manifest does not name.
+    /// Stages the card of `next`: the one that is there, with what is inlaid's written anew. Returns what people should
+    /// know about it.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub(crate) fn stage_card(&mut self, next: &Manifest, layout: &RowLayout) -> Result<Option<CardNote>, Error> {
+        let card = Card::new(next, layout);
+        let merged = match self.card_there()? {
+            None => Ok(MergedCard { text: card.text(), note: None }),
+            Some(Err(reason)) => Err(reason),
+            Some(Ok(there)) => {
+                let current = self.current.as_ref();
+                let earlier = current.filter(|current| current.format_version == 1);
+                let earlier = earlier.map(|current| Card::new(current, layout));
+                let own = current.and_then(|current| current.files.get(CARD)?.own);
+                card.merged_into(&there, earlier.as_ref(), own)
+            }
+        };
+        match merged {
+            Ok(MergedCard { text, note }) => {
+                self.stage(CARD, &text)?;
+                if let Some(info) = self.files.get_mut(CARD) {
+                    info.own = own_checksum(&text);
+                }
+                Ok(note)
+            }
+            Err(reason) => {
+                self.files.remove(CARD);
+                Ok(Some(CardNote::Left(reason)))
+            }
+        }
+    }
+
+    /// The text of the card in the folder of the dataset, or why it has none; none if there is no card.
+    fn card_there(&self) -> Result<Option<Result<String, String>>, Error> {
+        let path = self.folder.join(CARD);
+        let text = match path.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Ok(found) if found.is_symlink() => return Ok(Some(Err("it is a link".to_owned()))),
+            Ok(found) if !found.is_file() => return Ok(Some(Err("it is not a regular file".to_owned()))),
+            _ => open::read(&path).map_err(Error::io("read", &path))?,
+        };
+        Ok(Some(String::from_utf8(text).map_err(|_| "it is not UTF-8".to_owned())))
+    }
+
+    /// Adds a shard that is in the staging folder to the next commit.
+    pub(crate) fn add_shard(&mut self, file: String) {
+        self.staged.push(file);
+    }
+
+    /// Makes the staged files part of the dataset, then the manifest `next`, and removes the files that
+    /// the manifest does not name. Returns the manifest with the checksums of its files.
     ///
     /// # Errors
     /// If a file of somebody else is in the way (then nothing is changed), or the operating system
     /// refuses a step (then the next writer completes the commit).
-    pub(crate) fn commit(&mut self, staged: &[String], next: Manifest) -> Result<(), Error> {
+    pub(crate) fn commit(&mut self, mut next: Manifest) -> Result<Manifest, Error> {
+        let staged = std::mem::take(&mut self.staged);
         let old: Vec<String> = self.current.iter().flat_map(dataset_files).collect();
-        self.refuse_overwriting(staged, &old)?;
-        self.stage(MANIFEST, &next.to_json())?;
-        let journal = self.journal(staged, old, &next);
+        self.refuse_overwriting(&staged, &old)?;
+        next.format_version = FORMAT_VERSION;
+        next.files = self.files_of(&next)?;
+        self.staging.write(MANIFEST, next.to_json().as_bytes())?;
+        let journal = self.journal(&staged, old, &next);
         self.staging.sync()?;
         // The name of the private folder.
         disk::sync_folder(&self.folder)?;
@@ -135,8 +200,36 @@ impl Output {
         disk::sync_folder(&self.folder.join(PRIVATE))?;
         journal.complete(&self.folder)?;
         self.staging.keep = false;
-        self.current = Some(next);
-        Ok(())
+        self.files.clear();
+        self.current = Some(next.clone());
+        Ok(next)
+    }
+
+    /// The entries of the files of `next` that are not shards: of those that are staged, of those that stay as they
+    /// were, and, of a dataset that has no checksums yet, of those that are there.
+    fn files_of(&self, next: &Manifest) -> Result<BTreeMap<String, FileInfo>, Error> {
+        let known = |file: &str| {
+            let current = self.current.as_ref().and_then(|current| current.files.get(file));
+            self.files.get(file).or(current).cloned()
+        };
+        let mut files = BTreeMap::new();
+        for file in small_files(next) {
+            // A card that was left as it is may have been edited.
+            let info = match known(file).filter(|_| file != CARD || self.files.contains_key(file)) {
+                Some(info) => info,
+                None => {
+                    let path = self.folder.join(file);
+                    match open::read(&path) {
+                        Ok(bytes) => FileInfo::of(&bytes),
+                        // A link to nothing, or a folder.
+                        Err(_) if file == CARD => continue,
+                        Err(error) => return Err(Error::io("read", &path)(error)),
+                    }
+                }
+            };
+            files.insert(file.to_owned(), info);
+        }
+        Ok(files)
     }
 
     /// Refuses staged files that would replace a file that is not one of the `old` files of the dataset.

@@ -14,9 +14,14 @@ use crate::spec::Split;
 /// Files of a dataset, relative to its folder.
 pub(crate) fn dataset_files(manifest: &Manifest) -> Vec<String> {
     let shards = manifest.snapshot.shards().map(|shard| shard.file.clone());
-    let rejects = (manifest.snapshot.rejects > 0).then(|| REJECTS.to_owned());
-    let before = manifest.previous.is_some().then(|| REJECTS_BEFORE.to_owned());
-    shards.chain(rejects).chain(before).chain([CARD.to_owned(), MANIFEST.to_owned()]).collect()
+    shards.chain(small_files(manifest).map(str::to_owned)).chain([MANIFEST.to_owned()]).collect()
+}
+
+/// Files of a dataset that are not shards, nor the manifest.
+pub(crate) fn small_files(manifest: &Manifest) -> impl Iterator<Item = &'static str> {
+    let rejects = (manifest.snapshot.rejects > 0).then_some(REJECTS);
+    let before = manifest.previous.is_some().then_some(REJECTS_BEFORE);
+    rejects.into_iter().chain(before).chain([CARD])
 }
 
 /// Checks that the folder may be written to. Returns the manifest of the dataset in it; none if the

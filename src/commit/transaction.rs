@@ -2,9 +2,9 @@
 //! committed as soon as it is finished, so that a run that was killed can be resumed from there.
 
 use crate::commit::output::Output;
-use crate::dataset::card::card;
+use crate::dataset::card::CardNote;
 use crate::dataset::manifest::{Manifest, Unfinished};
-use crate::dataset::names::{CARD, REJECTS, REJECTS_BEFORE};
+use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
 use crate::dataset::place::Place;
 use crate::dataset::reject::{Reject, read_rejects, to_lines};
 use crate::dataset::statistics::Statistics;
@@ -54,8 +54,8 @@ pub(crate) struct Transaction {
     done: usize,
     /// Rejects of earlier runs that this one does not judge again.
     kept_rejects: Vec<Reject>,
-    /// Files that the next commit adds or replaces.
-    staged: Vec<String>,
+    /// What people should know about the card.
+    card: Option<CardNote>,
 }
 
 impl Transaction {
@@ -70,17 +70,7 @@ impl Transaction {
     ) -> Transaction {
         let columns = Columns::new(layout, &manifest.spec, &manifest.snapshot.classes);
         let done = manifest.unfinished.map_or(0, |unfinished| unfinished.shards);
-        Transaction {
-            output,
-            manifest,
-            columns,
-            layout: layout.clone(),
-            commits,
-            run,
-            done,
-            kept_rejects,
-            staged: Vec::new(),
-        }
+        Transaction { output, manifest, columns, layout: layout.clone(), commits, run, done, kept_rejects, card: None }
     }
 
     /// Columns of its shards.
@@ -127,7 +117,7 @@ impl Transaction {
             info.statistics = Some(Statistics::default());
         }
         info.statistics.iter_mut().for_each(|merged| merged.merge(&statistics));
-        self.staged.push(shard.file.clone());
+        self.output.add_shard(shard.file.clone());
         if info.shards.last().is_some_and(|last| last.file == shard.file) {
             info.shards.pop();
         }
@@ -154,10 +144,10 @@ impl Transaction {
             || self.all_rejects(rejects) != read_rejects(&self.output.folder().join(REJECTS))?)
     }
 
-    /// Commits the rest at the end of the run.
-    pub(crate) fn finish(mut self, rejects: &[Reject]) -> Result<Manifest, Error> {
+    /// Commits the rest at the end of the run. Returns the manifest, and what people should know about the card.
+    pub(crate) fn finish(mut self, rejects: &[Reject]) -> Result<(Manifest, Option<CardNote>), Error> {
         self.commit(None, rejects)?;
-        Ok(self.manifest)
+        Ok((self.manifest, self.card))
     }
 
     /// Rejects of earlier runs and of this one, sorted.
@@ -174,18 +164,16 @@ impl Transaction {
         self.manifest.snapshot.inputs = self.manifest.snapshot.rows() + all.len();
         if !all.is_empty() {
             self.output.stage(REJECTS, &to_lines(&all))?;
-            self.staged.push(REJECTS.to_owned());
         }
         let begins = self.output.current().is_none_or(|current| current.previous != self.manifest.previous);
         if self.manifest.previous.is_some() && begins {
             let before = read_rejects(&self.output.folder().join(REJECTS))?;
             self.output.stage(REJECTS_BEFORE, &to_lines(&before))?;
-            self.staged.push(REJECTS_BEFORE.to_owned());
         }
-        self.output.stage(CARD, &card(&self.manifest, &self.layout))?;
-        self.staged.push(CARD.to_owned());
-        self.output.commit(&self.staged, self.manifest.clone())?;
-        self.staged.clear();
+        let note = self.output.stage_card(&self.manifest, &self.layout)?;
+        // The first commit of a run rewrites what the others find rewritten.
+        self.card = note.or(self.card.take().filter(|card| *card == CardNote::Rewritten));
+        self.manifest = self.output.commit(self.manifest.clone())?;
         Ok(())
     }
 }

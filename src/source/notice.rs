@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::dataset::card::CardNote;
 use crate::spec::Split;
 
 /// Extensions of image files that Pillow can't decode.
@@ -56,6 +57,8 @@ pub enum Notice {
     },
     /// An interrupted run that was given up.
     GivenUp,
+    /// Remark on the dataset's card.
+    Card(CardNote),
 }
 
 impl fmt::Display for Notice {
@@ -99,6 +102,7 @@ impl fmt::Display for Notice {
             Notice::FewImages { count, order } => {
                 write!(f, "{count} images are too few for exact fractions, so they fill {}", in_order(order))
             }
+            Notice::Card(note) => note.fmt(f),
             Notice::GivenUp => {
                 write!(f, "an earlier run with other sources was interrupted; the rows it committed stay")
             }

@@ -201,7 +201,7 @@ fn two_columns_of_tensors_live_the_life_of_one() {
         assert_eq!(numbers(&scratch), Vec::from_iter(0..142));
         inlaid::append_from(&all, &out, &RunOptions::default()).unwrap();
 
-        let (before, after) = inlaid::compact(&out).unwrap();
+        let inlaid::Change { before, after, .. } = inlaid::compact(&out).unwrap();
         assert!(after.shards().map(|s| s.row_groups).sum::<usize>() < before.shards().map(|s| s.row_groups).sum());
         assert_eq!(numbers(&scratch), Vec::from_iter(0..150));
         assert_eq!(problems(&scratch, &all), []);
@@ -360,14 +360,6 @@ fn columns_have_names_of_their_own() {
     let folders =
         inlaid::convert(&[scratch.path().join("src")], scratch.path().join("out"), &spec(), &RunOptions::default());
     assert_eq!(folders.unwrap_err().to_string(), "folders of images have no column `mask`");
-}
-
-#[test]
-fn one_column_stays_format_version_1() {
-    let scratch = Scratch::new();
-    scratch.images(&["src/a"], 12);
-    assert_eq!(scratch.convert("src --out out --size 8").code, 0);
-    assert_eq!(Manifest::read(scratch.path().join("out")).unwrap().unwrap().format_version, 1);
 }
 
 /// A shelf that breaks a promise of a source.

@@ -9,6 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_ipc::reader::FileReader;
+use inlaid::Checksum;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use tempfile::TempDir;
@@ -181,11 +182,19 @@ impl Scratch {
         shards.iter().map(|shard| shard["file"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Changes the manifest of a dataset.
+    /// Changes the manifest of a dataset, and its checksum accordingly if it keeps one.
     pub fn edit_manifest(&self, dataset: &str, edit: impl FnOnce(&mut serde_json::Value)) {
         let mut manifest = self.manifest(dataset);
         edit(&mut manifest);
-        self.file(&format!("{dataset}/inlaid.json"), &serde_json::to_vec_pretty(&manifest).unwrap());
+        let with = |checksum: &str| format!("\n  \"checksum\": \"{checksum}\"");
+        let zeros = format!("xxh3-128:{:032}", 0);
+        if manifest.get("checksum").is_some() {
+            manifest["checksum"] = zeros.clone().into();
+        }
+        let text = serde_json::to_string_pretty(&manifest).unwrap();
+        let checksum = Checksum::of(text.as_bytes()).to_string();
+        let text = text.replace(&with(&zeros), &with(&checksum));
+        self.file(&format!("{dataset}/inlaid.json"), text.as_bytes());
     }
 
     /// Asserts that a dataset reads back whole, that its manifest counts what is there, and that

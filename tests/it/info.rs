@@ -20,7 +20,7 @@ fn dataset_is_told_in_words() {
     assert_eq!(
         told,
         format!(
-            "`out`: snapshot 1, format 1, written by inlaid {}
+            "`out`: snapshot 1, format 2, written by inlaid {}
 tensors: 4x6, rgb u8 hwc, fit pad, filter lanczos3 (antialiased), storage tensor, format parquet, compression none
 splits: train=0.8,validation=0.1,test=0.1 by label, order shuffled, seed 7
 
@@ -51,7 +51,7 @@ fn rejects_and_the_version_before_are_told() {
     s.file("src/cat/empty.png", b"");
     s.run("append", "src --out out").exits(3);
     let ran = s.run("info", "out").exits(0);
-    assert!(ran.stdout.starts_with("`out`: snapshot 2, format 1, "), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("`out`: snapshot 2, format 2, "), "{}", ran.stdout);
     let end = "\n2 inputs were rejected, see `rejects.jsonl`\n\
                \n`inlaid rollback` returns to snapshot 1 with 3 rows\n";
     assert!(ran.stdout.ends_with(end), "{}", ran.stdout);

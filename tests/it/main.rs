@@ -2,6 +2,8 @@
 
 mod append;
 mod append_rejects;
+mod card;
+mod checksums;
 mod cli;
 mod columns;
 mod compact;

@@ -24,6 +24,8 @@ pub mod format;
 pub mod read;
 pub mod spec;
 
+pub use dataset::card::CardNote;
+pub use dataset::file_info::FileInfo;
 pub use dataset::manifest::{FORMAT_VERSION, Manifest, Snapshot, SplitInfo, Unfinished};
 pub use dataset::moments::Moments;
 pub use dataset::names::{CARD, MANIFEST, REJECTS};

@@ -6,7 +6,8 @@ use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::names::MANIFEST;
+use crate::dataset::file_info::FileInfo;
+use crate::dataset::names::{CARD, MANIFEST, REJECTS, REJECTS_BEFORE};
 use crate::dataset::statistics::Statistics;
 use crate::error::Error;
 use crate::format::open;
@@ -14,15 +15,10 @@ use crate::format::row_layout::RowLayout;
 use crate::format::shard::{Checksum, ShardInfo};
 use crate::spec::{Spec, Split};
 
-/// The latest format version that this release supports. Version 2 allows any number of tensor columns and typed
-/// columns. A dataset with nothing but the image column and inlaid's own columns has version 1, which earlier
-/// releases can read.
+/// The format version that this release writes, and the latest that it reads. Version 2 has checksums of every file,
+/// the manifest included, and any number of tensor columns and typed columns. A dataset of version 1 becomes one of
+/// version 2 when something is committed to it.
 pub const FORMAT_VERSION: u32 = 2;
-
-/// The format version of a dataset with this spec: 1 or 2.
-pub fn format_version(spec: &Spec) -> u32 {
-    if spec.tensors.is_empty() && spec.columns.is_empty() { 1 } else { FORMAT_VERSION }
-}
 
 /// The manifest of a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +42,9 @@ pub struct Manifest {
     /// Contents before the last append, if they can be restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Snapshot>,
+    /// Files that are not shards, by their path below the dataset's folder. Empty in format version 1.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, FileInfo>,
 }
 
 /// The contents of a dataset at one point in time.
@@ -125,6 +124,7 @@ impl Manifest {
         #[derive(Deserialize)]
         struct Head {
             format_version: u32,
+            checksum: Option<Checksum>,
         }
         let path = folder.as_ref().join(MANIFEST);
         let text = match open::read(&path) {
@@ -133,15 +133,32 @@ impl Manifest {
             Err(error) => return Err(Error::io("read", path)(error)),
         };
         let damaged = |error: serde_json::Error| Error::Damaged { path: path.clone(), reason: error.to_string() };
-        let Head { format_version } = serde_json::from_slice(&text).map_err(damaged)?;
+        let Head { format_version, checksum } = serde_json::from_slice(&text).map_err(damaged)?;
         if !(1..=FORMAT_VERSION).contains(&format_version) {
             return Err(Error::FormatVersion { path, found: format_version, known: FORMAT_VERSION });
         }
+        match checksum {
+            None if format_version == 1 => {}
+            Some(checksum) if format_version > 1 && checksum == seal(&text, checksum) => {}
+            Some(_) if format_version > 1 => return Err(Error::damaged(&path, "its checksum is not that of its text")),
+            Some(_) => return Err(Error::damaged(&path, "format version 1 has no checksum")),
+            None => return Err(Error::damaged(&path, "it has no checksum")),
+        }
         let manifest: Manifest = serde_json::from_slice(&text).map_err(damaged)?;
+        if format_version == 1 && !(manifest.spec.tensors.is_empty() && manifest.spec.columns.is_empty()) {
+            return Err(Error::damaged(&path, "format version 1 has no additional columns"));
+        }
         RowLayout::new(&manifest.spec).map_err(|error| Error::damaged(&path, error.to_string()))?;
         match manifest.foreign_file() {
             Some(file) => Err(Error::damaged(&path, format!("it names `{file}`, which is not a file of a split"))),
-            None => Ok(Some(manifest)),
+            None => {
+                match manifest.files.keys().find(|file| ![CARD, REJECTS, REJECTS_BEFORE].contains(&file.as_str())) {
+                    Some(file) => {
+                        Err(Error::damaged(&path, format!("it names `{file}`, which is not a file of a dataset")))
+                    }
+                    None => Ok(Some(manifest)),
+                }
+            }
         }
     }
 
@@ -157,10 +174,28 @@ impl Manifest {
         files.find(|(split, file)| !is_in_split(split, file)).map(|(_, file)| file)
     }
 
-    /// The manifest as indented JSON with a final line break, as stored in `inlaid.json`.
+    /// The manifest as indented JSON with a final line break, as stored in `inlaid.json`. From format version 2 on it
+    /// ends with the checksum of its text.
     pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("a manifest has no maps with odd keys");
+        if self.format_version > 1 {
+            let unsealed = text.strip_suffix("\n}").expect("a manifest is an indented object").to_owned();
+            let sealed = |checksum: &str| format!("{unsealed},\n  \"checksum\": \"{checksum}\"\n}}\n");
+            let none = Checksum::none();
+            return sealed(&seal(sealed(&none.to_string()).as_bytes(), none).to_string());
+        }
         text.push('\n');
         text
     }
+}
+
+/// The checksum of a manifest's text: that of all its bytes, with zeros in the place of the digits of the checksum
+/// that it has.
+fn seal(text: &[u8], checksum: Checksum) -> Checksum {
+    let mut text = text.to_vec();
+    let (stored, zeros) = (checksum.to_string(), Checksum::none().to_string());
+    if let Some(at) = text.windows(stored.len()).rposition(|part| part == stored.as_bytes()) {
+        text[at..at + stored.len()].copy_from_slice(zeros.as_bytes());
+    }
+    Checksum::of(&text)
 }

@@ -2,6 +2,7 @@
 
 #[doc(hidden)]
 pub mod card;
+pub mod file_info;
 pub mod manifest;
 pub mod moments;
 pub mod names;

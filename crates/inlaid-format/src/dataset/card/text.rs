@@ -1,5 +1,5 @@
-//! The dataset card: a `README.md` whose YAML declares features and splits for Hugging Face `datasets`,
-//! and whose text shows people how to read the data.
+//! What inlaid writes into a card: the YAML that declares features and splits for Hugging Face `datasets`, and the text
+//! that shows people how to read the data.
 
 use std::fmt::Write;
 
@@ -9,17 +9,8 @@ use crate::format::row_layout::{RowLayout, TensorLayout};
 use crate::format::tensor::TensorShape;
 use crate::spec::{Dtype, Format, Scale, Spec, Storage};
 
-/// The text of a dataset's card, in Markdown with YAML front matter.
-pub fn card(manifest: &Manifest, layout: &RowLayout) -> String {
-    let shape = layout.shape();
-    let mut text = String::from("---\n");
-    yaml(&mut text, manifest, layout).expect("a string takes all that is written to it");
-    text.push_str("---\n\n");
-    prose(&mut text, manifest, shape.as_ref()).expect("a string takes all that is written to it");
-    text
-}
-
-fn yaml(out: &mut String, manifest: &Manifest, layout: &RowLayout) -> std::fmt::Result {
+/// The value of `dataset_info`, with its key.
+pub(super) fn dataset_info(out: &mut String, manifest: &Manifest, layout: &RowLayout) -> std::fmt::Result {
     let spec = &manifest.spec;
     writeln!(out, "dataset_info:\n  features:")?;
     if layout.tensors().is_empty() {
@@ -54,10 +45,14 @@ fn yaml(out: &mut String, manifest: &Manifest, layout: &RowLayout) -> std::fmt::
         writeln!(out, "  - name: {split}\n    num_bytes: {}\n    num_examples: {}", info.bytes, info.rows)?;
     }
     let bytes: u64 = manifest.snapshot.splits.values().map(|split| split.bytes).sum();
-    writeln!(out, "  download_size: {bytes}\n  dataset_size: {bytes}")?;
+    writeln!(out, "  download_size: {bytes}\n  dataset_size: {bytes}")
+}
+
+/// The value of `configs`, with its key.
+pub(super) fn configs(out: &mut String, manifest: &Manifest) -> std::fmt::Result {
     writeln!(out, "configs:\n- config_name: default\n  data_files:")?;
     for split in manifest.snapshot.splits.keys() {
-        writeln!(out, "  - split: {split}\n    path: {split}/*.{}", spec.format.extension())?;
+        writeln!(out, "  - split: {split}\n    path: {split}/*.{}", manifest.spec.format.extension())?;
     }
     Ok(())
 }
@@ -76,8 +71,11 @@ fn yaml_string(name: &str) -> String {
     }
 }
 
-fn prose(out: &mut String, manifest: &Manifest, shape: Option<&TensorShape>) -> std::fmt::Result {
+/// What the rows are, how many there are, and how to read them.
+pub(super) fn prose(out: &mut String, manifest: &Manifest, layout: &RowLayout) -> std::fmt::Result {
     let spec = &manifest.spec;
+    let shape = layout.shape();
+    let shape = shape.as_ref();
     writeln!(out, "# Images as {}\n", if spec.storage == Storage::Encoded { "files" } else { "tensors" })?;
     writeln!(
         out,

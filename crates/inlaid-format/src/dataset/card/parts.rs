@@ -1,0 +1,221 @@
+//! The parts of a card: the lines of its front matter, by key, and its text before, in and after inlaid's section.
+//!
+//! Front matter is not parsed as YAML, so that what people wrote stays as it is, comments and order included. It is
+//! enough to know which lines belong to which key: those after it that are indented or begin with a dash.
+
+use crate::format::shard::Checksum;
+
+/// First line of inlaid's section.
+pub(super) const BEGIN: &str =
+    "<!-- inlaid:begin: every change of the dataset writes this section anew; text outside of it stays -->";
+
+/// Last line of inlaid's section.
+pub(super) const END: &str = "<!-- inlaid:end -->";
+
+/// What the first line of the section begins with, in any release.
+const BEGINS: &str = "<!-- inlaid:begin";
+
+/// Keys of the front matter that are inlaid's.
+const OWN_KEYS: [&str; 2] = ["dataset_info", "configs"];
+
+/// Line before and after the front matter.
+const FENCE: &str = "---";
+
+/// A card, taken apart.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    /// Lines of the front matter, with the key of inlaid's that they belong to.
+    front_matter: Vec<(Option<&'static str>, &'a str)>,
+    /// Line break of the front matter.
+    line_break: &'static str,
+    before: &'a str,
+    /// inlaid's section, with its marks.
+    pub(super) section: Option<&'a str>,
+    after: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    /// Takes a card apart.
+    ///
+    /// # Errors
+    /// If that is not possible; the error says why.
+    pub(super) fn of(card: &'a str) -> Result<Parts<'a>, String> {
+        let (front_matter, body) = split_front_matter(card)?;
+        let line_break = if card.lines().next().is_some_and(|_| card.contains("\r\n")) { "\r\n" } else { "\n" };
+        let (before, section, after) = split_section(body)?;
+        Ok(Parts { front_matter, line_break, before, section, after })
+    }
+
+    /// Takes this text for the section, if there are no marks and it is there once.
+    pub(super) fn find_section(&mut self, text: &str) {
+        if self.section.is_none()
+            && let Some((before, after)) = self.before.split_once(text)
+            && !after.contains(text)
+        {
+            let begin = before.len();
+            self.section = Some(&self.before[begin..begin + text.len()]);
+            (self.before, self.after) = (before, after);
+        }
+    }
+
+    /// Checksum of what is inlaid's.
+    pub(super) fn checksum(&self) -> Checksum {
+        let own = self.front_matter.iter().filter(|(key, _)| key.is_some()).map(|(_, line)| *line);
+        let own: String = own.chain(self.section).collect();
+        Checksum::of(own.as_bytes())
+    }
+
+    /// Writes the card with other lines for inlaid's keys, and another section if it has one.
+    pub(super) fn write(&self, keys: &[(&'static str, String)], section: &str, out: &mut String) {
+        let with_breaks = |text: &str| text.replace('\n', self.line_break);
+        let mut left: Vec<_> = keys.iter().collect();
+        out.push_str(&with_breaks("---\n"));
+        for (key, line) in &self.front_matter {
+            match key {
+                None => out.push_str(line),
+                // With the first of its lines.
+                Some(key) => {
+                    if let Some(place) = left.iter().position(|(name, _)| name == key) {
+                        out.push_str(&with_breaks(&left.remove(place).1));
+                    }
+                }
+            }
+        }
+        left.iter().for_each(|(_, lines)| out.push_str(&with_breaks(lines)));
+        out.push_str(&with_breaks("---\n"));
+        out.push_str(self.before);
+        if self.section.is_some() {
+            out.push_str(&with_breaks(section));
+        }
+        out.push_str(self.after);
+    }
+}
+
+type FrontMatter<'a> = Vec<(Option<&'static str>, &'a str)>;
+
+/// The lines of the front matter, with the key that they belong to, and what follows it. None of them if the card
+/// does not begin with front matter.
+fn split_front_matter(card: &str) -> Result<(FrontMatter<'_>, &str), String> {
+    let mut lines = card.split_inclusive('\n');
+    if lines.next().is_none_or(|line| line.trim_end() != FENCE) {
+        return Ok((Vec::new(), card));
+    }
+    let mut at = card.find('\n').map_or(card.len(), |end| end + 1);
+    let (mut found, mut seen) = (Vec::new(), Vec::new());
+    // Of the lines before: none yet, or inlaid's key if it is one.
+    let mut key: Option<Option<&'static str>> = None;
+    for (line, number) in lines.zip(2..) {
+        at += line.len();
+        if line.trim_end() == FENCE {
+            return Ok((found, &card[at..]));
+        }
+        if line.trim().is_empty() || line.starts_with('#') {
+            found.push((None, line));
+            continue;
+        }
+        if !line.starts_with([' ', '\t', '-']) {
+            let name = key_of(line).ok_or_else(|| format!("line {number} is not `key: value`"))?;
+            let own = OWN_KEYS.into_iter().find(|own| *own == name);
+            if let Some(own) = own {
+                if seen.contains(&own) {
+                    return Err(format!("its front matter has `{own}` twice"));
+                }
+                seen.push(own);
+            }
+            key = Some(own);
+        }
+        found.push((key.ok_or_else(|| format!("line {number} belongs to no key"))?, line));
+    }
+    Err("its front matter does not end".to_owned())
+}
+
+/// The key of a line such as `license: mit`.
+fn key_of(line: &str) -> Option<&str> {
+    let (key, value) = line.split_once(':')?;
+    let key = key.trim_end();
+    let bare = ['"', '\''].into_iter().find_map(|quote| key.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(key);
+    let is_key = !bare.is_empty() && !bare.starts_with(['{', '[', '&', '*', '!', '|', '>', '%', '@', '`', '?']);
+    (is_key && (value.is_empty() || value.starts_with(char::is_whitespace))).then_some(bare)
+}
+
+/// The text before, in and after the marks, which are part of the section. All of it is before if there are no marks.
+fn split_section(body: &str) -> Result<(&str, Option<&str>, &str), String> {
+    let (mut begins, mut ends, mut at) = (Vec::new(), Vec::new(), 0);
+    for line in body.split_inclusive('\n') {
+        let is_mark = line.trim_end().ends_with("-->");
+        if is_mark && line.starts_with(BEGINS) {
+            begins.push(at);
+        }
+        at += line.len();
+        if line.trim_end() == END {
+            ends.push(at);
+        }
+    }
+    match (&begins[..], &ends[..]) {
+        ([], []) => Ok((body, None, "")),
+        (&[begin], &[end]) if begin < end => Ok((&body[..begin], Some(&body[begin..end]), &body[end..])),
+        _ => Err(format!("the marks of inlaid's section are not one `{BEGINS} ...-->` and one `{END}` after it")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> [(&'static str, String); 2] {
+        [("dataset_info", "dataset_info:\n  features: new\n".into()), ("configs", "configs:\n- new\n".into())]
+    }
+
+    fn written(card: &str) -> Result<String, String> {
+        let mut out = String::new();
+        Parts::of(card)?.write(&keys(), &format!("{BEGIN}\nnew\n{END}\n"), &mut out);
+        Ok(out)
+    }
+
+    #[test]
+    fn what_people_wrote_stays_in_its_place() {
+        let card = format!(
+            "---\n# ours\nlicense: mit\ndataset_info:\n  old\n# why\n  older\n\ntags:\n- a\nconfigs:\n- old\n---\n\
+             # Title\n\n{BEGINS} of another release -->\nold\n{END}\n\nText after.\n"
+        );
+        let expected = format!(
+            "---\n# ours\nlicense: mit\ndataset_info:\n  features: new\n# why\n\ntags:\n- a\nconfigs:\n- new\n---\n\
+             # Title\n\n{BEGIN}\nnew\n{END}\n\nText after.\n"
+        );
+        assert_eq!(written(&card).unwrap(), expected);
+    }
+
+    #[test]
+    fn missing_keys_and_front_matter_are_added() {
+        let front_matter = "dataset_info:\n  features: new\nconfigs:\n- new\n---\n";
+        assert_eq!(written("Text.\n").unwrap(), format!("---\n{front_matter}Text.\n"));
+        assert_eq!(written("").unwrap(), format!("---\n{front_matter}"));
+        assert_eq!(written("---\nlicense: mit\n---\n").unwrap(), format!("---\nlicense: mit\n{front_matter}"));
+    }
+
+    #[test]
+    fn line_breaks_of_windows_stay() {
+        let card = format!("---\r\nlicense: mit\r\nconfigs: []\r\n---\r\n{BEGIN}\r\n{END}\r\n");
+        let written = written(&card).unwrap();
+        assert!(written.starts_with("---\r\nlicense: mit\r\nconfigs:\r\n- new\r\ndataset_info:\r\n"), "{written}");
+        assert!(written.ends_with(&format!("---\r\n{BEGIN}\r\nnew\r\n{END}\r\n")), "{written}");
+    }
+
+    #[test]
+    fn card_that_can_not_be_taken_apart_is_an_error() {
+        let marks =
+            format!("the marks of inlaid's section are not one `<!-- inlaid:begin ...-->` and one `{END}` after it");
+        for (card, reason) in [
+            ("---\nlicense: mit\n", "its front matter does not end"),
+            ("---\n{license: mit}\n---\n", "line 2 is not `key: value`"),
+            ("---\nlicense\n---\n", "line 2 is not `key: value`"),
+            ("---\n- a\n---\n", "line 2 belongs to no key"),
+            ("---\nconfigs: []\nconfigs: []\n---\n", "its front matter has `configs` twice"),
+            (&format!("{END}\n"), &marks),
+            (&format!("{END}\n{BEGIN}\n"), &marks),
+            (&format!("{BEGIN}\n{BEGIN}\n{END}\n"), &marks),
+        ] {
+            assert_eq!(Parts::of(card).unwrap_err(), reason, "{card}");
+        }
+    }
+}
