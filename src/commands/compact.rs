@@ -59,7 +59,7 @@ pub fn compact(folder: impl AsRef<Path>) -> Result<Change, Error> {
                 }
                 _ => {
                     info.shards.push(merged);
-                    output.add_shard(name);
+                    output.add_merged_shard(name, &group);
                     merged_any = true;
                 }
             }

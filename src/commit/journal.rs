@@ -1,17 +1,21 @@
 //! The journal of a commit: every rename and removal, written down before the first of them is carried
 //! out. A journal is complete or absent, since it is renamed into place.
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
 use crate::commit::staging::Staging;
 use crate::dataset::names::{JOURNAL, PRIVATE};
 use crate::error::{Error, FormatError};
-use crate::format::{disk, open};
+use crate::format::beneath::Beneath;
+use crate::format::open;
 use crate::spec::Split;
+
+/// Its place below the dataset's folder.
+const PLACE: &str = ".inlaid/journal.json";
 
 /// The steps of a commit, in this order.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,6 +24,10 @@ pub(super) struct Journal {
     pub(super) renames: Vec<(String, String)>,
     /// Files of the previous snapshot that are not replaced.
     pub(super) removals: Vec<String>,
+    /// Files whose rows a new file takes over, by its place: removed right before it is renamed, so that whoever lists
+    /// the folder finds no row twice.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) merged: BTreeMap<String, Vec<String>>,
 }
 
 impl Journal {
@@ -27,8 +35,8 @@ impl Journal {
     ///
     /// # Errors
     /// If the journal is damaged, or the operating system refuses a step.
-    pub(super) fn recover(folder: &Path) -> Result<(), Error> {
-        let path = place(folder);
+    pub(super) fn recover(folder: &Beneath) -> Result<(), Error> {
+        let path = folder.path().join(PLACE);
         let text = match open::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             text => text.map_err(Error::io("read", &path))?,
@@ -38,6 +46,8 @@ impl Journal {
         if let Some(file) = journal.foreign_file() {
             return Err(Error::damaged(&path, format!("it names `{file}`, which is not in this folder")));
         }
+        // All of them before the first step.
+        journal.files().try_for_each(|file| folder.check_parent(file))?;
         journal.complete(folder)
     }
 
@@ -45,57 +55,70 @@ impl Journal {
     ///
     /// # Errors
     /// If the operating system refuses; then there is no commit.
-    pub(super) fn write(&self, staging: &Staging, folder: &Path) -> Result<(), Error> {
+    pub(super) fn write(&self, staging: &Staging, folder: &Beneath) -> Result<(), Error> {
         let text = serde_json::to_vec_pretty(self).expect("a journal is made of strings");
         staging.write(JOURNAL, &text)?;
-        let place = place(folder);
-        disk::rename(&staging.path().join(JOURNAL), &place).map_err(Error::io("create", &place))
+        match folder.rename(&format!("{PRIVATE}/{}/{JOURNAL}", staging.name()), PLACE)? {
+            true => Ok(()),
+            false => Err(Error::io("create", folder.path().join(PLACE))(io::ErrorKind::NotFound.into())),
+        }
     }
 
     /// Carries the journal out and removes it.
     ///
     /// # Errors
     /// If the operating system refuses a step; then the next writer completes the commit.
-    pub(super) fn complete(&self, folder: &Path) -> Result<(), Error> {
-        self.rename_into_place(folder)?;
-        Ok(disk::remove_file(&place(folder))?)
+    pub(super) fn complete(&self, folder: &Beneath) -> Result<(), Error> {
+        self.carry_out(folder)?;
+        folder.remove_file(PLACE)?;
+        // A journal that a power failure brings back is carried out once more, to no effect.
+        let _ = folder.sync_folder(PRIVATE);
+        Ok(())
     }
 
     /// Carries out the steps that have not been carried out.
-    fn rename_into_place(&self, folder: &Path) -> Result<(), Error> {
-        for (from, to) in &self.renames {
-            let (from, to) = (folder.join(from), folder.join(to));
-            if let Some(parent) = to.parent().filter(|parent| !parent.exists()) {
-                disk::create_folder(parent)?;
-            }
-            match disk::rename(&from, &to) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound && to.exists() => {}
-                renamed => renamed.map_err(Error::io("create", &to))?,
-            }
+    fn carry_out(&self, folder: &Beneath) -> Result<(), Error> {
+        if let Some((manifest, others)) = self.renames.split_last() {
+            others.iter().try_for_each(|step| self.rename(folder, step))?;
+            // The manifest names files that are in their place, whatever a power failure spares.
+            sync(folder)?;
+            self.rename(folder, manifest)?;
         }
-        for file in &self.removals {
-            disk::remove_file(&folder.join(file))?;
+        self.removals.iter().try_for_each(|file| folder.remove_file(file))?;
+        sync(folder)?;
+        // A split without rows has no folder; one that is not empty is not removed.
+        Split::ALL.iter().for_each(|split| folder.remove_empty_folder(split.as_str()));
+        Ok(())
+    }
+
+    fn rename(&self, folder: &Beneath, (from, to): &(String, String)) -> Result<(), Error> {
+        for merged in self.merged.get(to).into_iter().flatten() {
+            folder.remove_file(merged)?;
         }
-        for split in Split::ALL {
-            let path = folder.join(split.as_str());
-            if path.exists() {
-                disk::sync_folder(&path)?;
-                // A split without rows has no folder; one that is not empty is not removed.
-                let _ = fs::remove_dir(&path);
-            }
+        if let Some(parent) = Path::new(to).parent().and_then(Path::to_str).filter(|parent| !parent.is_empty()) {
+            folder.create_folder(parent)?;
         }
-        disk::sync_folder(&folder.join(PRIVATE))?;
-        Ok(disk::sync_folder(folder)?)
+        match folder.rename(from, to)? || folder.exists(to) {
+            true => Ok(()),
+            false => Err(Error::io("create", folder.path().join(to))(io::ErrorKind::NotFound.into())),
+        }
+    }
+
+    /// All files that it names.
+    fn files(&self) -> impl Iterator<Item = &str> {
+        let renames = self.renames.iter().flat_map(|(from, to)| [from, to]);
+        renames.chain(&self.removals).chain(self.merged.values().flatten()).map(|file| &**file)
     }
 
     /// A file outside of the dataset's folder: no journal may make a process replace or remove one.
     fn foreign_file(&self) -> Option<&str> {
-        let mut files = self.renames.iter().flat_map(|(from, to)| [from, to]).chain(&self.removals);
         let is_inside = |file: &str| Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
-        files.find(|file| !is_inside(file)).map(|file| &**file)
+        self.files().find(|file| !is_inside(file))
     }
 }
 
-fn place(folder: &Path) -> PathBuf {
-    folder.join(PRIVATE).join(JOURNAL)
+/// Brings the names of all files of a dataset to disk.
+fn sync(folder: &Beneath) -> Result<(), Error> {
+    let splits = Split::ALL.iter().map(|split| split.as_str());
+    Ok(splits.chain([PRIVATE, ""]).try_for_each(|name| folder.sync_folder(name))?)
 }

@@ -1,13 +1,15 @@
 //! The lock that makes this process the only writer of an output, with the folders that were created
 //! for it. The operating system releases it when the process ends, however it ends.
 
-use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
+
 use crate::commit::created_folder::CreatedFolder;
-use crate::error::Error;
+use crate::error::{Error, FormatError};
 use crate::format::disk;
 
 /// A lock that this process holds. Dropped, it first removes the folders that were created for it,
@@ -27,9 +29,7 @@ impl Lock {
     pub(super) fn on_file(path: &Path, output: &Path) -> Result<Lock, Error> {
         let folder = path.parent().expect("a lock file is in a folder");
         let created = CreatedFolder::ensure_parent(folder)?;
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false);
-        let locked = acquire(path, folder, &options, output)?;
+        let locked = acquire(path, folder, OFlags::RDWR | OFlags::CREATE, output)?;
         let mut lock = Lock { created, locked };
         if let Some(created) = &mut lock.created {
             created.lock_file = Some(path.to_owned());
@@ -44,7 +44,7 @@ impl Lock {
     /// If another process is writing to `output`, or the operating system refuses.
     pub(super) fn on_folder(folder: &Path, output: &Path) -> Result<Lock, Error> {
         let created = folder.parent().map_or(Ok(None), CreatedFolder::ensure)?;
-        let locked = acquire(folder, folder, File::options().read(true), output)?;
+        let locked = acquire(folder, folder, OFlags::RDONLY | OFlags::DIRECTORY, output)?;
         Ok(Lock { created, locked })
     }
 
@@ -72,12 +72,16 @@ impl Drop for Lock {
 }
 
 /// Opens and locks what is at `path`: a file in `folder`, or `folder` itself, which is created if it is missing.
-fn acquire(path: &Path, folder: &Path, options: &OpenOptions, output: &Path) -> Result<File, Error> {
+/// Neither may be a link.
+fn acquire(path: &Path, folder: &Path, flags: OFlags, output: &Path) -> Result<File, Error> {
     loop {
+        if let Some(link) = [folder, path].into_iter().find(|path| path.is_symlink()) {
+            return Err(FormatError::Link(link.to_owned()).into());
+        }
         disk::create_folder(folder)?;
-        let file = match options.open(path) {
+        let file = match open(path, folder, flags) {
             // A process that created the folder has failed and removed it again.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             file => file.map_err(Error::io("open", path))?,
         };
         match file.try_lock() {
@@ -92,11 +96,21 @@ fn acquire(path: &Path, folder: &Path, options: &OpenOptions, output: &Path) -> 
     }
 }
 
+/// Opens a file in `folder`, or `folder` itself, if they are no links.
+fn open(path: &Path, folder: &Path, flags: OFlags) -> io::Result<File> {
+    let none = OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(folder, OFlags::RDONLY | OFlags::DIRECTORY | none, Mode::empty())?;
+    Ok(File::from(match path.file_name().filter(|_| path != folder) {
+        Some(name) => rustix::fs::openat(opened, name, flags | OFlags::NONBLOCK | none, Mode::from_raw_mode(0o666))?,
+        None => opened,
+    }))
+}
+
 /// Whether `path` still names the open file or folder.
 fn is_at(file: &File, path: &Path) -> bool {
     let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
     let open = file.metadata().map(identity);
-    open.is_ok_and(|open| path.metadata().is_ok_and(|named| identity(named) == open))
+    open.is_ok_and(|open| path.symlink_metadata().is_ok_and(|named| identity(named) == open))
 }
 
 /// Name of the process that holds the lock. A folder has none, nor has a file that was locked just now.

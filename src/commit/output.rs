@@ -18,8 +18,9 @@ use crate::dataset::file_info::FileInfo;
 use crate::dataset::manifest::{FORMAT_VERSION, Manifest};
 use crate::dataset::names::{CARD, LOCK, MANIFEST, PRIVATE, is_committing};
 use crate::error::{Error, FormatError};
+use crate::format::beneath::Beneath;
 use crate::format::row_layout::RowLayout;
-use crate::format::shard::shares_blocks;
+use crate::format::shard::{ShardInfo, shares_blocks};
 use crate::format::{disk, open};
 use crate::spec::Split;
 
@@ -27,10 +28,14 @@ use crate::spec::Split;
 #[derive(Debug)]
 pub(crate) struct Output {
     folder: PathBuf,
+    /// The same folder: here no link is followed.
+    beneath: Beneath,
     /// Manifest of the dataset as it was last committed.
     current: Option<Manifest>,
     /// Files in the staging folder that the next commit adds or replaces.
     staged: Vec<String>,
+    /// Shards whose rows are in one of the staged files, by the name of that file.
+    merged: BTreeMap<String, Vec<String>>,
     /// Entries of those that are not shards.
     files: BTreeMap<String, FileInfo>,
     /// Dropped before the lock, so that it is removed under the lock.
@@ -47,15 +52,27 @@ impl Output {
         check(folder)?;
         let private = folder.join(PRIVATE);
         let mut lock = Lock::on_file(&private.join(LOCK), folder)?;
-        Journal::recover(folder)?;
+        let beneath = Beneath::open(folder)?;
+        for split in Split::ALL {
+            beneath.check_folder(split.as_str())?;
+        }
+        Journal::recover(&beneath)?;
         let staging = Staging::in_private_folder(&private)?;
         // The folder may have changed before this process held the lock.
         let current = check(folder)?;
         if current.is_some() {
             lock.keep_created();
         }
-        let output =
-            Output { folder: folder.to_owned(), current, staged: Vec::new(), files: BTreeMap::new(), staging, lock };
+        let output = Output {
+            folder: folder.to_owned(),
+            beneath,
+            current,
+            staged: Vec::new(),
+            merged: BTreeMap::new(),
+            files: BTreeMap::new(),
+            staging,
+            lock,
+        };
         for folder in Split::ALL.iter().map(|split| split.as_str()).chain([PRIVATE]) {
             disk::create_folder(&output.staging().join(folder))?;
         }
@@ -176,6 +193,13 @@ impl Output {
         self.staged.push(file);
     }
 
+    /// Adds a shard that is in the staging folder to the next commit, and has the rows of these shards.
+    pub(crate) fn add_merged_shard(&mut self, file: String, of: &[ShardInfo]) {
+        let others = of.iter().map(|shard| shard.file.clone()).filter(|other| *other != file);
+        self.merged.insert(file.clone(), others.collect());
+        self.add_shard(file);
+    }
+
     /// Makes the staged files part of the dataset, then the manifest `next`, and removes the files that
     /// the manifest does not name. Returns the manifest with the checksums of its files.
     ///
@@ -192,13 +216,13 @@ impl Output {
         let journal = self.journal(&staged, old, &next);
         self.staging.sync()?;
         // The name of the private folder.
-        disk::sync_folder(&self.folder)?;
-        journal.write(&self.staging, &self.folder)?;
+        self.beneath.sync_folder("")?;
+        journal.write(&self.staging, &self.beneath)?;
         // From here on the commit is made, whatever happens.
         self.lock.keep_created();
         self.staging.keep = true;
-        disk::sync_folder(&self.folder.join(PRIVATE))?;
-        journal.complete(&self.folder)?;
+        self.beneath.sync_folder(PRIVATE)?;
+        journal.complete(&self.beneath)?;
         self.staging.keep = false;
         self.files.clear();
         self.current = Some(next.clone());
@@ -243,13 +267,14 @@ impl Output {
         Ok(())
     }
 
-    fn journal(&self, staged: &[String], old: Vec<String>, next: &Manifest) -> Journal {
-        let name = self.staging().file_name().and_then(|name| name.to_str()).expect("its name is ours, in ASCII");
+    fn journal(&mut self, staged: &[String], old: Vec<String>, next: &Manifest) -> Journal {
+        let name = self.staging.name();
         let kept: BTreeSet<String> = dataset_files(next).into_iter().collect();
         let files = staged.iter().map(String::as_str).chain([MANIFEST]);
         Journal {
             renames: files.map(|file| (format!("{PRIVATE}/{name}/{file}"), file.to_owned())).collect(),
             removals: old.into_iter().filter(|file| !kept.contains(file)).collect(),
+            merged: std::mem::take(&mut self.merged),
         }
     }
 }

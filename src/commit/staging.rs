@@ -57,6 +57,11 @@ impl Staging {
         Ok(staging)
     }
 
+    /// Name of the staging folder.
+    pub(super) fn name(&self) -> &str {
+        self.path.file_name().and_then(|name| name.to_str()).expect("its name is ours, in ASCII")
+    }
+
     /// Path of the staging folder.
     pub(super) fn path(&self) -> &Path {
         &self.path

@@ -19,6 +19,7 @@ mod encoded;
 mod harness;
 mod info;
 mod layout;
+mod links;
 mod output;
 mod pipes;
 mod read;

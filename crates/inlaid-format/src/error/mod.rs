@@ -98,6 +98,9 @@ pub enum Error {
         /// Name of the columns.
         column: String,
     },
+    /// A symbolic link in a dataset where a folder or file of its own is to be written.
+    #[error("`{}` is a symbolic link, and inside a dataset none is followed to write", .0.display())]
+    Link(PathBuf),
     /// A dataset with a commit in progress.
     #[error("`{}` is in the middle of a commit", .0.display())]
     Committing(PathBuf),

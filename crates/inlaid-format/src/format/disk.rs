@@ -1,5 +1,5 @@
-//! Every change to a dataset's files goes through here: writes, renames, removals, and syncing them to
-//! disk. The exceptions are the lock and the removal of an abandoned staging area. With the feature
+//! Every change to a dataset's files goes through here or, below its folder, through `beneath.rs`: writes, renames,
+//! removals, and syncing them to disk. The exceptions are the lock and the removal of an abandoned staging area. With the feature
 //! `failpoints`, each step can be made to fail or to kill the process (see `tests/it/crash.rs`).
 
 use std::fs::{self, File};
@@ -102,7 +102,7 @@ pub fn sync_folder(path: &Path) -> Result<(), Error> {
 }
 
 #[cfg(not(feature = "failpoints"))]
-fn step() -> io::Result<()> {
+pub(super) fn step() -> io::Result<()> {
     Ok(())
 }
 
@@ -112,7 +112,10 @@ fn writable(bytes: usize) -> io::Result<usize> {
 }
 
 #[cfg(feature = "failpoints")]
-use failpoints::{step, writable};
+use failpoints::writable;
+
+#[cfg(feature = "failpoints")]
+pub(super) use failpoints::step;
 
 /// `INLAID_FAILPOINT=kill:N` kills the process with SIGKILL at its Nth disk operation; `eio:N` and
 /// `enospc:N` make that operation and all later ones fail; `short:N` makes every write from the Nth
@@ -133,7 +136,7 @@ mod failpoints {
     });
     static STEPS: AtomicUsize = AtomicUsize::new(0);
 
-    pub(super) fn step() -> io::Result<()> {
+    pub(in crate::format) fn step() -> io::Result<()> {
         writable(0).map(drop)
     }
 

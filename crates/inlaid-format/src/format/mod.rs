@@ -1,6 +1,8 @@
 //! The bytes of a dataset's files: columns, pages and shards. Nothing here knows where images come from.
 
 #[doc(hidden)]
+pub mod beneath;
+#[doc(hidden)]
 pub mod catch_panic;
 pub mod columns;
 #[doc(hidden)]
