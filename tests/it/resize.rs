@@ -1,6 +1,8 @@
 //! Messages about ways of resizing. `tests/interop/test_parity.py` compares the pixels with those of
 //! other libraries.
 
+use inlaid::Table;
+
 use crate::harness::Scratch;
 
 /// Source images that nothing is made of.
@@ -69,4 +71,30 @@ fn plain_manifests_say_nothing_of_libraries() {
     s.convert("src --out out --size 4 --split train=1").exits(0);
     let spec = &s.manifest("out")["spec"];
     assert!(["resize_like", "crop_ratio", "only_shrink"].iter().all(|key| spec.get(key).is_none()), "{spec}");
+}
+
+/// The tensor of a gray image one pixel high, whose levels are 0, 10, 20, ....
+fn slope_resized(width: u8, options: &str) -> Vec<u8> {
+    let s = Scratch::new();
+    let levels = (0..width).map(|x| x * 10);
+    s.file("src/slope.pgm", &format!("P5 {width} 1 255\n").into_bytes().into_iter().chain(levels).collect::<Vec<_>>());
+    s.convert(&format!("src --out d --channels gray --folders none --split train=1 {options}")).exits(0);
+    Table::open(s.path().join("d/train")).unwrap().copy(&[0]).unwrap()
+}
+
+#[test]
+fn opencv_begins_a_pixel_early_where_its_ratio_is_rounded_down() {
+    let nearest = slope_resized(26, "--size 1x10 --resize-like opencv --filter nearest");
+    assert_eq!(nearest, [0, 20, 50, 70, 100, 120, 150, 180, 200, 230]);
+    let plain = slope_resized(26, "--size 1x10 --filter nearest");
+    assert_eq!(plain, [10, 30, 60, 90, 110, 140, 160, 190, 220, 240]);
+}
+
+#[test]
+fn opencv_interpolates_areas_where_a_side_is_enlarged() {
+    let rows = slope_resized(26, "--size 2x10 --resize-like opencv --filter area");
+    let row = [6, 28, 57, 79, 108, 120, 158, 187, 209, 238];
+    assert_eq!(rows, [row, row].concat());
+    let row = slope_resized(26, "--size 1x10 --resize-like opencv --filter area");
+    assert_eq!(row, [8, 34, 60, 86, 112, 138, 164, 190, 216, 242]);
 }

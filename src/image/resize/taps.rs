@@ -84,7 +84,7 @@ impl Taps {
                 Nearest::Center => scale.center(x),
                 Nearest::CenterByAddition => added,
                 Nearest::CenterSingle => ((x as f32 + 0.5) * scale.single).into(),
-                Nearest::Corner => x as f64 * scale.exact,
+                Nearest::Corner => x as f64 * scale.twice_rounded,
                 Nearest::CornerSingle => (x as f32 * scale.single).into(),
             };
             added += scale.exact;
@@ -147,7 +147,12 @@ impl Taps {
     fn tf_area(&mut self, scale: &Scale, x: u64, axis: &Axis) {
         let (left, right) = (x as f32 * scale.single, (x + 1) as f32 * scale.single);
         let (first, end) = (left.floor() as i64, right.ceil() as i64);
-        let covered = |pixel: i64| f64::from((pixel as f32 + 1.0).min(right) - (pixel as f32).max(left));
+        let covered = |pixel: i64| {
+            let (begin, end) = (pixel as f32, pixel as f32 + 1.0);
+            // `right - left` would be less precise.
+            let covered = if begin < left && end > right { scale.single } else { end.min(right) - begin.max(left) };
+            f64::from(covered)
+        };
         let weights: Vec<f64> = (first..end).map(|pixel| covered(pixel) / f64::from(scale.single)).collect();
         self.push(axis, first, &weights);
     }
@@ -168,9 +173,9 @@ impl Taps {
     fn cv_area(&mut self, scale: &Scale, x: u64, axis: &Axis) {
         // Parts of pixels narrower than this are left out.
         const SLIVER: f64 = 1e-3;
-        let left = x as f64 * scale.exact;
-        let right = left + scale.exact;
-        let width = scale.exact.min(f64::from(axis.length) - left);
+        let left = x as f64 * scale.twice_rounded;
+        let right = left + scale.twice_rounded;
+        let width = scale.twice_rounded.min(f64::from(axis.length) - left);
         let end = (right.floor() as i64).min(i64::from(axis.length) - 1);
         let first = (left.ceil() as i64).min(end);
         let mut weights = Vec::with_capacity((end - first) as usize + 2);
@@ -186,9 +191,10 @@ impl Taps {
     }
 
     fn cv_area_enlarged(&mut self, scale: &Scale, x: u64, axis: &Axis) {
-        let first = (x as f64 * scale.exact).floor();
-        let right = (x + 1) as f64 - (first + 1.0) / scale.exact;
-        let right = if right <= 0.0 { 0.0 } else { right - right.floor() };
+        let first = (x as f64 * scale.twice_rounded).floor();
+        // In single precision, so that nearly 1 becomes 1, and that 0.
+        let right = ((x + 1) as f64 - (first + 1.0) * scale.inverse) as f32;
+        let right = if right <= 0.0 { 0.0 } else { f64::from(right - right.floor()) };
         self.push(axis, first as i64, &[1.0 - right, right]);
     }
 
@@ -224,6 +230,11 @@ impl Taps {
 struct Scale {
     exact: f64,
     single: f32,
+    /// Target pixels per source pixel.
+    inverse: f64,
+    /// `exact` as OpenCV computes it, from `inverse`. Where it is less, a target pixel whose start is that of a source
+    /// pixel begins in the one before.
+    twice_rounded: f64,
     /// Start of the part that is scaled.
     from: f64,
 }
@@ -231,10 +242,13 @@ struct Scale {
 impl Scale {
     fn new(axis: &Axis) -> Scale {
         let [from, to] = axis.part;
+        let inverse = axis.scaled as f64 / f64::from(to - from);
         Scale {
             // Pillow subtracts in single precision.
             exact: f64::from(to - from) / axis.scaled as f64,
             single: (to - from) / axis.scaled as f32,
+            inverse,
+            twice_rounded: 1.0 / inverse,
             from: from.into(),
         }
     }
@@ -299,5 +313,16 @@ mod tests {
         assert_eq!(taps(Rule::CvArea, 3, 2), [(0, vec![1.0 / 1.5, 0.5 / 1.5]), (1, vec![0.5 / 1.5, 1.0 / 1.5])]);
         assert_eq!(taps(Rule::CvArea, 6, 2)[1], (3, thirds(&[1.0, 1.0, 1.0])));
         assert_eq!(taps(Rule::TfArea, 6, 2)[1], (3, thirds(&[1.0, 1.0, 1.0])));
+        // From 58.5 to 58.7: in single precision the difference of two such numbers is imprecise.
+        assert_eq!(taps(Rule::TfArea, 67, 578)[505], (58, vec![1.0]));
+    }
+
+    #[test]
+    fn opencv_rounds_the_ratio_twice() {
+        // The sixth pixel begins where the fourteenth source pixel does, but 1 / (10 / 26) is less than 26 / 10.
+        assert_eq!(taps(Rule::Nearest(Nearest::Corner), 26, 10)[5], (12, vec![1.0]));
+        assert_eq!(taps(Rule::CvAreaEnlarged, 26, 10)[5], (12, vec![1.0, 0.0]));
+        assert_eq!(taps(Rule::CvAreaEnlarged, 6, 34)[17], (2, vec![1.0, 0.0]));
+        assert_eq!(taps(Rule::Nearest(Nearest::Corner), 25, 10)[4], (10, vec![1.0]));
     }
 }
