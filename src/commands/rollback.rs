@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::commands::verify::read_back;
+use crate::commit::journal::Purpose;
 use crate::commit::output::Output;
 use crate::dataset::card::card;
 use crate::dataset::manifest::{Manifest, Snapshot};
@@ -16,13 +17,20 @@ use crate::format::row_layout::RowLayout;
 use crate::format::shard;
 
 /// Restores the snapshot of the dataset in `folder` from before the last append. Returns the snapshots
-/// before and after the rollback.
+/// before and after the rollback. If an earlier rollback was interrupted in its commit, only completes that one; where
+/// the snapshot before it is not known anymore, the one after it stands for both.
 ///
 /// # Errors
 /// If `folder` is not a dataset, keeps no earlier snapshot, is damaged, or can't be written to.
 pub fn rollback(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error> {
     let folder = folder.as_ref();
+    // In place until the last step of a commit.
+    let before = Manifest::read(folder).ok().flatten();
     let (mut output, there) = Output::open(folder)?;
+    if output.completed() == Some(Purpose::Rollback) {
+        let before = before.unwrap_or_else(|| there.clone());
+        return Ok((before.snapshot, there.snapshot));
+    }
     let Some(previous) = there.previous.clone() else { return Err(Error::NoHistory(folder.to_owned())) };
     let layout = RowLayout::new(&there.spec)?;
     let columns = Columns::new(&layout, &there.spec, &there.snapshot.classes);
@@ -54,6 +62,6 @@ pub fn rollback(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error>
     }
     output.stage(CARD, &card(&next, &layout))?;
     staged.push(CARD.to_owned());
-    output.commit(&staged, next.clone())?;
+    output.commit_for(Purpose::Rollback, &staged, next.clone())?;
     Ok((there.snapshot, next.snapshot))
 }

@@ -20,17 +20,38 @@ pub(super) struct Journal {
     pub(super) renames: Vec<(String, String)>,
     /// Files of the previous snapshot that are not replaced.
     pub(super) removals: Vec<String>,
+    /// What the commit is for, where a repetition of the command has to know it.
+    #[serde(default, skip_serializing_if = "Purpose::is_change")]
+    pub(super) purpose: Purpose,
+}
+
+/// What a commit is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Purpose {
+    /// It makes a new snapshot. To repeat the command adds nothing.
+    #[default]
+    Change,
+    /// It returns to the snapshot before. To repeat the command would go further back, or find nothing to go back to.
+    Rollback,
+}
+
+impl Purpose {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+    fn is_change(&self) -> bool {
+        *self == Purpose::Change
+    }
 }
 
 impl Journal {
-    /// Completes a commit that a crash interrupted, if there is one.
+    /// Completes a commit that a crash interrupted, if there is one. Returns what it was for.
     ///
     /// # Errors
     /// If the journal is damaged, or the operating system refuses a step.
-    pub(super) fn recover(folder: &Path) -> Result<(), Error> {
+    pub(super) fn recover(folder: &Path) -> Result<Option<Purpose>, Error> {
         let path = place(folder);
         let text = match open::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(Error::io("read", &path))?,
         };
         let damaged = |error: serde_json::Error| FormatError::damaged(&path, error.to_string());
@@ -38,7 +59,8 @@ impl Journal {
         if let Some(file) = journal.foreign_file() {
             return Err(Error::damaged(&path, format!("it names `{file}`, which is not in this folder")));
         }
-        journal.complete(folder)
+        journal.complete(folder)?;
+        Ok(Some(journal.purpose))
     }
 
     /// Puts the journal into its place, by way of the staging folder.

@@ -2,7 +2,7 @@
 //! whole. Both lock, stage and rename by the same parts.
 
 mod created_folder;
-mod journal;
+pub(crate) mod journal;
 mod lock;
 pub(crate) mod new_folder;
 pub(crate) mod output;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::commit::journal::Journal;
+use crate::commit::journal::{Journal, Purpose};
 use crate::commit::lock::Lock;
 use crate::commit::ownership::{check, dataset_files};
 use crate::commit::staging::Staging;
@@ -25,6 +25,8 @@ pub(crate) struct Output {
     folder: PathBuf,
     /// Manifest of the dataset as it was last committed.
     current: Option<Manifest>,
+    /// What the interrupted commit was for that was completed first; none if there was none.
+    completed: Option<Purpose>,
     /// Dropped before the lock, so that it is removed under the lock.
     staging: Staging,
     lock: Lock,
@@ -39,14 +41,14 @@ impl Output {
         check(folder)?;
         let private = folder.join(PRIVATE);
         let mut lock = Lock::on_file(&private.join(LOCK), folder)?;
-        Journal::recover(folder)?;
+        let completed = Journal::recover(folder)?;
         let staging = Staging::in_private_folder(&private)?;
         // The folder may have changed before this process held the lock.
         let current = check(folder)?;
         if current.is_some() {
             lock.keep_created();
         }
-        let output = Output { folder: folder.to_owned(), current, staging, lock };
+        let output = Output { folder: folder.to_owned(), current, completed, staging, lock };
         for folder in Split::ALL.iter().map(|split| split.as_str()).chain([PRIVATE]) {
             disk::create_folder(&output.staging().join(folder))?;
         }
@@ -106,6 +108,11 @@ impl Output {
         self.current.as_ref()
     }
 
+    /// What the interrupted commit was for that was completed when the folder was claimed. None if there was none.
+    pub(crate) fn completed(&self) -> Option<Purpose> {
+        self.completed
+    }
+
     /// Writes a small file to the staging folder and brings it to disk.
     ///
     /// # Errors
@@ -121,10 +128,18 @@ impl Output {
     /// If a file of somebody else is in the way (then nothing is changed), or the operating system
     /// refuses a step (then the next writer completes the commit).
     pub(crate) fn commit(&mut self, staged: &[String], next: Manifest) -> Result<(), Error> {
+        self.commit_for(Purpose::Change, staged, next)
+    }
+
+    /// As [`Output::commit`], for this purpose.
+    ///
+    /// # Errors
+    /// As [`Output::commit`].
+    pub(crate) fn commit_for(&mut self, purpose: Purpose, staged: &[String], next: Manifest) -> Result<(), Error> {
         let old: Vec<String> = self.current.iter().flat_map(dataset_files).collect();
         self.refuse_overwriting(staged, &old)?;
         self.stage(MANIFEST, &next.to_json())?;
-        let journal = self.journal(staged, old, &next);
+        let journal = self.journal(purpose, staged, old, &next);
         self.staging.sync()?;
         // The name of the private folder.
         disk::sync_folder(&self.folder)?;
@@ -150,13 +165,14 @@ impl Output {
         Ok(())
     }
 
-    fn journal(&self, staged: &[String], old: Vec<String>, next: &Manifest) -> Journal {
+    fn journal(&self, purpose: Purpose, staged: &[String], old: Vec<String>, next: &Manifest) -> Journal {
         let name = self.staging().file_name().and_then(|name| name.to_str()).expect("its name is ours, in ASCII");
         let kept: BTreeSet<String> = dataset_files(next).into_iter().collect();
         let files = staged.iter().map(String::as_str).chain([MANIFEST]);
         Journal {
             renames: files.map(|file| (format!("{PRIVATE}/{name}/{file}"), file.to_owned())).collect(),
             removals: old.into_iter().filter(|file| !kept.contains(file)).collect(),
+            purpose,
         }
     }
 }

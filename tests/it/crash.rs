@@ -181,6 +181,19 @@ macro_rules! scenarios {
 scenarios!(convert append append_arrow append_encoded append_to_unfinished compact rollback overwrite);
 
 #[test]
+fn rollback_that_is_repeated_goes_back_once() {
+    let scenario = Scenario::rollback();
+    kill_at_every_step(&scenario, |step, found| {
+        let ended = scenario.run_undisturbed();
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "step {step}, in a commit: {}", found.in_commit);
+        scenario.is_complete();
+        let ended = scenario.run_undisturbed();
+        let none = "error: `out` has no earlier snapshot to roll back to\n";
+        assert!(ended.code == Some(1) && ended.stderr.starts_with(none), "step {step}: {}", ended.stderr);
+    });
+}
+
+#[test]
 fn runs_killed_at_random_moments_are_completed() {
     let all = [
         Scenario::convert().on_disk(),
