@@ -37,7 +37,6 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
     fn is_change(&self) -> bool {
         *self == Purpose::Change
     }

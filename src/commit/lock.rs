@@ -93,7 +93,7 @@ fn acquire(path: &Path, folder: &Path, options: &OpenOptions, output: &Path) -> 
 }
 
 /// Whether `path` still names the open file or folder.
-fn is_at(file: &File, path: &Path) -> bool {
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
     let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
     let open = file.metadata().map(identity);
     open.is_ok_and(|open| path.metadata().is_ok_and(|named| identity(named) == open))

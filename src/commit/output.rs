@@ -8,9 +8,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::commit::abandoned::remove_abandoned;
 use crate::commit::journal::{Journal, Purpose};
 use crate::commit::lock::Lock;
 use crate::commit::ownership::{check, dataset_files};
+use crate::commit::pending;
 use crate::commit::staging::Staging;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::names::{LOCK, MANIFEST, PRIVATE, is_committing};
@@ -43,6 +45,7 @@ impl Output {
         let mut lock = Lock::on_file(&private.join(LOCK), folder)?;
         let completed = Journal::recover(folder)?;
         let staging = Staging::in_private_folder(&private)?;
+        folder.canonicalize().iter().for_each(|output| remove_abandoned(output));
         // The folder may have changed before this process held the lock.
         let current = check(folder)?;
         if current.is_some() {
@@ -143,6 +146,7 @@ impl Output {
         self.staging.sync()?;
         // The name of the private folder.
         disk::sync_folder(&self.folder)?;
+        let _commit = pending::commit();
         journal.write(&self.staging, &self.folder)?;
         // From here on the commit is made, whatever happens.
         self.lock.keep_created();
