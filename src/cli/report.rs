@@ -5,15 +5,77 @@ use std::error::Error as _;
 use std::io::{ErrorKind, Write, stdout};
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::Written;
 use super::hints::hint;
-use crate::{ByteSize, Error, RepackSummary, SmallClass, Snapshot, Summary, Verification};
+use super::signals::OnSignal;
+use crate::{ByteSize, Error, FormatError, RepackSummary, SmallClass, Snapshot, Summary, Verification};
 
-/// Exit code of a run that stopped.
+/// Exit code of a dataset that has no damage, but is unfinished.
+pub const UNFINISHED: u8 = 4;
+
+/// Exit code of a command that stopped.
 pub fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Spec(_) | Error::NoSource | Error::TooManyThreads { .. } => 2,
+        Error::CommitInterrupted(_) | Error::Format(FormatError::Committing(_)) => UNFINISHED,
         _ => 1,
+    }
+}
+
+/// The failure of a command, as `--json` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    error: String,
+    kind: &'static str,
+    hint: Option<String>,
+    paths: Vec<String>,
+    exit_code: u8,
+}
+
+impl Failure {
+    /// A command that stopped with this error.
+    pub fn new(error: &Error, exit_code: u8) -> Failure {
+        let paths = error.paths().into_iter().map(|path| path.display().to_string()).collect();
+        Failure { error: message(error), kind: error.kind(), hint: hint(error), paths, exit_code }
+    }
+
+    /// Arguments that clap refuses.
+    pub fn of_usage(error: &clap::Error) -> Failure {
+        let text = error.render().to_string();
+        let mut paragraphs = text.split("\n\n");
+        let told = paragraphs.next().and_then(|first| first.strip_prefix("error: ")).unwrap_or("no command is given");
+        let words = told.split_whitespace().collect::<Vec<_>>();
+        let hint = paragraphs.find_map(|paragraph| paragraph.trim().strip_prefix("tip: ")).map(str::to_owned);
+        let exit_code = u8::try_from(error.exit_code()).unwrap_or(2);
+        Failure { error: words.join(" "), kind: "usage", hint, paths: Vec::new(), exit_code }
+    }
+
+    /// A command that was ended by a signal, perhaps because a file can't be read to its end.
+    pub fn given_up(stuck: Option<&Path>, on_signal: OnSignal, exit_code: u8) -> Failure {
+        let error = match stuck {
+            Some(path) => format!("interrupted; reading `{}` did not return", path.display()),
+            None => Error::Interrupted.to_string(),
+        };
+        let hint = match on_signal {
+            OnSignal::Stop => hint(&Error::Interrupted),
+            OnSignal::End => Some("run the same command again".to_owned()),
+        };
+        let paths = stuck.iter().map(|path| path.display().to_string()).collect();
+        Failure { error, kind: Error::Interrupted.kind(), hint, paths, exit_code }
+    }
+
+    /// A bug.
+    pub fn of_panic() -> Failure {
+        let error = "a panic, which is a bug of inlaid".to_owned();
+        Failure { error, kind: "panic", hint: None, paths: Vec::new(), exit_code: 1 }
+    }
+
+    /// As JSON, on standard output.
+    pub fn print_json(&self) -> u8 {
+        let text = serde_json::to_string_pretty(self).expect("a failure is made of strings and a number");
+        print(&(text + "\n"), self.exit_code)
     }
 }
 
@@ -133,7 +195,8 @@ pub fn verification(verification: &Verification, folder: &Path, json: bool) -> u
             visible(&text)
         }
     };
-    print(&text, u8::from(!problems.is_empty()))
+    let done = if *unfinished { UNFINISHED } else { 0 };
+    print(&text, if problems.is_empty() { done } else { 1 })
 }
 
 /// Prints how a dataset changed and returns the exit code.
@@ -149,20 +212,30 @@ pub fn change(before: &Snapshot, after: &Snapshot, folder: &Path, json: bool) ->
     print(&text, 0)
 }
 
-/// Prints an error and its hint.
-pub fn error(error: &Error) {
-    eprintln!("error: {}", visible(&message(error)));
-    if let Some(hint) = hint(error) {
-        eprintln!("hint: {}", visible(&hint));
+/// Prints a failure and its hint, on standard output too if that is to be JSON. Returns the exit code.
+pub fn failure(failure: &Failure, json: bool) -> u8 {
+    eprintln!("error: {}", visible(&failure.error));
+    if let Some(hint) = &failure.hint {
+        eprintln!("hint: {}", visible(hint));
     }
+    if json { failure.print_json() } else { failure.exit_code }
 }
 
 /// The text with control characters escaped, since names of files and classes may contain sequences that control
 /// a terminal.
 pub fn visible(text: &str) -> String {
+    escaped(text, |character| character.is_control() && character != '\n')
+}
+
+/// A name in one line, with control characters escaped.
+pub fn visible_name(name: &str) -> String {
+    escaped(name, char::is_control)
+}
+
+fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() && character != '\n' {
+        if is_escaped(character) {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);

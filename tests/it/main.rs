@@ -14,6 +14,7 @@ mod differential;
 mod discover;
 mod dtype;
 mod encoded;
+mod failures;
 mod harness;
 mod info;
 mod layout;
@@ -26,6 +27,8 @@ mod resize;
 mod resume;
 mod rollback;
 mod rooms;
+#[cfg(unix)]
+mod signals;
 mod small_classes;
 mod split;
 mod tail;
