@@ -69,7 +69,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn run_write(write: &Write, quiet: bool, json: bool) -> u8 {
     let terminal = Terminal::new(quiet);
     let progress = write.progress().clone();
-    let watch = Watch::new(OnSignal::Stop, json, move || progress.stop());
+    let watch = Watch::new(OnSignal::Stop { resumes: write.resumes() }, json, move || progress.stop());
     let shown = terminal.show(write);
     let outcome = write.run();
     drop(shown);

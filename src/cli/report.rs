@@ -54,16 +54,14 @@ impl Failure {
 
     /// A command that was ended by a signal, perhaps because a file can't be read to its end.
     pub fn given_up(stuck: Option<&Path>, on_signal: OnSignal, exit_code: u8) -> Failure {
-        let error = match stuck {
-            Some(path) => format!("interrupted; reading `{}` did not return", path.display()),
-            None => Error::Interrupted.to_string(),
+        let (error, hint) = match on_signal {
+            OnSignal::Stop { resumes: true } => (Error::Interrupted, hint(&Error::Interrupted)),
+            OnSignal::Stop { resumes: false } => (Error::Abandoned, hint(&Error::Abandoned)),
+            OnSignal::End => (Error::Interrupted, Some("run the same command again".to_owned())),
         };
-        let hint = match on_signal {
-            OnSignal::Stop => hint(&Error::Interrupted),
-            OnSignal::End => Some("run the same command again".to_owned()),
-        };
-        let paths = stuck.iter().map(|path| path.display().to_string()).collect();
-        Failure { error, kind: Error::Interrupted.kind(), hint, paths, exit_code }
+        let paths: Vec<String> = stuck.iter().map(|path| path.display().to_string()).collect();
+        let stuck = paths.iter().map(|path| format!("; reading `{path}` did not return")).collect::<String>();
+        Failure { error: format!("{error}{stuck}"), kind: error.kind(), hint, paths, exit_code }
     }
 
     /// A bug.

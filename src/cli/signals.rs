@@ -23,8 +23,9 @@ const GRACE: Duration = Duration::from_secs(3);
 /// What a signal does to a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnSignal {
-    /// It asks the run to stop, which commits nothing more, and waits for it a while.
-    Stop,
+    /// It asks the run to stop, which commits nothing more, and waits for it a while. The same command may resume what
+    /// the run has committed.
+    Stop { resumes: bool },
     /// It ends the command, unless that has committed its result already.
     End,
 }
@@ -63,7 +64,7 @@ impl Watch {
                 if shared.received.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst).is_err() {
                     end_by(signal);
                 }
-                if on_signal == OnSignal::Stop {
+                if on_signal != OnSignal::End {
                     eprintln!("stopping; press Ctrl-C again to quit immediately");
                     stop();
                 }
@@ -108,7 +109,7 @@ pub fn let_long_writes_fail() {
 
 /// Ends the process after a while, if the command does not end itself: a read of a file may never return.
 fn give_up(signal: c_int, on_signal: OnSignal, json: bool, shared: &Shared) {
-    if on_signal == OnSignal::Stop {
+    if on_signal != OnSignal::End {
         thread::sleep(GRACE);
     }
     let reported = shared.reported.lock().unwrap_or_else(PoisonError::into_inner);

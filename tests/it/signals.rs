@@ -235,6 +235,20 @@ fn run_that_has_committed_nothing_leaves_nothing() {
 }
 
 #[test]
+fn repacking_ends_although_a_read_does_not() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 10);
+    let Some(library) = library(&s) else { return };
+    s.convert("src --out whole --size 4 --split train=1").exits(0);
+    let run = held_up(&s, &library, "HELD_UP_READ", "train-00000.parquet", "repack whole/train --out new");
+    assert!(s.path().join(".new.inlaid").exists());
+    kill("HUP", &run.id().to_string());
+    let told = format!("{STOPPING}error: interrupted, nothing was written\n");
+    assert_eq!(ended(run), (Some(1), String::new(), told));
+    assert!(!s.path().join(".new.inlaid").exists() && !s.path().join("new").exists());
+}
+
+#[test]
 fn signal_during_the_only_commit_of_a_run_comes_too_late() {
     let s = Scratch::new();
     s.images(&["src/cat"], 10);
