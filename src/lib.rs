@@ -55,6 +55,9 @@ pub use commands::repack::{RepackSummary, repack};
 pub use commands::rollback::rollback;
 pub use commands::summary::{SplitSummary, Summary};
 pub use commands::verify::{Note, Problem, Verification, verify};
+#[doc(hidden)]
+pub use commit::pending::abandon;
+pub use commit::recovery::complete_commit;
 pub use error::{Error, FormatError, RecordError, RepackError};
 pub use image::recipe::Recipe;
 #[doc(hidden)]
@@ -68,4 +71,6 @@ pub use inlaid_format::{
 pub use inlaid_format::{arrow_array, arrow_buffer, arrow_schema, bytes};
 pub use plan::split::SmallClass;
 pub use run::{History, MaxErrors, Mode, OnChanged, OnError, Overwrite, Progress, RunOptions, SmallClasses};
+#[doc(hidden)]
+pub use source::stuck_read;
 pub use source::{Files, FolderSource, Ignored, ImageRef, Listing, Notice, Record, Source};

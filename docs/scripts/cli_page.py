@@ -14,14 +14,21 @@ HEAD = """\
 # Command line
 
 Results go to standard output, as text or with `--json` as JSON; progress, notes and errors go to standard error. A
-progress bar is drawn on a terminal only.
+progress bar is drawn on a terminal only. With `--json`, a command that fails also prints one object on standard output:
+`error`, `kind` (a stable word), `hint`, `paths` and `exit_code` (`schemas/error.schema.json`).
 
 | exit code | |
 |---:|---|
-| 0 | finished |
-| 1 | stopped |
+| 0 | finished; intact |
+| 1 | stopped; damaged |
 | 2 | wrong usage |
 | 3 | finished, but some images were rejected (see `rejects.jsonl`) |
+| 4 | `verify` and `info`: intact, but unfinished; the command that was interrupted finishes it |
+| 129, 130, 143 | stopped by SIGHUP, SIGINT (Ctrl-C) or SIGTERM; the process ends by that signal, so a loop of a shell ends too |
+
+A signal that is ignored when a command starts stays ignored, so `nohup inlaid ...` outlives its terminal. After Ctrl-C a
+run keeps what it had committed and removes everything else; if a read of a file does not return within three seconds, it
+ends without it and names the file. A second signal ends it at once.
 
 This page is the output of `--help`, and is written by `bash docs/make`.
 """

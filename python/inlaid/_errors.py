@@ -2,7 +2,13 @@
 
 
 class InlaidError(Exception):
-    """A call could not be carried out. The text names the file, row, column or keyword, and suggests a fix."""
+    """A call could not be carried out. The text names the file, row, column or keyword, and suggests a fix.
+
+    `kind` is a word for the kind of failure, stable across releases (`schemas/error.schema.json`), and `hint` is the
+    fix; either is None where there is none."""
+
+    kind: str | None = None
+    hint: str | None = None
 
 
 class SettingError(InlaidError, ValueError):

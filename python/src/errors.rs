@@ -15,22 +15,23 @@ pub fn exception(error: impl Into<Error>) -> PyErr {
     if let Error::Interrupted | Error::Abandoned = error {
         return PyKeyboardInterrupt::new_err(());
     }
-    let hint = hint(&error).map_or_else(String::new, |hint| format!("\nhint: {}", in_python(&hint)));
+    let hint = hint(&error).map(|hint| in_python(&hint));
     let message = match &error {
         Error::Spec(_) => in_python(&message(&error)),
         _ => message(&error),
     };
-    raise(class(&error), message + &hint)
+    let told = hint.as_ref().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+    raise(class(&error), message + &told, Some(error.kind()), hint)
 }
 
 /// A call that can't be carried out.
 pub fn misuse(text: String) -> PyErr {
-    raise("InlaidError", text)
+    raise("InlaidError", text, None, None)
 }
 
 /// A wrong setting.
 pub fn setting(text: String) -> PyErr {
-    raise("SettingError", text)
+    raise("SettingError", text, None, None)
 }
 
 fn class(error: &Error) -> &'static str {
@@ -77,9 +78,14 @@ fn repack_class(error: &RepackError) -> &'static str {
     }
 }
 
-fn raise(class: &str, text: String) -> PyErr {
+fn raise(class: &str, text: String, kind: Option<&str>, hint: Option<String>) -> PyErr {
     Python::attach(|py| {
-        let exception = py.import("inlaid._errors").and_then(|errors| errors.getattr(class)?.call1((text,)));
+        let exception = py.import("inlaid._errors").and_then(|errors| {
+            let exception = errors.getattr(class)?.call1((text,))?;
+            exception.setattr("kind", kind)?;
+            exception.setattr("hint", hint)?;
+            Ok(exception)
+        });
         exception.map_or_else(|error| error, PyErr::from_value)
     })
 }

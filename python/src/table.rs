@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_buffer::Buffer;
 use inlaid::read::Found;
+use inlaid::{FormatError, MANIFEST};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
@@ -22,9 +23,14 @@ pub struct Table {
     table: Arc<inlaid::Table>,
 }
 
-/// Says what there is to open at a path: a dataset, a table, or several of them, whose names and paths come with it.
+/// Says what there is to open at a path: a dataset, a table, or several of them, whose names and paths come with it. A
+/// dataset whose first commit was interrupted is one, not a folder of some tables.
 #[pyfunction]
 pub fn find(py: Python<'_>, path: PathBuf) -> PyResult<(&'static str, BTreeMap<String, Vec<PathBuf>>)> {
+    match py.detach(|| inlaid::complete_commit(&path)) {
+        Err(error) if !path.join(MANIFEST).exists() => return Err(exception(error)),
+        _ => {}
+    }
     Ok(match py.detach(|| Found::at(&path)).map_err(exception)? {
         Found::Dataset => ("dataset", BTreeMap::new()),
         Found::Table => ("table", BTreeMap::new()),
@@ -35,10 +41,18 @@ pub fn find(py: Python<'_>, path: PathBuf) -> PyResult<(&'static str, BTreeMap<S
     })
 }
 
-/// Opens a dataset's folder: its splits by name, and its manifest as JSON.
+/// Opens a dataset's folder: its splits by name, and its manifest as JSON. Completes an interrupted commit first; where
+/// that is not possible, the snapshot before it is opened as long as it is whole.
 #[pyfunction]
 pub fn open_dataset(py: Python<'_>, folder: PathBuf) -> PyResult<(BTreeMap<&'static str, Table>, String)> {
-    let dataset = py.detach(|| inlaid::Dataset::open(&folder)).map_err(exception)?;
+    let open = || {
+        let commit = inlaid::complete_commit(&folder);
+        inlaid::Dataset::open(&folder).map_err(|error| match (error, commit) {
+            (FormatError::Committing(_), Err(why)) => why,
+            (error, _) => error.into(),
+        })
+    };
+    let dataset = py.detach(open).map_err(exception)?;
     let manifest = serde_json::to_string(dataset.manifest());
     let manifest = manifest.map_err(|error| PyValueError::new_err(error.to_string()))?;
     let table = |table| Table { table: Arc::new(table) };

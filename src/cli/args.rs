@@ -28,6 +28,11 @@ pub enum Command {
     Repack(Repack),
     Verify(Verify),
     /// Show a dataset's settings and contents
+    ///
+    /// A commit that was interrupted is completed first.
+    ///
+    /// Exit codes: 0 shown; 1 can't be read; 2 usage error; 4 shown, but unfinished: a run was interrupted, or a commit is
+    /// not complete.
     Info(Dataset),
     /// Merge the small files that appends leave; readers must list the files again
     ///
@@ -36,6 +41,19 @@ pub enum Command {
     Compact(Dataset),
     /// Undo the last append
     Rollback(Dataset),
+}
+
+impl Command {
+    /// Whether the result, or the failure, is printed as JSON.
+    pub fn json(&self) -> bool {
+        match self {
+            Command::Convert(convert) => convert.run.json,
+            Command::Append(append) => append.run.json,
+            Command::Repack(repack) => repack.json,
+            Command::Verify(verify) => verify.dataset.json,
+            Command::Info(dataset) | Command::Compact(dataset) | Command::Rollback(dataset) => dataset.json,
+        }
+    }
 }
 
 /// Make a dataset from folders of images
@@ -202,7 +220,7 @@ pub struct Run {
     /// Report what would be written, without writing it
     #[arg(long)]
     pub dry_run: bool,
-    /// Print the summary as JSON
+    /// Print the summary, or the error, as JSON
     #[arg(long)]
     pub json: bool,
     /// Don't print progress and notes
@@ -291,7 +309,7 @@ pub struct Repack {
     /// Most bytes of tensors in a row group
     #[arg(long, value_name = "BYTES", default_value = "16MiB")]
     row_group_bytes: ByteSize,
-    /// Print the summary as JSON
+    /// Print the summary, or the error, as JSON
     #[arg(long)]
     pub json: bool,
     /// Don't print progress
@@ -317,14 +335,17 @@ pub struct Dataset {
     /// Folder of the dataset
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-    /// Print as JSON
+    /// Print the result, or the error, as JSON
     #[arg(long)]
     pub json: bool,
 }
 
 /// Read every byte of a dataset, and report any damage
 ///
-/// Exit codes: 0 intact; 1 damaged, or can't be read; 2 usage error.
+/// A commit that was interrupted is completed first.
+///
+/// Exit codes: 0 intact; 1 damaged, or can't be read; 2 usage error; 4 intact, but unfinished: a run was interrupted, or
+/// a commit is not complete.
 #[derive(Args)]
 pub struct Verify {
     #[command(flatten)]

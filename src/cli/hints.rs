@@ -107,9 +107,8 @@ pub fn hint(error: &Error) -> Option<String> {
             "leave out `--on-changed stop` to keep the row and list the file in `rejects.jsonl`".into()
         }
         Error::ChangedMeanwhile(_) => "run it again".into(),
-        Error::Format(FormatError::Committing(_)) => {
-            "wait for it to finish; if its process was killed, run the same command again".into()
-        }
+        Error::Format(FormatError::Committing(_)) => "wait for it to finish".into(),
+        Error::CommitInterrupted(_) => "`inlaid info` completes it, run by a user who may write to the folder".into(),
         Error::Unfinished(_) => {
             "run the same command again to finish it, or `inlaid append` with other sources to abandon it".into()
         }
@@ -117,6 +116,9 @@ pub fn hint(error: &Error) -> Option<String> {
             "only the last append can be rolled back, and not after `inlaid compact` or with `--no-history`".into()
         }
         Error::Format(FormatError::DiskFull { .. }) => "free some space and run the same command again".into(),
+        Error::Format(FormatError::FileLimit(_)) => {
+            "raise the limit (`ulimit -f`), or choose a smaller `--shard-bytes` for a new dataset".into()
+        }
         Error::Interrupted => "run the same command again to resume after the last finished file".into(),
         Error::ForeignFile(_) => "move that file elsewhere".into(),
         Error::OutputInSource { .. } => "choose a folder for `--out` outside the source".into(),

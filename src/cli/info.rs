@@ -3,13 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::hints::hint;
 use super::report;
-use crate::{Bin, ByteSize, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, Statistics};
+use crate::{Bin, ByteSize, Error, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, Statistics};
 
-/// Prints a description of a dataset, or its manifest as JSON. Returns the exit code.
-pub fn print(manifest: &Manifest, folder: &Path, json: bool) -> u8 {
+/// Prints a description of a dataset, or its manifest as JSON, and notes a commit that is not complete. Returns the exit
+/// code.
+pub fn print(manifest: &Manifest, folder: &Path, open_commit: Option<&Error>, json: bool) -> u8 {
     let text = if json { manifest.to_json() } else { report::visible(&in_words(manifest, folder)) };
-    report::print(&text, 0)
+    if let Some(error) = open_commit {
+        report::note(&report::message(error));
+        if let Some(hint) = hint(error) {
+            eprintln!("hint: {}", report::visible(&hint));
+        }
+    }
+    let is_unfinished = manifest.unfinished.is_some() || open_commit.is_some();
+    report::print(&text, if is_unfinished { report::UNFINISHED } else { 0 })
 }
 
 fn in_words(manifest: &Manifest, folder: &Path) -> String {
@@ -29,8 +38,9 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
         let (files, row_groups) = (info.shards.len(), row_groups.sum::<usize>());
         text += &format!("{:<11}{:>9} {bytes:>11} {files:>7} {row_groups:>11}\n", split.as_str(), info.rows);
     }
-    text += &classes(&snapshot.classes, &snapshot.splits);
-    text += &statistics(&snapshot.classes, &snapshot.splits);
+    let names: Vec<String> = snapshot.classes.iter().map(|name| report::visible_name(name)).collect();
+    text += &classes(&names, &snapshot.splits);
+    text += &statistics(&names, &snapshot.splits);
     match snapshot.rejects {
         0 => {}
         1 => text += &format!("\n1 input was rejected, see `{}`\n", crate::REJECTS),

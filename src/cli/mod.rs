@@ -2,7 +2,7 @@
 //! crate. It is a module, not a program, so that the Python package includes it.
 //!
 //! Exit codes: 0 finished, or intact; 1 stopped, or damaged; 2 usage error; 3 finished, but some inputs were
-//! rejected.
+//! rejected; 4 intact, but unfinished; 129, 130 and 143 if a signal stopped the command, which ends by that signal.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
 
@@ -10,6 +10,7 @@ mod args;
 mod hints;
 mod info;
 mod report;
+mod signals;
 mod terminal;
 mod write;
 
@@ -22,6 +23,8 @@ use clap::Parser;
 
 use crate::{Change, Error, FormatError};
 use args::{Arguments, Command, Dataset, Verify};
+use report::Failure;
+use signals::{OnSignal, Watch};
 use terminal::Terminal;
 use write::{Write, Written};
 
@@ -29,36 +32,53 @@ pub use hints::hint;
 pub use report::message;
 pub use terminal::{Shown, bar};
 
-/// Runs the command line; the first argument is the program's name. Returns the exit code.
+/// Runs the command line; the first argument is the program's name. Returns the exit code, unless a signal stopped the
+/// command: then the process ends by that signal.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let command = match Arguments::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let command = match Arguments::try_parse_from(&arguments) {
         Ok(Arguments { command }) => command,
         Err(error) => {
             // Help or a usage error. A failure to print it is ignored: its reader may be gone.
             let _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(2);
+            let is_failure = error.use_stderr() && arguments.iter().any(|argument| argument == "--json");
+            return match is_failure {
+                true => Failure::of_usage(&error).print_json(),
+                false => u8::try_from(error.exit_code()).unwrap_or(2),
+            };
         }
     };
     quiet_codec_panics();
+    signals::let_long_writes_fail();
+    let json = command.json();
     let run = || match command {
-        Command::Convert(convert) => run_write(&Write::from(&*convert), convert.run.quiet, convert.run.json),
-        Command::Append(append) => run_write(&Write::from(&append), append.run.quiet, append.run.json),
-        Command::Repack(repack) => run_write(&Write::from(&repack), repack.quiet, repack.json),
+        Command::Convert(convert) => run_write(&Write::from(&*convert), convert.run.quiet, json),
+        Command::Append(append) => run_write(&Write::from(&append), append.run.quiet, json),
+        Command::Repack(repack) => run_write(&Write::from(&repack), repack.quiet, json),
         Command::Verify(verify) => run_verify(&verify),
         Command::Info(dataset) => run_info(&dataset),
         Command::Compact(dataset) => run_change(&dataset, |folder| crate::compact(folder)),
         Command::Rollback(dataset) => run_change(&dataset, |folder| crate::rollback(folder)),
     };
-    panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(1)
+    panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let failure = Failure::of_panic();
+        if json { failure.print_json() } else { 1 }
+    })
 }
 
 fn run_write(write: &Write, quiet: bool, json: bool) -> u8 {
     let terminal = Terminal::new(quiet);
-    terminal.stop_on_signal(write.progress());
+    let progress = write.progress().clone();
+    let watch = Watch::new(OnSignal::Stop { resumes: write.resumes() }, json, move || progress.stop());
     let shown = terminal.show(write);
     let outcome = write.run();
     drop(shown);
-    report(outcome, |written| {
+    let signal = watch.report();
+    if let (Err(error @ (Error::Interrupted | Error::Abandoned)), Some(signal)) = (&outcome, signal) {
+        report::failure(&Failure::new(error, signals::exit_code(signal)), json);
+        signals::end_by(signal);
+    }
+    report(outcome, json, |written| {
         if let Written::Rows(summary) = written {
             terminal.notes(&summary.notices);
         }
@@ -73,28 +93,37 @@ fn run_verify(verify: &Verify) -> u8 {
         [] => crate::verify(folder, None, &options),
         sources => crate::FolderSource::new(sources).and_then(|source| crate::verify(folder, Some(&source), &options)),
     };
-    report(verification, |verification| report::verification(verification, folder, *json))
+    report(verification, *json, |verification| report::verification(verification, folder, *json))
 }
 
 fn run_info(dataset: &Dataset) -> u8 {
-    let manifest = crate::Manifest::read(&dataset.folder);
-    let manifest = manifest.and_then(|found| found.ok_or_else(|| FormatError::NoDataset(dataset.folder.clone())));
-    report(manifest.map_err(Error::from), |manifest| info::print(manifest, &dataset.folder, dataset.json))
+    let Dataset { folder, json } = dataset;
+    let commit = crate::complete_commit(folder);
+    let (manifest, open_commit) = match (crate::Manifest::read(folder), commit) {
+        // What was there before the commit is still whole.
+        (Ok(Some(manifest)), commit) => (Ok(manifest), commit.err()),
+        (Ok(None), Ok(_)) => (Err(FormatError::NoDataset(folder.clone()).into()), None),
+        (Ok(None), Err(error)) => (Err(error), None),
+        (Err(error), _) => (Err(error.into()), None),
+    };
+    report(manifest, *json, |manifest| info::print(manifest, folder, open_commit.as_ref(), *json))
 }
 
 /// Runs a command that makes a new snapshot of a dataset.
 fn run_change(dataset: &Dataset, change: impl FnOnce(&Path) -> Result<Change, Error>) -> u8 {
-    report(change(&dataset.folder), |change| {
+    let Dataset { folder, json } = dataset;
+    let watch = Watch::new(OnSignal::End, *json, || {});
+    let outcome = change(folder);
+    watch.report();
+    report(outcome, *json, |change| {
         change.card.iter().for_each(|note| report::note(note));
-        report::change(change, &dataset.folder, dataset.json)
+        report::change(change, folder, *json)
     })
 }
 
-fn report<T>(outcome: Result<T, Error>, print: impl FnOnce(&T) -> u8) -> u8 {
-    outcome.as_ref().map(print).unwrap_or_else(|error| {
-        report::error(error);
-        report::exit_code(error)
-    })
+fn report<T>(outcome: Result<T, Error>, json: bool, print: impl FnOnce(&T) -> u8) -> u8 {
+    let failed = |error: &Error| report::failure(&Failure::new(error, report::exit_code(error)), json);
+    outcome.as_ref().map_or_else(failed, print)
 }
 
 /// Silences panics of codecs, which are caught and become rejects, but would each print a message. Other panics are

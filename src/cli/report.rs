@@ -5,15 +5,75 @@ use std::error::Error as _;
 use std::io::{ErrorKind, Write, stdout};
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::Written;
 use super::hints::hint;
-use crate::{ByteSize, Change, Error, RepackSummary, SmallClass, Snapshot, Summary, Verification};
+use super::signals::OnSignal;
+use crate::{ByteSize, Change, Error, FormatError, RepackSummary, SmallClass, Snapshot, Summary, Verification};
 
-/// Exit code of a run that stopped.
+/// Exit code of a dataset that has no damage, but is unfinished.
+pub const UNFINISHED: u8 = 4;
+
+/// Exit code of a command that stopped.
 pub fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Spec(_) | Error::NoSource | Error::TooManyThreads { .. } => 2,
+        Error::CommitInterrupted(_) | Error::Format(FormatError::Committing(_)) => UNFINISHED,
         _ => 1,
+    }
+}
+
+/// The failure of a command, as `--json` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    error: String,
+    kind: &'static str,
+    hint: Option<String>,
+    paths: Vec<String>,
+    exit_code: u8,
+}
+
+impl Failure {
+    /// A command that stopped with this error.
+    pub fn new(error: &Error, exit_code: u8) -> Failure {
+        let paths = error.paths().into_iter().map(|path| path.display().to_string()).collect();
+        Failure { error: message(error), kind: error.kind(), hint: hint(error), paths, exit_code }
+    }
+
+    /// Arguments that clap refuses.
+    pub fn of_usage(error: &clap::Error) -> Failure {
+        let text = error.render().to_string();
+        let mut paragraphs = text.split("\n\n");
+        let told = paragraphs.next().and_then(|first| first.strip_prefix("error: ")).unwrap_or("no command is given");
+        let words = told.split_whitespace().collect::<Vec<_>>();
+        let hint = paragraphs.find_map(|paragraph| paragraph.trim().strip_prefix("tip: ")).map(str::to_owned);
+        let exit_code = u8::try_from(error.exit_code()).unwrap_or(2);
+        Failure { error: words.join(" "), kind: "usage", hint, paths: Vec::new(), exit_code }
+    }
+
+    /// A command that was ended by a signal, perhaps because a file can't be read to its end.
+    pub fn given_up(stuck: Option<&Path>, on_signal: OnSignal, exit_code: u8) -> Failure {
+        let (error, hint) = match on_signal {
+            OnSignal::Stop { resumes: true } => (Error::Interrupted, hint(&Error::Interrupted)),
+            OnSignal::Stop { resumes: false } => (Error::Abandoned, hint(&Error::Abandoned)),
+            OnSignal::End => (Error::Interrupted, Some("run the same command again".to_owned())),
+        };
+        let paths: Vec<String> = stuck.iter().map(|path| path.display().to_string()).collect();
+        let stuck = paths.iter().map(|path| format!("; reading `{path}` did not return")).collect::<String>();
+        Failure { error: format!("{error}{stuck}"), kind: error.kind(), hint, paths, exit_code }
+    }
+
+    /// A bug.
+    pub fn of_panic() -> Failure {
+        let error = "a panic, which is a bug of inlaid".to_owned();
+        Failure { error, kind: "panic", hint: None, paths: Vec::new(), exit_code: 1 }
+    }
+
+    /// As JSON, on standard output.
+    pub fn print_json(&self) -> u8 {
+        let text = serde_json::to_string_pretty(self).expect("a failure is made of strings and a number");
+        print(&(text + "\n"), self.exit_code)
     }
 }
 
@@ -134,7 +194,8 @@ pub fn verification(verification: &Verification, folder: &Path, json: bool) -> u
             visible(&text)
         }
     };
-    print(&text, u8::from(!problems.is_empty()))
+    let done = if *unfinished { UNFINISHED } else { 0 };
+    print(&text, if problems.is_empty() { done } else { 1 })
 }
 
 /// Prints how a dataset changed and returns the exit code.
@@ -156,20 +217,30 @@ pub fn note(note: &dyn std::fmt::Display) {
     eprintln!("note: {}", visible(&note.to_string()));
 }
 
-/// Prints an error and its hint.
-pub fn error(error: &Error) {
-    eprintln!("error: {}", visible(&message(error)));
-    if let Some(hint) = hint(error) {
-        eprintln!("hint: {}", visible(&hint));
+/// Prints a failure and its hint, on standard output too if that is to be JSON. Returns the exit code.
+pub fn failure(failure: &Failure, json: bool) -> u8 {
+    eprintln!("error: {}", visible(&failure.error));
+    if let Some(hint) = &failure.hint {
+        eprintln!("hint: {}", visible(hint));
     }
+    if json { failure.print_json() } else { failure.exit_code }
 }
 
 /// The text with control characters escaped, since names of files and classes may contain sequences that control
 /// a terminal.
 pub fn visible(text: &str) -> String {
+    escaped(text, |character| character.is_control() && character != '\n')
+}
+
+/// A name in one line, with control characters escaped.
+pub fn visible_name(name: &str) -> String {
+    escaped(name, char::is_control)
+}
+
+fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() && character != '\n' {
+        if is_escaped(character) {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);

@@ -1,10 +1,9 @@
-//! Progress during a run, on standard error: a bar on a terminal, lines elsewhere. Also interrupts a run on
-//! signals.
+//! Progress during a run, on standard error: a bar on a terminal, lines elsewhere.
 
 use std::fmt;
 use std::io::{IsTerminal, stderr};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -27,24 +26,6 @@ pub struct Terminal {
 impl Terminal {
     pub fn new(quiet: bool) -> Terminal {
         Terminal { quiet }
-    }
-
-    /// Stops the run cleanly on Ctrl-C or a request to terminate; exits immediately on the second.
-    pub fn stop_on_signal(&self, progress: &Arc<Progress>) {
-        let progress = progress.clone();
-        let signalled = Mutex::new(false);
-        let on_signal = move || {
-            let mut signalled = signalled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if *signalled {
-                std::process::exit(1);
-            }
-            *signalled = true;
-            eprintln!("stopping; press Ctrl-C again to quit immediately");
-            progress.stop();
-        };
-        if let Err(error) = ctrlc::set_handler(on_signal) {
-            eprintln!("note: can't catch signals: {error}");
-        }
     }
 
     /// Shows the progress until the returned value is dropped.

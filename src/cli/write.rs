@@ -47,6 +47,11 @@ impl Write {
         }
     }
 
+    /// Whether the same command resumes it after it was stopped.
+    pub fn resumes(&self) -> bool {
+        !matches!(self.task, Task::Repack(_))
+    }
+
     /// What the run counts, and what can stop it.
     pub fn progress(&self) -> &Arc<Progress> {
         &self.options.progress

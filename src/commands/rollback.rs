@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::commands::change::Change;
 use crate::commands::verify::read_back;
+use crate::commit::journal::Purpose;
 use crate::commit::output::Output;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
@@ -15,13 +16,20 @@ use crate::format::row_layout::RowLayout;
 use crate::format::shard;
 
 /// Restores the snapshot of the dataset in `folder` from before the last append. Returns what has
-/// changed.
+/// changed. If an earlier rollback was interrupted in its commit, only completes that one; where
+/// the snapshot before it is not known anymore, the one after it stands for both.
 ///
 /// # Errors
 /// If `folder` is not a dataset, keeps no earlier snapshot, is damaged, or can't be written to.
 pub fn rollback(folder: impl AsRef<Path>) -> Result<Change, Error> {
     let folder = folder.as_ref();
+    // In place until the last step of a commit.
+    let before = Manifest::read(folder).ok().flatten();
     let (mut output, there) = Output::open(folder)?;
+    if output.completed() == Some(Purpose::Rollback) {
+        let before = before.unwrap_or_else(|| there.clone());
+        return Ok(Change { before: before.snapshot, after: there.snapshot, card: None });
+    }
     let Some(previous) = there.previous.clone() else { return Err(Error::NoHistory(folder.to_owned())) };
     let layout = RowLayout::new(&there.spec)?;
     let columns = Columns::new(&layout, &there.spec, &there.snapshot.classes);
@@ -50,6 +58,6 @@ pub fn rollback(folder: impl AsRef<Path>) -> Result<Change, Error> {
         output.stage(REJECTS, &to_lines(&rejects))?;
     }
     let card = output.stage_card(&next, &layout)?;
-    let next = output.commit(next)?;
+    let next = output.commit_for(Purpose::Rollback, next)?;
     Ok(Change { before: there.snapshot, after: next.snapshot, card })
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use twox_hash::xxhash3_128;
 
 use crate::commit::ownership::dataset_files;
+use crate::commit::recovery::complete_commit;
 use crate::dataset::card::own_checksum;
 use crate::dataset::file_info::FileInfo;
 use crate::dataset::manifest::{Manifest, SplitInfo};
@@ -81,19 +82,18 @@ impl fmt::Display for Note {
 
 /// Reads every byte of the dataset in `folder` and verifies its checksums. Checks every page, and that keys are unique,
 /// labels are in range, and counts match the manifest. With a `source`, checks that its files are those that the rows
-/// were made from.
+/// were made from. Completes the last commit first if that was interrupted.
 ///
 /// # Errors
-/// If `folder` is not a dataset, its manifest can't be read, or the dataset changes in the meantime.
+/// If `folder` is not a dataset, is in a commit that can't be completed, its manifest can't be read, or the dataset
+/// changes in the meantime.
 pub fn verify(
     folder: impl AsRef<Path>,
     source: Option<&dyn Source>,
     options: &RunOptions,
 ) -> Result<Verification, Error> {
     let (begin, folder) = (Instant::now(), folder.as_ref());
-    if is_committing(folder) {
-        return Err(FormatError::Committing(folder.to_owned()).into());
-    }
+    complete_commit(folder)?;
     let manifest = Manifest::read(folder)?.ok_or_else(|| FormatError::NoDataset(folder.to_owned()))?;
     let layout = RowLayout::new(&manifest.spec)?;
     let pool = pipeline::threads(options)?;

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::commit::pending::Pending;
+use crate::dataset::names::{LOCK, MANIFEST, PRIVATE, is_committing};
 use crate::error::Error;
 use crate::format::disk;
 
@@ -18,6 +20,7 @@ pub(super) struct CreatedFolder {
     /// Lock file in the lowest folder, once this process holds the lock; removed first.
     pub(super) lock_file: Option<PathBuf>,
     pub(super) keep: bool,
+    _pending: Pending,
 }
 
 impl CreatedFolder {
@@ -31,7 +34,7 @@ impl CreatedFolder {
         }
         let missing = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
         let top = missing.last().unwrap_or(folder).to_owned();
-        let created = CreatedFolder { top, folder: folder.to_owned(), lock_file: None, keep: false };
+        let created = CreatedFolder::new(folder, top);
         disk::create_folders(folder, &created.top)?;
         Ok(Some(created))
     }
@@ -45,14 +48,25 @@ impl CreatedFolder {
         if folder.exists() {
             return Ok(None);
         }
-        let folder = folder.to_owned();
-        Ok(Some(match folder.parent().map_or(Ok(None), CreatedFolder::ensure)? {
-            Some(mut created) => {
-                created.folder = folder;
-                created
+        let above = folder.parent().map_or(Ok(None), CreatedFolder::ensure)?;
+        let created = CreatedFolder::new(folder, above.as_ref().map_or(folder, |above| &above.top).to_owned());
+        // The new value removes them from now on.
+        above.into_iter().for_each(|mut above| above.keep = true);
+        Ok(Some(created))
+    }
+
+    fn new(folder: &Path, top: PathBuf) -> CreatedFolder {
+        let (folder, pending) = (folder.to_owned(), (folder.to_owned(), top.clone()));
+        let _pending = Pending::new(move || {
+            let (folder, top) = &pending;
+            let dataset = folder.parent().filter(|_| folder.ends_with(PRIVATE));
+            match dataset {
+                Some(dataset) if dataset.join(MANIFEST).exists() || is_committing(dataset) => {}
+                Some(_) => remove(Some(&folder.join(LOCK)), folder, top),
+                None => remove(None, folder, top),
             }
-            None => CreatedFolder { top: folder.clone(), folder, lock_file: None, keep: false },
-        }))
+        });
+        CreatedFolder { top, folder, lock_file: None, keep: false, _pending }
     }
 }
 
@@ -61,16 +75,21 @@ impl Drop for CreatedFolder {
         if self.keep {
             return;
         }
-        // No caller is left to report to: folders that hold somebody's files just stay.
-        if let Some(lock_file) = &self.lock_file {
-            let _ = fs::remove_file(lock_file);
-        }
-        for folder in self.folder.ancestors() {
-            let removed = fs::remove_dir(folder);
-            // The lowest folder may never have been created.
-            if removed.is_err_and(|error| error.kind() != io::ErrorKind::NotFound) || folder == self.top {
-                break;
-            }
+        remove(self.lock_file.as_deref(), &self.folder, &self.top);
+    }
+}
+
+/// Removes the lock file, then the folders from the lowest to the topmost.
+fn remove(lock_file: Option<&Path>, folder: &Path, top: &Path) {
+    // No caller is left to report to: folders that hold somebody's files just stay.
+    if let Some(lock_file) = lock_file {
+        let _ = fs::remove_file(lock_file);
+    }
+    for folder in folder.ancestors() {
+        let removed = fs::remove_dir(folder);
+        // The lowest folder may never have been created.
+        if removed.is_err_and(|error| error.kind() != io::ErrorKind::NotFound) || folder == top {
+            break;
         }
     }
 }

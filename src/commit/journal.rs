@@ -28,17 +28,37 @@ pub(super) struct Journal {
     /// the folder finds no row twice.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) merged: BTreeMap<String, Vec<String>>,
+    /// What the commit is for, where a repetition of the command has to know it.
+    #[serde(default, skip_serializing_if = "Purpose::is_change")]
+    pub(super) purpose: Purpose,
+}
+
+/// What a commit is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Purpose {
+    /// It makes a new snapshot. To repeat the command adds nothing.
+    #[default]
+    Change,
+    /// It returns to the snapshot before. To repeat the command would go further back, or find nothing to go back to.
+    Rollback,
+}
+
+impl Purpose {
+    fn is_change(&self) -> bool {
+        *self == Purpose::Change
+    }
 }
 
 impl Journal {
-    /// Completes a commit that a crash interrupted, if there is one.
+    /// Completes a commit that a crash interrupted, if there is one. Returns what it was for.
     ///
     /// # Errors
     /// If the journal is damaged, or the operating system refuses a step.
-    pub(super) fn recover(folder: &Beneath) -> Result<(), Error> {
+    pub(super) fn recover(folder: &Beneath) -> Result<Option<Purpose>, Error> {
         let path = folder.path().join(PLACE);
         let text = match open::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(Error::io("read", &path))?,
         };
         let damaged = |error: serde_json::Error| FormatError::damaged(&path, error.to_string());
@@ -48,7 +68,8 @@ impl Journal {
         }
         // All of them before the first step.
         journal.files().try_for_each(|file| folder.check_parent(file))?;
-        journal.complete(folder)
+        journal.complete(folder)?;
+        Ok(Some(journal.purpose))
     }
 
     /// Puts the journal into its place, by way of the staging folder.

@@ -107,7 +107,7 @@ fn open(path: &Path, folder: &Path, flags: OFlags) -> io::Result<File> {
 }
 
 /// Whether `path` still names the open file or folder.
-fn is_at(file: &File, path: &Path) -> bool {
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
     let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
     let open = file.metadata().map(identity);
     open.is_ok_and(|open| path.symlink_metadata().is_ok_and(|named| identity(named) == open))

@@ -1,12 +1,15 @@
 //! How one snapshot of a dataset becomes the next, whatever dies on the way, and how a folder appears
 //! whole. Both lock, stage and rename by the same parts.
 
+mod abandoned;
 mod created_folder;
-mod journal;
+pub(crate) mod journal;
 mod lock;
 pub(crate) mod new_folder;
 pub(crate) mod output;
 pub(crate) mod overlap;
 pub(crate) mod ownership;
+pub(crate) mod pending;
+pub(crate) mod recovery;
 mod staging;
 pub(crate) mod transaction;

@@ -6,7 +6,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::commit::abandoned::{hidden_name, remove_abandoned};
 use crate::commit::lock::Lock;
+use crate::commit::pending;
 use crate::commit::staging::Staging;
 use crate::error::Error;
 use crate::format::disk;
@@ -33,9 +35,10 @@ impl NewFolder {
         let (Some(parent), Some(name)) = (resolved.parent(), resolved.file_name()) else {
             return Err(Error::OutputTaken(place.to_owned()));
         };
-        let hidden = parent.join(format!(".{}.inlaid", name.to_string_lossy()));
+        let hidden = parent.join(hidden_name(&name.to_string_lossy()));
         let lock = Lock::on_folder(&hidden, place)?;
         let folder = NewFolder { staging: Staging::in_hidden_folder(&hidden)?, place: resolved, lock };
+        remove_abandoned(&folder.place);
         // Another process may have filled it before this one held the lock.
         refuse_taken(place)?;
         if let Ok(replaced) = folder.place.metadata() {
@@ -68,6 +71,7 @@ impl NewFolder {
     pub(crate) fn commit(mut self) -> Result<(), Error> {
         self.staging.sync()?;
         refuse_taken(&self.place)?;
+        let _commit = pending::commit();
         // This replaces an empty folder.
         disk::rename(self.path(), &self.place).map_err(Error::io("create", &self.place))?;
         self.lock.keep_created();

@@ -9,9 +9,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::commit::journal::Journal;
+use crate::commit::abandoned::remove_abandoned;
+use crate::commit::journal::{Journal, Purpose};
 use crate::commit::lock::Lock;
 use crate::commit::ownership::{check, dataset_files, small_files};
+use crate::commit::pending;
 use crate::commit::staging::Staging;
 use crate::dataset::card::{Card, CardNote, MergedCard, own_checksum};
 use crate::dataset::file_info::FileInfo;
@@ -38,6 +40,8 @@ pub(crate) struct Output {
     merged: BTreeMap<String, Vec<String>>,
     /// Entries of those that are not shards.
     files: BTreeMap<String, FileInfo>,
+    /// What the interrupted commit was for that was completed first; none if there was none.
+    completed: Option<Purpose>,
     /// Dropped before the lock, so that it is removed under the lock.
     staging: Staging,
     lock: Lock,
@@ -56,8 +60,9 @@ impl Output {
         for split in Split::ALL {
             beneath.check_folder(split.as_str())?;
         }
-        Journal::recover(&beneath)?;
+        let completed = Journal::recover(&beneath)?;
         let staging = Staging::in_private_folder(&private)?;
+        folder.canonicalize().iter().for_each(|output| remove_abandoned(output));
         // The folder may have changed before this process held the lock.
         let current = check(folder)?;
         if current.is_some() {
@@ -70,6 +75,7 @@ impl Output {
             staged: Vec::new(),
             merged: BTreeMap::new(),
             files: BTreeMap::new(),
+            completed,
             staging,
             lock,
         };
@@ -130,6 +136,11 @@ impl Output {
     /// Manifest of the dataset as it was last committed. None if there is no dataset yet.
     pub(crate) fn current(&self) -> Option<&Manifest> {
         self.current.as_ref()
+    }
+
+    /// What the interrupted commit was for that was completed when the folder was claimed. None if there was none.
+    pub(crate) fn completed(&self) -> Option<Purpose> {
+        self.completed
     }
 
     /// Writes a small file to the staging folder and brings it to disk. It is part of the next commit.
@@ -206,17 +217,26 @@ impl Output {
     /// # Errors
     /// If a file of somebody else is in the way (then nothing is changed), or the operating system
     /// refuses a step (then the next writer completes the commit).
-    pub(crate) fn commit(&mut self, mut next: Manifest) -> Result<Manifest, Error> {
+    pub(crate) fn commit(&mut self, next: Manifest) -> Result<Manifest, Error> {
+        self.commit_for(Purpose::Change, next)
+    }
+
+    /// As [`Output::commit`], for this purpose.
+    ///
+    /// # Errors
+    /// As [`Output::commit`].
+    pub(crate) fn commit_for(&mut self, purpose: Purpose, mut next: Manifest) -> Result<Manifest, Error> {
         let staged = std::mem::take(&mut self.staged);
         let old: Vec<String> = self.current.iter().flat_map(dataset_files).collect();
         self.refuse_overwriting(&staged, &old)?;
         next.format_version = FORMAT_VERSION;
         next.files = self.files_of(&next)?;
         self.staging.write(MANIFEST, next.to_json().as_bytes())?;
-        let journal = self.journal(&staged, old, &next);
+        let journal = self.journal(purpose, &staged, old, &next);
         self.staging.sync()?;
         // The name of the private folder.
         self.beneath.sync_folder("")?;
+        let _commit = pending::commit();
         journal.write(&self.staging, &self.beneath)?;
         // From here on the commit is made, whatever happens.
         self.lock.keep_created();
@@ -267,7 +287,7 @@ impl Output {
         Ok(())
     }
 
-    fn journal(&mut self, staged: &[String], old: Vec<String>, next: &Manifest) -> Journal {
+    fn journal(&mut self, purpose: Purpose, staged: &[String], old: Vec<String>, next: &Manifest) -> Journal {
         let name = self.staging.name();
         let kept: BTreeSet<String> = dataset_files(next).into_iter().collect();
         let files = staged.iter().map(String::as_str).chain([MANIFEST]);
@@ -275,6 +295,7 @@ impl Output {
             renames: files.map(|file| (format!("{PRIVATE}/{name}/{file}"), file.to_owned())).collect(),
             removals: old.into_iter().filter(|file| !kept.contains(file)).collect(),
             merged: std::mem::take(&mut self.merged),
+            purpose,
         }
     }
 }

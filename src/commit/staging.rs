@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::commit::pending::Pending;
+use crate::dataset::names::{JOURNAL, PRIVATE};
 use crate::error::Error;
 use crate::format::disk;
 
@@ -24,6 +26,7 @@ pub(super) struct Staging {
     /// Folder that is removed: the staging folder, or the hidden folder around it.
     removed: PathBuf,
     pub(super) keep: bool,
+    _pending: Pending,
 }
 
 impl Staging {
@@ -35,7 +38,7 @@ impl Staging {
         remove_leftovers(private, |name| name.starts_with(PREFIX))?;
         let created = tempfile::Builder::new().prefix(PREFIX).tempdir_in(private);
         let path = created.map_err(Error::io("create folder in", private))?.keep();
-        Ok(Staging { removed: path.clone(), path, keep: false })
+        Ok(Staging { removed: path.clone(), _pending: pending(&path), path, keep: false })
     }
 
     /// Creates a staging folder in a hidden folder, which is removed along with it.
@@ -43,14 +46,14 @@ impl Staging {
     /// # Errors
     /// If the hidden folder holds files of somebody else, or the operating system refuses.
     pub(super) fn in_hidden_folder(hidden: &Path) -> Result<Staging, Error> {
-        let mark = hidden.join(MARK);
-        let is_marked = mark.exists();
+        let is_marked = is_marked(hidden);
         if !is_marked && !entries(hidden)?.is_empty() {
             return Err(Error::ForeignFile(hidden.to_owned()));
         }
-        let staging = Staging { path: hidden.join(NEW), removed: hidden.to_owned(), keep: false };
+        let staging =
+            Staging { path: hidden.join(NEW), removed: hidden.to_owned(), keep: false, _pending: pending(hidden) };
         if !is_marked {
-            disk::write_file(&mark, b"")?;
+            disk::write_file(&hidden.join(MARK), b"")?;
         }
         remove_leftovers(hidden, |name| name == NEW)?;
         disk::create_folder(&staging.path)?;
@@ -92,6 +95,30 @@ impl Drop for Staging {
             let _ = fs::remove_dir_all(&self.removed);
         }
     }
+}
+
+/// Whether a hidden folder has the mark of a staging folder.
+pub(super) fn is_marked(hidden: &Path) -> bool {
+    hidden.join(MARK).symlink_metadata().is_ok_and(|mark| mark.is_file())
+}
+
+/// Lists a folder that is removed if this process has to end.
+fn pending(removed: &Path) -> Pending {
+    /// Other threads may still be adding files.
+    const ATTEMPTS: usize = 10;
+    let removed = removed.to_owned();
+    Pending::new(move || {
+        // A journal names files in it.
+        let private = removed.parent().filter(|folder| folder.ends_with(PRIVATE));
+        if private.is_some_and(|folder| folder.join(JOURNAL).exists()) {
+            return;
+        }
+        for _ in 0..ATTEMPTS {
+            if fs::remove_dir_all(&removed).is_ok() || !removed.exists() {
+                break;
+            }
+        }
+    })
 }
 
 /// Removes the staging folders that crashed processes left.

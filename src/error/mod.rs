@@ -1,6 +1,7 @@
 //! The two kinds of failure: [`Error`] (the run stopped; the dataset is as it was last committed) and
 //! [`RecordError`] (one input can't become a row). Also [`RepackError`], the reason a file can't be repacked.
 
+mod kind;
 mod record;
 mod repack;
 
@@ -219,6 +220,9 @@ pub enum Error {
     /// An interrupted conversion in the output folder that this one can't resume.
     #[error("output folder `{}` holds an interrupted conversion with other settings, sources or files", .0.display())]
     OtherConversion(PathBuf),
+    /// A dataset whose last commit was interrupted and can't be completed here.
+    #[error("the last commit to `{}` was interrupted", .0.display())]
+    CommitInterrupted(PathBuf),
     /// A dataset that changed from one snapshot to another during a read.
     #[error("`{}` changed while it was being read", .0.display())]
     ChangedMeanwhile(PathBuf),

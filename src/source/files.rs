@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::hash_lanes::hash_each;
+use super::reading::Reading;
 use super::{ImageRef, Source};
 use crate::error::RecordError;
 use crate::format::open;
@@ -81,6 +82,7 @@ impl Files {
 /// Appends the contents of a file to the buffer.
 pub(super) fn read_file(path: &Path, limits: &Limits, buffer: &mut Vec<u8>) -> Result<(), RecordError> {
     let limit = limits.file_bytes.0;
+    let _reading = Reading::begin(path);
     let file = open::without_waiting(path).map_err(RecordError::Unreadable)?;
     let metadata = file.metadata().map_err(RecordError::Unreadable)?;
     if !metadata.is_file() {

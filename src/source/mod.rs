@@ -5,6 +5,7 @@ mod folders;
 mod hash_lanes;
 mod listing;
 mod notice;
+mod reading;
 mod record;
 mod reject;
 
@@ -17,6 +18,7 @@ pub use files::Files;
 pub use folders::FolderSource;
 pub use listing::Listing;
 pub use notice::{Ignored, Notice};
+pub use reading::stuck_read;
 pub use record::Record;
 pub(crate) use reject::reject;
 

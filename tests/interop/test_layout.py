@@ -338,6 +338,24 @@ def test_dry_run_fits_the_schema_and_writes_nothing(inlaid, untidy, tmp_path):
     assert not out.exists()
 
 
+def test_failures_fit_their_schema(inlaid, tmp_path):
+    for exit_code, *arguments in (
+        (1, "info", tmp_path),
+        (1, "verify", tmp_path / "none"),
+        (1, "append", SAMPLE, "--out", tmp_path),
+        (1, "convert", tmp_path, "--out", tmp_path / "out", "--size", 8),
+        (1, "repack", tmp_path, "--out", tmp_path / "out"),
+        (2, "convert", SAMPLE, "--out", tmp_path / "out", "--size", 65535),
+        (2, "convert", SAMPLE, "--out", tmp_path / "out", "--sizes", 8),
+        (2, "compact"),
+    ):
+        done = inlaid(*arguments, "--json", exit_code=exit_code)
+        failure = json.loads(done.stdout)
+        assert_valid(failure, "error")
+        assert failure["exit_code"] == exit_code
+        assert done.stderr.startswith("error: ")
+
+
 def test_appended_dataset_fits_the_schemas(inlaid, untidy, tmp_path):
     out = tmp_path / "dataset"
     small = ("--size", 8, "--row-group-bytes", 1, "--shard-bytes", 1, "--order", "path", "--split", "train=1")

@@ -1,6 +1,7 @@
 """The Python package: opening, rows and bad input, against what pyarrow reads from the same files."""
 
 import inspect
+import json
 import pickle
 import shutil
 import sys
@@ -19,6 +20,32 @@ from conftest import CLASSES, SAMPLE
 from package import address, dataset, expected, kind, train  # noqa: F401
 
 # Opening
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_interrupted_commit_is_completed(dataset, tmp_path, first):
+    copy = tmp_path / "dataset"
+    shutil.copytree(dataset, copy)
+    staging = copy / ".inlaid/staging-abc"
+    staging.mkdir()
+    names = ["train/train-00000.parquet", "inlaid.json"]
+    for name in names:
+        (staging / name).parent.mkdir(exist_ok=True)
+        shutil.copy(copy / name, staging / name)
+    if first:
+        (copy / "inlaid.json").unlink()
+    renames = [[f".inlaid/staging-abc/{name}", name] for name in names]
+    (copy / ".inlaid/journal.json").write_text(json.dumps({"renames": renames, "removals": []}))
+    assert sum(map(len, inlaid.open(copy).values())) == 40
+    assert [path.name for path in (copy / ".inlaid").iterdir()] == ["lock"]
+
+
+def test_exceptions_tell_programs_their_kind_and_hint(tmp_path):
+    with pytest.raises(inlaid.NotFoundError) as raised:
+        inlaid.append(SAMPLE, tmp_path)
+    assert (raised.value.kind, raised.value.hint) == ("no-dataset", "create it with `inlaid.convert`")
+    assert str(raised.value).endswith("holds no dataset\nhint: create it with `inlaid.convert`")
+    assert (inlaid.InlaidError("text").kind, inlaid.InlaidError("text").hint) == (None, None)
 
 
 def test_a_dataset_is_its_splits(dataset):

@@ -231,6 +231,11 @@ fn names_control_no_terminal() {
     assert!(ran.stderr.starts_with("note: class `red\\u{1b}[31m\\u{9b}` is too small"), "{}", ran.stderr);
     let told = s.run("info", "out").exits(0).stdout;
     assert!(told.contains("red\\u{1b}[31m\\u{9b}"), "{told}");
+    // A line of a table stays one line.
+    s.image("src/two\nlines/1.png");
+    s.convert("src --out lines --size 4").exits(0);
+    let told = s.run("info", "lines").exits(0).stdout;
+    assert!(told.contains("\n    3  two\\nlines  ") && told.contains("\ntwo\\nlines "), "{told}");
     // JSON has escapes of its own.
     let told: serde_json::Value = serde_json::from_str(&s.run("info", "out --json").exits(0).stdout).unwrap();
     assert_eq!(told["classes"][2], "red\x1b[31m\u{9b}");

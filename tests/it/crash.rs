@@ -181,6 +181,50 @@ macro_rules! scenarios {
 scenarios!(convert append append_arrow append_encoded append_to_unfinished compact rollback overwrite);
 
 #[test]
+fn rollback_that_is_repeated_goes_back_once() {
+    let scenario = Scenario::rollback();
+    kill_at_every_step(&scenario, |step, found| {
+        let ended = scenario.run_undisturbed();
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "step {step}, in a commit: {}", found.in_commit);
+        scenario.is_complete();
+        let ended = scenario.run_undisturbed();
+        let none = "error: `out` has no earlier snapshot to roll back to\n";
+        assert!(ended.code == Some(1) && ended.stderr.starts_with(none), "step {step}: {}", ended.stderr);
+    });
+}
+
+#[test]
+fn commands_that_only_read_complete_a_commit() {
+    for scenario in [Scenario::compact(), Scenario::rollback(), Scenario::overwrite()] {
+        let mut number = 0;
+        kill_at_every_step(&scenario, |step, found| {
+            number += usize::from(found.in_commit);
+            if found.in_commit {
+                let command = ["info out", "verify out", "verify out --json"][number % 3];
+                let ended = scenario.other(command);
+                assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "step {step}: {command}");
+                scenario.is_complete();
+            }
+        });
+    }
+}
+
+#[test]
+fn readers_of_an_interrupted_commit_get_rows_of_one_snapshot() {
+    for scenario in [Scenario::compact(), Scenario::rollback()] {
+        kill_at_every_step(&scenario, |step, found| {
+            if found.in_commit {
+                inlaid::complete_commit(scenario.out()).unwrap();
+                let dataset = inlaid::Dataset::open(scenario.out()).unwrap();
+                let rows = dataset.into_splits().values().map(|table| table.len()).sum::<usize>();
+                assert_eq!(rows, scenario.look().rows, "step {step}");
+                scenario.is_complete();
+            }
+        });
+    }
+}
+
+#[test]
 fn runs_killed_at_random_moments_are_completed() {
     let all = [
         Scenario::convert().on_disk(),

@@ -16,6 +16,7 @@ mod differential;
 mod discover;
 mod dtype;
 mod encoded;
+mod failures;
 mod harness;
 mod info;
 mod layout;
@@ -29,6 +30,8 @@ mod resize;
 mod resume;
 mod rollback;
 mod rooms;
+#[cfg(unix)]
+mod signals;
 mod small_classes;
 mod split;
 mod tail;

@@ -1,9 +1,6 @@
 //! What happens to the output folder.
 
 use std::fs;
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::harness::Scratch;
 
@@ -177,33 +174,6 @@ fn commit_that_a_crash_interrupted_is_completed() {
     // The next writer completes it, sees the dataset that it would have made, and leaves it.
     s.convert(CONVERT).exits(0);
     assert_eq!(s.dataset("out"), whole);
-}
-
-#[cfg(unix)]
-#[test]
-fn signals_stop_a_run_cleanly() {
-    let s = Scratch::new();
-    s.images(&["src/cat"], 2500);
-    let run = Command::new(env!("CARGO_BIN_EXE_inlaid"))
-        .args("convert src --out out --size 512 --split train=1 --shard-bytes 4GiB --quiet --threads 1".split(' '))
-        .current_dir(s.path())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let begin = Instant::now();
-    while !s.path().join("out/.inlaid/lock").exists() && begin.elapsed() < Duration::from_secs(60) {
-        thread::sleep(Duration::from_millis(5));
-    }
-    thread::sleep(Duration::from_millis(50));
-    assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap().success());
-    let output = run.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(
-        String::from_utf8(output.stderr).unwrap(),
-        "stopping; press Ctrl-C again to quit immediately\nerror: interrupted\n\
-         hint: run the same command again to resume after the last finished file\n"
-    );
-    assert!(!s.path().join("out").exists());
 }
 
 #[test]

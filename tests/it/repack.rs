@@ -359,6 +359,64 @@ fn a_run_that_is_stopped_leaves_nothing() {
 
 #[test]
 #[cfg(all(feature = "failpoints", unix))]
+fn what_a_killed_run_left_is_removed_by_any_other_beside_it() {
+    let scratch = Scratch::new();
+    write_plain(&scratch, "in/a.parquet", fixed());
+    scratch.images(&["src/cat"], 3);
+    scratch.convert("src --out beside/dataset --size 4 --split train=1").exits(0);
+    let hidden = scratch.path().join("beside/.new.inlaid");
+    let (mut step, mut left) = (0, 0);
+    loop {
+        step += 1;
+        let mut command = scratch.command("repack", "in --out beside/new");
+        if command.env("INLAID_FAILPOINT", format!("kill:{step}")).output().unwrap().status.success() {
+            break;
+        }
+        let is_marked = hidden.join("staging-of-inlaid").exists();
+        left += usize::from(is_marked);
+        let (command, words) = [
+            ("repack", "in --out beside/other"),
+            ("append", "src --out beside/dataset"),
+            ("rollback", "beside/dataset"),
+            ("compact", "beside/dataset"),
+            ("convert", "src --out beside/second --size 4 --split train=1 --overwrite"),
+        ][step % 5];
+        let ran = scratch.run(command, words);
+        assert!(ran.code == 0 || command == "rollback", "{command}: {}", ran.stderr);
+        // An empty folder without the mark could be anybody's.
+        assert!(!hidden.exists() || !is_marked && fs::remove_dir(&hidden).is_ok(), "{command} after step {step}");
+        for folder in ["beside/other", "beside/new"] {
+            let _ = fs::remove_dir_all(scratch.path().join(folder));
+        }
+    }
+    assert!(left > 10, "{left} of {step} steps leave a folder");
+}
+
+#[test]
+fn hidden_folders_that_are_in_use_or_of_somebody_else_stay() {
+    let scratch = Scratch::new();
+    write_plain(&scratch, "in/a.parquet", fixed());
+    scratch.file(".used.inlaid/staging-of-inlaid", b"");
+    scratch.file(".used.inlaid/new/a.parquet", b"half");
+    scratch.file(".other.inlaid/new/thesis.txt", b"mine");
+    scratch.file("elsewhere/staging-of-inlaid", b"");
+    scratch.file(".inlaid/staging-of-inlaid", b"");
+    std::os::unix::fs::symlink("elsewhere", scratch.path().join(".link.inlaid")).unwrap();
+    let before = scratch.files(".");
+    let used = File::open(scratch.path().join(".used.inlaid")).unwrap();
+    used.lock().unwrap();
+    scratch.run("repack", "in --out out").exits(0);
+    fs::remove_dir_all(scratch.path().join("out")).unwrap();
+    assert_eq!(scratch.files("."), before);
+    assert!(scratch.path().join(".link.inlaid").is_symlink());
+    drop(used);
+    scratch.run("repack", "in --out out").exits(0);
+    assert!(!scratch.path().join(".used.inlaid").exists());
+    assert!(scratch.path().join(".other.inlaid").exists() && scratch.path().join("elsewhere").exists());
+}
+
+#[test]
+#[cfg(all(feature = "failpoints", unix))]
 fn killed_or_failed_at_any_step_it_is_done_or_leaves_no_folder() {
     let scratch = Scratch::new();
     write_plain(&scratch, "in/a.parquet", fixed());

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use inlaid::{RunOptions, verify};
 use serde_json::json;
 
-use crate::harness::Scratch;
+use crate::harness::{Ran, Scratch};
 
 /// Row groups of 8 rows, all in one shard.
 const SMALL: &str = "--size 4 --channels gray --row-group-bytes 128 --split train=1";
@@ -69,23 +71,105 @@ fn run_that_has_not_ended_is_told() {
     s.edit_manifest("out", |manifest| {
         manifest["unfinished"] = json!({"run": "xxh3-128:00000000000000000000000000000000", "shards": 1});
     });
-    let ran = s.run("verify", "out").exits(0);
+    let ran = s.run("verify", "out").exits(4);
     assert!(ran.stdout.starts_with("intact: 10 rows in 1 file, "), "{}", ran.stdout);
     let told = "incomplete: a run was interrupted; run the same command again to resume it\n";
     assert!(ran.stdout.ends_with(told), "{}", ran.stdout);
-    assert_eq!(s.run("verify", "out --json").exits(0).json()["unfinished"], true);
+    assert_eq!(s.run("verify", "out --json").exits(4).json()["unfinished"], true);
+    // Damage is told first.
+    fs::remove_file(s.path().join("out/README.md")).unwrap();
+    s.run("verify", "out").exits(1);
+}
+
+/// As if a conversion had been killed in its commit, before it renamed the manifest.
+fn interrupted_commit() -> Scratch {
+    let s = dataset(5, "");
+    fs::create_dir(s.path().join("out/.inlaid/staging-abc")).unwrap();
+    fs::rename(s.path().join("out/inlaid.json"), s.path().join("out/.inlaid/staging-abc/inlaid.json")).unwrap();
+    let journal = br#"{"renames": [[".inlaid/staging-abc/inlaid.json", "inlaid.json"]], "removals": []}"#;
+    s.file("out/.inlaid/journal.json", journal);
+    s
 }
 
 #[test]
-fn commit_that_is_not_done_is_no_damage() {
-    let s = dataset(5, "");
-    s.file("out/.inlaid/journal.json", br#"{"renames": [], "removals": []}"#);
-    s.run("verify", "out").fails(
-        1,
-        "error: `out` is in the middle of a commit\n\
-         hint: wait for it to finish; if its process was killed, run the same command again",
-    );
-    s.convert(&format!("src --out out {SMALL}")).exits(0);
+fn interrupted_commit_is_completed() {
+    for command in ["verify", "info"] {
+        let s = interrupted_commit();
+        let ran = s.run(command, "out").exits(0);
+        assert_eq!(ran.stderr, "");
+        assert!(ran.stdout.contains("10 "), "{}", ran.stdout);
+        assert_eq!(s.files("out/.inlaid").len(), 1);
+        assert!(!s.path().join("out/.inlaid/staging-abc").exists());
+        s.is_whole("out");
+    }
+}
+
+#[test]
+fn commit_of_another_process_is_not_touched() {
+    let s = interrupted_commit();
+    let lock = s.file("out/.inlaid/lock", b"process 7 on host here\n");
+    let lock = fs::File::open(lock).unwrap();
+    lock.lock().unwrap();
+    let before = s.files("out");
+    let told = "`out` is in the middle of a commit\nhint: wait for it to finish";
+    s.run("verify", "out").fails(4, &format!("error: {told}"));
+    s.run("info", "out").fails(4, &format!("error: {told}"));
+    // With the manifest of the snapshot before, that one is shown.
+    fs::copy(s.path().join("out/.inlaid/staging-abc/inlaid.json"), s.path().join("out/inlaid.json")).unwrap();
+    let ran = s.run("info", "out --json").exits(4);
+    assert_eq!((ran.json(), &*ran.stderr), (s.manifest("out"), &*format!("note: {told}\n")));
+    fs::remove_file(s.path().join("out/inlaid.json")).unwrap();
+    assert_eq!(s.files("out"), before);
+}
+
+#[test]
+fn commit_is_not_completed_through_links() {
+    for link in ["out/evil", "out/train/evil", "out/.inlaid/lock"] {
+        let s = interrupted_commit();
+        s.file("outside/f", b"mine");
+        let _ = fs::remove_file(s.path().join(link));
+        std::os::unix::fs::symlink(s.path().join("outside"), s.path().join(link)).unwrap();
+        let before = s.files(".");
+        let told = format!("`{link}` is damaged: it is a symbolic link, so an interrupted commit is not completed");
+        let ran = s.run("verify", "out").exits(1);
+        assert_eq!(ran.stderr.lines().next(), Some(&*format!("error: {told}")));
+        assert!(s.files(".") == before, "{link}");
+    }
+}
+
+#[test]
+fn commit_that_can_not_be_completed_here_is_told() {
+    let s = interrupted_commit();
+    let folders = ["out", "out/.inlaid", "out/train"].map(|folder| s.path().join(folder));
+    let may = |mode| {
+        folders.iter().for_each(|folder| fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap());
+    };
+    may(0o555);
+    let as_somebody = |words: &str| {
+        // Root may write everywhere.
+        match fs::write(s.path().join("out/probe"), "").is_ok() {
+            false => words.split_once(' ').map(|(command, words)| s.run(command, words)),
+            true => {
+                fs::remove_file(s.path().join("out/probe")).unwrap();
+                fs::set_permissions(s.path(), fs::Permissions::from_mode(0o755)).unwrap();
+                let mut other = Command::new("setpriv");
+                other.args(["--reuid=65534", "--regid=65534", "--clear-groups", env!("CARGO_BIN_EXE_inlaid")]);
+                let output = other.args(words.split(' ')).current_dir(s.path()).output().ok()?;
+                // Not where the binary is in a folder of root's own.
+                output.status.code().filter(|code| ![126, 127].contains(code)).map(|_| Ran::of(output))
+            }
+        }
+    };
+    for command in ["verify out", "info out"] {
+        let Some(ran) = as_somebody(command) else { break };
+        ran.fails(
+            4,
+            "error: the last commit to `out` was interrupted\n\
+             hint: `inlaid info` completes it, run by a user who may write to the folder",
+        );
+    }
+    may(0o755);
+    s.run("info", "out").exits(0);
     s.is_whole("out");
 }
 
@@ -397,7 +481,7 @@ fn more_shards_than_files_that_may_be_open_are_read() {
     s.convert("src --out out --size 4 --split train=1 --row-group-bytes 1 --shard-bytes 1").exits(0);
     assert_eq!(s.shards("out", "train").len(), 45);
     let limited = format!("ulimit -n 40 && exec {} verify out --threads 2", env!("CARGO_BIN_EXE_inlaid"));
-    let ran = std::process::Command::new("sh").args(["-c", &limited]).current_dir(s.path()).output().unwrap();
+    let ran = Command::new("sh").args(["-c", &limited]).current_dir(s.path()).output().unwrap();
     let told = String::from_utf8(ran.stdout).unwrap();
     assert!(told.starts_with("intact: 360 rows in 45 files"), "{told}");
 }

@@ -185,6 +185,11 @@ impl Scenario {
         inlaid(self.folder.path(), &self.command, Some(failpoint))
     }
 
+    /// Runs another command.
+    pub fn other(&self, words: &str) -> Ended {
+        inlaid(self.folder.path(), words, None)
+    }
+
     /// Runs the command.
     pub fn run_undisturbed(&self) -> Ended {
         inlaid(self.folder.path(), &self.command, None)

@@ -1,5 +1,6 @@
 //! The ways reading or writing a dataset's files can fail.
 
+mod kind;
 mod stage;
 
 use std::io;
@@ -57,6 +58,9 @@ pub enum Error {
         /// Bytes that were still to be written, of all files.
         needed: u64,
     },
+    /// A file that reached the greatest length that the system allows.
+    #[error("can't write `{}`: the system allows no longer file", .0.display())]
+    FileLimit(PathBuf),
     /// A folder without a dataset.
     #[error("`{}` holds no dataset", .0.display())]
     NoDataset(PathBuf),
@@ -124,20 +128,23 @@ impl Error {
     }
 
     /// Turns an error caused by a full disk into [`Error::DiskFull`] with the bytes still `needed`. Where it is
-    /// one already, adds to its bytes: callers up the stack have more left to write.
+    /// one already, adds to its bytes: callers up the stack have more left to write. Turns one caused by a limit on the
+    /// length of files into [`Error::FileLimit`].
     pub fn or_disk_full(self, needed: u64) -> Error {
         if let Error::DiskFull { path, needed: before } = self {
             return Error::DiskFull { path, needed: before + needed };
         }
-        let is_full = |error: &(dyn std::error::Error + 'static)| {
-            error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull)
-        };
         let mut chain =
             std::iter::successors(Some(&self as &(dyn std::error::Error + 'static)), |error| error.source());
-        let full = chain.any(is_full);
-        match self {
-            Error::Io { path, .. } | Error::Shard { path, .. } if full => Error::DiskFull { path, needed },
-            other => other,
+        let cause = chain.find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
+        match (self, cause) {
+            (Error::Io { path, .. } | Error::Shard { path, .. }, Some(io::ErrorKind::StorageFull)) => {
+                Error::DiskFull { path, needed }
+            }
+            (Error::Io { path, .. } | Error::Shard { path, .. }, Some(io::ErrorKind::FileTooLarge)) => {
+                Error::FileLimit(path)
+            }
+            (other, _) => other,
         }
     }
 }

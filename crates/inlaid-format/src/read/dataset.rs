@@ -33,7 +33,14 @@ impl Dataset {
     pub fn open(folder: impl AsRef<Path>) -> Result<Dataset, Error> {
         let folder = folder.as_ref();
         for _ in 0..LOOKS {
-            let manifest = read_manifest(folder)?;
+            let manifest = match read_manifest(folder) {
+                // The first commit is not complete.
+                Err(Error::NoDataset(_)) if is_committing(folder) => {
+                    thread::sleep(PAUSE);
+                    continue;
+                }
+                manifest => manifest?,
+            };
             let opened = open_splits(folder, &manifest);
             // In this order, because a commit removes its journal after it has replaced the manifest.
             let committing = is_committing(folder);

@@ -174,3 +174,50 @@ pub enum SpecError {
     #[error("`--crop-ratio` has no effect with `--fit {0}`")]
     CropRatioFit(Fit),
 }
+
+impl SpecError {
+    /// Word for this kind of failure, stable across releases.
+    pub fn kind(&self) -> &'static str {
+        use SpecError::*;
+        match self {
+            NotInFolders(..) => "setting-not-in-folders",
+            ColumnName(..) => "setting-column-name",
+            TensorsBesideFiles(..) => "setting-tensors-beside-files",
+            UnknownWord { .. } => "setting-unknown-word",
+            Size(..) => "setting-size",
+            NoSize => "setting-no-size",
+            Untouched(..) => "setting-untouched",
+            NotEncoded(..) => "setting-not-encoded",
+            NoTensors(..) => "setting-no-tensors",
+            UnknownToEncoding { .. } => "setting-unknown-to-encoding",
+            JpegSide { .. } => "setting-jpeg-side",
+            StoredFileBytes { .. } => "setting-stored-file-bytes",
+            Quality(..) => "setting-quality",
+            Color(..) => "setting-color",
+            ByteSize(..) => "setting-byte-size",
+            RowGroupBytes { .. } => "setting-row-group-bytes",
+            ShareSyntax(..) => "setting-share-syntax",
+            SplitTwice(..) => "setting-split-twice",
+            ShareRange { .. } => "setting-share-range",
+            ShareSum(..) => "setting-share-sum",
+            Mean(..) => "setting-mean",
+            Std(..) => "setting-std",
+            FloatsOnly { .. } => "setting-floats-only",
+            Overflow(..) => "setting-overflow",
+            ScaleOfImagenet { .. } => "setting-scale-of-imagenet",
+            ThreeForGray { .. } => "setting-three-for-gray",
+            Shape(..) => "setting-shape",
+            TensorTooLarge { .. } => "setting-tensor-too-large",
+            JpegShrink(..) => "setting-jpeg-shrink",
+            ShrinkingDecoder(..) => "setting-shrinking-decoder",
+            MissingDecoder(..) => "setting-missing-decoder",
+            FolderRule(..) => "setting-folder-rule",
+            FolderShares => "setting-folder-shares",
+            UnknownFilter { .. } => "setting-unknown-filter",
+            AreaOfNone => "setting-area-of-none",
+            AntialiasDecided(..) => "setting-antialias-decided",
+            CropRatio(..) => "setting-crop-ratio",
+            CropRatioFit(..) => "setting-crop-ratio-fit",
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Errors for programs: a word for the kind of failure, and the paths that it is about.
+
+use std::io;
+use std::path::Path;
+
+use super::Error;
+
+impl Error {
+    /// Word for this kind of failure, stable across releases.
+    pub fn kind(&self) -> &'static str {
+        use Error::*;
+        match self {
+            Io { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => "not-found",
+                io::ErrorKind::PermissionDenied => "permission-denied",
+                _ => "io",
+            },
+            Damaged { .. } => "damaged",
+            FormatVersion { .. } => "format-version",
+            Shard { .. } => "shard",
+            DiskFull { .. } => "disk-full",
+            FileLimit(..) => "file-limit",
+            NoDataset(..) => "no-dataset",
+            NoTensors(..) => "no-tensors",
+            Permuted { .. } => "permuted",
+            EncodedImages(..) => "encoded-images",
+            NoRow { .. } => "no-row",
+            NoColumn { .. } => "no-column",
+            SeveralColumns { .. } => "several-columns",
+            Link(..) => "link",
+            Committing(..) => "committing",
+        }
+    }
+
+    /// Files and folders that the failure is about.
+    pub fn paths(&self) -> Vec<&Path> {
+        use Error::*;
+        match self {
+            Io { path, .. }
+            | Damaged { path, .. }
+            | FormatVersion { path, .. }
+            | Shard { path, .. }
+            | DiskFull { path, .. }
+            | FileLimit(path)
+            | NoDataset(path)
+            | NoTensors(path)
+            | Permuted { path, .. }
+            | EncodedImages(path)
+            | NoColumn { path, .. }
+            | SeveralColumns { path, .. }
+            | Link(path)
+            | Committing(path) => vec![path],
+            NoRow { .. } => Vec::new(),
+        }
+    }
+}

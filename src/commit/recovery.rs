@@ -1,0 +1,48 @@
+//! Completes a commit for whoever only reads: the next writer completes it anyway, but there may be none for a long time.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::Path;
+
+use crate::commit::journal::Journal;
+use crate::commit::lock::Lock;
+use crate::commit::staging::Staging;
+use crate::dataset::names::{LOCK, PRIVATE, is_committing};
+use crate::error::{Error, FormatError};
+use crate::format::beneath::Beneath;
+
+/// Completes the commit to the dataset in `folder` that a crash interrupted. Returns whether there was one.
+///
+/// # Errors
+/// If another process is committing right now, the folder can't be written to, or the journal is damaged.
+pub fn complete_commit(folder: impl AsRef<Path>) -> Result<bool, Error> {
+    let folder = folder.as_ref();
+    if !is_committing(folder) {
+        return Ok(false);
+    }
+    let private = folder.join(PRIVATE);
+    let lock = private.join(LOCK);
+    let complete = || {
+        let _lock = Lock::on_file(&lock, folder)?;
+        let completed = Journal::recover(&Beneath::open(folder)?)?.is_some();
+        // What is left of the staging folders, which the next writer would remove.
+        let _ = Staging::in_private_folder(&private);
+        Ok(completed)
+    };
+    complete().map_err(|error| match error {
+        Error::Locked { .. } => FormatError::Committing(folder.to_owned()).into(),
+        error if is_unwritable(&error) && is_locked(&lock) => FormatError::Committing(folder.to_owned()).into(),
+        error if is_unwritable(&error) => Error::CommitInterrupted(folder.to_owned()),
+        error => error,
+    })
+}
+
+fn is_unwritable(error: &Error) -> bool {
+    let Error::Format(FormatError::Io { source, .. }) = error else { return false };
+    matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Whether another process holds the lock, for a process that may only read it.
+fn is_locked(lock: &Path) -> bool {
+    File::open(lock).is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+}

@@ -1,0 +1,126 @@
+//! Errors for programs: a word for the kind of failure, and the paths that it is about.
+
+use std::path::{Path, PathBuf};
+
+use super::{Error, RepackError};
+
+impl Error {
+    /// Word for this kind of failure, stable across releases.
+    pub fn kind(&self) -> &'static str {
+        use Error::*;
+        match self {
+            Format(error) => error.kind(),
+            Spec(error) => error.kind(),
+            Repack { source, .. } => source.kind(),
+            SourceNotFolder(..) => "source-not-folder",
+            NoSource => "no-source",
+            SourceKey(..) => "source-key",
+            SourceLabel(..) => "source-label",
+            SourceColumn { .. } => "source-column",
+            NoImages { .. } => "no-images",
+            NothingUsable { .. } => "nothing-usable",
+            MixedSources { .. } => "mixed-sources",
+            NoSplitFolders(..) => "no-split-folders",
+            NotASplitFolder { .. } => "not-a-split-folder",
+            SmallClasses { .. } => "small-classes",
+            TooFewImages { .. } => "too-few-images",
+            OutputNotEmpty(..) => "output-not-empty",
+            OutputTaken(..) => "output-taken",
+            MountPoint(..) => "mount-point",
+            OutputExists(..) => "output-exists",
+            ForeignFile(..) => "foreign-file",
+            OutputInSource { .. } => "output-in-source",
+            OutputInDataset { .. } => "output-in-dataset",
+            Locked { .. } => "locked",
+            Rejected { .. } => "rejected",
+            TooManyRejects { .. } => "too-many-rejects",
+            TooManyThreads { .. } => "too-many-threads",
+            Threads { .. } => "threads",
+            Interrupted => "interrupted",
+            Abandoned => "abandoned",
+            OtherFolders { .. } => "other-folders",
+            ContentChanged { .. } => "content-changed",
+            OtherConversion(..) => "other-conversion",
+            CommitInterrupted(..) => "commit-interrupted",
+            ChangedMeanwhile(..) => "changed-meanwhile",
+            Unfinished(..) => "unfinished",
+            NoHistory(..) => "no-history",
+        }
+    }
+
+    /// Files and folders that the failure is about, and keys of inputs, which are paths below a source.
+    pub fn paths(&self) -> Vec<&Path> {
+        use Error::*;
+        match self {
+            Format(error) => error.paths(),
+            SourceNotFolder(path)
+            | NoSplitFolders(path)
+            | OutputNotEmpty(path)
+            | OutputTaken(path)
+            | MountPoint(path)
+            | OutputExists(path)
+            | ForeignFile(path)
+            | Locked { path, .. }
+            | OtherFolders { source_folder: path, .. }
+            | OtherConversion(path)
+            | CommitInterrupted(path)
+            | ChangedMeanwhile(path)
+            | Unfinished(path)
+            | NoHistory(path) => vec![path],
+            SourceKey(key) | SourceLabel(key) => vec![Path::new(key)],
+            NothingUsable { path, .. }
+            | Rejected { path, .. }
+            | TooManyRejects { path, .. }
+            | ContentChanged { path } => vec![Path::new(path)],
+            NoImages { sources, .. } => sources.iter().map(PathBuf::as_path).collect(),
+            MixedSources { first, other, .. } => vec![first, other],
+            NotASplitFolder { source_folder, .. } => vec![source_folder],
+            OutputInSource { output, source_folder } => vec![output, source_folder],
+            OutputInDataset { output, dataset } => vec![output, dataset],
+            Repack { path, source } => match source {
+                RepackError::SameName(other) | RepackError::OtherTensors(other) => vec![path, other],
+                _ => vec![path],
+            },
+            Spec(_)
+            | NoSource
+            | SourceColumn { .. }
+            | SmallClasses { .. }
+            | TooFewImages { .. }
+            | TooManyThreads { .. }
+            | Threads { .. }
+            | Interrupted
+            | Abandoned => Vec::new(),
+        }
+    }
+}
+
+impl RepackError {
+    /// Word for this kind of failure, stable across releases.
+    pub fn kind(&self) -> &'static str {
+        use RepackError::*;
+        match self {
+            NoFiles => "repack-no-files",
+            NameNotUtf8 => "repack-name-not-utf8",
+            SameName(..) => "repack-same-name",
+            UnknownFormat => "repack-unknown-format",
+            Damaged(..) => "repack-damaged",
+            Codec(..) => "repack-codec",
+            NoTensors(..) => "repack-no-tensors",
+            SeveralColumns(..) => "repack-several-columns",
+            SameColumns(..) => "repack-same-columns",
+            Permuted(..) => "repack-permuted",
+            NoColumn { .. } => "repack-no-column",
+            NotTensors { .. } => "repack-not-tensors",
+            NoRows(..) => "repack-no-rows",
+            Element { .. } => "repack-element",
+            EmptyTensor(..) => "repack-empty-tensor",
+            Shape { .. } => "repack-shape",
+            Size { .. } => "repack-size",
+            OtherTensors(..) => "repack-other-tensors",
+            Unwritable { .. } => "repack-unwritable",
+            NullTensor { .. } => "repack-null-tensor",
+            NullElement { .. } => "repack-null-element",
+            Ragged { .. } => "repack-ragged",
+        }
+    }
+}
