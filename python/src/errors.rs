@@ -36,7 +36,7 @@ pub fn setting(text: String) -> PyErr {
 fn class(error: &Error) -> &'static str {
     match error {
         Error::Spec(_) | Error::NoSource | Error::TooManyThreads { .. } => "SettingError",
-        Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) => "SettingError",
+        Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) | Error::SplitFoldersBelow(_) => "SettingError",
         Error::Format(FormatError::NoDataset(_)) | Error::SourceNotFolder(_) | Error::NoImages { .. } => {
             "NotFoundError"
         }

@@ -1,16 +1,21 @@
 //! Hints: what to do about an error or a notice, with the exact option.
 
+use std::path::PathBuf;
+
 use crate::{Error, Filter, FormatError, Notice, RepackError, SpecError};
 
 const ANY_NAME: &str = "`inlaid convert --any-name` takes files of any name and lets their content decide";
 
 /// Suggestion for a notice, with the exact option.
-pub fn notice_hint(notice: &Notice) -> Option<&'static str> {
-    match notice {
+pub fn notice_hint(notice: &Notice) -> Option<String> {
+    Some(match notice {
         // Most likely names that are hashes.
-        Notice::OtherFiles(counts) if counts.keys().all(String::is_empty) => Some(ANY_NAME),
-        _ => None,
-    }
+        Notice::OtherFiles(counts) if counts.keys().all(String::is_empty) => ANY_NAME.into(),
+        Notice::NestedFolders { source: Some(source), .. } => {
+            format!("give `{}` to make them classes", source.display())
+        }
+        _ => return None,
+    })
 }
 
 /// Suggested fix for an error, with the exact option.
@@ -83,6 +88,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::NotASplitFolder { .. } => "split folders are named train, validation (valid, val, dev) or test (eval); \
              for a new dataset, `--folders classes` makes them classes"
             .into(),
+        Error::SplitFoldersBelow(folders) => above_splits(folders),
         Error::SmallClasses { .. } | Error::TooFewImages { .. } => {
             "leave out `--small-classes stop`, or let a new dataset draw for each image with `--split-by path`".into()
         }
@@ -138,6 +144,15 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::TooManyRejects { .. } => "raise `--max-errors` to continue".into(),
         _ => return None,
     })
+}
+
+/// What to give instead of a source with split folders below its top.
+fn above_splits(folders: &[PathBuf]) -> String {
+    let give = match folders {
+        [folder] => format!("give `{}`", folder.display()),
+        _ => "put split folders above class folders, or give each of these folders as a source".to_owned(),
+    };
+    format!("{give}; for a new dataset, `--folders classes` takes the top folders as classes")
 }
 
 /// Suggested fix for a file that can't be repacked.

@@ -108,9 +108,16 @@ fn files(count: usize) -> String {
     }
 }
 
+/// Prints the remarks about a dataset that was verified.
+pub fn verification_notices(verification: &Verification) {
+    for notice in &verification.notices {
+        eprintln!("note: {}", visible(notice));
+    }
+}
+
 /// Prints the result of verifying a dataset and returns the exit code.
 pub fn verification(verification: &Verification, folder: &Path, json: bool) -> u8 {
-    let Verification { problems, rows, shards, bytes, sources, seconds, unfinished } = verification;
+    let Verification { problems, rows, shards, bytes, sources, seconds, unfinished, .. } = verification;
     let text = match json {
         true => serde_json::to_string_pretty(verification).expect("a list of problems is JSON") + "\n",
         false => {

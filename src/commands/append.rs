@@ -110,6 +110,8 @@ impl Append {
             let mut listing = list(source, spec, options)?;
             let stored = find_rows(folder, there, recipe.layout(), base, &listing.records)?;
             let unchanged = set_aside(source, &mut listing, &stored, spec, options, pool)?;
+            let notices = std::mem::take(&mut listing.notices).into_iter();
+            listing.notices = notices.filter_map(|notice| notice.of_new_classes(&base.classes)).collect();
             add_classes(&mut listing, &base.classes);
             let inputs = Inputs::new(
                 source,

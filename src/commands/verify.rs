@@ -14,7 +14,7 @@ use crate::commit::ownership::dataset_files;
 use crate::dataset::manifest::{Manifest, SplitInfo};
 use crate::dataset::names::MANIFEST;
 use crate::dataset::names::REJECTS;
-use crate::dataset::names::is_committing;
+use crate::dataset::names::{is_committing, is_system};
 use crate::dataset::reject::read_rejects;
 use crate::error::{Error, FormatError};
 use crate::format::columns::Columns;
@@ -31,6 +31,9 @@ use crate::spec::Split;
 pub struct Verification {
     /// Problems found, sorted; empty if the dataset is intact.
     pub problems: Vec<Problem>,
+    /// Remarks, in words: files in the folders of splits that an operating system left there, which are no damage, but
+    /// which some readers stop at.
+    pub notices: Vec<String>,
     /// Number of rows read.
     pub rows: usize,
     /// Number of shards read.
@@ -106,9 +109,11 @@ pub fn verify(
     if is_committing(folder) || Manifest::read(folder)?.as_ref() != Some(&manifest) {
         return Err(Error::ChangedMeanwhile(folder.to_owned()));
     }
-    found.0.sort();
+    found.problems.sort();
+    found.notices.sort();
     Ok(Verification {
-        problems: found.0,
+        problems: found.problems,
+        notices: found.notices,
         rows: keys.values().sum(),
         shards: shards.len(),
         bytes: shards.iter().map(|shard| shard.bytes).sum(),
@@ -139,6 +144,16 @@ fn without_path(error: FormatError) -> String {
     }
 }
 
+/// What readers that are given the folder of a split do about a system file in it.
+fn told_of_system_file(file: &str) -> String {
+    let is_hidden = file.rsplit('/').next().is_some_and(|name| name.starts_with(['.', '_']));
+    let readers = match is_hidden {
+        true => "pyarrow and `datasets` pass over it, polars stops at it",
+        false => "`datasets` passes over it, pyarrow and polars stop at it",
+    };
+    format!("`{file}` was left by an operating system; {readers}")
+}
+
 /// Maximum number of rows without a source file to list.
 const NAMED: usize = 20;
 
@@ -167,13 +182,16 @@ impl Rows<'_> {
     }
 }
 
-/// The problems found so far.
+/// The problems and remarks so far.
 #[derive(Default)]
-struct Findings(Vec<Problem>);
+struct Findings {
+    problems: Vec<Problem>,
+    notices: Vec<String>,
+}
 
 impl Findings {
     fn add(&mut self, file: impl Into<String>, problem: impl Into<String>) {
-        self.0.push(Problem { file: file.into(), problem: problem.into() });
+        self.problems.push(Problem { file: file.into(), problem: problem.into() });
     }
 
     /// Reads and checks the rows of a split, without their tensors.
@@ -257,7 +275,9 @@ impl Findings {
             for entry in entries {
                 let entry = entry.map_err(Error::io("read", folder))?;
                 let name = format!("{split}/{}", entry.file_name().to_string_lossy());
-                if !own.contains(&name) {
+                if is_system(&entry.file_name()) {
+                    self.notices.push(told_of_system_file(&name));
+                } else if !own.contains(&name) {
                     self.add(name, "it was not written by inlaid, but readers take it for part of the dataset");
                 }
             }

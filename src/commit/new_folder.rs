@@ -1,6 +1,7 @@
 //! A folder that appears whole or not at all: it is filled in a hidden folder beside its place, and
 //! then renamed.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::commit::lock::Lock;
 use crate::commit::staging::Staging;
+use crate::dataset::names::is_system;
 use crate::error::Error;
 use crate::format::disk;
 
@@ -61,6 +63,15 @@ impl NewFolder {
         }
     }
 
+    /// Moves what a system left in the place into this folder, since only an empty folder can be replaced.
+    fn take_over_system_files(&self) -> Result<(), Error> {
+        for name in names_in(&self.place)? {
+            let from = self.place.join(&name);
+            fs::rename(&from, self.path().join(&name)).map_err(Error::io("move", &from))?;
+        }
+        Ok(())
+    }
+
     /// Renames the folder into its place, once everything in it is on disk.
     ///
     /// # Errors
@@ -68,6 +79,7 @@ impl NewFolder {
     pub(crate) fn commit(mut self) -> Result<(), Error> {
         self.staging.sync()?;
         refuse_taken(&self.place)?;
+        self.take_over_system_files()?;
         // This replaces an empty folder.
         disk::rename(self.path(), &self.place).map_err(Error::io("create", &self.place))?;
         self.lock.keep_created();
@@ -76,12 +88,19 @@ impl NewFolder {
 }
 
 fn refuse_taken(place: &Path) -> Result<(), Error> {
-    match fs::read_dir(place).map(|mut entries| entries.next().is_some()) {
-        Ok(true) => Err(Error::OutputTaken(place.to_owned())),
-        Ok(false) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io("read output folder", place)(error)),
+    match names_in(place)?.iter().all(|name| is_system(name)) {
+        true => Ok(()),
+        false => Err(Error::OutputTaken(place.to_owned())),
     }
+}
+
+/// The names in a folder; none if it is missing.
+fn names_in(folder: &Path) -> Result<Vec<OsString>, Error> {
+    let names = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect()),
+    };
+    names.map_err(Error::io("read output folder", folder))
 }
 
 /// A folder that a file system is mounted on can't be replaced by renaming.

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use crate::dataset::manifest::Manifest;
-use crate::dataset::names::{CARD, MANIFEST, PRIVATE, REJECTS, REJECTS_BEFORE, is_committing};
+use crate::dataset::names::{CARD, MANIFEST, PRIVATE, REJECTS, REJECTS_BEFORE, is_committing, is_system};
 use crate::error::Error;
 use crate::spec::Split;
 
@@ -46,7 +46,7 @@ fn refuse_non_dataset(folder: &Path) -> Result<Option<Manifest>, Error> {
         entries => entries.and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect()),
     };
     let names: Vec<OsString> = names.map_err(Error::io("read output folder", folder))?;
-    if names.iter().all(|name| name == PRIVATE) {
+    if names.iter().all(|name| name == PRIVATE || is_system(name)) {
         return Ok(None);
     }
     let is_interrupted = is_committing(folder);
@@ -57,7 +57,8 @@ fn refuse_non_dataset(folder: &Path) -> Result<Option<Manifest>, Error> {
     }
 }
 
-/// Readers take every file in a split's folder for a shard, so no other file may be there.
+/// Readers take every file in a split's folder for a shard, so no other file may be there, except those that a system
+/// would put back.
 fn refuse_foreign_files(folder: &Path, manifest: &Manifest) -> Result<(), Error> {
     let own = dataset_files(manifest);
     for split in Split::ALL {
@@ -71,7 +72,8 @@ fn refuse_foreign_files(folder: &Path, manifest: &Manifest) -> Result<(), Error>
         };
         for entry in entries {
             let entry = entry.map_err(Error::io("read output folder", folder))?;
-            if !own.iter().any(|file| *file == format!("{split}/{}", entry.file_name().to_string_lossy())) {
+            let name = entry.file_name();
+            if !is_system(&name) && !own.iter().any(|file| *file == format!("{split}/{}", name.to_string_lossy())) {
                 return Err(Error::ForeignFile(entry.path()));
             }
         }

@@ -87,6 +87,9 @@ pub enum Error {
         /// Source that contains it.
         source_folder: PathBuf,
     },
+    /// Split folders below the folders that would be classes.
+    #[error("{}", holding_splits(.0))]
+    SplitFoldersBelow(Vec<PathBuf>),
     /// Classes too small for exact fractions, with [`SmallClasses::Stop`](crate::SmallClasses::Stop).
     #[error("{} too few images to give each of {shares} its share; {enough} are enough", having(.classes))]
     SmallClasses {
@@ -275,6 +278,17 @@ fn having(classes: &[(String, usize)]) -> String {
         (1, _) => format!("class {names} has"),
         (_, 0) => format!("classes {names} have"),
         (_, more) => format!("classes {names} and {more} more have"),
+    }
+}
+
+/// ``folder `a` holds split folders, so it is not taken for a class``, for any number of folders.
+fn holding_splits(folders: &[PathBuf]) -> String {
+    const NAMED: usize = 5;
+    let names = quoted(&folders[..folders.len().min(NAMED)]);
+    match (folders.len(), folders.len().saturating_sub(NAMED)) {
+        (1, _) => format!("{names} holds split folders, so it is not taken for a class"),
+        (_, 0) => format!("{names} hold split folders, so they are not taken for classes"),
+        (_, more) => format!("{names} and {more} more hold split folders, so they are not taken for classes"),
     }
 }
 

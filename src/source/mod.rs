@@ -7,6 +7,7 @@ mod listing;
 mod notice;
 mod record;
 mod reject;
+mod tree;
 
 use std::path::PathBuf;
 

@@ -59,7 +59,7 @@ fn json_summary_has_everything() {
             "validation": {"rows": 2, "added": 2, "bytes": 0, "shards": 1},
             "test": {"rows": 2, "added": 2, "bytes": 0, "shards": 1},
         },
-        "ignored": {"hidden": 0, "other": {}, "linked_folders": 0},
+        "ignored": {"hidden": 0, "other": {}, "system": {}, "linked_folders": 0},
         "notices": [],
         "seconds": 0,
         "images_per_second": 0,

@@ -56,7 +56,7 @@ fn outcome_is_told_as_json() {
     assert!(outcome["seconds"].as_f64().unwrap() > 0.0);
     outcome["seconds"] = 0.into();
     let bytes = fs::metadata(s.path().join(SHARD)).unwrap().len();
-    let expected = json!({"problems": [], "rows": 10, "shards": 1, "bytes": bytes, "sources": 10, "seconds": 0, "unfinished": false});
+    let expected = json!({"problems": [], "notices": [], "rows": 10, "shards": 1, "bytes": bytes, "sources": 10, "seconds": 0, "unfinished": false});
     assert_eq!(outcome, expected);
     fs::remove_file(s.path().join("out/README.md")).unwrap();
     let outcome = s.run("verify", "out --json").exits(1).json();
