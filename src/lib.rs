@@ -57,6 +57,8 @@ pub use commands::verify::{Problem, Verification, verify};
 pub use error::{Error, FormatError, RecordError, RepackError};
 pub use image::recipe::Recipe;
 #[doc(hidden)]
+pub use inlaid_format::counted;
+#[doc(hidden)]
 pub use inlaid_format::format::catch_panic::is_contained;
 pub use inlaid_format::spec::*;
 pub use inlaid_format::{

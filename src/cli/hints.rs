@@ -1,6 +1,6 @@
 //! Hints: what to do about an error or a notice, with the exact option.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{Error, Filter, FormatError, Notice, RepackError, SpecError};
 
@@ -119,12 +119,24 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::NoHistory(_) => {
             "only the last append can be rolled back, and not after `inlaid compact` or with `--no-history`".into()
         }
+        Error::Format(FormatError::NoInodes { .. }) => {
+            "remove files that are not needed there, or choose another disk for `--out`; then run the same command again"
+                .into()
+        }
+        Error::Format(FormatError::UnknownFormat(_)) => {
+            "tensors are read from Parquet and Arrow files; `inlaid convert` makes them from images".into()
+        }
+        Error::Spec(SpecError::NotInFolders(_)) => {
+            "use `append_from` of the library, with a source that has this column".into()
+        }
         Error::Format(FormatError::DiskFull { .. }) => "free some space and run the same command again".into(),
         Error::Interrupted => "run the same command again to resume after the last finished file".into(),
         Error::ForeignFile(_) => "move that file elsewhere".into(),
         Error::OutputInSource { .. } => "choose a folder for `--out` outside the source".into(),
         Error::OutputInDataset { .. } => "choose a folder for `--out` outside the dataset".into(),
-        Error::SourceNotFolder(_) => "give the folder that contains it".into(),
+        Error::SourceNotFolder(path) => instead_of_file(path).into(),
+        Error::OutputNotFolder(_) => "choose a new folder for `--out`".into(),
+        Error::OutputLinkBroken { .. } => "create that folder, or choose another one for `--out`".into(),
         Error::Locked { .. } => "wait for it to finish".into(),
         Error::Format(FormatError::Damaged { .. }) => "restore the file, or convert to a new folder".into(),
         Error::Format(FormatError::NoTensors(_)) => {
@@ -144,6 +156,20 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::TooManyRejects { .. } => "raise `--max-errors` to continue".into(),
         _ => return None,
     })
+}
+
+/// What to give instead of a source that is a file.
+fn instead_of_file(path: &Path) -> &'static str {
+    const ARCHIVES: [&str; 12] = ["tar", "zip", "tgz", "gz", "tbz2", "bz2", "txz", "xz", "zst", "7z", "rar", "lz4"];
+    const TABLES: [&str; 6] = ["parquet", "pq", "arrow", "arrows", "feather", "ipc"];
+    let is_one_of = |known: &[&str]| {
+        path.extension().is_some_and(|extension| known.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    };
+    match path {
+        _ if is_one_of(&ARCHIVES) => "unpack it, and give the folder with its contents",
+        _ if is_one_of(&TABLES) => "`inlaid repack` takes Parquet and Arrow files",
+        _ => "give the folder that contains it",
+    }
 }
 
 /// What to give instead of a source with split folders below its top.
@@ -166,6 +192,8 @@ fn repack_hint(error: &RepackError) -> Option<String> {
             "name a column of lists of numbers, or of bytes with `--shape`".into()
         }
         RepackError::Codec(_) => "have the tool that wrote the file use Zstandard instead".into(),
+        RepackError::NoElements(_) => "choose another column with `--column`, or leave the file out".into(),
+        RepackError::EmptyLists(_) => "remove that column from the file: there is nothing in it".into(),
         RepackError::EmptyTensor(_) => "remove such rows from the file".into(),
         RepackError::UnknownFormat => "have the tool that wrote the file write Parquet".into(),
         RepackError::NoTensors(_) => {

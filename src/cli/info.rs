@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::report;
-use crate::{Bin, ByteSize, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, Statistics};
+use crate::{Bin, ByteSize, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, Statistics, counted};
 
 /// Prints a description of a dataset, or its manifest as JSON. Returns the exit code.
 pub fn print(manifest: &Manifest, folder: &Path, json: bool) -> u8 {
@@ -45,7 +45,7 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
     }
     if let Some(previous) = previous {
         let (rows, number) = (previous.splits.values().map(|info| info.rows).sum::<usize>(), previous.dataset_version);
-        text += &format!("\n`inlaid rollback` returns to snapshot {number} with {rows} rows\n");
+        text += &format!("\n`inlaid rollback` returns to snapshot {number} with {}\n", counted(rows, "row"));
     }
     text
 }

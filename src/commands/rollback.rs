@@ -10,7 +10,7 @@ use crate::dataset::manifest::{Manifest, Snapshot};
 use crate::dataset::names::CARD;
 use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
 use crate::dataset::reject::{read_rejects, to_lines};
-use crate::error::Error;
+use crate::error::{Error, counted};
 use crate::format::columns::Columns;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard;
@@ -47,7 +47,10 @@ pub fn rollback(folder: impl AsRef<Path>) -> Result<(Snapshot, Snapshot), Error>
         let (path, lines) = (folder.join(REJECTS_BEFORE), next.snapshot.rejects);
         let rejects = read_rejects(&path)?;
         if rejects.len() != lines {
-            return Err(Error::damaged(&path, format!("it lists {} inputs instead of {lines}", rejects.len())));
+            return Err(Error::damaged(
+                &path,
+                format!("it lists {} instead of {lines}", counted(rejects.len(), "input")),
+            ));
         }
         output.stage(REJECTS, &to_lines(&rejects))?;
         staged.push(REJECTS.to_owned());

@@ -16,7 +16,7 @@ use crate::dataset::names::MANIFEST;
 use crate::dataset::names::REJECTS;
 use crate::dataset::names::{is_committing, is_system};
 use crate::dataset::reject::read_rejects;
-use crate::error::{Error, FormatError};
+use crate::error::{Error, FormatError, counted};
 use crate::format::columns::Columns;
 use crate::format::row_layout::RowLayout;
 use crate::format::sha256::Sha256;
@@ -80,8 +80,9 @@ pub fn verify(
     }
     let manifest = Manifest::read(folder)?.ok_or_else(|| FormatError::NoDataset(folder.to_owned()))?;
     let layout = RowLayout::new(&manifest.spec)?;
-    let pool = pipeline::threads(options)?;
     let shards: Vec<&ShardInfo> = manifest.snapshot.shards().collect();
+    let tasks = if source.is_some() { manifest.snapshot.rows() } else { shards.len() };
+    let pool = pipeline::threads(options, tasks)?;
     let columns = Columns::new(&layout, &manifest.spec, &manifest.snapshot.classes);
     let read = |shard: &&ShardInfo| read_back(folder, shard, &columns, &layout);
     let outcomes: Vec<Result<(), String>> = pool.install(|| shards.par_iter().map(read).collect());
@@ -247,7 +248,7 @@ impl Findings {
             });
             problems.extend(outcome.err().map(without_path));
             if count != shard.rows {
-                problems.push(format!("it has {count} rows instead of {}", shard.rows));
+                problems.push(format!("it has {} instead of {}", counted(count, "row"), shard.rows));
             }
             problems.into_iter().for_each(|problem| self.add(&shard.file, problem));
         }
@@ -285,7 +286,7 @@ impl Findings {
         match read_rejects(&folder.join(REJECTS)) {
             Ok(rejects) if rejects.len() != manifest.snapshot.rejects => {
                 let expected = manifest.snapshot.rejects;
-                self.add(REJECTS, format!("it lists {} inputs instead of {expected}", rejects.len()));
+                self.add(REJECTS, format!("it lists {} instead of {expected}", counted(rejects.len(), "input")));
             }
             Ok(_) => {}
             Err(error) => self.add(REJECTS, error.to_string()),

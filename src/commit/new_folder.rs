@@ -1,13 +1,12 @@
 //! A folder that appears whole or not at all: it is filled in a hidden folder beside its place, and
 //! then renamed.
 
-use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::commit::lock::Lock;
+use crate::commit::ownership::names_in;
 use crate::commit::staging::Staging;
 use crate::dataset::names::is_system;
 use crate::error::Error;
@@ -92,15 +91,6 @@ fn refuse_taken(place: &Path) -> Result<(), Error> {
         true => Ok(()),
         false => Err(Error::OutputTaken(place.to_owned())),
     }
-}
-
-/// The names in a folder; none if it is missing.
-fn names_in(folder: &Path) -> Result<Vec<OsString>, Error> {
-    let names = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect()),
-    };
-    names.map_err(Error::io("read output folder", folder))
 }
 
 /// A folder that a file system is mounted on can't be replaced by renaming.

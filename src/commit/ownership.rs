@@ -40,12 +40,30 @@ pub(crate) fn check(folder: &Path) -> Result<Option<Manifest>, Error> {
     }
 }
 
-fn refuse_non_dataset(folder: &Path) -> Result<Option<Manifest>, Error> {
+/// The names in an output folder; none if it is missing.
+///
+/// # Errors
+/// If it is no folder and can't become one, or can't be read.
+pub(super) fn names_in(folder: &Path) -> Result<Vec<OsString>, Error> {
     let names = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let link = folder.ancestors().find_map(|above| Some((above, fs::read_link(above).ok()?)));
+            return match link.filter(|(link, _)| !link.exists()) {
+                Some((link, target)) => Err(Error::OutputLinkBroken { path: link.to_owned(), target }),
+                None => Ok(Vec::new()),
+            };
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            let file = folder.ancestors().find(|above| above.exists()).unwrap_or(folder);
+            return Err(Error::OutputNotFolder(file.to_owned()));
+        }
         entries => entries.and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect()),
     };
-    let names: Vec<OsString> = names.map_err(Error::io("read output folder", folder))?;
+    names.map_err(Error::io("read output folder", folder))
+}
+
+fn refuse_non_dataset(folder: &Path) -> Result<Option<Manifest>, Error> {
+    let names = names_in(folder)?;
     if names.iter().all(|name| name == PRIVATE || is_system(name)) {
         return Ok(None);
     }

@@ -57,9 +57,9 @@ pub(crate) struct Job<'a> {
     pub(crate) hashes: &'a [Sha256],
 }
 
-/// Starts the threads of a run.
-pub(crate) fn threads(options: &RunOptions) -> Result<rayon::ThreadPool, Error> {
-    let threads = options.thread_count()?;
+/// Starts the threads of a run, no more than there are `tasks`.
+pub(crate) fn threads(options: &RunOptions, tasks: usize) -> Result<rayon::ThreadPool, Error> {
+    let threads = options.thread_count()?.min(tasks.max(1));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|n| format!("inlaid-worker-{n}"));
     pool.build().map_err(|error| Error::Threads { threads, source: std::io::Error::other(error) })
 }

@@ -28,6 +28,9 @@ const EXTENSIONS: &[&str] = &[
     "avif", "heic", "heif", "jxl", "jp2", // not decodable without C code
 ];
 
+/// Files that describe the images beside them to Hugging Face `datasets`.
+const METADATA: &[&str] = &["metadata.csv", "metadata.jsonl", "metadata.parquet"];
+
 /// Depth of the class folders in split folders, the deepest ones that mean something.
 const DEEPEST: usize = 2;
 
@@ -56,7 +59,7 @@ impl Source for FolderSource {
         if let Some(name) = asked.into_iter().next() {
             return Err(SpecError::NotInFolders(name.clone()).into());
         }
-        let mut walk = Walk { roots: &self.roots, listing: Listing::default() };
+        let mut walk = Walk { roots: &self.roots, listing: Listing::default(), metadata: Vec::new() };
         for (root, place) in self.roots.iter().zip(0..) {
             walk.walk(root, place, spec)?;
         }
@@ -91,6 +94,8 @@ impl FolderSource {
 struct Walk<'a> {
     roots: &'a [PathBuf],
     listing: Listing,
+    /// Paths of files with labels or captions, below their sources.
+    metadata: Vec<String>,
 }
 
 impl Walk<'_> {
@@ -157,6 +162,10 @@ impl Walk<'_> {
     /// Makes a file a record or a reject, or counts it as ignored.
     fn look_at(&mut self, entry: &DirEntry, root: &Path, place: u32, spec: &Spec) {
         let path = entry.path();
+        if METADATA.iter().any(|name| entry.file_name() == *name) {
+            let below = path.strip_prefix(root).unwrap_or(path);
+            self.metadata.push(below.to_string_lossy().into_owned());
+        }
         let extension = extension_of(path);
         let named_as_image = is_named_as_image(&extension, spec);
         let kind = match entry.file_type() {
@@ -371,6 +380,10 @@ impl Walk<'_> {
     }
 
     fn tell_ignored(&mut self) {
+        if !self.metadata.is_empty() {
+            self.metadata.sort();
+            self.listing.notices.push(Notice::MetadataFiles(std::mem::take(&mut self.metadata)));
+        }
         if !self.listing.ignored.system.is_empty() {
             self.listing.notices.push(Notice::SystemFiles(self.listing.ignored.system.clone()));
         }

@@ -55,6 +55,8 @@ pub enum Notice {
     LinkedFolders(usize),
     /// Files ignored because of their extensions, with counts as in [`Ignored::other`].
     OtherFiles(BTreeMap<String, usize>),
+    /// Files such as `metadata.csv`, with labels or captions that are not read: paths below the source.
+    MetadataFiles(Vec<String>),
     /// Files and folders of the operating system that were ignored, with counts as in [`Ignored::system`].
     SystemFiles(BTreeMap<&'static str, usize>),
     /// Number of hidden files or folders that were ignored.
@@ -140,6 +142,15 @@ impl fmt::Display for Notice {
                 let name = |ext: &str| if ext.is_empty() { "no extension".to_owned() } else { format!(".{ext}") };
                 let counts: Vec<_> = counts.iter().map(|(ext, n)| format!("{n} {}", name(ext))).collect();
                 write!(f, "ignored files without an image extension: {}", counts.join(", "))
+            }
+            Notice::MetadataFiles(paths) => {
+                let names = first_of(paths);
+                match paths.len() {
+                    1 => write!(f, "{names} is not read: labels come from the names of folders alone"),
+                    n => {
+                        write!(f, "{n} files are not read, since labels come from the names of folders alone: {names}")
+                    }
+                }
             }
             Notice::SystemFiles(counts) => {
                 let counts: Vec<_> = counts.iter().map(|(name, n)| format!("{n} {name}")).collect();

@@ -18,6 +18,7 @@ mod folders;
 mod harness;
 mod info;
 mod layout;
+mod messages;
 mod output;
 mod pipes;
 mod read;

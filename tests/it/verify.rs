@@ -250,7 +250,7 @@ fn list_of_rejects_must_have_its_lines() {
     s.is_whole("out");
     let lines = fs::read_to_string(s.path().join("out/rejects.jsonl")).unwrap();
     s.file("out/rejects.jsonl", lines.lines().next().unwrap().as_bytes());
-    finds(&s, &["`rejects.jsonl`: it lists 1 inputs instead of 2"]);
+    finds(&s, &["`rejects.jsonl`: it lists 1 input instead of 2"]);
     s.file("out/rejects.jsonl", b"{");
     let ran = s.run("verify", "out").exits(1);
     assert!(ran.stdout.starts_with("`rejects.jsonl`: "), "{}", ran.stdout);
@@ -263,7 +263,7 @@ fn list_of_rejects_that_the_manifest_denies_is_found() {
     let s = dataset(3, "");
     let line = r#"{"path":"a.png","stage":"decode","reason":"empty","detail":"the file is empty"}"#;
     s.file("out/rejects.jsonl", line.as_bytes());
-    finds(&s, &["`rejects.jsonl`: it lists 1 inputs instead of 0"]);
+    finds(&s, &["`rejects.jsonl`: it lists 1 input instead of 0"]);
 }
 
 // What does not fit together
