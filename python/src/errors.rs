@@ -41,7 +41,9 @@ fn class(error: &Error) -> &'static str {
             "NotFoundError"
         }
         Error::Format(FormatError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => "NotFoundError",
-        Error::Format(FormatError::Damaged { .. }) | Error::Format(FormatError::NoTensors(_)) => "DamagedError",
+        Error::Format(FormatError::Damaged { .. } | FormatError::NoTensors(_) | FormatError::UnknownFormat(_)) => {
+            "DamagedError"
+        }
         Error::Format(FormatError::NoColumn { .. })
         | Error::Format(FormatError::SeveralColumns { .. })
         | Error::Format(FormatError::EncodedImages(_)) => "ColumnError",
@@ -52,12 +54,14 @@ fn class(error: &Error) -> &'static str {
         | Error::MountPoint(_)
         | Error::OutputNotEmpty(_)
         | Error::OutputExists(_)
+        | Error::OutputNotFolder(_)
+        | Error::OutputLinkBroken { .. }
         | Error::OtherConversion(_)
         | Error::ForeignFile(_) => "ExistsError",
         Error::Locked { .. } => "LockedError",
         Error::Rejected { .. } | Error::TooManyRejects { .. } | Error::NothingUsable { .. } => "RejectedError",
         Error::ContentChanged { .. } => "RejectedError",
-        Error::Format(FormatError::DiskFull { .. }) => "DiskFullError",
+        Error::Format(FormatError::DiskFull { .. } | FormatError::NoInodes { .. }) => "DiskFullError",
         _ => "InlaidError",
     }
 }
