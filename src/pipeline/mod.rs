@@ -145,3 +145,18 @@ pub(crate) fn write_shards(
         Writer::new(job, transaction, rejects).write_all(receiver, &window)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+
+    #[test]
+    fn no_more_threads_start_than_there_are_tasks() {
+        let mut options = RunOptions { threads: NonZeroUsize::new(1024), ..RunOptions::default() };
+        assert_eq!([0, 1, 3].map(|tasks| threads(&options, tasks).unwrap().current_num_threads()), [1, 1, 3]);
+        options.threads = NonZeroUsize::new(2);
+        assert_eq!(threads(&options, 3).unwrap().current_num_threads(), 2);
+    }
+}

@@ -14,7 +14,7 @@ use super::files::{Files, read_file};
 use super::listing::Listing;
 use super::notice::{Notice, UNKNOWN_TO_PILLOW};
 use super::record::Record;
-use super::tree::Tree;
+use super::tree::{Tree, empty_folders};
 use super::{ImageRef, Source, reject};
 use crate::dataset::names::system_file;
 use crate::error::{Error, RecordError};
@@ -310,14 +310,8 @@ impl Walk<'_> {
         let inputs = records[first..].iter().map(|record| &*record.key);
         // A folder that could not be listed is rejected itself, not empty.
         let inputs = inputs.chain(rejects[first_reject..].iter().map(|reject| &*reject.path));
-        let mut used = BTreeSet::new();
-        for input in inputs {
-            let ends = input.match_indices('/').map(|(end, _)| end).chain([input.len()]);
-            used.extend(ends.take(DEEPEST).map(|end| &input[..end]));
-        }
-        let is_within_used = |folder: &str| folder.rsplit_once('/').is_none_or(|(above, _)| used.contains(above));
-        let empty = all.iter().filter(|folder| folder.split('/').count() <= deepest && !used.contains(&***folder));
-        let folders: Vec<_> = empty.filter(|folder| is_within_used(folder)).map(|folder| root.join(folder)).collect();
+        let empty = empty_folders(all, inputs, deepest).into_iter();
+        let folders: Vec<_> = empty.map(|folder| root.join(folder)).collect();
         if !folders.is_empty() {
             self.listing.notices.push(Notice::EmptyFolders { folders, of });
         }

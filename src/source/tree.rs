@@ -74,6 +74,22 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// The folders among `all` without an input in them, down to this depth. Folders in an empty folder are left out.
+pub(super) fn empty_folders<'a>(
+    all: &'a BTreeSet<String>,
+    inputs: impl Iterator<Item = &'a str>,
+    deepest: usize,
+) -> Vec<&'a str> {
+    let mut used = BTreeSet::new();
+    for input in inputs {
+        let ends = input.match_indices('/').map(|(end, _)| end).chain([input.len()]);
+        used.extend(ends.take(deepest).map(|end| &input[..end]));
+    }
+    let is_within_used = |folder: &str| folder.rsplit_once('/').is_none_or(|(above, _)| used.contains(above));
+    let all = all.iter().map(String::as_str).filter(|folder| folder.split('/').count() <= deepest);
+    all.filter(|folder| !used.contains(folder) && is_within_used(folder)).collect()
+}
+
 impl<'a> Children<'a> {
     /// Adds what is at the end of this path from here: a folder, or images.
     fn add(&mut self, path: &[&'a str]) {
