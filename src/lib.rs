@@ -54,12 +54,14 @@ pub use commands::convert::{convert, convert_from};
 pub use commands::repack::{RepackSummary, repack};
 pub use commands::rollback::rollback;
 pub use commands::summary::{SplitSummary, Summary};
-pub use commands::verify::{Note, Problem, Verification, verify};
+pub use commands::verify::{Problem, Verification, verify};
 #[doc(hidden)]
 pub use commit::pending::abandon;
 pub use commit::recovery::complete_commit;
 pub use error::{Error, FormatError, RecordError, RepackError};
 pub use image::recipe::Recipe;
+#[doc(hidden)]
+pub use inlaid_format::counted;
 #[doc(hidden)]
 pub use inlaid_format::format::catch_panic::is_contained;
 pub use inlaid_format::spec::*;

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import _inlaid
 from ._errors import SplitError
+from ._settings import counted, path_of
 from ._table import Table
 
 
@@ -21,7 +22,8 @@ class Dataset(Mapping[str, Table]):
     Raises `NotFoundError` if `path` is not a dataset, `DamagedError` if a shard has too few rows or can't be read.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
+    def __init__(self, path: str | bytes | PathLike[str]) -> None:
+        path = path_of("path", path)
         self.path: Path = Path(os.path.abspath(path))
         """The folder."""
         splits, manifest = _inlaid.open_dataset(path)
@@ -47,7 +49,7 @@ class Dataset(Mapping[str, Table]):
     def __repr__(self) -> str:
         rows = ", ".join(f"{len(table)} {name}" for name, table in self.items())
         tensors = next((f" rows of {table._tensors_in_words()}" for table in self.values()), "no rows")
-        return f"<inlaid.Dataset {str(self.path)!r}: {rows}{tensors}, {len(self.classes)} classes>"
+        return f"<inlaid.Dataset {str(self.path)!r}: {rows}{tensors}, {counted(len(self.classes), 'class', 'classes')}>"
 
 
 @dataclass(frozen=True)

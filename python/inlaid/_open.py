@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from os import PathLike
 from typing import TypeAlias
 
 from . import _inlaid
 from ._dataset import Dataset
+from ._settings import path_of
 from ._table import Table
 
 Opened: TypeAlias = Dataset | Table | dict[str, "Opened"]
 """What `open` returns: a dataset, a table, or several of them by name."""
 
 
-def open(path: str | PathLike[str]) -> Opened:
+def open(path: str | bytes | PathLike[str]) -> Opened:
     """Opens a dataset (a folder with `inlaid.json`): the version that is committed now, whatever is appended later.
 
     Anything else is a `Table`: the folder of a split, a shard, or any Parquet or Arrow file with a column of fixed-size
@@ -26,7 +26,7 @@ def open(path: str | PathLike[str]) -> Opened:
     Raises `NotFoundError` if there is nothing at `path`, `DamagedError` if it can't be read or has no tensors, and
     `ColumnError` if its images are encoded, or the dimensions of its tensors are permuted.
     """
-    path = os.fsdecode(path)
+    path = path_of("path", path)
     kind, parts = _inlaid.find(path)
     if kind == "dataset":
         return Dataset(path)
@@ -37,7 +37,7 @@ def open(path: str | PathLike[str]) -> Opened:
     return Table(path)
 
 
-def open_dataset(path: str | PathLike[str]) -> Dataset:
+def open_dataset(path: str | bytes | PathLike[str]) -> Dataset:
     """Opens a dataset, as `open` does.
 
     Raises `NotFoundError` if `path` is not a dataset, `DamagedError` if a shard can't be read.
@@ -45,7 +45,7 @@ def open_dataset(path: str | PathLike[str]) -> Dataset:
     return Dataset(path)
 
 
-def open_table(path: str | PathLike[str]) -> Table:
+def open_table(path: str | bytes | PathLike[str]) -> Table:
     """Opens a file, or all files below a folder in the order of their paths, as one table.
 
     Raises `NotFoundError` if there is nothing at `path`, `DamagedError` if it can't be read or has no tensors, and

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -103,3 +104,19 @@ def integer(name: str, value: Any, least: int) -> int:
     if not least <= number < 2**64:
         raise SettingError(f"{name} is at least {least}, not {value}")
     return number
+
+
+def path_of(name: str, value: Any) -> str:
+    """The value as the text of a path, if it is one: a string, bytes or a path."""
+    try:
+        text = os.fsdecode(value)
+    except TypeError:
+        raise SettingError(f"{name} is a path, not {value!r}") from None
+    if "\0" in text:
+        raise SettingError(f"{name} is a path, in which a null character can't be: {value!r}")
+    return text
+
+
+def counted(number: int, noun: str, nouns: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number} {noun if number == 1 else nouns}"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from . import _inlaid
 from ._batches import Batches
 from ._errors import DamagedError, InlaidError, RowError, SettingError
-from ._settings import batch_settings, chosen_columns, names_of_columns
+from ._settings import batch_settings, chosen_columns, counted, names_of_columns, path_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -40,7 +40,8 @@ class Table:
     Raises `NotFoundError` if there is no such file, `DamagedError` if one is damaged or has no tensors.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
+    def __init__(self, path: str | bytes | PathLike[str]) -> None:
+        path = path_of("path", path)
         self._open(_Path(Path(os.path.abspath(path))), _inlaid.Table(path), None)
 
     @classmethod
@@ -77,8 +78,8 @@ class Table:
     def __repr__(self) -> str:
         others = [name for name in self.schema.names if name != self.tensor_column]
         columns = ", ".join([f"{self.tensor_column} {self._tensors_in_words()}", *others])
-        classes = f"; {len(self.classes)} classes" if self.classes else ""
-        return f"<inlaid.Table {len(self)} rows: {columns}{classes}>"
+        classes = f"; {counted(len(self.classes), 'class', 'classes')}" if self.classes else ""
+        return f"<inlaid.Table {counted(len(self), 'row', 'rows')}: {columns}{classes}>"
 
     def _tensors_in_words(self) -> str:
         return f"{'x'.join(map(str, self.shape))} {self.dtype}"
@@ -92,6 +93,8 @@ class Table:
         if isinstance(rows, tuple):
             raise RowError("rows are chosen by an array or list, not by a tuple; `table[3][0, 0]` is a pixel of row 3")
         if isinstance(rows, slice):
+            if rows.step == 0:
+                raise SettingError("the step of a slice is not 0")
             start, stop, step = rows.indices(len(self))
             if step == 1:
                 return self._native.slice(start, max(stop - start, 0))
@@ -283,7 +286,7 @@ class Table:
         """Rows counted from the front, each one there."""
         if rows.dtype == bool:
             if rows.shape != (len(self),):
-                raise RowError(f"a mask of shape {rows.shape} does not fit {len(self)} rows")
+                raise RowError(f"a mask of shape {rows.shape} does not fit {counted(len(self), 'row', 'rows')}")
             return np.flatnonzero(rows)
         if rows.ndim != 1 or not (np.issubdtype(rows.dtype, np.integer) or rows.size == 0):
             raise RowError(

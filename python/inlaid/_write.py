@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from typing import Any, Literal, TypeAlias
 
 from . import _inlaid
 from ._errors import SettingError
+from ._settings import path_of
 
 Source: TypeAlias = str | bytes | PathLike[str]
 Sources: TypeAlias = Source | Iterable[Source]
@@ -210,6 +210,8 @@ def _run(
         raise SettingError(f"progress is True, False or a function, not {progress!r}")
     if isinstance(sources, str | bytes | PathLike):
         sources = [sources]
-    paths = [os.fsdecode(source) for source in sources]
-    summary: dict[str, Any] = json.loads(write(paths, os.fsdecode(out), keywords, progress))
+    if not isinstance(sources, Iterable):
+        raise SettingError(f"sources is a path or several, not {sources!r}")
+    paths = [path_of("a source", source) for source in sources]
+    summary: dict[str, Any] = json.loads(write(paths, path_of("out", out), keywords, progress))
     return summary

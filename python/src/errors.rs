@@ -37,12 +37,14 @@ pub fn setting(text: String) -> PyErr {
 fn class(error: &Error) -> &'static str {
     match error {
         Error::Spec(_) | Error::NoSource | Error::TooManyThreads { .. } => "SettingError",
-        Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) => "SettingError",
+        Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) | Error::SplitFoldersBelow(_) => "SettingError",
         Error::Format(FormatError::NoDataset(_)) | Error::SourceNotFolder(_) | Error::NoImages { .. } => {
             "NotFoundError"
         }
         Error::Format(FormatError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => "NotFoundError",
-        Error::Format(FormatError::Damaged { .. }) | Error::Format(FormatError::NoTensors(_)) => "DamagedError",
+        Error::Format(FormatError::Damaged { .. } | FormatError::NoTensors(_) | FormatError::UnknownFormat(_)) => {
+            "DamagedError"
+        }
         Error::Format(FormatError::NoColumn { .. })
         | Error::Format(FormatError::SeveralColumns { .. })
         | Error::Format(FormatError::EncodedImages(_)) => "ColumnError",
@@ -53,12 +55,14 @@ fn class(error: &Error) -> &'static str {
         | Error::MountPoint(_)
         | Error::OutputNotEmpty(_)
         | Error::OutputExists(_)
+        | Error::OutputNotFolder(_)
+        | Error::OutputLinkBroken { .. }
         | Error::OtherConversion(_)
         | Error::ForeignFile(_) => "ExistsError",
         Error::Locked { .. } => "LockedError",
         Error::Rejected { .. } | Error::TooManyRejects { .. } | Error::NothingUsable { .. } => "RejectedError",
         Error::ContentChanged { .. } => "RejectedError",
-        Error::Format(FormatError::DiskFull { .. }) => "DiskFullError",
+        Error::Format(FormatError::DiskFull { .. } | FormatError::NoInodes { .. }) => "DiskFullError",
         _ => "InlaidError",
     }
 }

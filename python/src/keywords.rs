@@ -88,7 +88,7 @@ impl<'py> Keyword<'py> {
         let text = self.number::<u64>().map(|number| number.to_string());
         let text = text.or_else(|| self.value.extract().ok());
         let size = text.and_then(|text| text.parse().ok());
-        size.ok_or_else(|| self.not("a number of bytes, as in 65536 or \"16MiB\""))
+        size.ok_or_else(|| self.not("a whole number of bytes below 2**64, as in 65536 or \"16MiB\""))
     }
 
     /// A number of images, or a percentage of them.
@@ -163,7 +163,8 @@ impl<'py> Keyword<'py> {
     {
         let one = || self.value.extract().ok().map(|number| vec![number]);
         match one().or_else(|| self.several()) {
-            Some(numbers) => new(numbers).map_err(exception),
+            Some(numbers) if matches!(numbers.len(), 1 | 3) => new(numbers).map_err(exception),
+            Some(_) => Err(self.not("a number, (red, green, blue) or \"imagenet\"")),
             None => self.parsed(
                 &self
                     .value

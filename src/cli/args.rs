@@ -1,6 +1,7 @@
 //! The arguments of the command line, and their translation to settings of the library.
 
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -98,7 +99,7 @@ pub struct Convert {
         help_heading = "Source",
         value_name = "N",
         default_value_t = Limits::default().pixels,
-        value_parser = clap::value_parser!(u64).range(1..)
+        value_parser = |text: &str| whole(text, 1..=u64::MAX)
     )]
     max_pixels: u64,
 
@@ -114,7 +115,7 @@ pub struct Convert {
     #[arg(long, help_heading = "Splits", value_name = "RULE", value_parser = words(SplitBy::ALL))]
     split_by: Option<SplitBy>,
     /// Seed for splits and row order
-    #[arg(long, help_heading = "Splits", value_name = "N", default_value_t = 0)]
+    #[arg(long, help_heading = "Splits", value_name = "N", default_value_t = 0, value_parser = |text: &str| whole(text, 0..=u64::MAX))]
     seed: u64,
     /// Order of the rows within a split
     #[arg(long, help_heading = "Splits", default_value = "shuffled", value_parser = words(Order::ALL))]
@@ -206,7 +207,7 @@ pub struct Convert {
 #[command(next_help_heading = "Run")]
 pub struct Run {
     /// Decoding threads, at most 1024 [default: one per core]
-    #[arg(short = 'j', long, value_name = "N")]
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
     threads: Option<NonZeroUsize>,
     /// If an image is unusable: skip and list it, or stop
     #[arg(long, default_value = "skip", value_parser = ["skip", "stop"])]
@@ -354,7 +355,7 @@ pub struct Verify {
     #[arg(long, value_name = "SRC", num_args = 1..)]
     pub sources: Vec<PathBuf>,
     /// Reading threads, at most 1024 [default: one per core]
-    #[arg(short = 'j', long, value_name = "N")]
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
 }
 
@@ -400,6 +401,17 @@ impl Convert {
         };
         (spec, options)
     }
+}
+
+/// A whole number in a range.
+fn whole(text: &str, range: RangeInclusive<u64>) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("not a whole number from {} to {}", range.start(), range.end()))
+}
+
+/// A number of threads. One that is too large is an error of the library.
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| format!("not a whole number from 1 to {}", RunOptions::MAX_THREADS))
 }
 
 /// Parser for the words of one of the library's enums, which the help lists.

@@ -1,16 +1,21 @@
 //! Hints: what to do about an error or a notice, with the exact option.
 
+use std::path::{Path, PathBuf};
+
 use crate::{Error, Filter, FormatError, Notice, RepackError, SpecError};
 
 const ANY_NAME: &str = "`inlaid convert --any-name` takes files of any name and lets their content decide";
 
 /// Suggestion for a notice, with the exact option.
-pub fn notice_hint(notice: &Notice) -> Option<&'static str> {
-    match notice {
+pub fn notice_hint(notice: &Notice) -> Option<String> {
+    Some(match notice {
         // Most likely names that are hashes.
-        Notice::OtherFiles(counts) if counts.keys().all(String::is_empty) => Some(ANY_NAME),
-        _ => None,
-    }
+        Notice::OtherFiles(counts) if counts.keys().all(String::is_empty) => ANY_NAME.into(),
+        Notice::NestedFolders { source: Some(source), .. } => {
+            format!("give `{}` to make them classes", source.display())
+        }
+        _ => return None,
+    })
 }
 
 /// Suggested fix for an error, with the exact option.
@@ -86,6 +91,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::NotASplitFolder { .. } => "split folders are named train, validation (valid, val, dev) or test (eval); \
              for a new dataset, `--folders classes` makes them classes"
             .into(),
+        Error::SplitFoldersBelow(folders) => above_splits(folders),
         Error::SmallClasses { .. } | Error::TooFewImages { .. } => {
             "leave out `--small-classes stop`, or let a new dataset draw for each image with `--split-by path`".into()
         }
@@ -115,6 +121,16 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::NoHistory(_) => {
             "only the last append can be rolled back, and not after `inlaid compact` or with `--no-history`".into()
         }
+        Error::Format(FormatError::NoInodes { .. }) => {
+            "remove files that are not needed there, or choose another disk for `--out`; then run the same command again"
+                .into()
+        }
+        Error::Format(FormatError::UnknownFormat(_)) => {
+            "tensors are read from Parquet and Arrow files; `inlaid convert` makes them from images".into()
+        }
+        Error::Spec(SpecError::NotInFolders(_)) => {
+            "use `append_from` of the library, with a source that has this column".into()
+        }
         Error::Format(FormatError::DiskFull { .. }) => "free some space and run the same command again".into(),
         Error::Format(FormatError::FileLimit(_)) => {
             "raise the limit (`ulimit -f`), or choose a smaller `--shard-bytes` for a new dataset".into()
@@ -123,7 +139,9 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::ForeignFile(_) => "move that file elsewhere".into(),
         Error::OutputInSource { .. } => "choose a folder for `--out` outside the source".into(),
         Error::OutputInDataset { .. } => "choose a folder for `--out` outside the dataset".into(),
-        Error::SourceNotFolder(_) => "give the folder that contains it".into(),
+        Error::SourceNotFolder(path) => instead_of_file(path).into(),
+        Error::OutputNotFolder(_) => "choose a new folder for `--out`".into(),
+        Error::OutputLinkBroken { .. } => "create that folder, or choose another one for `--out`".into(),
         Error::Locked { .. } => "wait for it to finish".into(),
         Error::Format(FormatError::Damaged { .. }) => "restore the file, or convert to a new folder".into(),
         Error::Format(FormatError::NoTensors(_)) => {
@@ -145,6 +163,29 @@ pub fn hint(error: &Error) -> Option<String> {
     })
 }
 
+/// What to give instead of a source that is a file.
+fn instead_of_file(path: &Path) -> &'static str {
+    const ARCHIVES: [&str; 12] = ["tar", "zip", "tgz", "gz", "tbz2", "bz2", "txz", "xz", "zst", "7z", "rar", "lz4"];
+    const TABLES: [&str; 6] = ["parquet", "pq", "arrow", "arrows", "feather", "ipc"];
+    let is_one_of = |known: &[&str]| {
+        path.extension().is_some_and(|extension| known.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    };
+    match path {
+        _ if is_one_of(&ARCHIVES) => "unpack it, and give the folder with its contents",
+        _ if is_one_of(&TABLES) => "`inlaid repack` takes Parquet and Arrow files",
+        _ => "give the folder that contains it",
+    }
+}
+
+/// What to give instead of a source with split folders below its top.
+fn above_splits(folders: &[PathBuf]) -> String {
+    let give = match folders {
+        [folder] => format!("give `{}`", folder.display()),
+        _ => "put split folders above class folders, or give each of these folders as a source".to_owned(),
+    };
+    format!("{give}; for a new dataset, `--folders classes` takes the top folders as classes")
+}
+
 /// Suggested fix for a file that can't be repacked.
 fn repack_hint(error: &RepackError) -> Option<String> {
     Some(match error {
@@ -156,6 +197,8 @@ fn repack_hint(error: &RepackError) -> Option<String> {
             "name a column of lists of numbers, or of bytes with `--shape`".into()
         }
         RepackError::Codec(_) => "have the tool that wrote the file use Zstandard instead".into(),
+        RepackError::NoElements(_) => "choose another column with `--column`, or leave the file out".into(),
+        RepackError::EmptyLists(_) => "remove that column from the file: there is nothing in it".into(),
         RepackError::EmptyTensor(_) => "remove such rows from the file".into(),
         RepackError::UnknownFormat => "have the tool that wrote the file write Parquet".into(),
         RepackError::NoTensors(_) => {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::hints::hint;
 use super::report;
-use crate::{Bin, ByteSize, Error, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, Statistics};
+use crate::{Bin, ByteSize, Error, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, Statistics, counted};
 
 /// Prints a description of a dataset, or its manifest as JSON, and notes a commit that is not complete. Returns the exit
 /// code.
@@ -51,7 +51,7 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
     }
     if let Some(previous) = previous {
         let (rows, number) = (previous.splits.values().map(|info| info.rows).sum::<usize>(), previous.dataset_version);
-        text += &format!("\n`inlaid rollback` returns to snapshot {number} with {rows} rows\n");
+        text += &format!("\n`inlaid rollback` returns to snapshot {number} with {}\n", counted(rows, "row"));
     }
     text
 }

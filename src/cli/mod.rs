@@ -93,7 +93,10 @@ fn run_verify(verify: &Verify) -> u8 {
         [] => crate::verify(folder, None, &options),
         sources => crate::FolderSource::new(sources).and_then(|source| crate::verify(folder, Some(&source), &options)),
     };
-    report(verification, *json, |verification| report::verification(verification, folder, *json))
+    report(verification, *json, |verification| {
+        report::verification_notices(verification);
+        report::verification(verification, folder, *json)
+    })
 }
 
 fn run_info(dataset: &Dataset) -> u8 {

@@ -10,7 +10,9 @@ use serde::Serialize;
 use super::Written;
 use super::hints::hint;
 use super::signals::OnSignal;
-use crate::{ByteSize, Change, Error, FormatError, RepackSummary, SmallClass, Snapshot, Summary, Verification};
+use crate::{
+    ByteSize, Change, Error, FormatError, RepackSummary, SmallClass, Snapshot, Summary, Verification, counted,
+};
 
 /// Exit code of a dataset that has no damage, but is unfinished.
 pub const UNFINISHED: u8 = 4;
@@ -105,7 +107,7 @@ fn in_words(summary: &Summary, out: &Path) -> String {
     let Summary { rows, inputs, unchanged, classes, rejects, seconds, .. } = summary;
     let mut text = String::new();
     for (split, info) in &summary.splits {
-        let (rows, bytes, files) = (info.rows, ByteSize(info.bytes).to_string(), files(info.shards));
+        let (rows, bytes, files) = (info.rows, ByteSize(info.bytes).to_string(), counted(info.shards, "file"));
         let added = match info.added {
             added if added == rows => String::new(),
             added => format!(", {added} new"),
@@ -117,21 +119,23 @@ fn in_words(summary: &Summary, out: &Path) -> String {
         1 => "1 class".to_owned(),
         n => format!("{n} classes"),
     };
-    let out = out.display();
+    let (done, out) = (format!("{} from {}", counted(*rows, "row"), counted(*inputs, "image")), out.display());
     text += &match (summary.dry_run, summary.committed) {
-        (true, _) => format!("would write {rows} rows from {inputs} images, {classes}, to `{out}`\n"),
+        (true, _) => format!("would write {done}, {classes}, to `{out}`\n"),
         (false, true) => {
             let rate = summary.images_per_second;
-            format!("{rows} rows from {inputs} images, {classes}, in {seconds:.1} s ({rate:.0} images/s): `{out}`\n")
+            format!("{done}, {classes}, in {seconds:.1} s ({rate:.0} images/s): `{out}`\n")
         }
         (false, false) => format!("nothing to do, `{out}` is complete\n"),
     };
     if summary.dry_run {
         text += &small_classes(&summary.small_classes);
     }
-    if *unchanged > 0 {
-        text += &format!("{unchanged} images were already in the dataset\n");
-    }
+    text += &match unchanged {
+        0 => String::new(),
+        1 => "1 image was already in the dataset\n".to_owned(),
+        n => format!("{n} images were already in the dataset\n"),
+    };
     if *rejects > 0 {
         let reasons: Vec<_> = summary.rejects_by_reason.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
         text += &format!("{rejects} rejected: {}\n", reasons.join(", "));
@@ -154,39 +158,39 @@ fn small_classes(small: &[SmallClass]) -> String {
 
 fn files_in_words(summary: &RepackSummary, out: &Path) -> String {
     let RepackSummary { rows, column, shape, dtype, seconds, .. } = summary;
-    let (files, bytes, out) = (files(summary.files), ByteSize(summary.bytes), out.display());
+    let (rows, files) = (counted(*rows, "row"), counted(summary.files, "file"));
+    let (bytes, out) = (ByteSize(summary.bytes), out.display());
     let rate = summary.tensor_bytes_per_second / 1e6;
-    format!(
-        "{rows} rows of `{column}` ({shape} {dtype}) in {files}, {bytes}, in {seconds:.1} s ({rate:.0} MB/s): `{out}`\n"
-    )
+    format!("{rows} of `{column}` ({shape} {dtype}) in {files}, {bytes}, in {seconds:.1} s ({rate:.0} MB/s): `{out}`\n")
 }
 
-fn files(count: usize) -> String {
-    match count {
-        1 => "1 file".to_owned(),
-        n => format!("{n} files"),
+/// Prints the remarks about a dataset that was verified.
+pub fn verification_notices(verification: &Verification) {
+    for notice in &verification.notices {
+        eprintln!("note: {}", visible(notice));
     }
 }
 
 /// Prints the result of verifying a dataset and returns the exit code.
 pub fn verification(verification: &Verification, folder: &Path, json: bool) -> u8 {
-    let Verification { problems, notes, rows, shards, bytes, sources, seconds, unfinished } = verification;
+    let Verification { problems, rows, shards, bytes, sources, seconds, unfinished, .. } = verification;
     let text = match json {
         true => serde_json::to_string_pretty(verification).expect("a list of problems is JSON") + "\n",
         false => {
             let mut text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
-            notes.iter().for_each(|note| text += &format!("note: {note}\n"));
             let bytes = ByteSize(*bytes);
             text += &match problems.len() {
                 0 => {
-                    let (files, folder) = (files(*shards), folder.display());
-                    format!("intact: {rows} rows in {files}, {bytes} read in {seconds:.1} s: `{folder}`\n")
+                    let (rows, files, folder) = (counted(*rows, "row"), counted(*shards, "file"), folder.display());
+                    format!("intact: {rows} in {files}, {bytes} read in {seconds:.1} s: `{folder}`\n")
                 }
-                1 => "1 problem\n".to_owned(),
-                n => format!("{n} problems\n"),
+                n => counted(n, "problem") + "\n",
             };
             if *sources > 0 {
-                text += &format!("{sources} rows compared with their sources\n");
+                text += &match sources {
+                    1 => "1 row compared with its source\n".to_owned(),
+                    n => format!("{n} rows compared with their sources\n"),
+                };
             }
             if *unfinished {
                 text += "incomplete: a run was interrupted; run the same command again to resume it\n";
@@ -204,7 +208,9 @@ pub fn change(change: &Change, folder: &Path, json: bool) -> u8 {
     let text = match json {
         true => serde_json::to_string_pretty(after).expect("a snapshot has only string keys") + "\n",
         false => {
-            let held = |held: &Snapshot| format!("{} rows in {}", held.rows(), files(held.shards().count()));
+            let held = |held: &Snapshot| {
+                format!("{} in {}", counted(held.rows(), "row"), counted(held.shards().count(), "file"))
+            };
             let (number, folder) = (after.dataset_version, folder.display());
             visible(&format!("snapshot {number}: {}, before: {}: `{folder}`\n", held(after), held(before)))
         }

@@ -37,7 +37,7 @@ impl Terminal {
         for notice in notices.iter().filter(|_| !self.quiet) {
             eprintln!("note: {}", visible(&notice.to_string()));
             if let Some(hint) = notice_hint(notice) {
-                eprintln!("hint: {hint}");
+                eprintln!("hint: {}", visible(&hint));
             }
         }
     }

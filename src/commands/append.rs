@@ -50,9 +50,8 @@ pub fn append_from(source: &dyn Source, out: impl AsRef<Path>, options: &RunOpti
 
 fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) -> Result<Summary, Error> {
     let (output, there) = Output::open(out)?;
-    let pool = pipeline::threads(options)?;
     let share_blocks = output.shares_blocks();
-    let mut append = Append::new(source, out, &there, share_blocks, options, &pool)?;
+    let mut append = Append::new(source, out, &there, share_blocks, options)?;
     let kept = append.kept_rejects(read_rejects(&out.join(REJECTS))?);
     // The checksum of the whole plan, so that a run can be interrupted and resumed more than once.
     let run = Run { checksum: append.inputs.checksum(), shards: append.inputs.shards() };
@@ -61,7 +60,7 @@ fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) 
     let manifest = append.manifest(&there);
     let mut transaction =
         Transaction::new(output, manifest, Commits::EachShard, append.inputs.recipe.layout(), run, kept);
-    let rejects = append.inputs.write(source, &pool, options, &mut transaction, rejects)?;
+    let rejects = append.inputs.write(source, &append.pool, options, &mut transaction, rejects)?;
     if options.history == History::Drop {
         transaction.drop_history();
     }
@@ -81,8 +80,7 @@ fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) 
 /// Reports what an append would do: lists the source and compares it with the dataset, without decoding or writing.
 fn foresee(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) -> Result<Summary, Error> {
     let there = Manifest::read(out)?.ok_or_else(|| FormatError::NoDataset(out.to_owned()))?;
-    let pool = pipeline::threads(options)?;
-    let mut append = Append::new(source, out, &there, false, options, &pool)?;
+    let mut append = Append::new(source, out, &there, false, options)?;
     let rejects = append.inputs.skip_finished(append.unfinished, out)?;
     Ok(append.inputs.dry_summary(begin, append.unchanged_rows(), &rejects, &there.snapshot.splits))
 }
@@ -90,6 +88,7 @@ fn foresee(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions
 /// A planned append.
 struct Append {
     inputs: Inputs,
+    pool: rayon::ThreadPool,
     /// Snapshot that the append adds to.
     base: Snapshot,
     /// Interrupted run that the append resumes.
@@ -109,26 +108,30 @@ impl Append {
         there: &Manifest,
         share_blocks: bool,
         options: &RunOptions,
-        pool: &rayon::ThreadPool,
     ) -> Result<Append, Error> {
+        options.thread_count()?;
         let recipe = Recipe::new(&there.spec)?;
         let to = |base: &Snapshot| {
             let spec = &there.spec;
             let mut listing = list(source, spec, options)?;
+            let pool = pipeline::threads(options, listing.records.len())?;
             let stored = find_rows(folder, there, recipe.layout(), base, &listing.records)?;
-            let unchanged = set_aside(source, &mut listing, &stored, spec, options, pool)?;
+            let unchanged = set_aside(source, &mut listing, &stored, spec, options, &pool)?;
+            let notices = std::mem::take(&mut listing.notices).into_iter();
+            listing.notices = notices.filter_map(|notice| notice.of_new_classes(&base.classes)).collect();
             add_classes(&mut listing, &base.classes);
             let inputs = Inputs::new(
                 source,
                 listing,
                 recipe.clone(),
                 options,
-                pool,
+                &pool,
                 Base { there: base, unchanged: unchanged.len() },
                 &tails(base, share_blocks),
             )?;
             Ok::<_, Error>(Append {
                 inputs,
+                pool,
                 base: base.clone(),
                 unfinished: None,
                 gives_up: false,

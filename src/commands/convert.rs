@@ -69,8 +69,7 @@ fn write(
     if options.overwrite == Overwrite::Refuse {
         output.check_shards()?;
     }
-    let pool = pipeline::threads(options)?;
-    let mut inputs = plan(source, recipe, options, &pool)?;
+    let (mut inputs, pool) = plan(source, recipe, options)?;
     let run = inputs.checksum();
 
     let (manifest, commits) = match Start::new(run, output.current(), out, options)? {
@@ -109,8 +108,7 @@ fn foresee(
     options: &RunOptions,
 ) -> Result<Summary, Error> {
     let there = ownership::check(out)?;
-    let pool = pipeline::threads(options)?;
-    let mut inputs = plan(source, recipe, options, &pool)?;
+    let (mut inputs, _) = plan(source, recipe, options)?;
     let (unfinished, snapshot) = match Start::new(inputs.checksum(), there.as_ref(), out, options)? {
         Start::New | Start::Replaces(_) => (None, &Snapshot::default()),
         Start::Continues(there) => (there.unfinished, &there.snapshot),
@@ -152,8 +150,9 @@ impl Start<'_> {
     }
 }
 
-/// Lists the inputs of a conversion and plans their splits and shards.
-fn plan(source: &dyn Source, recipe: Recipe, options: &RunOptions, pool: &rayon::ThreadPool) -> Result<Inputs, Error> {
+/// Lists the inputs of a conversion, starts its threads, and plans splits and shards.
+fn plan(source: &dyn Source, recipe: Recipe, options: &RunOptions) -> Result<(Inputs, rayon::ThreadPool), Error> {
+    options.thread_count()?;
     let listing = source.list(recipe.spec())?;
     listing.check(recipe.spec())?;
     if listing.inputs() == 0 {
@@ -161,15 +160,10 @@ fn plan(source: &dyn Source, recipe: Recipe, options: &RunOptions, pool: &rayon:
         return Err(Error::NoImages { sources: source.paths().to_vec(), no_extension });
     }
     let recipe = resolve(source, recipe, &listing)?;
-    Inputs::new(
-        source,
-        listing,
-        recipe,
-        options,
-        pool,
-        Base { there: &Snapshot::default(), unchanged: 0 },
-        &Tails::default(),
-    )
+    let pool = pipeline::threads(options, listing.records.len())?;
+    let base = Base { there: &Snapshot::default(), unchanged: 0 };
+    let inputs = Inputs::new(source, listing, recipe, options, &pool, base, &Tails::default())?;
+    Ok((inputs, pool))
 }
 
 /// The manifest at the start of a conversion.

@@ -1,7 +1,7 @@
 //! The inputs of a run, with their splits and shards: everything that is known before the first image
 //! is decoded.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::time::Instant;
 
@@ -69,6 +69,9 @@ impl Inputs {
         let small_classes = split::assign(&mut listing.records, &listing.classes, spec, &hashes, &there.splits);
         split::check(&small_classes, options.small_classes, &spec.shares)?;
         listing.notices.extend(notice_of(&small_classes, &spec.shares));
+        if spec.split_by == Some(SplitBy::Folder) {
+            listing.notices.extend(classes_in_splits(&listing, there));
+        }
         let row_bytes = match recipe.row_bytes() {
             Some(bytes) => RowBytes::Same(bytes),
             None => RowBytes::OfFiles(pipeline::file_lengths(source, &listing.records, spec, pool)),
@@ -167,6 +170,30 @@ impl Inputs {
         let small_classes = self.small_classes.clone();
         Summary { small_classes, ..Summary::of(begin, &self.listing, unchanged, rejects, splits) }
     }
+}
+
+/// Names the new classes that a model would not learn or not be tested on: those in a single split, or not in train.
+fn classes_in_splits(listing: &Listing, there: &Snapshot) -> Vec<Notice> {
+    let mut places: Vec<BTreeSet<Split>> = vec![BTreeSet::new(); listing.classes.len()];
+    for record in &listing.records {
+        if let (Some(label), Some(split)) = (record.label, record.split) {
+            places[label as usize].insert(split);
+        }
+    }
+    let mut all: BTreeSet<Split> = listing.records.iter().filter_map(|record| record.split).collect();
+    all.extend(there.splits.iter().filter(|(_, info)| info.rows > 0).map(|(split, _)| *split));
+    let mut classes = BTreeMap::<&BTreeSet<Split>, Vec<String>>::new();
+    for (name, splits) in listing.classes.iter().zip(&places).skip(there.classes.len()) {
+        let lacks_train = all.contains(&Split::Train) && !splits.contains(&Split::Train);
+        if !splits.is_empty() && *splits != all && (splits.len() == 1 || lacks_train) {
+            classes.entry(splits).or_default().push(name.clone());
+        }
+    }
+    let notice = |(splits, names): (&BTreeSet<Split>, _)| Notice::ClassesInSplits {
+        names,
+        splits: splits.iter().copied().collect(),
+    };
+    classes.into_iter().map(notice).collect()
 }
 
 /// Names the first few of the classes that are too small for exact fractions.

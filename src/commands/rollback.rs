@@ -10,7 +10,7 @@ use crate::commit::output::Output;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
 use crate::dataset::reject::{read_rejects, to_lines};
-use crate::error::Error;
+use crate::error::{Error, counted};
 use crate::format::columns::Columns;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard;
@@ -53,7 +53,10 @@ pub fn rollback(folder: impl AsRef<Path>) -> Result<Change, Error> {
         let (path, lines) = (folder.join(REJECTS_BEFORE), next.snapshot.rejects);
         let rejects = read_rejects(&path)?;
         if rejects.len() != lines {
-            return Err(Error::damaged(&path, format!("it lists {} inputs instead of {lines}", rejects.len())));
+            return Err(Error::damaged(
+                &path,
+                format!("it lists {} instead of {lines}", counted(rejects.len(), "input")),
+            ));
         }
         output.stage(REJECTS, &to_lines(&rejects))?;
     }

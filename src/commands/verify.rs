@@ -16,9 +16,9 @@ use crate::commit::recovery::complete_commit;
 use crate::dataset::card::own_checksum;
 use crate::dataset::file_info::FileInfo;
 use crate::dataset::manifest::{Manifest, SplitInfo};
-use crate::dataset::names::{CARD, MANIFEST, REJECTS, is_committing};
+use crate::dataset::names::{CARD, MANIFEST, REJECTS, is_committing, is_system};
 use crate::dataset::reject::read_rejects;
-use crate::error::{Error, FormatError};
+use crate::error::{Error, FormatError, counted};
 use crate::format::columns::Columns;
 use crate::format::open;
 use crate::format::row_layout::RowLayout;
@@ -34,8 +34,9 @@ use crate::spec::Split;
 pub struct Verification {
     /// Problems found, sorted; empty if the dataset is intact.
     pub problems: Vec<Problem>,
-    /// Remarks on files that are not damaged, sorted.
-    pub notes: Vec<Note>,
+    /// Remarks, in words: a card that people have edited, and files in the folders of splits that an operating system
+    /// left there, which are no damage, but which some readers stop at.
+    pub notices: Vec<String>,
     /// Number of rows read.
     pub rows: usize,
     /// Number of shards read.
@@ -65,21 +66,6 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A remark on a file of a dataset that is not a problem.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Note {
-    /// Path of the file, relative to the dataset's folder.
-    pub file: String,
-    /// The remark, in words.
-    pub note: String,
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}", self.file, self.note)
-    }
-}
-
 /// Reads every byte of the dataset in `folder` and verifies its checksums. Checks every page, and that keys are unique,
 /// labels are in range, and counts match the manifest. With a `source`, checks that its files are those that the rows
 /// were made from. Completes the last commit first if that was interrupted.
@@ -96,8 +82,9 @@ pub fn verify(
     complete_commit(folder)?;
     let manifest = Manifest::read(folder)?.ok_or_else(|| FormatError::NoDataset(folder.to_owned()))?;
     let layout = RowLayout::new(&manifest.spec)?;
-    let pool = pipeline::threads(options)?;
     let shards: Vec<&ShardInfo> = manifest.snapshot.shards().collect();
+    let tasks = if source.is_some() { manifest.snapshot.rows() } else { shards.len() };
+    let pool = pipeline::threads(options, tasks)?;
     let columns = Columns::new(&layout, &manifest.spec, &manifest.snapshot.classes);
     let read = |shard: &&ShardInfo| read_back(folder, shard, &columns, &layout);
     let outcomes: Vec<Result<(), String>> = pool.install(|| shards.par_iter().map(read).collect());
@@ -126,10 +113,10 @@ pub fn verify(
         return Err(Error::ChangedMeanwhile(folder.to_owned()));
     }
     found.problems.sort();
-    found.notes.sort();
+    found.notices.sort();
     Ok(Verification {
         problems: found.problems,
-        notes: found.notes,
+        notices: found.notices,
         rows: keys.values().sum(),
         shards: shards.len(),
         bytes: shards.iter().map(|shard| shard.bytes).sum(),
@@ -160,6 +147,16 @@ fn without_path(error: FormatError) -> String {
     }
 }
 
+/// What readers that are given the folder of a split do about a system file in it.
+fn told_of_system_file(file: &str) -> String {
+    let is_hidden = file.rsplit('/').next().is_some_and(|name| name.starts_with(['.', '_']));
+    let readers = match is_hidden {
+        true => "pyarrow and `datasets` pass over it, polars stops at it",
+        false => "`datasets` passes over it, pyarrow and polars stop at it",
+    };
+    format!("`{file}` was left by an operating system; {readers}")
+}
+
 /// Maximum number of rows without a source file to list.
 const NAMED: usize = 20;
 
@@ -188,11 +185,11 @@ impl Rows<'_> {
     }
 }
 
-/// The problems and remarks found so far.
+/// The problems and remarks so far.
 #[derive(Default)]
 struct Findings {
     problems: Vec<Problem>,
-    notes: Vec<Note>,
+    notices: Vec<String>,
 }
 
 impl Findings {
@@ -253,7 +250,7 @@ impl Findings {
             });
             problems.extend(outcome.err().map(without_path));
             if count != shard.rows {
-                problems.push(format!("it has {count} rows instead of {}", shard.rows));
+                problems.push(format!("it has {} instead of {}", counted(count, "row"), shard.rows));
             }
             problems.into_iter().for_each(|problem| self.add(&shard.file, problem));
         }
@@ -284,7 +281,9 @@ impl Findings {
             for entry in entries {
                 let entry = entry.map_err(Error::io("read", folder))?;
                 let name = format!("{split}/{}", entry.file_name().to_string_lossy());
-                if !own.contains(&name) {
+                if is_system(&entry.file_name()) {
+                    self.notices.push(told_of_system_file(&name));
+                } else if !own.contains(&name) {
                     self.add(name, "it was not written by inlaid, but readers take it for part of the dataset");
                 }
             }
@@ -294,7 +293,7 @@ impl Findings {
             _ if manifest.files.contains_key(REJECTS) => {}
             Ok(rejects) if rejects.len() != manifest.snapshot.rejects => {
                 let expected = manifest.snapshot.rejects;
-                self.add(REJECTS, format!("it lists {} inputs instead of {expected}", rejects.len()));
+                self.add(REJECTS, format!("it lists {} instead of {expected}", counted(rejects.len(), "input")));
             }
             Ok(_) => {}
             Err(error) => self.add(REJECTS, error.to_string()),
@@ -323,8 +322,7 @@ impl Findings {
         let own = std::str::from_utf8(&bytes).ok().and_then(own_checksum);
         match info.own.is_some() && own == info.own {
             true => {
-                let note = "it was edited, but what inlaid wrote is unchanged".to_owned();
-                self.notes.push(Note { file: file.to_owned(), note });
+                self.notices.push(format!("`{file}` was edited, but what inlaid wrote in it is unchanged"));
             }
             false if file == CARD => {
                 self.add(file, "what inlaid wrote (`dataset_info`, `configs`, the marked section) has changed");

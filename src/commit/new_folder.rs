@@ -2,14 +2,15 @@
 //! then renamed.
 
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::commit::abandoned::{hidden_name, remove_abandoned};
 use crate::commit::lock::Lock;
+use crate::commit::ownership::names_in;
 use crate::commit::pending;
 use crate::commit::staging::Staging;
+use crate::dataset::names::is_system;
 use crate::error::Error;
 use crate::format::disk;
 
@@ -64,6 +65,15 @@ impl NewFolder {
         }
     }
 
+    /// Moves what a system left in the place into this folder, since only an empty folder can be replaced.
+    fn take_over_system_files(&self) -> Result<(), Error> {
+        for name in names_in(&self.place)? {
+            let from = self.place.join(&name);
+            fs::rename(&from, self.path().join(&name)).map_err(Error::io("move", &from))?;
+        }
+        Ok(())
+    }
+
     /// Renames the folder into its place, once everything in it is on disk.
     ///
     /// # Errors
@@ -71,6 +81,7 @@ impl NewFolder {
     pub(crate) fn commit(mut self) -> Result<(), Error> {
         self.staging.sync()?;
         refuse_taken(&self.place)?;
+        self.take_over_system_files()?;
         let _commit = pending::commit();
         // This replaces an empty folder.
         disk::rename(self.path(), &self.place).map_err(Error::io("create", &self.place))?;
@@ -80,11 +91,9 @@ impl NewFolder {
 }
 
 fn refuse_taken(place: &Path) -> Result<(), Error> {
-    match fs::read_dir(place).map(|mut entries| entries.next().is_some()) {
-        Ok(true) => Err(Error::OutputTaken(place.to_owned())),
-        Ok(false) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io("read output folder", place)(error)),
+    match names_in(place)?.iter().all(|name| is_system(name)) {
+        true => Ok(()),
+        false => Err(Error::OutputTaken(place.to_owned())),
     }
 }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use crate::dataset::manifest::Manifest;
-use crate::dataset::names::{CARD, MANIFEST, PRIVATE, REJECTS, REJECTS_BEFORE, is_committing};
+use crate::dataset::names::{CARD, MANIFEST, PRIVATE, REJECTS, REJECTS_BEFORE, is_committing, is_system};
 use crate::error::Error;
 use crate::spec::Split;
 
@@ -45,13 +45,31 @@ pub(crate) fn check(folder: &Path) -> Result<Option<Manifest>, Error> {
     }
 }
 
-fn refuse_non_dataset(folder: &Path) -> Result<Option<Manifest>, Error> {
+/// The names in an output folder; none if it is missing.
+///
+/// # Errors
+/// If it is no folder and can't become one, or can't be read.
+pub(super) fn names_in(folder: &Path) -> Result<Vec<OsString>, Error> {
     let names = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let link = folder.ancestors().find_map(|above| Some((above, fs::read_link(above).ok()?)));
+            return match link.filter(|(link, _)| !link.exists()) {
+                Some((link, target)) => Err(Error::OutputLinkBroken { path: link.to_owned(), target }),
+                None => Ok(Vec::new()),
+            };
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            let file = folder.ancestors().find(|above| above.exists()).unwrap_or(folder);
+            return Err(Error::OutputNotFolder(file.to_owned()));
+        }
         entries => entries.and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect()),
     };
-    let names: Vec<OsString> = names.map_err(Error::io("read output folder", folder))?;
-    if names.iter().all(|name| name == PRIVATE) {
+    names.map_err(Error::io("read output folder", folder))
+}
+
+fn refuse_non_dataset(folder: &Path) -> Result<Option<Manifest>, Error> {
+    let names = names_in(folder)?;
+    if names.iter().all(|name| name == PRIVATE || is_system(name)) {
         return Ok(None);
     }
     let is_interrupted = is_committing(folder);
@@ -62,7 +80,8 @@ fn refuse_non_dataset(folder: &Path) -> Result<Option<Manifest>, Error> {
     }
 }
 
-/// Readers take every file in a split's folder for a shard, so no other file may be there.
+/// Readers take every file in a split's folder for a shard, so no other file may be there, except those that a system
+/// would put back.
 fn refuse_foreign_files(folder: &Path, manifest: &Manifest) -> Result<(), Error> {
     let own = dataset_files(manifest);
     for split in Split::ALL {
@@ -76,7 +95,8 @@ fn refuse_foreign_files(folder: &Path, manifest: &Manifest) -> Result<(), Error>
         };
         for entry in entries {
             let entry = entry.map_err(Error::io("read output folder", folder))?;
-            if !own.iter().any(|file| *file == format!("{split}/{}", entry.file_name().to_string_lossy())) {
+            let name = entry.file_name();
+            if !is_system(&name) && !own.iter().any(|file| *file == format!("{split}/{}", name.to_string_lossy())) {
                 return Err(Error::ForeignFile(entry.path()));
             }
         }

@@ -22,10 +22,13 @@ impl Error {
             MixedSources { .. } => "mixed-sources",
             NoSplitFolders(..) => "no-split-folders",
             NotASplitFolder { .. } => "not-a-split-folder",
+            SplitFoldersBelow(..) => "split-folders-below",
             SmallClasses { .. } => "small-classes",
             TooFewImages { .. } => "too-few-images",
             OutputNotEmpty(..) => "output-not-empty",
             OutputTaken(..) => "output-taken",
+            OutputNotFolder(..) => "output-not-folder",
+            OutputLinkBroken { .. } => "output-link-broken",
             MountPoint(..) => "mount-point",
             OutputExists(..) => "output-exists",
             ForeignFile(..) => "foreign-file",
@@ -57,6 +60,7 @@ impl Error {
             | NoSplitFolders(path)
             | OutputNotEmpty(path)
             | OutputTaken(path)
+            | OutputNotFolder(path)
             | MountPoint(path)
             | OutputExists(path)
             | ForeignFile(path)
@@ -75,6 +79,8 @@ impl Error {
             NoImages { sources, .. } => sources.iter().map(PathBuf::as_path).collect(),
             MixedSources { first, other, .. } => vec![first, other],
             NotASplitFolder { source_folder, .. } => vec![source_folder],
+            SplitFoldersBelow(folders) => folders.iter().map(PathBuf::as_path).collect(),
+            OutputLinkBroken { path, target } => vec![path, target],
             OutputInSource { output, source_folder } => vec![output, source_folder],
             OutputInDataset { output, dataset } => vec![output, dataset],
             Repack { path, source } => match source {
@@ -113,7 +119,7 @@ impl RepackError {
             NotTensors { .. } => "repack-not-tensors",
             NoRows(..) => "repack-no-rows",
             Element { .. } => "repack-element",
-            EmptyTensor(..) => "repack-empty-tensor",
+            EmptyTensor(..) | NoElements(..) | EmptyLists(..) => "repack-empty-tensor",
             Shape { .. } => "repack-shape",
             Size { .. } => "repack-size",
             OtherTensors(..) => "repack-other-tensors",

@@ -13,6 +13,8 @@ use thiserror::Error as ThisError;
 
 use crate::spec::{Folders, SpecError};
 
+pub(crate) use inlaid_format::counted;
+
 pub use inlaid_format::Error as FormatError;
 pub use record::RecordError;
 pub use repack::RepackError;
@@ -56,7 +58,7 @@ pub enum Error {
         no_extension: usize,
     },
     /// Rejection of every input.
-    #[error("none of the {inputs} inputs can be used; the first is `{path}`: {detail}")]
+    #[error("{}: {detail}", all_of(*.inputs, .path))]
     NothingUsable {
         /// Number of inputs.
         inputs: usize,
@@ -88,6 +90,9 @@ pub enum Error {
         /// Source that contains it.
         source_folder: PathBuf,
     },
+    /// Split folders below the folders that would be classes.
+    #[error("{}", holding_splits(.0))]
+    SplitFoldersBelow(Vec<PathBuf>),
     /// Classes too small for exact fractions, with [`SmallClasses::Stop`](crate::SmallClasses::Stop).
     #[error("{} too few images to give each of {shares} its share; {enough} are enough", having(.classes))]
     SmallClasses {
@@ -99,7 +104,7 @@ pub enum Error {
         enough: usize,
     },
     /// Too few images in all for exact fractions, with [`SmallClasses::Stop`](crate::SmallClasses::Stop).
-    #[error("{} too few to give each of {shares} its share; {enough} are enough", counted(*.count))]
+    #[error("{} too few to give each of {shares} its share; {enough} are enough", being(*.count))]
     TooFewImages {
         /// Number of images.
         count: usize,
@@ -111,6 +116,17 @@ pub enum Error {
     /// An output folder with something other than a dataset in it.
     #[error("output folder `{}` is neither empty nor an inlaid dataset", .0.display())]
     OutputNotEmpty(PathBuf),
+    /// An output folder that is a file, or below one.
+    #[error("`{}` is not a folder, so nothing can be written there", .0.display())]
+    OutputNotFolder(PathBuf),
+    /// An output folder that is a link to nothing, or below one.
+    #[error("`{}` is a link to `{}`, which does not exist", path.display(), target.display())]
+    OutputLinkBroken {
+        /// Link.
+        path: PathBuf,
+        /// Target of the link.
+        target: PathBuf,
+    },
     /// An output folder with anything in it.
     #[error("output folder `{}` is not empty", .0.display())]
     OutputTaken(PathBuf),
@@ -157,7 +173,9 @@ pub enum Error {
     },
     /// More unusable inputs than allowed.
     #[error(
-        "{rejects} of {inputs} inputs can't be used, more than the {limit} allowed; the last is `{path}`: {detail}"
+        "{rejects} of {} can't be used, {}; the last is `{path}`: {detail}",
+        counted(*.inputs, "input"),
+        match .limit { 0 => "and none is allowed".to_owned(), limit => format!("more than the {limit} allowed") }
     )]
     TooManyRejects {
         /// Number of rejected inputs so far.
@@ -180,7 +198,7 @@ pub enum Error {
         most: usize,
     },
     /// Failure to start the worker threads.
-    #[error("can't start {threads} threads")]
+    #[error("can't start {}", counted(*.threads, "thread"))]
     Threads {
         /// Number of threads that were asked for.
         threads: usize,
@@ -258,8 +276,16 @@ impl Error {
     }
 }
 
+/// ``the only input, `a.png`, can't be used``, or as many as there are.
+fn all_of(inputs: usize, first: &str) -> String {
+    match inputs {
+        1 => format!("the only input, `{first}`, can't be used"),
+        n => format!("none of the {n} inputs can be used; the first is `{first}`"),
+    }
+}
+
 /// `1 image is`, `2 images are`.
-fn counted(images: usize) -> String {
+fn being(images: usize) -> String {
     match images {
         1 => "1 image is".to_owned(),
         n => format!("{n} images are"),
@@ -270,10 +296,7 @@ fn counted(images: usize) -> String {
 fn having(classes: &[(String, usize)]) -> String {
     /// More would not be read.
     const NAMED: usize = 20;
-    let named = classes.iter().take(NAMED).map(|(name, images)| match images {
-        1 => format!("`{name}` (1 image)"),
-        n => format!("`{name}` ({n} images)"),
-    });
+    let named = classes.iter().take(NAMED).map(|(name, images)| format!("`{name}` ({})", counted(*images, "image")));
     let names = named.collect::<Vec<_>>().join(", ");
     match (classes.len(), classes.len().saturating_sub(NAMED)) {
         (1, _) => format!("class {names} has"),
@@ -282,12 +305,22 @@ fn having(classes: &[(String, usize)]) -> String {
     }
 }
 
+/// ``folder `a` holds split folders, so it is not taken for a class``, for any number of folders.
+fn holding_splits(folders: &[PathBuf]) -> String {
+    const NAMED: usize = 5;
+    let names = quoted(&folders[..folders.len().min(NAMED)]);
+    match (folders.len(), folders.len().saturating_sub(NAMED)) {
+        (1, _) => format!("{names} holds split folders, so it is not taken for a class"),
+        (_, 0) => format!("{names} hold split folders, so they are not taken for classes"),
+        (_, more) => format!("{names} and {more} more hold split folders, so they are not taken for classes"),
+    }
+}
+
 /// Nothing, or `, but 2 files without an extension`.
 fn unnamed(files: usize) -> String {
     match files {
         0 => String::new(),
-        1 => ", but 1 file without an extension".to_owned(),
-        n => format!(", but {n} files without an extension"),
+        n => format!(", but {} without an extension", counted(n, "file")),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use arrow_schema::DataType;
 use thiserror::Error as ThisError;
 
-use super::SpecError;
+use super::{SpecError, counted};
 use crate::spec::Shape;
 
 /// Reason that a file can't be repacked.
@@ -71,11 +71,20 @@ pub enum RepackError {
         /// Type of the elements, as NumPy names it.
         found: &'static str,
     },
+    /// Tensors without elements, as the type of the column says.
+    #[error("the tensors of column `{0}` have no elements")]
+    NoElements(String),
+    /// A column besides the tensors that the reader of Parquet files can't read.
+    #[error("column `{0}` holds lists of length 0, which inlaid can't read from Parquet")]
+    EmptyLists(String),
     /// A first row without elements.
     #[error("the first row of column `{0}` is empty, but a tensor has at least one element")]
     EmptyTensor(String),
     /// A shape that does not match the number of elements.
-    #[error("shape {shape} has {} elements, but the tensors of column `{column}` have {elements}", .shape.elements())]
+    #[error(
+        "shape {shape} has {}, but the tensors of column `{column}` have {elements}",
+        counted(.shape.elements(), "element")
+    )]
     Shape {
         /// Name of the column.
         column: String,

@@ -57,9 +57,9 @@ pub(crate) struct Job<'a> {
     pub(crate) hashes: &'a [Sha256],
 }
 
-/// Starts the threads of a run.
-pub(crate) fn threads(options: &RunOptions) -> Result<rayon::ThreadPool, Error> {
-    let threads = options.thread_count()?;
+/// Starts the threads of a run, no more than there are `tasks`.
+pub(crate) fn threads(options: &RunOptions, tasks: usize) -> Result<rayon::ThreadPool, Error> {
+    let threads = options.thread_count()?.min(tasks.max(1));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|n| format!("inlaid-worker-{n}"));
     pool.build().map_err(|error| Error::Threads { threads, source: std::io::Error::other(error) })
 }
@@ -144,4 +144,19 @@ pub(crate) fn write_shards(
         let _closes = CloseOnDrop(&window);
         Writer::new(job, transaction, rejects).write_all(receiver, &window)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+
+    #[test]
+    fn no_more_threads_start_than_there_are_tasks() {
+        let mut options = RunOptions { threads: NonZeroUsize::new(1024), ..RunOptions::default() };
+        assert_eq!([0, 1, 3].map(|tasks| threads(&options, tasks).unwrap().current_num_threads()), [1, 1, 3]);
+        options.threads = NonZeroUsize::new(2);
+        assert_eq!(threads(&options, 3).unwrap().current_num_threads(), 2);
+    }
 }

@@ -14,7 +14,9 @@ use super::files::{Files, read_file};
 use super::listing::Listing;
 use super::notice::{Notice, UNKNOWN_TO_PILLOW};
 use super::record::Record;
+use super::tree::{Tree, empty_folders};
 use super::{ImageRef, Source, reject};
+use crate::dataset::names::system_file;
 use crate::error::{Error, RecordError};
 use crate::spec::{Folders, Limits, Spec, SpecError, Split};
 
@@ -25,6 +27,12 @@ const EXTENSIONS: &[&str] = &[
     "ppm", "pam", "qoi", "tga", "ico", "hdr", "exr", "ff", // decodable
     "avif", "heic", "heif", "jxl", "jp2", // not decodable without C code
 ];
+
+/// Files that describe the images beside them to Hugging Face `datasets`.
+const METADATA: &[&str] = &["metadata.csv", "metadata.jsonl", "metadata.parquet"];
+
+/// Depth of the class folders in split folders, the deepest ones that mean something.
+const DEEPEST: usize = 2;
 
 /// One or more folders of images.
 #[derive(Clone, Debug)]
@@ -51,7 +59,7 @@ impl Source for FolderSource {
         if let Some(name) = asked.into_iter().next() {
             return Err(SpecError::NotInFolders(name.clone()).into());
         }
-        let mut walk = Walk { roots: &self.roots, listing: Listing::default() };
+        let mut walk = Walk { roots: &self.roots, listing: Listing::default(), metadata: Vec::new() };
         for (root, place) in self.roots.iter().zip(0..) {
             walk.walk(root, place, spec)?;
         }
@@ -86,6 +94,8 @@ impl FolderSource {
 struct Walk<'a> {
     roots: &'a [PathBuf],
     listing: Listing,
+    /// Paths of files with labels or captions, below their sources.
+    metadata: Vec<String>,
 }
 
 impl Walk<'_> {
@@ -93,6 +103,12 @@ impl Walk<'_> {
         self.keep_first_of_each_key();
         self.assign_labels();
         self.listing.rejects.sort();
+        match self.listing.folders {
+            // If the user says that top folders are classes, nobody takes others for classes.
+            Some(Folders::Classes) if spec.folders == Folders::Auto => self.tell_nested_folders(0),
+            Some(Folders::Splits) => self.tell_nested_folders(1),
+            _ => {}
+        }
         self.tell_ignored();
         if spec.size.is_none() {
             self.tell_unknown_to_pillow();
@@ -105,20 +121,20 @@ impl Walk<'_> {
         if !meta.is_dir() {
             return Err(Error::SourceNotFolder(root.to_owned()));
         }
-        let first = self.listing.records.len();
-        let mut top_folders = BTreeSet::new();
+        let first = (self.listing.records.len(), self.listing.rejects.len());
+        let mut folders = BTreeSet::new();
         let mut entries = WalkDir::new(root).min_depth(1).follow_links(spec.follow_links).into_iter();
         while let Some(entry) = entries.next() {
             match entry {
-                Ok(entry) if is_hidden(entry.file_name()) => {
-                    self.listing.ignored.hidden += 1;
+                Ok(entry) if self.ignores(entry.file_name()) => {
                     if entry.file_type().is_dir() {
                         entries.skip_current_dir();
                     }
                 }
                 Ok(entry) if entry.file_type().is_dir() => {
-                    if entry.depth() == 1 {
-                        top_folders.insert(entry.file_name().to_string_lossy().into_owned());
+                    if entry.depth() <= DEEPEST {
+                        let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
+                        folders.insert(below.to_string_lossy().into_owned());
                     }
                 }
                 Ok(entry) => self.look_at(&entry, root, place, spec),
@@ -128,12 +144,28 @@ impl Walk<'_> {
                 Err(error) => self.reject_unwalkable(error, root, spec),
             }
         }
-        self.read_folders(root, first, &top_folders, spec)
+        self.read_folders(root, first, &folders, spec)
+    }
+
+    /// Whether a file or folder of this name is no input, because it is hidden or a system's. Counts it.
+    fn ignores(&mut self, name: &OsStr) -> bool {
+        if let Some(system) = system_file(name) {
+            *self.listing.ignored.system.entry(system).or_default() += 1;
+        } else if is_hidden(name) {
+            self.listing.ignored.hidden += 1;
+        } else {
+            return false;
+        }
+        true
     }
 
     /// Makes a file a record or a reject, or counts it as ignored.
     fn look_at(&mut self, entry: &DirEntry, root: &Path, place: u32, spec: &Spec) {
         let path = entry.path();
+        if METADATA.iter().any(|name| entry.file_name() == *name) {
+            let below = path.strip_prefix(root).unwrap_or(path);
+            self.metadata.push(below.to_string_lossy().into_owned());
+        }
         let extension = extension_of(path);
         let named_as_image = is_named_as_image(&extension, spec);
         let kind = match entry.file_type() {
@@ -169,9 +201,7 @@ impl Walk<'_> {
         let reason = match error.loop_ancestor() {
             Some(_) => RecordError::LinkLoop,
             // A broken link, found while links are followed.
-            None if is_link && is_hidden(path.file_name().unwrap_or_default()) => {
-                return self.listing.ignored.hidden += 1;
-            }
+            None if is_link && self.ignores(path.file_name().unwrap_or_default()) => return,
             None if is_link => match extension_of(&path) {
                 extension if is_named_as_image(&extension, spec) => RecordError::BrokenLink,
                 extension => return *self.listing.ignored.other.entry(extension).or_default() += 1,
@@ -183,7 +213,14 @@ impl Walk<'_> {
 
     /// Decides what the top-level folders of one source mean and assigns its records their splits. A record
     /// next to these folders, rather than in one, is rejected.
-    fn read_folders(&mut self, root: &Path, first: usize, top: &BTreeSet<String>, spec: &Spec) -> Result<(), Error> {
+    /// `first` are the numbers of records and rejects of earlier sources.
+    fn read_folders(
+        &mut self,
+        root: &Path,
+        (first, first_reject): (usize, usize),
+        all: &BTreeSet<String>,
+        spec: &Spec,
+    ) -> Result<(), Error> {
         let used: BTreeSet<&str> =
             self.listing.records[first..].iter().filter_map(|r| r.key.split_once('/')).map(|(t, _)| t).collect();
         let not_a_split = used.iter().find(|name| Split::from_folder_name(name).is_none());
@@ -193,6 +230,12 @@ impl Walk<'_> {
             Folders::Auto => Folders::Classes,
             asked => asked,
         };
+        if folders == Folders::Classes && spec.folders == Folders::Auto {
+            let above = Tree::of(self.listing.records[first..].iter().map(|record| &*record.key)).above_splits();
+            if !above.is_empty() {
+                return Err(Error::SplitFoldersBelow(above.into_iter().map(|folder| root.join(folder)).collect()));
+            }
+        }
         if let (Folders::Splits, Some(folder)) = (folders, not_a_split) {
             return Err(Error::NotASplitFolder { folder: (*folder).to_owned(), source_folder: root.to_owned() });
         }
@@ -210,7 +253,9 @@ impl Walk<'_> {
             }
             _ => self.listing.folders = Some(folders),
         }
-        self.tell_folders(root, folders, &used.iter().map(|name| (*name).to_owned()).collect(), top, spec);
+        let used = used.into_iter().map(str::to_owned).collect();
+        self.tell_folders(root, folders, &used, spec);
+        self.tell_empty_folders(root, folders, (first, first_reject), all);
 
         let labelled =
             folders == Folders::Splits && self.listing.records[first..].iter().any(|r| r.key.split('/').count() > 2);
@@ -237,14 +282,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn tell_folders(
-        &mut self,
-        root: &Path,
-        folders: Folders,
-        used: &BTreeSet<String>,
-        top: &BTreeSet<String>,
-        spec: &Spec,
-    ) {
+    fn tell_folders(&mut self, root: &Path, folders: Folders, used: &BTreeSet<String>, spec: &Spec) {
         if folders == Folders::Splits && spec.folders == Folders::Auto {
             self.listing.notices.push(Notice::SplitFolders(root.to_owned()));
         }
@@ -253,12 +291,48 @@ impl Walk<'_> {
         if folders == Folders::Classes && words.len() < used.len() {
             self.listing.notices.extend(words.into_iter().map(|name| Notice::SplitWordIsClass(name.clone())));
         }
-        if folders != Folders::None {
-            // A folder that could not be listed is rejected, not empty.
-            let empty =
-                top.difference(used).filter(|name| !self.listing.rejects.iter().any(|reject| reject.path == **name));
-            self.listing.notices.extend(empty.map(|name| Notice::EmptyFolder(root.join(name))));
+    }
+
+    /// Names the class folders, or the split folders and the class folders in them, that have no images.
+    fn tell_empty_folders(
+        &mut self,
+        root: &Path,
+        of: Folders,
+        (first, first_reject): (usize, usize),
+        all: &BTreeSet<String>,
+    ) {
+        let deepest = match of {
+            Folders::Classes => 1,
+            Folders::Splits => DEEPEST,
+            _ => return,
+        };
+        let Listing { records, rejects, .. } = &self.listing;
+        let inputs = records[first..].iter().map(|record| &*record.key);
+        // A folder that could not be listed is rejected itself, not empty.
+        let inputs = inputs.chain(rejects[first_reject..].iter().map(|reject| &*reject.path));
+        let empty = empty_folders(all, inputs, deepest).into_iter();
+        let folders: Vec<_> = empty.map(|folder| root.join(folder)).collect();
+        if !folders.is_empty() {
+            self.listing.notices.push(Notice::EmptyFolders { folders, of });
         }
+    }
+
+    /// Names the folders in class folders: a user may take them for classes.
+    fn tell_nested_folders(&mut self, depth: usize) {
+        let tree = Tree::of(self.listing.records.iter().map(|record| &*record.key));
+        let folders = tree.below(depth);
+        if folders.is_empty() {
+            return;
+        }
+        // One folder with everything in it is most likely the folder that should have been given.
+        let source = match (self.roots, self.listing.classes.first()) {
+            ([root], Some(class)) if depth == 0 && self.listing.classes.len() == 1 => {
+                let beside = self.listing.records.iter().any(|record| record.key.split('/').count() == 2);
+                (!beside && folders.get(class).is_some_and(|inside| inside.len() > 1)).then(|| root.join(class))
+            }
+            _ => None,
+        };
+        self.listing.notices.push(Notice::NestedFolders { folders, source });
     }
 
     /// Sorts by key. Of records with the same key, keeps the one from the earliest source and rejects the others.
@@ -300,6 +374,13 @@ impl Walk<'_> {
     }
 
     fn tell_ignored(&mut self) {
+        if !self.metadata.is_empty() {
+            self.metadata.sort();
+            self.listing.notices.push(Notice::MetadataFiles(std::mem::take(&mut self.metadata)));
+        }
+        if !self.listing.ignored.system.is_empty() {
+            self.listing.notices.push(Notice::SystemFiles(self.listing.ignored.system.clone()));
+        }
         if self.listing.ignored.hidden > 0 {
             self.listing.notices.push(Notice::Hidden(self.listing.ignored.hidden));
         }

@@ -8,6 +8,7 @@ mod notice;
 mod reading;
 mod record;
 mod reject;
+mod tree;
 
 use std::path::PathBuf;
 

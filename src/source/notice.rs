@@ -1,11 +1,11 @@
 //! Notices about the sources of a run that a user may want to see.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::dataset::card::CardNote;
-use crate::spec::Split;
+use crate::spec::{Folders, Split};
 
 /// Extensions of image files that Pillow can't decode.
 pub(super) const UNKNOWN_TO_PILLOW: &[&str] = &["pam", "hdr", "exr", "ff"];
@@ -17,6 +17,8 @@ pub struct Ignored {
     pub hidden: usize,
     /// Number of files without an image extension, by extension in lower case (empty for none).
     pub other: BTreeMap<String, usize>,
+    /// Number of files and folders that operating systems and network storage leave, by name: `.DS_Store`, `@eaDir`.
+    pub system: BTreeMap<&'static str, usize>,
     /// Number of symbolic links to folders that were not followed.
     pub linked_folders: usize,
 }
@@ -29,12 +31,35 @@ pub enum Notice {
     SplitFolders(PathBuf),
     /// A folder named after a split that was used as a class.
     SplitWordIsClass(String),
-    /// A folder without images, which does not become a class.
-    EmptyFolder(PathBuf),
+    /// Folders without images: class folders, or split folders and class folders in them.
+    EmptyFolders {
+        /// The folders, sorted.
+        folders: Vec<PathBuf>,
+        /// Meaning of the source's top folders.
+        of: Folders,
+    },
+    /// Folders with images below class folders, by class: they are part of the path and no classes of their own.
+    NestedFolders {
+        /// Paths below the source.
+        folders: BTreeMap<String, BTreeSet<String>>,
+        /// Folder to give as the source if these folders are the classes; none if classes have images beside them.
+        source: Option<PathBuf>,
+    },
+    /// Classes that only some of the source's split folders hold.
+    ClassesInSplits {
+        /// Names of the classes.
+        names: Vec<String>,
+        /// Splits that hold them.
+        splits: Vec<Split>,
+    },
     /// Number of links to folders that were not followed.
     LinkedFolders(usize),
     /// Files ignored because of their extensions, with counts as in [`Ignored::other`].
     OtherFiles(BTreeMap<String, usize>),
+    /// Files such as `metadata.csv`, with labels or captions that are not read: paths below the source.
+    MetadataFiles(Vec<String>),
+    /// Files and folders of the operating system that were ignored, with counts as in [`Ignored::system`].
+    SystemFiles(BTreeMap<&'static str, usize>),
     /// Number of hidden files or folders that were ignored.
     Hidden(usize),
     /// Number of files stored unchanged that Pillow can't decode.
@@ -61,6 +86,25 @@ pub enum Notice {
     Card(CardNote),
 }
 
+impl Notice {
+    /// The notice to an append, without what it says of classes that the dataset has already: that was said when they
+    /// came. None if nothing is left.
+    pub(crate) fn of_new_classes(self, there: &[String]) -> Option<Notice> {
+        let is_new = |name: &str| !there.iter().any(|class| class == name);
+        match self {
+            Notice::EmptyFolders { mut folders, of } => {
+                folders.retain(|folder| folder.file_name().is_none_or(|name| is_new(&name.to_string_lossy())));
+                (!folders.is_empty()).then_some(Notice::EmptyFolders { folders, of })
+            }
+            Notice::NestedFolders { mut folders, source } => {
+                folders.retain(|class, _| is_new(class));
+                (!folders.is_empty()).then_some(Notice::NestedFolders { folders, source })
+            }
+            other => Some(other),
+        }
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -71,13 +115,49 @@ impl fmt::Display for Notice {
                     "folder `{name}` is used as a class, since not every folder next to it is named after a split"
                 )
             }
-            Notice::EmptyFolder(path) => write!(f, "folder `{}` has no images, so it is not a class", path.display()),
+            Notice::EmptyFolders { folders, of } => {
+                let names = first_of(folders.iter().map(|folder| folder.display()));
+                match (folders.len(), of) {
+                    (1, Folders::Splits) => write!(f, "folder {names} has no images"),
+                    (n, Folders::Splits) => write!(f, "{n} folders have no images: {names}"),
+                    (1, _) => write!(f, "folder {names} has no images, so it is not a class"),
+                    (n, _) => write!(f, "{n} folders have no images, so they are not classes: {names}"),
+                }
+            }
+            Notice::NestedFolders { folders, .. } => {
+                let names = first_of(folders.values().flatten());
+                match folders.values().map(BTreeSet::len).sum() {
+                    1 => write!(f, "folder {names} lies in a class folder, so it is not a class of its own"),
+                    n => write!(f, "{n} folders lie in class folders, so they are not classes of their own: {names}"),
+                }
+            }
+            Notice::ClassesInSplits { names, splits } => {
+                let splits: Vec<_> = splits.iter().map(|split| split.as_str()).collect();
+                let (list, splits) = (first_of(names), splits.join(" and "));
+                match names.len() {
+                    1 => write!(f, "class {list} has images in {splits} only"),
+                    n => write!(f, "{n} classes have images in {splits} only: {list}"),
+                }
+            }
             Notice::LinkedFolders(1) => write!(f, "1 symbolic link to a folder was not followed"),
             Notice::LinkedFolders(n) => write!(f, "{n} symbolic links to folders were not followed"),
             Notice::OtherFiles(counts) => {
                 let name = |ext: &str| if ext.is_empty() { "no extension".to_owned() } else { format!(".{ext}") };
                 let counts: Vec<_> = counts.iter().map(|(ext, n)| format!("{n} {}", name(ext))).collect();
                 write!(f, "ignored files without an image extension: {}", counts.join(", "))
+            }
+            Notice::MetadataFiles(paths) => {
+                let names = first_of(paths);
+                match paths.len() {
+                    1 => write!(f, "{names} is not read: labels come from the names of folders alone"),
+                    n => {
+                        write!(f, "{n} files are not read, since labels come from the names of folders alone: {names}")
+                    }
+                }
+            }
+            Notice::SystemFiles(counts) => {
+                let counts: Vec<_> = counts.iter().map(|(name, n)| format!("{n} {name}")).collect();
+                write!(f, "ignored files and folders of the operating system: {}", counts.join(", "))
             }
             Notice::Hidden(1) => write!(f, "ignored 1 hidden file or folder (its name begins with `.` or `__`)"),
             Notice::Hidden(n) => write!(f, "ignored {n} hidden files or folders (names beginning with `.` or `__`)"),
@@ -107,6 +187,17 @@ impl fmt::Display for Notice {
                 write!(f, "an earlier run with other sources was interrupted; the rows it committed stay")
             }
         }
+    }
+}
+
+/// `` `ant`, `bee` ``, or the first few and `and 3 more`.
+fn first_of(names: impl IntoIterator<Item = impl fmt::Display>) -> String {
+    const NAMED: usize = 5;
+    let mut names = names.into_iter();
+    let first: Vec<_> = names.by_ref().take(NAMED).map(|name| format!("`{name}`")).collect();
+    match names.count() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 

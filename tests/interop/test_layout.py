@@ -321,7 +321,7 @@ def test_summary_and_rejects_fit_their_schemas(inlaid, untidy, tmp_path):
     reasons = {"broken-link": 1, "empty": 1, "no-class": 1, "unknown-format": 1, "unsupported-format": 1}
     assert summary["rejects_by_reason"] == reasons
     assert (summary["inputs"], summary["rows"], summary["rejects"]) == (25, 20, 5)
-    assert summary["ignored"] == {"hidden": 1, "other": {"txt": 1}, "linked_folders": 1}
+    assert summary["ignored"] == {"hidden": 1, "other": {"txt": 1}, "system": {}, "linked_folders": 1}
     lines = (out / "rejects.jsonl").read_text().splitlines()
     assert len(lines) == 5
     for line in lines:

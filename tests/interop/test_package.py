@@ -116,7 +116,7 @@ def test_reprs_say_what_there_is(dataset, train, tmp_path):
     assert repr(inlaid.open(dataset)) == f"<inlaid.Dataset {str(dataset)!r}: {rows} rows of 64x64x3 uint8, 3 classes>"
     assert repr(train.batches(8)) == f"<inlaid.Batches {-(-len(train) // 8)} of 8 rows: image, label>"
     pq.write_table(pa.table({"x": pa.array([[1, 2]], pa.list_(pa.uint8(), 2))}), tmp_path / "x.parquet")
-    assert repr(inlaid.open(tmp_path / "x.parquet")) == "<inlaid.Table 1 rows: x 2 uint8>"
+    assert repr(inlaid.open(tmp_path / "x.parquet")) == "<inlaid.Table 1 row: x 2 uint8>"
 
 
 # Rows
@@ -473,3 +473,25 @@ def test_everything_public_is_documented():
         if isinstance(thing, type) and issubclass(thing, (inlaid.Table, inlaid.Batches, inlaid.Dataset)):
             methods = [value for key, value in vars(thing).items() if callable(value) and not key.startswith("_")]
             assert all(method.__doc__ for method in methods), name
+
+
+def test_paths_are_strings_bytes_or_paths(dataset):
+    for path in (dataset, str(dataset), bytes(dataset)):
+        assert len(inlaid.open(path)["train"]) == len(inlaid.open_dataset(path)["train"])
+    for path in (dataset / "train", str(dataset / "train"), bytes(dataset / "train")):
+        assert len(inlaid.open(path)) == len(inlaid.open_table(path)) == len(inlaid.Table(path))
+
+
+def test_slice_with_step_zero_is_named(train):
+    with pytest.raises(inlaid.SettingError, match="^the step of a slice is not 0$"):
+        train[0:10:0]
+
+
+def test_file_that_is_no_table_is_told_from_a_damaged_one(tmp_path):
+    (tmp_path / "file.py").write_text("print()\n")
+    with pytest.raises(inlaid.DamagedError) as caught:
+        inlaid.open(tmp_path / "file.py")
+    assert str(caught.value) == (
+        f"`{tmp_path}/file.py` is neither a Parquet nor an Arrow file\n"
+        "hint: tensors are read from Parquet and Arrow files; `inlaid.convert` makes them from images"
+    )

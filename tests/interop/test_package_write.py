@@ -219,7 +219,7 @@ def test_an_exception_of_the_function_stops_the_run(tmp_path, many):
 # Bad input
 
 
-BYTES = 'a number of bytes, as in 65536 or "16MiB", not'
+BYTES = 'a whole number of bytes below 2**64, as in 65536 or "16MiB", not'
 
 
 @pytest.mark.parametrize(
@@ -383,3 +383,42 @@ def test_an_interrupt_stops_the_command_line(tmp_path, many):
     child.send_signal(signal.SIGINT)
     _, messages = child.communicate(timeout=60)
     assert child.returncode == 1 and "error: interrupted" in messages and "Traceback" not in messages
+
+
+def test_wrong_paths_are_named(tmp_path):
+    def refused(message, call):
+        with pytest.raises(inlaid.SettingError) as caught:
+            call()
+        assert str(caught.value) == message
+
+    refused("sources is a path or several, not 3", lambda: inlaid.convert(3, out="x", size=4))
+    refused("a source is a path, not 3", lambda: inlaid.convert(["y", 3], out="x", size=4))
+    refused("out is a path, not 4", lambda: inlaid.convert(tmp_path, out=4, size=4))
+    refused("out is a path, not None", lambda: inlaid.append(tmp_path, out=None))
+    null = "path is a path, in which a null character can't be: '\\x00'"
+    for call in (inlaid.open, inlaid.open_dataset, inlaid.open_table, inlaid.Table, inlaid.Dataset):
+        refused(null, lambda call=call: call("\0"))
+        refused("path is a path, not 3", lambda call=call: call(3))
+
+
+def test_notices_name_what_may_not_be_meant(tmp_path):
+    for name in ("train/cat", "val/cat", "train/dog"):
+        (tmp_path / "src/images" / name).mkdir(parents=True)
+        Image.new("RGB", (5, 4)).save(tmp_path / "src/images" / name / "1.png")
+    with pytest.raises(inlaid.SettingError) as caught:
+        inlaid.convert(tmp_path / "src", tmp_path / "out", 4, progress=False)
+    assert str(caught.value) == (
+        f"`{tmp_path}/src/images` holds split folders, so it is not taken for a class\n"
+        f'hint: give `{tmp_path}/src/images`; for a new dataset, `folders="classes"` takes the top folders as classes'
+    )
+    summary = inlaid.convert(tmp_path / "src/images", tmp_path / "out", 4, dry_run=True, progress=False)
+    splits = f"the top folders of `{tmp_path}/src/images` are used as splits"
+    assert summary["notices"] == [splits, "class `dog` has images in train only"]
+
+
+@pytest.mark.parametrize("numbers", [[], [1.0, 2.0], (1, 2, 3, 4)])
+def test_numbers_of_colors_are_one_or_three(tmp_path, numbers):
+    for name in ("mean", "std"):
+        with pytest.raises(inlaid.SettingError) as caught:
+            inlaid.convert(tmp_path, tmp_path / "out", 4, dtype="float32", **{name: numbers}, progress=False)
+        assert str(caught.value) == f'{name} is a number, (red, green, blue) or "imagenet", not {numbers!r}'

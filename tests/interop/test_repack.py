@@ -343,9 +343,17 @@ def test_errors_are_typed_and_name_the_way_out(tmp_path):
     refused(inlaid.DamagedError, f"can't repack `{tmp_path}/text.parquet`: {format}{way_out}", "text.parquet")
     empty = "the first row of column `pixels` is empty, but a tensor has at least one element"
     way_out = "\nhint: remove such rows from the file"
-    for kind, rows in ((pa.list_(pa.uint8()), [[], [1]]), (pa.list_(pa.uint8(), 0), [[], []])):
-        pq.write_table(pa.table({"pixels": pa.array(rows, kind)}), tmp_path / "empty.parquet")
-        refused(inlaid.InlaidError, f"can't repack `{tmp_path}/empty.parquet`: {empty}{way_out}", "empty.parquet")
+    pq.write_table(pa.table({"pixels": pa.array([[], [1]], pa.list_(pa.uint8()))}), tmp_path / "empty.parquet")
+    refused(inlaid.InlaidError, f"can't repack `{tmp_path}/empty.parquet`: {empty}{way_out}", "empty.parquet")
+    nothing = pa.array([[], []], pa.list_(pa.float32(), 0))
+    pq.write_table(pa.table({"pixels": nothing}), tmp_path / "empty.parquet")
+    message = "the tensors of column `pixels` have no elements"
+    way_out = "\nhint: choose another column with `column`, or leave the file out"
+    refused(inlaid.InlaidError, f"can't repack `{tmp_path}/empty.parquet`: {message}{way_out}", "empty.parquet")
+    pq.write_table(pa.table({"pixels": pa.array([[1], [2]], pa.list_(pa.uint8(), 1)), "other": nothing}), tmp_path / "beside.parquet")
+    message = "column `other` holds lists of length 0, which inlaid can't read from Parquet"
+    way_out = "\nhint: remove that column from the file: there is nothing in it"
+    refused(inlaid.InlaidError, f"can't repack `{tmp_path}/beside.parquet`: {message}{way_out}", "beside.parquet", column="pixels")
     pq.write_table(pa.table({"pixels": pa.array([[1]], pa.list_(pa.uint8()))}), tmp_path / "brotli.parquet", compression="brotli")
     way_out = "\nhint: have the tool that wrote the file use Zstandard instead"
     message = f"can't repack `{tmp_path}/brotli.parquet`: it is compressed with Brotli, which inlaid can't read{way_out}"

@@ -210,7 +210,8 @@ fn split_folders_decide_again() {
     s.convert(&format!("src --out out {SMALL}")).exits(0);
     s.images(&["new/valid/dog", "new/test/cat"], 2).more_images(&["new/valid/cat"], 3..4);
     let ran = s.run("append", "new --out out").exits(0);
-    assert_eq!(ran.stderr, "note: the top folders of `new` are used as splits\n");
+    let notes = "note: the top folders of `new` are used as splits\nnote: class `dog` has images in validation only\n";
+    assert_eq!(ran.stderr, notes);
     assert_eq!(counts(&s.rows("out")), BTreeMap::from([(Some(0), [3, 4, 2]), (Some(1), [0, 2, 0])]));
     s.is_whole("out");
 }

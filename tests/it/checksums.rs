@@ -30,7 +30,7 @@ fn files(s: &Scratch) -> Vec<PathBuf> {
 fn is_found(folder: &Path) -> bool {
     let mut options = RunOptions::default();
     options.threads = NonZeroUsize::new(1);
-    let nothing = |found: Verification| found.problems.is_empty() && found.notes.is_empty();
+    let nothing = |found: Verification| found.problems.is_empty() && found.notices.is_empty();
     !verify(folder, None, &options).is_ok_and(nothing)
 }
 

@@ -59,7 +59,7 @@ fn json_summary_has_everything() {
             "validation": {"rows": 2, "added": 2, "bytes": 0, "shards": 1},
             "test": {"rows": 2, "added": 2, "bytes": 0, "shards": 1},
         },
-        "ignored": {"hidden": 0, "other": {}, "linked_folders": 0},
+        "ignored": {"hidden": 0, "other": {}, "system": {}, "linked_folders": 0},
         "notices": [],
         "seconds": 0,
         "images_per_second": 0,
@@ -314,7 +314,7 @@ fn nothing_usable_is_an_error() {
     s.file("src/a.png", b"no image");
     s.convert("src --out out --size 4 --split train=1").fails(
         1,
-        "error: none of the 1 inputs can be used; the first is `a.png`: the content is not a known image format\n\
+        "error: the only input, `a.png`, can't be used: the content is not a known image format\n\
          hint: if its size is the reason, raise `--max-pixels` or `--max-file-bytes`",
     );
     assert!(!s.path().join("out").exists());
@@ -324,7 +324,7 @@ fn nothing_usable_is_an_error() {
 fn negative_numbers_are_values_of_their_option() {
     let s = source();
     for (options, message) in [
-        ("--seed -1", "error: invalid value '-1' for '--seed <N>': invalid digit found in string"),
+        ("--seed -1", "error: invalid value '-1' for '--seed <N>': not a whole number from 0 to 18446744073709551615"),
         ("--row-group-bytes -1", "error: invalid value '-1' for '--row-group-bytes <BYTES>': "),
         ("--max-errors -1", "error: invalid value '-1' for '--max-errors <N|P%>': "),
     ] {

@@ -128,12 +128,13 @@ fn hidden_and_other_files_are_told() {
     let ran = s.convert(&format!("src {ALL_TRAIN} --json")).exits(0);
     assert_eq!(
         ran.stderr,
-        "note: ignored 3 hidden files or folders (names beginning with `.` or `__`)\n\
+        "note: ignored files and folders of the operating system: 1 __MACOSX\n\
+         note: ignored 2 hidden files or folders (names beginning with `.` or `__`)\n\
          note: ignored files without an image extension: 1 no extension, 1 .txt\n"
     );
     assert_eq!(
         ran.json()["ignored"],
-        serde_json::json!({"hidden": 3, "other": {"": 1, "txt": 1}, "linked_folders": 0})
+        serde_json::json!({"hidden": 2, "other": {"": 1, "txt": 1}, "system": {"__MACOSX": 1}, "linked_folders": 0})
     );
 }
 

@@ -204,7 +204,8 @@ impl Scratch {
         let ran = self.run("verify", dataset).exits(0);
         assert_eq!(ran.stderr, "");
         let (rows, rejects, manifest) = (self.rows(dataset).len(), self.rejects(dataset).len(), self.manifest(dataset));
-        assert!(ran.stdout.starts_with(&format!("intact: {rows} rows in ")), "{}", ran.stdout);
+        let noun = if rows == 1 { "row" } else { "rows" };
+        assert!(ran.stdout.starts_with(&format!("intact: {rows} {noun} in ")), "{}", ran.stdout);
         assert_eq!((&manifest["inputs"], &manifest["rejects"]), (&(rows + rejects).into(), &rejects.into()));
         let private = self.files(&format!("{dataset}/.inlaid")).into_iter().map(|(name, _)| name);
         let private: Vec<_> = private.filter(|name| name != "lock").collect();

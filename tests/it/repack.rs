@@ -276,6 +276,12 @@ fn says_what_is_wrong_with_a_source() {
     write_plain(&scratch, "fixed", fixed());
     let two = RecordBatch::try_from_iter([("a", fixed()), ("b", fixed())]).unwrap();
     write_parquet(&scratch.path().join("two"), &two, WriterProperties::default());
+    let numbers: ArrayRef = Arc::new(Int32Array::from_iter_values(0..240));
+    let numbers: ArrayRef = Arc::new(FixedSizeListArray::new(item(DataType::Int32), 12, numbers, None));
+    let mixed = RecordBatch::try_from_iter([("a", fixed()), ("int", numbers.clone()), ("b", fixed())]).unwrap();
+    write_parquet(&scratch.path().join("mixed"), &mixed, WriterProperties::default());
+    let one = RecordBatch::try_from_iter([("int", numbers), ("b", fixed())]).unwrap();
+    write_parquet(&scratch.path().join("one"), &one, WriterProperties::default());
     scratch.file("text", b"no table");
     let whole = fs::read(scratch.path().join("fixed")).unwrap();
     scratch.file("cut", &whole[..whole.len() / 2]);
@@ -287,6 +293,8 @@ fn says_what_is_wrong_with_a_source() {
         ("int32", "can't repack `int32`: column `pixels` has elements of type int32, but only uint8, uint16, float16 and float32 can be repacked\nhint: have the tool that wrote the file cast the column".to_owned()),
         ("bytes", format!("can't repack `bytes`: it has no column of tensors, only {names}\nhint: tensors are lists of numbers, or bytes with `--shape`; use `inlaid convert` for image files")),
         ("two", "can't repack `two`: any of its columns `a`, `b` could be the tensor column\nhint: choose one with `--column`".to_owned()),
+        // A column that would be refused is not suggested.
+        ("mixed", "can't repack `mixed`: any of its columns `a`, `b` could be the tensor column\nhint: choose one with `--column`".to_owned()),
         ("two --column c", "can't repack `two`: it has no column `c`, only `a`, `b`\nhint: name a column of lists of numbers, or of bytes with `--shape`".to_owned()),
         ("fixed --column text", "can't repack `fixed`: column `text` of type Utf8 holds no tensors\nhint: name a column of lists of numbers, or of bytes with `--shape`".to_owned()),
         ("fixed --shape 2x2x2", "can't repack `fixed`: shape 2x2x2 has 8 elements, but the tensors of column `pixels` have 12\nhint: give a matching shape, as in `--shape 224x224x3`".to_owned()),
@@ -297,6 +305,8 @@ fn says_what_is_wrong_with_a_source() {
         assert!(!scratch.path().join("out").exists());
         assert!(scratch.path().read_dir().unwrap().all(|entry| !entry.unwrap().file_name().to_str().unwrap().starts_with('.')));
     }
+    let ran = scratch.run("repack", "one --out only").exits(0);
+    assert!(ran.stdout.starts_with("20 rows of `b` (12 uint8) in 1 file, "), "{}", ran.stdout);
     scratch.run("repack", "two --column b --out out").exits(0);
 }
 

@@ -58,7 +58,7 @@ fn outcome_is_told_as_json() {
     assert!(outcome["seconds"].as_f64().unwrap() > 0.0);
     outcome["seconds"] = 0.into();
     let bytes = fs::metadata(s.path().join(SHARD)).unwrap().len();
-    let expected = json!({"problems": [], "notes": [], "rows": 10, "shards": 1, "bytes": bytes, "sources": 10, "seconds": 0, "unfinished": false});
+    let expected = json!({"problems": [], "notices": [], "rows": 10, "shards": 1, "bytes": bytes, "sources": 10, "seconds": 0, "unfinished": false});
     assert_eq!(outcome, expected);
     fs::remove_file(s.path().join("out/README.md")).unwrap();
     let outcome = s.run("verify", "out --json").exits(1).json();
@@ -346,7 +346,7 @@ fn list_of_rejects_that_the_manifest_denies_is_found() {
     let s = dataset(3, "");
     let line = r#"{"path":"a.png","stage":"decode","reason":"empty","detail":"the file is empty"}"#;
     s.file("out/rejects.jsonl", line.as_bytes());
-    finds(&s, &["`rejects.jsonl`: it lists 1 inputs instead of 0"]);
+    finds(&s, &["`rejects.jsonl`: it lists 1 input instead of 0"]);
 }
 
 // What does not fit together

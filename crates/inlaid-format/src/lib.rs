@@ -31,7 +31,7 @@ pub use dataset::moments::Moments;
 pub use dataset::names::{CARD, MANIFEST, REJECTS};
 pub use dataset::reject::Reject;
 pub use dataset::statistics::{Bin, Statistics};
-pub use error::{Error, Stage};
+pub use error::{Error, Stage, counted};
 pub use format::sha256::Sha256;
 pub use format::shard::{Checksum, ShardInfo};
 pub use read::{

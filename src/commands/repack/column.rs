@@ -43,7 +43,7 @@ impl Column {
             return Err(RepackError::SameColumns(column.name));
         }
         if column.lengths.contains(&Some(0)) {
-            return Err(RepackError::EmptyTensor(column.name));
+            return Err(RepackError::NoElements(column.name));
         }
         if is_permuted(schema.field(index)) {
             return Err(RepackError::Permuted(column.name));
@@ -61,7 +61,12 @@ impl Column {
         }
         let all = schema.fields().iter().enumerate().filter_map(|(at, field)| Some((at, Column::of(field, schema)?)));
         let is_likely = |column: &Column| column.kind != Kind::Binary || spec.shape.is_some();
-        let all: Vec<(usize, Column)> = all.filter(|(_, column)| is_likely(column)).collect();
+        let mut all: Vec<(usize, Column)> = all.filter(|(_, column)| is_likely(column)).collect();
+        // The others would be refused; if there are only such columns, the refusal says why.
+        let is_fit = |column: &Column| column.element.dtype().is_some() && !column.lengths.contains(&Some(0));
+        if all.iter().any(|(_, column)| is_fit(column)) {
+            all.retain(|(_, column)| is_fit(column));
+        }
         let surest = all.iter().map(|(_, column)| column.kind).min();
         // All of them get verbatim pages, no matter which is the main one.
         let is_further = |index: &usize| is_never_null(schema.field(*index));

@@ -96,6 +96,9 @@ fn look(files: &BTreeMap<String, PathBuf>, spec: &RepackSpec, progress: &Progres
         let file = SourceFile::open(path).map_err(unread(path))?;
         let unfit = Error::repack;
         let (index, column) = Column::find(file.schema(), spec).map_err(unfit(path))?;
+        if let Some(column) = file.unreadable_column() {
+            return Err(unfit(path)(RepackError::EmptyLists(column.to_owned())));
+        }
         match &first {
             Some((other, first)) if !first.fits(&column, spec) => {
                 return Err(unfit(path)(RepackError::OtherTensors((*other).clone())));

@@ -34,6 +34,31 @@ fn full_file_system_changes_nothing() {
     }
 }
 
+#[test]
+fn file_system_without_inodes_is_told_from_a_full_one() {
+    let folder = tempfile::tempdir().unwrap();
+    (0..10).for_each(|number| scenario::image(&folder.path().join("src"), "cat", "src", number));
+    let script = r#"
+        mkdir -p mount && mount -t tmpfs -o size=1m,nr_inodes=8 none mount || exit 77
+        "$1" convert src --out mount/out --size 16 --split train=1 --quiet 2> stderr; echo $? > code
+    "#;
+    for namespace in [&["--user", "--map-root-user", "--mount"][..], &["--mount"]] {
+        let mut shell = Command::new("unshare");
+        shell.args(namespace).args(["sh", "-c", script, "sh", env!("CARGO_BIN_EXE_inlaid")]);
+        if shell.current_dir(folder.path()).output().is_ok_and(|output| output.status.success()) {
+            let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+            let (code, stderr) = (read("code"), read("stderr"));
+            let begin = "error: the file system has no inodes left for more files: can't create";
+            let hint = "\nhint: remove files that are not needed there, or choose another disk for `--out`; then run the \
+                        same command again\n";
+            assert!(stderr.starts_with(begin) && stderr.ends_with(hint), "{stderr}");
+            assert_eq!(code, "1\n");
+            return;
+        }
+    }
+    eprintln!("skipped: a file system of its own can't be mounted here");
+}
+
 /// What a command left on a file system that was too small for it, and after it was made larger.
 struct Filled {
     code: String,

@@ -20,6 +20,7 @@ impl Error {
             Shard { .. } => "shard",
             DiskFull { .. } => "disk-full",
             FileLimit(..) => "file-limit",
+            NoInodes { .. } => "no-inodes",
             NoDataset(..) => "no-dataset",
             NoTensors(..) => "no-tensors",
             Permuted { .. } => "permuted",
@@ -28,6 +29,7 @@ impl Error {
             NoColumn { .. } => "no-column",
             SeveralColumns { .. } => "several-columns",
             Link(..) => "link",
+            UnknownFormat(..) => "unknown-format",
             Committing(..) => "committing",
         }
     }
@@ -42,6 +44,7 @@ impl Error {
             | Shard { path, .. }
             | DiskFull { path, .. }
             | FileLimit(path)
+            | NoInodes { path, .. }
             | NoDataset(path)
             | NoTensors(path)
             | Permuted { path, .. }
@@ -49,6 +52,7 @@ impl Error {
             | NoColumn { path, .. }
             | SeveralColumns { path, .. }
             | Link(path)
+            | UnknownFormat(path)
             | Committing(path) => vec![path],
             NoRow { .. } => Vec::new(),
         }

@@ -32,6 +32,9 @@ pub enum Error {
         /// Description of the damage.
         reason: String,
     },
+    /// A file that is no table.
+    #[error("`{}` is neither a Parquet nor an Arrow file", .0.display())]
+    UnknownFormat(PathBuf),
     /// A dataset in the format of another release.
     #[error("`{}` has format version {found}, but this release reads versions 1 to {known}", path.display())]
     FormatVersion {
@@ -61,6 +64,14 @@ pub enum Error {
     /// A file that reached the greatest length that the system allows.
     #[error("can't write `{}`: the system allows no longer file", .0.display())]
     FileLimit(PathBuf),
+    /// A file system with room for bytes, but not for another file.
+    #[error("the file system has no inodes left for more files: can't {action} `{}`", path.display())]
+    NoInodes {
+        /// Operation that failed, as a verb.
+        action: &'static str,
+        /// File or folder that it was for.
+        path: PathBuf,
+    },
     /// A folder without a dataset.
     #[error("`{}` holds no dataset", .0.display())]
     NoDataset(PathBuf),
@@ -124,7 +135,13 @@ impl Error {
 
     /// For `map_err`: adds the action and the path to an I/O error.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
-        move |source| Error::Io { action, path: path.as_ref().to_owned(), source }
+        move |source| {
+            let path = path.as_ref().to_owned();
+            match source.kind() == io::ErrorKind::StorageFull && lacks_inodes(&path) {
+                true => Error::NoInodes { action, path },
+                false => Error::Io { action, path, source },
+            }
+        }
     }
 
     /// Turns an error caused by a full disk into [`Error::DiskFull`] with the bytes still `needed`. Where it is
@@ -146,5 +163,19 @@ impl Error {
             }
             (other, _) => other,
         }
+    }
+}
+
+/// Whether the file system that a file was to be created on has inodes, but none left.
+fn lacks_inodes(path: &Path) -> bool {
+    let there = path.ancestors().find(|above| above.exists()).unwrap_or(Path::new("."));
+    rustix::fs::statvfs(there).is_ok_and(|state| state.f_files > 0 && state.f_favail == 0)
+}
+
+/// `1 image`, `2 images`.
+pub fn counted(count: usize, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        n => format!("{n} {noun}s"),
     }
 }

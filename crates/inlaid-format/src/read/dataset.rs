@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::table::Table;
 use crate::dataset::manifest::{Manifest, SplitInfo};
 use crate::dataset::names::is_committing;
-use crate::error::Error;
+use crate::error::{Error, counted};
 use crate::format::shard::Footer;
 use crate::spec::Split;
 
@@ -91,7 +91,7 @@ fn open_splits(folder: &Path, manifest: &Manifest) -> Result<BTreeMap<Split, Tab
         match table.len() == info.rows {
             true => Ok((*split, table)),
             false => {
-                let reason = format!("its files have {} rows instead of {}", table.len(), info.rows);
+                let reason = format!("its files have {} instead of {}", counted(table.len(), "row"), info.rows);
                 Err(Error::damaged(&folder.join(split.as_str()), reason))
             }
         }

@@ -19,7 +19,7 @@ use parquet::file::metadata::RowGroupMetaData;
 
 use super::blocks::Blocks;
 use super::map::map;
-use crate::error::Error;
+use crate::error::{Error, counted};
 use crate::format::catch_panic::contain;
 use crate::format::columns::image_files::is_encoded;
 use crate::format::page::{PageHeader, PageLayout};
@@ -66,9 +66,15 @@ impl TensorFile {
     pub(super) fn open(path: &Path, length: Option<u64>) -> Result<TensorFile, Error> {
         let mut bytes = map(path)?;
         let damaged = |reason: String| Error::damaged(path, reason);
+        let is_parquet = bytes.starts_with(b"PAR1") || bytes.ends_with(b"PAR1");
+        // A shard of a dataset is what its manifest says.
+        if length.is_none() && !bytes.is_empty() && !is_parquet && !Blocks::may_be(&bytes) {
+            return Err(Error::UnknownFormat(path.to_owned()));
+        }
         let length = length.unwrap_or(bytes.len() as u64);
         let surplus = (bytes.len() as u64).checked_sub(length);
-        let surplus = surplus.ok_or_else(|| damaged(format!("it has {} bytes instead of {length}", bytes.len())))?;
+        let surplus =
+            surplus.ok_or_else(|| damaged(format!("it has {} instead of {length}", counted(bytes.len(), "byte"))))?;
         bytes.truncate(length as usize);
         let open = || match Blocks::may_be(&bytes) {
             true => open_arrow(&bytes).map_err(|error| error.to_string()),
@@ -186,7 +192,7 @@ impl TensorFile {
                 let batch = batch.map_err(|error| damaged(error.to_string()))?;
                 match batch.num_rows() == rows {
                     true => select(&batch, columns).map_err(|error| damaged(error.to_string())),
-                    false => Err(damaged(format!("it has {} rows instead of {rows}", batch.num_rows()))),
+                    false => Err(damaged(format!("it has {} instead of {rows}", counted(batch.num_rows(), "row")))),
                 }
             }
             Content::Arrow(blocks) => {

@@ -1,10 +1,11 @@
 //! Finds the tables below a folder, and decides whether they are one table or several.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 
-use crate::dataset::names::MANIFEST;
+use crate::dataset::names::{MANIFEST, is_system};
 use crate::error::Error;
 
 /// File name extensions of tables, in lower case; any case is accepted.
@@ -71,7 +72,7 @@ fn split_of(name: &str) -> Option<&str> {
 }
 
 /// All files below a folder that have one of the `EXTENSIONS` and are not hidden (as in pyarrow, a name that begins
-/// with `.` or `_` is), sorted by path.
+/// with `.` or `_` is) and not a system's, sorted by path.
 ///
 /// # Errors
 /// If a folder can't be listed.
@@ -95,11 +96,12 @@ fn add_all_in(found: &mut Vec<PathBuf>, folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// The entries of a folder that are not hidden.
+/// The entries of a folder that are neither hidden nor system files.
 fn visible(folder: &Path) -> Result<Vec<DirEntry>, Error> {
     let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
     let mut entries = entries.map_err(Error::io("read", folder))?;
-    entries.retain(|entry| !matches!(entry.file_name().as_encoded_bytes(), [b'.' | b'_', ..]));
+    let is_hidden = |name: &OsStr| matches!(name.as_encoded_bytes(), [b'.' | b'_', ..]);
+    entries.retain(|entry| !is_hidden(&entry.file_name()) && !is_system(&entry.file_name()));
     Ok(entries)
 }
 

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
@@ -90,6 +90,13 @@ impl SourceFile {
         }
     }
 
+    /// Name of a column that the reader of Parquet files takes for damaged, if there is one: its lists have length 0.
+    pub fn unreadable_column(&self) -> Option<&str> {
+        let Content::Parquet(_, metadata) = &self.content else { return None };
+        let mut fields = metadata.schema().fields().iter();
+        fields.find(|field| holds_empty_lists(field.data_type())).map(|field| field.name().as_str())
+    }
+
     /// Number of rows.
     ///
     /// # Errors
@@ -136,6 +143,18 @@ impl SourceFile {
             ended = next.is_err();
             Some(next.map_err(damaged))
         }))
+    }
+}
+
+/// Whether a type is, or has inside, lists of length 0.
+fn holds_empty_lists(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::FixedSizeList(_, 0) => true,
+        DataType::FixedSizeList(item, _) | DataType::List(item) | DataType::LargeList(item) => {
+            holds_empty_lists(item.data_type())
+        }
+        DataType::Struct(fields) => fields.iter().any(|field| holds_empty_lists(field.data_type())),
+        _ => false,
     }
 }
 

@@ -21,7 +21,7 @@ impl ByteSize {
 impl FromStr for ByteSize {
     type Err = SpecError;
 
-    /// Parses a whole number with an optional unit: decimal `B`, `KB`, `MB`, `GB`, or binary `KiB`, `MiB`, `GiB`.
+    /// Parses a whole number with an optional unit: decimal `B`, `KB`, `MB`, `GB`, or binary `KiB`, `MiB`, `GiB`; also `TB` and `TiB`.
     fn from_str(text: &str) -> Result<ByteSize, SpecError> {
         let digits = text.trim().trim_end_matches(|c: char| c.is_ascii_alphabetic());
         let unit = match text.trim()[digits.len()..].to_ascii_lowercase().as_str() {
@@ -32,11 +32,23 @@ impl FromStr for ByteSize {
             "m" | "mib" => 1 << 20,
             "gb" => 1_000_000_000,
             "g" | "gib" => 1 << 30,
-            _ => 0,
+            "tb" => 1_000_000_000_000,
+            "t" | "tib" => 1 << 40,
+            _ => return Err(SpecError::ByteSize(text.to_owned())),
         };
-        let count: Option<u64> = digits.trim().parse().ok();
-        let bytes = count.and_then(|count| count.checked_mul(unit)).filter(|bytes| *bytes > 0);
-        bytes.map(ByteSize).ok_or_else(|| SpecError::ByteSize(text.to_owned()))
+        let digits = digits.trim();
+        let count: Option<u64> = digits.parse().ok();
+        match count.map(|count| count.checked_mul(unit)) {
+            Some(Some(bytes @ 1..)) => Ok(ByteSize(bytes)),
+            Some(None) => Err(SpecError::ByteSizeTooLarge(text.to_owned())),
+            None if !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+                Err(SpecError::ByteSizeTooLarge(text.to_owned()))
+            }
+            None if digits.parse().is_ok_and(|count: f64| count > 0.0) => {
+                Err(SpecError::ByteSizeFraction(text.to_owned()))
+            }
+            _ => Err(SpecError::ByteSize(text.to_owned())),
+        }
     }
 }
 

@@ -71,6 +71,12 @@ pub enum SpecError {
     /// A size in bytes in no known notation.
     #[error("`{0}` is not a size in bytes such as 16MiB")]
     ByteSize(String),
+    /// A fraction of a unit of bytes.
+    #[error("`{0}` is not a whole number of bytes, KiB, MiB or GiB")]
+    ByteSizeFraction(String),
+    /// A size in bytes that 64 bits can't hold.
+    #[error("`{0}` is too large, the limit is {max} bytes", max = u64::MAX)]
+    ByteSizeTooLarge(String),
     /// A row group that is larger than a shard.
     #[error("a row group of {row_group} bytes is larger than a shard of {shard} bytes")]
     RowGroupBytes {
@@ -80,13 +86,13 @@ pub enum SpecError {
         shard: u64,
     },
     /// A split fraction that is not `SPLIT=FRACTION`.
-    #[error("split fraction `{0}` is not SPLIT=FRACTION")]
+    #[error("split fraction `{0}` is not SPLIT=FRACTION, as in `--split train=0.8,validation=0.1,test=0.1`")]
     ShareSyntax(String),
     /// A split with two fractions.
     #[error("split `{0}` is named twice")]
     SplitTwice(Split),
     /// A split fraction outside (0, 1].
-    #[error("fraction {share} of split `{split}` is not above 0 and at most 1")]
+    #[error("fraction {share} of split `{split}` is not above 0 and at most 1, as in `--split train=0.8,test=0.2`")]
     ShareRange {
         /// Split of the fraction.
         split: Split,
@@ -194,7 +200,7 @@ impl SpecError {
             StoredFileBytes { .. } => "setting-stored-file-bytes",
             Quality(..) => "setting-quality",
             Color(..) => "setting-color",
-            ByteSize(..) => "setting-byte-size",
+            ByteSize(..) | ByteSizeFraction(..) | ByteSizeTooLarge(..) => "setting-byte-size",
             RowGroupBytes { .. } => "setting-row-group-bytes",
             ShareSyntax(..) => "setting-share-syntax",
             SplitTwice(..) => "setting-split-twice",

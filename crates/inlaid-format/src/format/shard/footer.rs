@@ -16,7 +16,7 @@ use super::checksum::{Checksum, RowGroupChecksums};
 use super::parquet::ParquetFooter;
 use super::row_group::StoredRowGroup;
 use super::stored_row::StoredRow;
-use crate::error::Error;
+use crate::error::{Error, counted};
 use crate::format::catch_panic::contain;
 use crate::format::columns::Columns;
 use crate::format::keys::CLASSES;
@@ -68,7 +68,11 @@ impl Footer {
         };
         let (content, row_groups) = contain(read).flatten().map_err(damaged)?;
         if row_groups.len() != shard.row_groups {
-            return Err(damaged(format!("it has {} row groups instead of {}", row_groups.len(), shard.row_groups)));
+            return Err(damaged(format!(
+                "it has {} instead of {}",
+                counted(row_groups.len(), "row group"),
+                shard.row_groups
+            )));
         }
         let footer = Footer { path: path.to_owned(), file, bytes, row_groups, content };
         match Checksum::of(&footer.outside()?) == shard.checksum {

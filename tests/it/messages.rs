@@ -1,0 +1,161 @@
+//! Messages that name the thing and the way out.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::harness::Scratch;
+
+fn source() -> Scratch {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 20);
+    s
+}
+
+#[test]
+fn output_folder_that_is_a_link_to_nothing_is_named() {
+    let s = source();
+    symlink("gone", s.path().join("out")).unwrap();
+    let hint = "hint: create that folder, or choose another one for `--out`";
+    let refused = format!("error: `out` is a link to `gone`, which does not exist\n{hint}");
+    s.convert("src --out out --size 4").fails(1, &refused);
+    s.convert("src --out out/deep/er --size 4").fails(1, &refused);
+    s.convert("src --out data --size 4 --split train=1").exits(0);
+    s.run("repack", "data/train --out out").fails(1, &refused);
+    fs::create_dir(s.path().join("gone")).unwrap();
+    s.convert("src --out out --size 4").exits(0);
+}
+
+#[test]
+fn output_folder_that_is_a_file_is_named() {
+    let s = source();
+    s.file("out", b"x");
+    let refused =
+        "error: `out` is not a folder, so nothing can be written there\nhint: choose a new folder for `--out`";
+    s.convert("src --out out --size 4").fails(1, refused);
+    s.convert("src --out out/deep/er --size 4").fails(1, refused);
+    s.convert("src --out data --size 4 --split train=1").exits(0);
+    s.run("repack", "data/train --out out").fails(1, refused);
+}
+
+#[test]
+fn archive_is_to_be_unpacked() {
+    let s = source();
+    for name in ["photos.zip", "photos.tar", "photos.tar.GZ", "photos.7z"] {
+        s.file(name, b"PK");
+        let refused =
+            format!("error: source `{name}` is not a folder\nhint: unpack it, and give the folder with its contents");
+        s.convert(&format!("{name} --out out --size 4")).fails(1, &refused);
+    }
+    s.file("rows.parquet", b"PAR1");
+    s.convert("rows.parquet --out out --size 4")
+        .fails(1, "error: source `rows.parquet` is not a folder\nhint: `inlaid repack` takes Parquet and Arrow files");
+    s.image("one.png");
+    s.convert("one.png --out out --size 4")
+        .fails(1, "error: source `one.png` is not a folder\nhint: give the folder that contains it");
+}
+
+#[test]
+fn one_thing_is_not_called_many() {
+    let s = Scratch::new();
+    s.image("src/cat/1.png");
+    let ran = s.convert("src --out out --size 4 --split train=1 --dry-run").exits(0);
+    assert!(ran.stdout.ends_with("would write 1 row from 1 image, 1 class, to `out`\n"), "{}", ran.stdout);
+    let ran = s.convert("src --out out --size 4 --split train=1").exits(0);
+    assert!(ran.stdout.contains("\n1 row from 1 image, 1 class, in "), "{}", ran.stdout);
+    assert!(s.run("verify", "out").exits(0).stdout.starts_with("intact: 1 row in 1 file, "));
+    let ran = s.run("verify", "out --sources src").exits(0);
+    assert!(ran.stdout.ends_with("\n1 row compared with its source\n"), "{}", ran.stdout);
+    s.image("src/cat/2.png");
+    let ran = s.run("append", "src --out out").exits(0);
+    assert!(ran.stdout.ends_with("\n1 image was already in the dataset\n"), "{}", ran.stdout);
+    assert!(s.run("info", "out").exits(0).stdout.ends_with("\n`inlaid rollback` returns to snapshot 1 with 1 row\n"));
+    let ran = s.run("rollback", "out").exits(0);
+    assert!(ran.stdout.contains(": 1 row in 1 file, before: 2 rows in 1 file: `out`"), "{}", ran.stdout);
+    let ran = s.run("repack", "out/train --out packed").exits(0);
+    assert!(ran.stdout.starts_with("1 row of `image` (4x4x3 uint8) in 1 file, "), "{}", ran.stdout);
+}
+
+#[test]
+fn right_form_of_fractions_is_shown() {
+    let s = source();
+    let form = "as in `--split train=0.8,validation=0.1,test=0.1`\n";
+    for (given, part) in [("0.8,0.1,0.1", "0.8"), ("80,20", "80"), ("train:0.8", "train:0.8")] {
+        let ran = s.convert(&format!("src --out out --size 4 --split {given}")).exits(2);
+        assert!(
+            ran.stderr.contains(&format!("split fraction `{part}` is not SPLIT=FRACTION, {form}")),
+            "{}",
+            ran.stderr
+        );
+    }
+    let ran = s.convert("src --out out --size 4 --split train=80,test=20").exits(2);
+    let told = "fraction 80 of split `train` is not above 0 and at most 1, as in `--split train=0.8,test=0.2`\n";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+}
+
+#[test]
+fn file_of_labels_that_is_not_read_is_told() {
+    let s = source();
+    s.file("src/metadata.csv", b"file_name,text\n");
+    let note = "note: `metadata.csv` is not read: labels come from the names of folders alone\n";
+    let ran = s.convert("src --out out --size 4").exits(0);
+    assert!(ran.stderr.starts_with(note), "{}", ran.stderr);
+    s.file("src/cat/metadata.jsonl", b"{}\n");
+    s.file("src/cat/notes.csv", b"x\n");
+    let note =
+        "2 files are not read, since labels come from the names of folders alone: `cat/metadata.jsonl`, `metadata.csv`";
+    let ran = s.convert("src --out more --size 4 --json").exits(0);
+    assert_eq!(ran.json()["notices"][0], note);
+}
+
+#[test]
+fn ranges_of_numbers_are_named() {
+    let s = source();
+    for (option, range) in [
+        ("--threads 0", "not a whole number from 1 to 1024"),
+        ("-j -1", "not a whole number from 1 to 1024"),
+        ("-j many", "not a whole number from 1 to 1024"),
+        ("--seed 18446744073709551616", "not a whole number from 0 to 18446744073709551615"),
+        ("--seed -1", "not a whole number from 0 to 18446744073709551615"),
+        ("--max-pixels 0", "not a whole number from 1 to 18446744073709551615"),
+        ("--max-file-bytes 16777216TiB", "`16777216TiB` is too large, the limit is 18446744073709551615 bytes"),
+        (
+            "--max-file-bytes 99999999999999999999",
+            "`99999999999999999999` is too large, the limit is 18446744073709551615 bytes",
+        ),
+        ("--max-file-bytes 1.5KiB", "`1.5KiB` is not a whole number of bytes, KiB, MiB or GiB"),
+        ("--max-file-bytes 5parsecs", "`5parsecs` is not a size in bytes such as 16MiB"),
+    ] {
+        let ran = s.convert(&format!("src --out out --size 4 {option}")).exits(2);
+        let message = ran.stderr.lines().next().unwrap_or_default();
+        assert!(message.ends_with(&format!(": {range}")), "{option}: {message}");
+    }
+    s.convert("src --out out --size 4 --max-file-bytes 1TiB --seed 18446744073709551615 -j 1024").exits(0);
+}
+
+#[test]
+fn no_reject_allowed_is_said_in_words() {
+    let s = source();
+    s.file("src/cat/broken.png", b"no image");
+    let ran = s.convert("src --out out --size 4 --max-errors 0").exits(1);
+    assert_eq!(
+        ran.stderr,
+        "error: 1 of 21 inputs can't be used, and none is allowed; the last is `cat/broken.png`: the content is not a \
+         known image format\nhint: raise `--max-errors` to continue\n"
+    );
+}
+
+#[test]
+fn dataset_with_columns_of_a_source_is_appended_to_by_the_library() {
+    let s = source();
+    s.convert("src --out out --size 4").exits(0);
+    s.edit_manifest("out", |manifest| {
+        manifest["format_version"] = 2.into();
+        manifest["spec"]["columns"] = serde_json::json!([{"name": "weight", "type": "float64"}]);
+    });
+    let ran = s.run("append", "src --out out --dry-run").exits(2);
+    assert_eq!(
+        ran.stderr,
+        "error: folders of images have no column `weight`\n\
+         hint: use `append_from` of the library, with a source that has this column\n"
+    );
+}
