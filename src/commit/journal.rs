@@ -69,6 +69,7 @@ impl Journal {
         // All of them before the first step.
         journal.files().try_for_each(|file| folder.check_parent(file))?;
         journal.complete(folder)?;
+        folder.sync_folder(PRIVATE)?;
         Ok(Some(journal.purpose))
     }
 
@@ -91,10 +92,7 @@ impl Journal {
     /// If the operating system refuses a step; then the next writer completes the commit.
     pub(super) fn complete(&self, folder: &Beneath) -> Result<(), Error> {
         self.carry_out(folder)?;
-        folder.remove_file(PLACE)?;
-        // A journal that a power failure brings back is carried out once more, to no effect.
-        let _ = folder.sync_folder(PRIVATE);
-        Ok(())
+        Ok(folder.remove_file(PLACE)?)
     }
 
     /// Carries out the steps that have not been carried out.

@@ -82,6 +82,8 @@ impl Output {
         for folder in Split::ALL.iter().map(|split| split.as_str()).chain([PRIVATE]) {
             disk::create_folder(&output.staging().join(folder))?;
         }
+        // No journal may be on disk without the folder of what it names.
+        output.beneath.sync_folder(PRIVATE)?;
         Ok(output)
     }
 
@@ -244,6 +246,8 @@ impl Output {
         self.beneath.sync_folder(PRIVATE)?;
         journal.complete(&self.beneath)?;
         self.staging.keep = false;
+        // Or a power failure might bring the journal back, beside what the next commit stages in its place.
+        self.beneath.sync_folder(PRIVATE)?;
         self.files.clear();
         self.current = Some(next.clone());
         Ok(next)

@@ -54,6 +54,7 @@ impl Staging {
             Staging { path: hidden.join(NEW), removed: hidden.to_owned(), keep: false, _pending: pending(hidden) };
         if !is_marked {
             disk::write_file(&hidden.join(MARK), b"")?;
+            disk::sync_folder(hidden)?;
         }
         remove_leftovers(hidden, |name| name == NEW)?;
         disk::create_folder(&staging.path)?;

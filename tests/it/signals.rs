@@ -120,7 +120,7 @@ fn file_that_may_not_become_longer_is_an_error() {
 
 // Calls that do not return
 
-/// A library that holds up a read, or a rename, of a file. Network file systems do so, but can't be had everywhere.
+/// A library that holds up a read, a sync or a rename of a file. A folder of a split is synced only in a commit. Network file systems do so, but can't be had everywhere.
 const HOLDS_UP: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -140,23 +140,29 @@ static void hold_up(void) {
     while (access("go-on", F_OK)) usleep(1000);
 }
 
-static void hold_up_at(int file) {
+static void hold_up_at(int file, const char *call) {
     char link[64], path[4096] = "";
     snprintf(link, sizeof link, "/proc/self/fd/%d", file);
-    if (readlink(link, path, sizeof path - 1) > 0 && ends_with(path, getenv("HELD_UP_READ"))) hold_up();
+    if (readlink(link, path, sizeof path - 1) > 0 && ends_with(path, getenv(call))) hold_up();
 }
 
 ssize_t read(int file, void *bytes, size_t count) {
     ssize_t (*next)(int, void *, size_t) = (ssize_t (*)(int, void *, size_t))dlsym(RTLD_NEXT, "read");
-    hold_up_at(file);
+    hold_up_at(file, "HELD_UP_READ");
     return next(file, bytes, count);
 }
 
 ssize_t pread64(int file, void *bytes, size_t count, off64_t offset) {
     ssize_t (*next)(int, void *, size_t, off64_t);
     next = (ssize_t (*)(int, void *, size_t, off64_t))dlsym(RTLD_NEXT, "pread64");
-    hold_up_at(file);
+    hold_up_at(file, "HELD_UP_READ");
     return next(file, bytes, count, offset);
+}
+
+int fsync(int file) {
+    int (*next)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    hold_up_at(file, "HELD_UP_SYNC");
+    return next(file);
 }
 
 int rename(const char *from, const char *to) {
@@ -268,7 +274,7 @@ fn second_signal_ends_a_commit_and_the_next_command_completes_it() {
         let s = Scratch::new();
         s.images(&["src/cat"], 16);
         let Some(library) = library(&s) else { return };
-        let mut run = held_up(&s, &library, "HELD_UP_RENAME", "/inlaid.json", SHARDS);
+        let mut run = held_up(&s, &library, "HELD_UP_SYNC", "/out/train", SHARDS);
         kill("INT", &run.id().to_string());
         let mut stderr = BufReader::new(run.stderr.take().unwrap());
         let mut line = String::new();
@@ -297,7 +303,7 @@ fn signal_during_the_commit_of_a_change_waits_for_it() {
     let before = s.dataset("out");
     s.more_images(&["src/cat"], 10..12);
     s.run("append", "src --out out").exits(0);
-    let run = held_up(&s, &library, "HELD_UP_RENAME", "/inlaid.json", "rollback out");
+    let run = held_up(&s, &library, "HELD_UP_SYNC", "/out/train", "rollback out");
     kill("INT", &run.id().to_string());
     s.file("go-on", b"");
     let ran = Ran::of(run.wait_with_output().unwrap()).exits(0);
