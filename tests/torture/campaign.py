@@ -1,11 +1,12 @@
-"""A campaign of crashes: every round takes a dataset drawn at random and an operation on it, disturbs the run, reads what
-is there with other tools, repeats the command, and compares all bytes with those of an undisturbed run.
+"""A campaign of crashes: every round takes a dataset drawn at random and an operation on it, disturbs the run, reads
+what is there with other tools, repeats the command, and compares all bytes with those of an undisturbed run.
 
     tests/torture/run --rounds 10000 --seed 1
 
-A round depends on nothing but the seed and its number: `--only NUMBER` repeats one. Those whose fault is a moment in time
-(`kill at a time`, the signals) hit another step each time. What is lost or wrong is printed as it is found, with its
-folder, which is kept; everything else is removed. Exits with 1 if there was any.
+A round depends on nothing but the seed, its number and the choice of operations and faults: `--only NUMBER` repeats
+one. Where the fault comes at a moment in time (`kill at a time`, the signals) it hits another step each time. What is
+lost or wrong is printed as it is found, with its folder: `out` as it is now, `left` as the fault left it, `undisturbed`
+as it should be. These folders are kept, and everything else is removed. Exits with 1 if there was any.
 """
 
 import argparse
@@ -13,7 +14,6 @@ import collections
 import json
 import os
 import queue
-import random
 import shutil
 import subprocess
 import sys
@@ -46,9 +46,19 @@ def main():
             report.add(message)
         report.print()
     finally:
-        if not report.wrong:
-            shutil.rmtree(folder, ignore_errors=True)
+        remove_all_but_wrong(folder)
     sys.exit(1 if report.wrong or report.broken else 0)
+
+
+def remove_all_but_wrong(folder):
+    for worker in folder.iterdir():
+        for entry in worker.iterdir():
+            if not entry.name.startswith("wrong-"):
+                shutil.rmtree(entry, ignore_errors=True)
+        if not any(worker.iterdir()):
+            worker.rmdir()
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def parse():
@@ -57,7 +67,7 @@ def parse():
     parser.add_argument("--rounds", type=int, default=1000, help="how many [1000]")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no round after so long")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", type=int, help="this round alone; its folder is kept")
+    parser.add_argument("--only", type=int, help="this round alone")
     parser.add_argument("--operation", help="these alone, separated by commas")
     parser.add_argument("--fault", help="these alone, separated by semicolons")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes [one per core]")
@@ -118,7 +128,7 @@ def pass_on(worker, messages):
 
 
 def work(arguments, folder, worker, workers):
-    """Every so-manieth round."""
+    """The rounds of one of so many workers."""
     from rounds import Worker
 
     mount = os.environ.get(INSIDE) == "mounts"
@@ -186,7 +196,7 @@ class Report:
         print()
         for name, count in sorted(self.counts.items()):
             print(f"{count:8}  {name}")
-        print("\nread while or after a run that replaces rows was in its commit, by who does not know the journal:")
+        print("\nin a commit, read by those who don't know of it: runs that replace rows, and `datasets`:")
         for (operation, how, what), count in sorted(self.seen.items()):
             print(f"{count:8}  {operation}, {how}: {what}")
         for name, why in sorted(self.left_out.items()):
@@ -204,7 +214,7 @@ def print_table(header, rows):
         print(
             "  ".join(
                 str(cell).ljust(width) if column == 0 else str(cell).rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths))
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
             )
         )
 

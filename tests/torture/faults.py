@@ -1,5 +1,5 @@
-"""Ways to disturb a run. Each is a function of a `Round` that runs the round's command on its folder once and returns how
-it ended. The name is what the table of the campaign says.
+"""Ways to disturb a run. Each is a function of a `Round` that runs the round's command on its folder once and returns
+how it ended. The name is what the table of the campaign says.
 
 System calls are counted among those of the main thread, which is the one that writes; strace counts for each thread
 too. Only calls that name something in the round's folder are hit.
@@ -14,15 +14,17 @@ import subprocess
 import time
 from pathlib import Path
 
-from states import TIMEOUT, Ended, Wrong, draw_images, filled, run
+import power
+from readers import rows_of_tree
+from states import TIMEOUT, Ended, Wrong, draw_images, run
 from tree import blocks, write_tree
 
 STRACE = ["strace", "-f", "-qq", "--seccomp-bpf"]
-# A failing disk fails these.
+# A failing disk fails these. Not `statx`: the same thread looks at the images, of which one that fails is a reject.
 DISK_CALLS = {
     *("openat", "open", "creat", "read", "pread64", "readv", "write", "pwrite64", "writev", "fsync", "fdatasync"),
     *("rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "link", "linkat"),
-    *("ftruncate", "copy_file_range", "sendfile", "ioctl", "fallocate", "statx", "newfstatat", "getdents64"),
+    *("ftruncate", "copy_file_range", "sendfile", "ioctl", "fallocate", "getdents64"),
     *("fchmod", "chmod", "fchmodat", "symlinkat"),
 }
 # A full one fails these.
@@ -30,16 +32,18 @@ SPACE_CALLS = {
     *("openat", "open", "creat", "write", "pwrite64", "writev", "fsync", "fdatasync", "mkdir", "mkdirat"),
     *("rename", "renameat", "renameat2", "link", "linkat", "copy_file_range", "sendfile", "ioctl", "fallocate"),
 }
-WRITE_CALLS = {"write", "pwrite64", "writev", "fsync", "fdatasync"}
+# Of these, what fails before a commit: what was staged is removed.
+WRITE_CALLS = {"write", "pwrite64", "writev", "fdatasync"}
 # What ends a run, and the exit code that says so: as a shell has it, and 1 of older versions.
 SIGNALS = {signal.SIGTERM: (1, 143), signal.SIGINT: (1, 130), signal.SIGHUP: (1, 129)}
+# An exit code that no program has.
+LOST_POWER = 1000
 CALL = re.compile(r"^(\d+) +(\w+)\(")
 
 
-def start(round_, prefix=(), failpoint=None, words=None):
+def start(round_, prefix=(), failpoint=None):
     environment = {"PATH": "/usr/bin:/bin", **({"INLAID_FAILPOINT": failpoint} if failpoint else {})}
-    binary, words = round_.case.state.binary, words or round_.case.words
-    command = [*map(str, prefix), str(binary), *filled(words, round_.out), *round_.threads]
+    command = [*map(str, prefix), *round_.case.command(round_.out), *round_.threads]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, env=environment, **pipes)
 
@@ -84,7 +88,7 @@ def inject(round_, choice, what, every=False):
 
 def changes(case):
     """The calls that change something."""
-    return [call for call in calls(case) if call[0] not in ("openat", "statx", "newfstatat", "read", "getdents64")]
+    return [call for call in calls(case) if call[0] not in ("openat", "read", "getdents64")]
 
 
 def drawn_call(round_, among):
@@ -204,12 +208,48 @@ def watched(round_):
     kill_at = time.perf_counter() + round_.draw.choice([TIMEOUT, round_.draw.uniform(0, 0.15)])
     while process.poll() is None:
         round_.look(running=True)
+        time.sleep(0.001)
         if time.perf_counter() > kill_at:
             # Not strace itself: its child would go on without it.
             for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
                 os.kill(int(child), signal.SIGKILL)
             break
     return wait(process)
+
+
+def power_loss(model):
+    def lose(round_):
+        case = round_.case
+        record = power.recorded(case, run, STRACE)
+        steps = len(record.steps)
+        # Half of them at the end, where what has returned must be there, or in a commit: after a rename.
+        renames = [number + 1 for number, step in enumerate(record.steps) if step[0] == "set" and len(step[1]) == 2]
+        count = round_.draw.choice([round_.draw.randint(0, steps), round_.draw.choice([steps, *renames])])
+        round_.note = f"after step {count} of {steps}"
+        tree = record.after_power_loss(count, model, round_.draw)
+        tree.pop("out/.inlaid/lock", None)
+        write_tree(tree, round_.folder)
+        round_.expect(*committed(case, record, count))
+        return Ended(LOST_POWER, "")
+
+    return lose
+
+
+def committed(case, record, count):
+    """Rows that must be there, which are those of the manifest when a journal was removed; and whether the run had
+    returned."""
+    steps = record.steps
+    if count == len(steps):
+        return case.rows_after, True
+    journals = [
+        number + 1
+        for number, step in enumerate(steps[:count])
+        if step[0] == "set" and len(step[1]) == 1 and step[1][0][1:] == ("journal.json", None)
+    ]
+    if not journals:
+        return case.rows_before, False
+    tree = record.at(journals[-1])
+    return dict(rows_of_tree({name.removeprefix("out/"): data for name, data in tree.items()})), False
 
 
 FAULTS = {
@@ -226,10 +266,14 @@ FAULTS = {
     "SIGTERM, INT, HUP": stop,
     "8 writers": eight_writers,
     "readers meanwhile": watched,
+    **{f"power loss, {model}": power_loss(model) for model in power.MODELS},
 }
+# How often each is drawn; 2 unless it says so here.
+OFTEN = {"kill at a call": 6, "kill at a time": 4, "kill at a step": 4, "8 writers": 1, "readers meanwhile": 1}
 KILLS = ["kill at a time", "kill at a call", "kill at a step"]
 NEED_FAILPOINTS = {"kill at a step", "EIO at a step", "ENOSPC at a step", "short writes"}
-NEED_STRACE = {"kill at a call", "EIO at a call", "ENOSPC at a call", "readers meanwhile"}
+POWER_LOSSES = {fault for fault in FAULTS if fault.startswith("power loss")}
+NEED_STRACE = {*POWER_LOSSES, "kill at a call", "EIO at a call", "ENOSPC at a call", "readers meanwhile"}
 
 
 def left_out(binary, scratch, mount):

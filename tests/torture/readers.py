@@ -1,10 +1,12 @@
-"""The rows of a dataset as tools other than the binary see them. Each is a function of paths that returns a list of
-(key, label) pairs; pyarrow also returns what the tensors are. A tool that is not installed is left out.
+"""The rows of a dataset as tools other than the binary see them. Each is a function of a folder that returns a list of
+(key, label) pairs; with pyarrow, of (key, hash of label and tensor). A tool that is not installed is left out.
 
 A dataset is read in two ways. *By the list*: the shards that the manifest names, each at the length given there, as the
 format advises. *By the folder*: whatever is in the folders of the splits, as tools do that know nothing of inlaid.
 """
 
+import functools
+import importlib.util
 import io
 import json
 import logging
@@ -15,34 +17,53 @@ from pathlib import Path
 
 CACHE = tempfile.TemporaryDirectory(prefix="inlaid-torture-cache-")
 os.environ.update(
-    HF_HOME=CACHE.name, HF_DATASETS_CACHE=f"{CACHE.name}/datasets", HF_HUB_OFFLINE="1", POLARS_MAX_THREADS="1"
+    HF_HOME=CACHE.name,
+    HF_DATASETS_CACHE=f"{CACHE.name}/datasets",
+    HF_HUB_OFFLINE="1",
+    # `datasets` imports these if they are there, which takes seconds.
+    USE_TORCH="0",
+    USE_TF="0",
+    USE_JAX="0",
+    POLARS_MAX_THREADS="1",
 )
 warnings.filterwarnings("ignore")
 
-import pyarrow as pa
-import pyarrow.ipc
-import pyarrow.parquet as pq
+import pyarrow as pa  # noqa: E402
+import pyarrow.ipc  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
 
-from tree import MANIFEST
+from tree import MANIFEST  # noqa: E402
 
 pa.set_cpu_count(1)
 SPLITS = ["train", "validation", "test"]
 
 
-def imported(name):
-    try:
-        return __import__(name)
-    except ImportError:
-        return None
+def has(name):
+    return importlib.util.find_spec(name) is not None
 
 
-pl, duckdb, datasets, inlaid = (imported(name) for name in ("polars", "duckdb", "datasets", "inlaid"))
-if datasets:
-    datasets.disable_progress_bars()
-    datasets.utils.logging.set_verbosity(logging.CRITICAL)
-if duckdb:
+@functools.cache
+def polars():
+    return importlib.import_module("polars")
+
+
+@functools.cache
+def duckdb_connection():
     # Not the module's connection: its threads would outnumber the cores of all workers together.
-    connection = duckdb.connect(config={"threads": 1})
+    return importlib.import_module("duckdb").connect(config={"threads": 1})
+
+
+@functools.cache
+def datasets():
+    module = importlib.import_module("datasets")
+    module.disable_progress_bars()
+    module.utils.logging.set_verbosity(logging.CRITICAL)
+    return module
+
+
+@functools.cache
+def inlaid():
+    return importlib.import_module("inlaid")
 
 
 def table_of(data, name):
@@ -110,22 +131,22 @@ def with_pyarrow(out):
 def with_polars(out):
     rows = []
     for path in files(out):
-        read = pl.read_ipc if path.endswith(".arrow") else pl.read_parquet
+        read = polars().read_ipc if path.endswith(".arrow") else polars().read_parquet
         rows += read(path, columns=["path", "label"]).rows()
     return rows
 
 
 def with_duckdb(out):
     paths = files(out)
-    return connection.execute("SELECT path, label FROM read_parquet(?)", [paths]).fetchall() if paths else []
+    return duckdb_connection().execute("SELECT path, label FROM read_parquet(?)", [paths]).fetchall() if paths else []
 
 
 def with_datasets(out):
-    """None before the card is there, without which it knows no tensors. It can't open Arrow files with tensors at all."""
+    """None before the card is there, without which it knows no tensors. It opens no Arrow files with tensors."""
     if not os.path.exists(os.path.join(out, "README.md")):
         return None
     rows = []
-    for split in datasets.load_dataset(str(out), streaming=True).values():
+    for split in datasets().load_dataset(str(out), streaming=True).values():
         rows += [(row["path"], row["label"]) for row in split.select_columns(["path", "label"])]
     return rows
 
@@ -135,21 +156,19 @@ def with_inlaid(out):
     if not os.path.exists(os.path.join(out, MANIFEST)):
         return None
     rows = []
-    for table in inlaid.open_dataset(out).values():
+    for table in inlaid().open_dataset(out).values():
         table[:]
         rows += zip(table.column("path"), (int(label) for label in table.column("label")), strict=True)
     return rows
 
 
 # What reads by the folder, which formats it knows, and how often it is taken.
-TOOLS = {
+ALL = {
     "pyarrow": (with_pyarrow, {"parquet", "arrow"}, 4),
-    **({"polars": (with_polars, {"parquet", "arrow"}, 4)} if pl else {}),
-    **({"duckdb": (with_duckdb, {"parquet"}, 4)} if duckdb else {}),
-    **({"datasets": (with_datasets, {"parquet"}, 1)} if datasets else {}),
+    "polars": (with_polars, {"parquet", "arrow"}, 4),
+    "duckdb": (with_duckdb, {"parquet"}, 4),
+    "datasets": (with_datasets, {"parquet"}, 1),
 }
-LEFT_OUT = [
-    name
-    for name, module in {"polars": pl, "duckdb": duckdb, "datasets": datasets, "inlaid": inlaid}.items()
-    if not module
-]
+TOOLS = {name: tool for name, tool in ALL.items() if has(name)}
+HAS_INLAID = has("inlaid")
+LEFT_OUT = [name for name in [*ALL, "inlaid"] if not has(name)]

@@ -8,10 +8,10 @@ import shutil
 import subprocess
 
 import readers
-from faults import FAULTS, KILLS, SIGNALS, left_out
-from readers import TOOLS, rows_of, table_of
+from faults import FAULTS, KILLS, LOST_POWER, OFTEN, SIGNALS, left_out
+from readers import TOOLS
 from states import OPERATIONS, State, Wrong, run
-from tree import JOURNAL, LOCK, MANIFEST, differences, read_tree, write_tree
+from tree import JOURNAL, MANIFEST, differences, read_tree, write_tree
 
 
 class Worker:
@@ -46,10 +46,9 @@ class Worker:
         """What happened, to be counted."""
         draw = random.Random(f"{self.arguments.seed}/round/{number}")
         case = self.state(draw.randrange(self.number_of_states)).case(draw.choice(self.operations), draw.randrange(4))
-        fault = draw.choice(self.faults)
-        if fault == "8 writers" and case.operation == "overwrite":
-            # Each of them may replace the one before: how many have, the manifest counts.
-            fault = draw.choice([fault for fault in self.faults if fault != "8 writers"] or self.faults)
+        # Of eight that overwrite, each may replace the one before: how many have, the manifest counts.
+        faults = [fault for fault in self.faults if (fault, case.operation) != ("8 writers", "overwrite")] or KILLS[:1]
+        [fault] = draw.choices(faults, [OFTEN.get(fault, 2) for fault in faults])
         folder = self.mount if fault == "full disk" else self.folder / f"round-{number}"
         folder.mkdir(exist_ok=True)
         round_ = Round(self, case, fault, folder, draw)
@@ -62,13 +61,21 @@ class Worker:
             write_tree(round_.left, kept / "left")
             write_tree(case.after, kept / "undisturbed")
             message |= {"wrong": str(wrong), "folder": str(kept)}
+        except Exception as error:
+            raise RuntimeError(f"round {number} can't be run") from error
         if folder == self.mount:
             for entry in folder.iterdir():
                 shutil.rmtree(entry)
-        elif self.arguments.only is None:
+        else:
             shutil.rmtree(folder)
         seen = {json.dumps(key): count for key, count in round_.seen.items()}
         return message | {"note": round_.note, "counts": dict(round_.counts), "seen": seen}
+
+
+def how_ended(ended):
+    if ended.code == LOST_POWER:
+        return "power losses"
+    return "runs killed" if ended.killed else "runs finished" if ended.finished else "runs stopped"
 
 
 def without_staging(tree):
@@ -102,12 +109,18 @@ class Round:
         ]
         self.tool = draw.choice(tools)
 
+        # Rows that must be there, and whether the run has returned.
+        self.committed, self.returned = case.rows_before, False
+
+    def expect(self, rows, returned):
+        self.committed, self.returned = rows, returned
+
     def go(self):
         write_tree(self.case.before, self.out)
         ended = FAULTS[self.fault](self)
         self.judge(ended)
-        if not ended.finished and self.draw.random() < self.worker.twice:
-            kills = [kill for kill in KILLS if kill in self.worker.faults] or self.worker.faults
+        kills = [kill for kill in KILLS if kill not in self.worker.left_out]
+        if not ended.finished and kills and self.draw.random() < self.worker.twice:
             first, second = self.note, self.draw.choice(kills)
             ended = FAULTS[second](self)
             self.note = f"{first}, then {self.note}"
@@ -120,7 +133,7 @@ class Round:
         """How the run ended, and what it has left."""
         self.left = read_tree(self.out)
         in_commit = JOURNAL in self.left
-        self.counts["runs killed" if ended.killed else "runs finished" if ended.finished else "runs stopped"] += 1
+        self.counts[how_ended(ended)] += 1
         self.counts["left in a commit"] += in_commit
         if "panicked" in ended.stderr or ended.code in (101, -6, -11, -7):
             raise Wrong(f"exit code {ended.code}: {ended.stderr}")
@@ -129,7 +142,7 @@ class Round:
             left = without_staging(self.left) if "error=" in self.note else self.left
             if left not in (tree for _, tree in self.case.ends):
                 raise Wrong(f"exit code {ended.code}, but other bytes: {differences(left, self.case.after)}")
-        elif not ended.killed:
+        elif not ended.killed and ended.code != LOST_POWER:
             codes = {
                 1,
                 *((*SIGNALS[self.signal], -self.signal) if self.signal else ()),
@@ -155,22 +168,24 @@ class Round:
         """All rows are there for whoever reads now."""
         case = self.case
         if case.operation == "repack":
-            if not running and self.left not in ({}, case.before, case.after):
+            wholes = [case.after, *([] if self.returned else [{}])]
+            if not running and self.left not in wholes:
                 raise Wrong(f"there is half a folder: {sorted(self.left)}")
             return
         in_commit = running or JOURNAL in self.left
         self.read("by the list", "pyarrow", lambda: readers.read_list(self.out), in_commit)
         read, _, _ = TOOLS[self.tool]
         self.read("by the folder", self.tool, lambda: read(self.out), in_commit)
-        if readers.inlaid and case.state.storage != "encoded":
+        if readers.HAS_INLAID and case.state.storage != "encoded":
             self.read("by the list", "inlaid", lambda: readers.with_inlaid(self.out), in_commit)
         if not in_commit and MANIFEST in self.left and self.draw.random() < 0.3:
             self.verify((0, 4))
 
     def read(self, how, tool, read, in_commit):
-        """Reads, and judges the rows. Within a commit that replaces rows, who does not know of it may see anything."""
+        """Reads, and judges the rows. Within a commit that replaces rows, who does not know of it may see anything; so
+        may `datasets` within any, since it goes by a card that is renamed apart from the shards."""
         case = self.case
-        may_differ = not case.adds and in_commit and tool != "inlaid"
+        may_differ = in_commit and (tool == "datasets" or (not case.adds and tool != "inlaid"))
         try:
             rows = read()
         except Exception as error:
@@ -183,7 +198,7 @@ class Round:
             self.seen[case.operation, f"{tool} {how}", what] += 1
             return
         self.counts[f"readings with {tool} {how}"] += 1
-        if rows is None and (tool == "datasets" or not case.rows_before and not self.floors[tool, how]):
+        if rows is None and (tool == "datasets" or (not self.committed and not self.floors[tool, how])):
             return
         wrong = self.fault_of(rows or [], (tool, how))
         if may_differ:
@@ -198,21 +213,21 @@ class Round:
         if len(found) != len(rows):
             return f"rows twice: {len(rows) - len(found)} of {len(rows)}"
         if case.adds:
-            if missing := case.rows_before.keys() - found.keys():
+            if missing := self.committed.keys() - found.keys():
                 return f"rows lost: {len(missing)}, such as `{min(missing)}`"
             if foreign := found.keys() - case.rows_after.keys():
                 return f"rows of nobody: {len(foreign)}, such as `{min(foreign)}`"
             if len(found) < self.floors[who]:
                 return f"rows lost: {len(found)} are there, and {self.floors[who]} were"
             self.floors[who] = len(found)
-        elif found.keys() not in (case.rows_before.keys(), case.rows_after.keys()):
+        elif found.keys() not in [case.rows_after.keys(), *([] if self.returned else [case.rows_before.keys()])]:
             missing = min(case.rows_before.keys() - found.keys(), default=None)
             return f"rows of no version: {len(found)}, without `{missing}`"
         for key, content in rows:
-            # pyarrow returns what a row holds.
-            if isinstance(content, int) and abs(content) > 1 << 20:
-                if content not in (case.rows_before.get(key), case.rows_after.get(key)):
-                    return f"other content: `{key}`"
+            # Not a label: pyarrow returns what a row holds.
+            is_content = isinstance(content, int) and abs(content) > 1 << 20
+            if is_content and content not in (case.rows_before.get(key), case.rows_after.get(key)):
+                return f"other content: `{key}`"
         return None
 
     def complete(self):

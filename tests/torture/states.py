@@ -1,8 +1,8 @@
 """What is hit: datasets drawn at random, and what is done to them.
 
-A `State` is drawn from its number: settings, folders of small images, and the datasets that a conversion and up to three
-appends leave. A `Case` is an operation on one of these, run once undisturbed: what it leaves is what every disturbed run
-must come to.
+A `State` is drawn from its number: settings, folders of small images, and the datasets that a conversion and up to
+three appends leave. A `Case` is an operation on one of these, run once undisturbed: what it leaves is what every
+disturbed run must come to.
 """
 
 import random
@@ -179,6 +179,7 @@ class Case:
         for _ in range(MOST_HITS if self.operation == "overwrite" else 1):
             self.ends.append((run(self.state.binary, self.words, out).code, read_tree(out)))
         self.code, self.after = self.ends[0]
+        self.single_thread = [] if self.operation in ("compact", "rollback", "repack") else ["-j", "1"]
         self.adds = self.operation in ADDS
         self.has_manifest = self.operation != "repack"
         self.rows_before = dict(rows_of_tree(self.before))
@@ -187,7 +188,7 @@ class Case:
             raise RuntimeError(f"{self.words}: once more, it changes something")
 
     def command(self, out):
-        return [self.state.binary, *filled(self.words, out)]
+        return [str(self.state.binary), *filled(self.words, out)]
 
     def name(self):
         return f"{self.operation} of state {self.state.number}"
