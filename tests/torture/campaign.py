@@ -33,6 +33,8 @@ TWICE = 0.3
 
 def main():
     arguments = parse()
+    if not os.access(arguments.binary, os.X_OK):
+        sys.exit(f"there is no binary `{arguments.binary}`: INLAID_BIN names it, or --binary")
     if not os.environ.get(INSIDE):
         enter_namespace()
     if arguments.worker is not None:
@@ -172,6 +174,9 @@ class Report:
 
     def line(self, message):
         again = f"--seed {self.arguments.seed} --only {message['number']}"
+        for option in ("operation", "fault"):
+            if words := getattr(self.arguments, option):
+                again += f' --{option} "{words}"'
         return (
             f"round {message['number']}: {message['operation']}, {message['fault']} ({message['note']}), "
             f"{message['state']}: {message['wrong']}\n  in {message['folder']}\n  again: tests/torture/run {again}"

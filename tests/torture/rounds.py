@@ -4,14 +4,17 @@ import collections
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 
 import readers
 from faults import FAULTS, KILLS, LOST_POWER, OFTEN, SIGNALS, left_out
 from readers import TOOLS
-from states import OPERATIONS, State, Wrong, run
+from states import OPERATIONS, ImageHit, State, Wrong, run
 from tree import JOURNAL, MANIFEST, differences, read_tree, write_tree
+
+READS = re.compile(r"error=\w+ at (openat|open|read|pread64|readv)\b")
 
 
 class Worker:
@@ -55,6 +58,8 @@ class Worker:
         message = {"number": number, "operation": case.operation, "fault": fault, "state": f"state {case.state.number}"}
         try:
             round_.go()
+        except ImageHit:
+            round_.counts["faults that hit an image"] += 1
         except Wrong as wrong:
             kept = self.folder / f"wrong-{number}"
             shutil.copytree(folder, kept)
@@ -141,6 +146,7 @@ class Round:
             # Where a file can't be removed, the next run removes it.
             left = without_staging(self.left) if "error=" in self.note else self.left
             if left not in (tree for _, tree in self.case.ends):
+                self.refuse_image_hit(left)
                 raise Wrong(f"exit code {ended.code}, but other bytes: {differences(left, self.case.after)}")
         elif not ended.killed and ended.code != LOST_POWER:
             codes = {
@@ -156,6 +162,13 @@ class Round:
             if self.cleans_up and not in_commit:
                 self.is_clean()
         self.look()
+
+    def refuse_image_hit(self, tree):
+        """Calls are counted for each thread: one that reads images may have been hit instead of the one that writes."""
+        rejects = [there.get("rejects.jsonl", b"") for there in (tree, self.case.after)]
+        if READS.search(self.note) and b"nput/output error" in rejects[0] and rejects[0] != rejects[1]:
+            self.verify((0,))
+            raise ImageHit
 
     def is_clean(self):
         known = {*self.case.before, *self.case.after, "", ".inlaid"}
@@ -241,6 +254,7 @@ class Round:
         done = JOURNAL in before or before.get(MANIFEST) in versions or before == case.after
         codes, trees = zip(*(case.ends if done else case.ends[:1]), strict=True)
         if ended.code not in codes or tree not in trees:
+            self.refuse_image_hit(tree)
             changed = differences(tree, case.after)
             if changed:
                 raise Wrong(

@@ -32,6 +32,10 @@ class Wrong(Exception):
     """Something is lost or wrong."""
 
 
+class ImageHit(Exception):
+    """The fault hit an image that is read, which so became a reject: nothing can be compared."""
+
+
 @dataclass
 class Ended:
     code: int
