@@ -17,6 +17,7 @@ mod encoded;
 mod harness;
 mod info;
 mod layout;
+mod memory;
 mod output;
 mod pipes;
 mod read;
