@@ -46,7 +46,8 @@ impl Need {
         let of_words = matches!(image.color, ColorType::Rgb16 | ColorType::Rgba16);
         // Between its passes, the resizer has an image as wide as the tensor and as high as the source; it multiplies
         // colors by alpha in a copy.
-        let between = u64::from(spec.target().width()) * u64::from(image.width.max(image.height));
+        let width = spec.size.map_or(0, |size| u64::from(size.width()));
+        let between = width * u64::from(image.width.max(image.height));
         let multiplied = if spec.channels == Channels::Rgba { samples } else { 0 };
         Need {
             raw,
