@@ -19,10 +19,18 @@
 //!
 //! ```text
 //!   2 * row group (16 MiB) + 4 * threads * page (1.25 MiB)     pixels waiting to be written
-//! + threads * (8 MiB + file + 3 * decoded image)               buffers of each thread, sized for its largest image
-//!                                                              (4 bytes per sample, unless tensors are u8)
+//! + threads * 32 MiB                                           files, images and profiles of a few megabytes
+//! + large images                                               at most RunOptions::memory, on all threads together
 //! + inputs * (48 + length of the key)                          records and plan
 //! ```
+//!
+//! An image is large if it takes more than 4 MiB. It takes the samples of its file, what its decoder needs besides
+//! (twice as much for progressive JPEGs, as much again for TIFF and OpenEXR, up to 15 bytes per pixel for animated
+//! WebP), samples of the dataset's channels and depth, upright ones and ones of another color profile if they differ,
+//! and twice its file if that has more than 8 MiB. All of this follows from its header. A thread waits for memory
+//! before it reads such a file or decodes such an image. For u8 tensors, an image of 100 megapixels takes 0.3 GB as a
+//! JPEG or a PNG, and 0.9 GB as a progressive JPEG or a PNG of 16 bits; for f32 tensors, that PNG takes 1.8 GB. Metadata
+//! are not read unless they are used: EXIF of up to 1 MiB, and color profiles of up to 4 MiB.
 //!
 //! With encoded images, the first line becomes 3 row groups (of at least one image each) plus 4 pages of 8 images per
 //! thread. With files stored unchanged, a page is 4 MiB or one file, and a record takes 4 more bytes.

@@ -56,6 +56,7 @@ def convert(
     shard_bytes: int | str | None = None,
     overwrite: bool = False,
     threads: int | None = None,
+    memory: int | str | None = None,
     on_error: Literal["skip", "stop"] = "skip",
     max_errors: int | str | None = None,
     small_classes: Literal["fill", "stop"] = "fill",
@@ -122,6 +123,8 @@ def convert(
     Run:
 
     - `threads`: threads that decode, 1 to 1024. `None`: one for each core.
+    - `memory`: most bytes of memory for large images, on all threads together, as a number or a string such as "4GiB".
+      An image that needs more is rejected. `None`: half of what the machine or its control group has.
     - `on_error`: what to do about an unusable image: skip and list it, or stop.
     - `max_errors`: the number of unusable images, or the percentage as in "0.5%", above which the run stops. `None`: no
       limit.
@@ -147,6 +150,7 @@ def append(
     on_changed: Literal["skip", "stop"] = "skip",
     history: bool = True,
     threads: int | None = None,
+    memory: int | str | None = None,
     on_error: Literal["skip", "stop"] = "skip",
     max_errors: int | str | None = None,
     small_classes: Literal["fill", "stop"] = "fill",

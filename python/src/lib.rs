@@ -25,6 +25,8 @@ fn main(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
 /// The module `inlaid._inlaid`.
 #[pymodule]
 fn _inlaid(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // Readers contain panics of codecs too.
+    inlaid::cli::quiet_codec_panics();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<arrow::Schema>()?;
     module.add_class::<batches::Batches>()?;

@@ -86,6 +86,7 @@ fn run(keywords: &Keywords<'_>) -> PyResult<RunOptions> {
     let threads = keywords.take_if_some("threads", |threads| threads.within(1..=RunOptions::MAX_THREADS as u64))?;
     let mut options = RunOptions::default();
     options.threads = threads.and_then(|threads| NonZeroUsize::new(threads as usize));
+    options.memory = keywords.take_if_some("memory", Keyword::bytes)?;
     options.on_error =
         keywords.take("on_error", |word| word.either([("skip", OnError::Skip), ("stop", OnError::Stop)]))?;
     options.max_errors = keywords.take_if_some("max_errors", Keyword::max_errors)?;

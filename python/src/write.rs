@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use inlaid::cli::{bar, quiet_codec_panics};
+use inlaid::cli::bar;
 use inlaid::{Error, Progress, RunOptions};
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
@@ -73,7 +73,6 @@ struct Run<'py> {
 impl Run<'_> {
     /// Runs the task, and returns its summary as JSON.
     fn run<T: Serialize + Send>(&self, task: impl FnOnce() -> Result<T, Error> + Send) -> PyResult<String> {
-        quiet_codec_panics();
         let py = self.progress.py();
         let draws = self.progress.is_truthy()? && !self.progress.is_callable();
         let (counts, unit) = (&self.counts, self.unit);

@@ -209,6 +209,9 @@ pub struct Run {
     /// Decoding threads, at most 1024 [default: one per core]
     #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
     threads: Option<NonZeroUsize>,
+    /// Most memory for large images, on all threads together [default: half of what the machine or its control group has]
+    #[arg(long, value_name = "BYTES")]
+    memory: Option<ByteSize>,
     /// If an image is unusable: skip and list it, or stop
     #[arg(long, default_value = "skip", value_parser = ["skip", "stop"])]
     on_error: String,
@@ -233,6 +236,7 @@ impl Run {
     fn resolve(&self) -> RunOptions {
         RunOptions {
             threads: self.threads,
+            memory: self.memory,
             on_error: if self.on_error == "stop" { OnError::Stop } else { OnError::Skip },
             max_errors: self.max_errors,
             small_classes: if self.small_classes == "stop" { SmallClasses::Stop } else { SmallClasses::Fill },

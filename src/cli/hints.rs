@@ -83,7 +83,9 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::NoImages { .. } => {
             "a source holds class folders, split folders, or images; see `inlaid convert --help`".into()
         }
-        Error::NothingUsable { .. } => "if its size is the reason, raise `--max-pixels` or `--max-file-bytes`".into(),
+        Error::NothingUsable { .. } => {
+            "if its size is the reason, raise `--max-pixels`, `--max-file-bytes` or `--memory`".into()
+        }
         Error::MixedSources { .. } => {
             "say what the top folders mean with `--folders classes`, `splits` or `none`".into()
         }

@@ -129,14 +129,15 @@ fn report<T>(outcome: Result<T, Error>, json: bool, print: impl FnOnce(&T) -> u8
     outcome.as_ref().map_or_else(failed, print)
 }
 
-/// Silences panics of codecs, which are caught and become rejects, but would each print a message. Other panics are
-/// bugs and are printed.
+/// Silences panics of codecs, which are caught and become rejects or errors, but would each print a message. Other panics
+/// are bugs and are printed; `RUST_BACKTRACE` asks for all of them.
 pub fn quiet_codec_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let print = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !crate::is_contained() {
+            let is_asked_for = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
+            if is_asked_for || !crate::is_contained() {
                 print(info);
             }
         }));

@@ -61,7 +61,7 @@ impl Inputs {
     ) -> Result<Inputs, Error> {
         let spec = recipe.spec();
         let hashes = match spec.split_by {
-            Some(SplitBy::Content) => pipeline::hash_contents(source, &mut listing, spec, pool, &options.progress)?,
+            Some(SplitBy::Content) => pipeline::hash_contents(source, &mut listing, spec, pool, options)?,
             _ => Vec::new(),
         };
         let all = listing.inputs() + unchanged;

@@ -343,7 +343,7 @@ impl Findings {
         options: &RunOptions,
     ) -> Result<(), Error> {
         let records: Vec<Record> = made_of.keys().map(|&index| listing.records[index].clone()).collect();
-        let hashes = pipeline::hash_files(source, &records, &manifest.spec, pool, &options.progress)?;
+        let hashes = pipeline::hash_files(source, &records, &manifest.spec, pool, options)?;
         for ((record, hash), expected) in records.iter().zip(hashes).zip(made_of.into_values()) {
             match hash {
                 Ok(hash) if Some(hash) == expected => {}

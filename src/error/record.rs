@@ -83,6 +83,17 @@ pub enum RecordError {
         /// Longest side allowed, in pixels.
         limit: u32,
     },
+    /// An image that takes more memory than all threads together may take.
+    #[error(
+        "decoding takes {bytes} bytes of memory, more than the {limit} allowed: raise `--memory`, or leave such images \
+         out with `--max-pixels`"
+    )]
+    Memory {
+        /// Need of the image, in bytes: its file, decoded pixels and buffers.
+        bytes: u64,
+        /// Most memory allowed, in bytes.
+        limit: u64,
+    },
     /// A file that ends before its image does.
     #[error("the file ends before the image does")]
     Truncated,
@@ -135,6 +146,7 @@ impl RecordError {
             NoPixels { .. } => "no-pixels",
             TooManyPixels { .. } => "too-many-pixels",
             SideTooLong { .. } => "side-too-long",
+            Memory { .. } => "memory",
             Truncated => "truncated",
             Malformed(_) => "malformed",
             CodecPanic(_) => "codec-panic",

@@ -1,10 +1,11 @@
 //! Carries out a plan: threads decode and resize into pages; the calling thread puts the pages in
-//! order and writes them. The only room that uses `rayon` and waits.
+//! order and writes them. The only room that uses `rayon`.
 //!
 //! A thread takes a few pages at a time and owns them until they are full. It may be at most
 //! [`ROW_GROUPS_AHEAD`] row groups ahead of the writer, so memory is bounded by row groups and threads,
 //! whatever the number of images, and the output does not depend on the timing of threads.
 
+mod room;
 mod window;
 mod worker;
 mod writer;
@@ -20,7 +21,7 @@ use crate::format::columns::Columns;
 use crate::format::sha256::Sha256;
 use crate::image::recipe::Recipe;
 use crate::plan::Plan;
-use crate::run::{Progress, RunOptions};
+use crate::run::{Memory, RunOptions};
 use crate::source::Files;
 use crate::source::{ImageRef, Listing, Record, Source, reject};
 use crate::spec::Spec;
@@ -70,9 +71,9 @@ pub(crate) fn hash_contents(
     listing: &mut Listing,
     spec: &Spec,
     pool: &rayon::ThreadPool,
-    progress: &Progress,
+    options: &RunOptions,
 ) -> Result<Vec<Sha256>, Error> {
-    let hashes = hash_files(source, &listing.records, spec, pool, progress)?;
+    let hashes = hash_files(source, &listing.records, spec, pool, options)?;
     let records = std::mem::take(&mut listing.records);
     let mut kept = Vec::with_capacity(records.len());
     for (record, hash) in records.into_iter().zip(hashes) {
@@ -93,18 +94,20 @@ pub(crate) fn hash_files(
     records: &[Record],
     spec: &Spec,
     pool: &rayon::ThreadPool,
-    progress: &Progress,
+    options: &RunOptions,
 ) -> Result<Vec<Result<Sha256, RecordError>>, Error> {
+    let (memory, progress) = (Memory::new(options), &options.progress);
     let hash = |files: &mut Files, records: &[Record]| {
         let images: Vec<ImageRef<'_>> = records.iter().map(|record| ImageRef { record, image: 0 }).collect();
         let mut hashes = Vec::with_capacity(images.len());
         while hashes.len() < images.len() && !progress.is_stopped() {
-            hashes.extend(files.read(source, &images[hashes.len()..], &spec.limits));
+            hashes.extend(files.read(source, &images[hashes.len()..], &spec.limits, || ()));
         }
+        files.release();
         hashes
     };
     let hashes: Vec<Vec<_>> =
-        pool.install(|| records.par_chunks(HASHED_TOGETHER).map_init(Files::default, hash).collect());
+        pool.install(|| records.par_chunks(HASHED_TOGETHER).map_init(|| Files::new(&memory), hash).collect());
     match progress.is_stopped() {
         true => Err(Error::Interrupted),
         false => Ok(hashes.into_iter().flatten().collect()),
@@ -135,11 +138,12 @@ pub(crate) fn write_shards(
     };
     let width = ahead + PAGES_PER_THREAD * pool.current_num_threads();
     let window = Window::new(job.plan, job.columns, width, pool.current_num_threads());
+    let memory = Memory::new(job.options);
     let (sender, receiver) = channel();
     job.options.progress.begin(job.plan.rows(), rejects.len());
     pool.in_place_scope(|scope| {
         for sender in std::iter::repeat_n(sender, pool.current_num_threads()) {
-            scope.spawn(|_| Worker::new(job).fill_pages(&window, sender));
+            scope.spawn(|_| Worker::new(job, &memory).fill_pages(&window, sender));
         }
         let _closes = CloseOnDrop(&window);
         Writer::new(job, transaction, rejects).write_all(receiver, &window)

@@ -54,10 +54,16 @@ impl<'a> Window<()> {
 }
 
 impl<'a, I: Iterator<Item = PagePlan<'a>>> Window<I> {
-    /// Takes the next pages to fill, and waits until the first of them is in the window. Empty if no page is left.
-    pub(super) fn take(&self) -> Vec<Taken<'a>> {
-        let state = self.state();
+    /// Takes the next pages to fill, and waits until the first of them is in the window; calls `rest` before that.
+    /// Empty if no page is left.
+    pub(super) fn take(&self, rest: impl FnOnce()) -> Vec<Taken<'a>> {
+        let mut state = self.state();
         let far = |state: &mut WindowState<I>| !state.closed && state.next >= state.first_unwritten + self.width;
+        if far(&mut state) {
+            drop(state);
+            rest();
+            state = self.state();
+        }
         let mut state = self.moved.wait_while(state, far).unwrap_or_else(PoisonError::into_inner);
         let near = (state.first_unwritten + self.width).saturating_sub(state.next);
         // Fewer and fewer towards the end, so that all threads stay busy.

@@ -2,25 +2,29 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use arrow_array::{ArrayRef, UInt32Array};
 use arrow_select::take::take;
 
 use super::Job;
+use super::room::Room;
 use super::window::{Taken, Window};
 use crate::dataset::moments::Moments;
 use crate::error::RecordError;
 use crate::format::columns::Row;
 use crate::format::page::{Page, PageBuffer};
 use crate::format::sha256::Sha256;
-use crate::image::decode::Decoder;
+use crate::image::decode::{Decoder, Raw};
 use crate::image::elements::Filler;
 use crate::image::encode::Encoder;
 use crate::image::moments::moments_of;
 use crate::image::recipe::{Further, Product};
 use crate::plan::PagePlan;
+use crate::run::Memory;
 use crate::source::{Files, ImageRef};
+use crate::spec::Spec;
 
 /// The rows of a filled page, ready to be written.
 pub(super) struct Filled<'a> {
@@ -51,6 +55,12 @@ pub(super) struct Worker<'a> {
     unread: VecDeque<ImageRef<'a>>,
     /// Images that were read, in the same order.
     read: VecDeque<ReadImage<'a>>,
+    makers: Makers,
+    room: Room,
+}
+
+/// What makes rows of images. Its buffers grow with the largest image.
+struct Makers {
     decoder: Decoder,
     product: Images,
     /// Fillers of the further tensor columns.
@@ -76,15 +86,14 @@ struct ReadImage<'a> {
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(job: &'a Job<'a>) -> Worker<'a> {
+    pub(super) fn new(job: &'a Job<'a>, memory: &Arc<Memory>) -> Worker<'a> {
         Worker {
             job,
-            files: Files::default(),
+            files: Files::new(memory),
             unread: VecDeque::new(),
             read: VecDeque::new(),
-            decoder: Decoder::default(),
-            product: Images::new(job),
-            further: job.recipe.further.iter().map(Further::filler).collect(),
+            makers: Makers::new(job),
+            room: Room::new(memory),
         }
     }
 
@@ -103,13 +112,13 @@ impl<'a> Worker<'a> {
         }
         let _guard = CloseOnPanic(|| window.close());
         loop {
-            let pages = window.take();
+            let pages = window.take(|| self.rest());
             if pages.is_empty() {
                 return;
             }
             let records = pages.iter().flat_map(|page| page.plan.rows);
             let records = records.map(|&index| &self.job.listing.records[index as usize]);
-            let images = 0..=self.further.len();
+            let images = 0..=self.makers.further.len();
             self.unread.extend(records.flat_map(|record| images.clone().map(|image| ImageRef { record, image })));
             for page in pages {
                 let filled = self.fill(page);
@@ -159,24 +168,30 @@ impl<'a> Worker<'a> {
     /// Makes a row, and writes its tensors to the next slots of the pages.
     fn make_row(&mut self, index: usize, pages: &mut [PageBuffer]) -> Result<(Row, Moments), RecordError> {
         let mut made = self.make_first(index, pages);
-        for column in 0..self.further.len() {
+        for column in 0..self.makers.further.len() {
             // The image has to be taken even if the row is already rejected.
             let further = self.make_further(column, pages);
             made = made.and_then(|made| further.map(|()| made));
+        }
+        if self.room.is_wanted() {
+            self.empty();
         }
         made
     }
 
     /// Makes the row of a record, with its main tensor or file, from the record's first image.
     fn make_first(&mut self, index: usize, pages: &mut [PageBuffer]) -> Result<(Row, Moments), RecordError> {
-        let ReadImage { image: ImageRef { record, .. }, number, sha256 } = self.next_image();
-        let sha256 = sha256?;
+        let ReadImage { image, number, sha256 } = self.next_image();
+        let (record, sha256) = (image.record, sha256?);
         if self.job.hashes.get(index).is_some_and(|earlier| *earlier != sha256) {
             return Err(RecordError::Changed);
         }
-        let (file, spec) = (self.files.bytes(number), self.job.recipe.spec());
-        let pixels = self.decoder.decode(file, Path::new(&*record.key), spec)?;
-        let (image, moments) = match (&mut self.product, pages) {
+        let image = ReadImage { image, number, sha256: Ok(sha256) };
+        let spec = self.job.recipe.spec();
+        let (raw, number) = self.decode(image, spec)?;
+        let Makers { decoder, product, .. } = &mut self.makers;
+        let pixels = decoder.pixels(&raw, spec)?;
+        let (image, moments) = match (product, pages) {
             (Images::Tensors(filler), [page, ..]) => {
                 filler.fill(&pixels, page.slot())?;
                 (Vec::new(), moments_of(page.slot(), spec))
@@ -185,7 +200,7 @@ impl<'a> Worker<'a> {
                 filler.fill(&pixels, buffer)?;
                 (encoder.encode(buffer), moments_of(buffer, spec))
             }
-            (Images::Originals, _) => (file.to_vec(), Moments::of_unknown()),
+            (Images::Originals, _) => (self.files.bytes(number).to_vec(), Moments::of_unknown()),
             (Images::Tensors(_), []) => unreachable!("tensors have pages"),
         };
         let row = Row {
@@ -201,23 +216,85 @@ impl<'a> Worker<'a> {
 
     /// Makes the tensor of a further column, from the next image of the record.
     fn make_further(&mut self, column: usize, pages: &mut [PageBuffer]) -> Result<(), RecordError> {
-        let ReadImage { image: ImageRef { record, .. }, number, sha256 } = self.next_image();
-        sha256?;
+        let image = self.next_image();
         let spec = &self.job.recipe.further[column].spec;
-        let pixels = self.decoder.decode(self.files.bytes(number), Path::new(&*record.key), spec)?;
-        self.further[column].fill(&pixels, pages[column + 1].slot())
+        let (raw, _) = self.decode(image, spec)?;
+        let pixels = self.makers.decoder.pixels(&raw, spec)?;
+        self.makers.further[column].fill(&pixels, pages[column + 1].slot())
+    }
+
+    /// Decodes an image, and returns its index among the images in memory. Waits for memory if others hold it; a large
+    /// file is then read anew.
+    fn decode(&mut self, image: ReadImage<'a>, spec: &Spec) -> Result<(Raw, usize), RecordError> {
+        let ReadImage { image, mut number, sha256 } = image;
+        let sha256 = sha256?;
+        let path = Path::new(&*image.record.key);
+        loop {
+            let of_file = self.files.held();
+            let mut admit = |claim| self.room.admit(claim, of_file);
+            let decoded = self.makers.decoder.read(self.files.bytes(number), path, spec, &mut admit);
+            let Some(missing) = self.room.missing() else { return Ok((decoded?, number)) };
+            self.empty();
+            if of_file == 0 {
+                self.room.wait(missing, 0);
+                continue;
+            }
+            self.unread_group(image);
+            let share = self.room.wait(missing, of_file);
+            self.files.hold(share);
+            let again = self.next_image();
+            number = again.number;
+            if again.sha256? != sha256 {
+                return Err(RecordError::Changed);
+            }
+        }
+    }
+
+    /// Drops the group of images in memory, from this one on, to be read again.
+    fn unread_group(&mut self, image: ImageRef<'a>) {
+        let read = std::iter::once(image).chain(self.read.drain(..).map(|read| read.image));
+        let unread: VecDeque<_> = read.chain(self.unread.drain(..)).collect();
+        self.unread = unread;
+        self.files.release();
+    }
+
+    /// Gives back all memory before the thread waits for its next pages. Every image that it has read is done.
+    fn rest(&mut self) {
+        self.files.release();
+        if self.room.is_held() {
+            self.empty();
+        }
+    }
+
+    /// Drops all buffers, and gives back their memory.
+    fn empty(&mut self) {
+        self.makers = Makers::new(self.job);
+        self.room.leave();
     }
 
     /// The next image. Reads a group of images into memory when none is left.
     fn next_image(&mut self) -> ReadImage<'a> {
         if self.read.is_empty() {
             let images = self.unread.make_contiguous();
-            let read = self.files.read(self.job.source, images, &self.job.recipe.spec().limits);
+            let (makers, room) = (&mut self.makers, &mut self.room);
+            // What `empty` does.
+            let release = || {
+                *makers = Makers::new(self.job);
+                room.leave();
+            };
+            let read = self.files.read(self.job.source, images, &self.job.recipe.spec().limits, release);
             let images = self.unread.drain(..read.len());
             let read = images.zip(read).enumerate();
             self.read.extend(read.map(|(number, (image, sha256))| ReadImage { image, number, sha256 }));
         }
         self.read.pop_front().expect("every image of a page is read")
+    }
+}
+
+impl Makers {
+    fn new(job: &Job<'_>) -> Makers {
+        let further = job.recipe.further.iter().map(Further::filler).collect();
+        Makers { decoder: Decoder::default(), product: Images::new(job), further }
     }
 }
 

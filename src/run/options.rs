@@ -8,7 +8,7 @@ use std::thread;
 use crate::dataset::reject::Reject;
 use crate::error::Error;
 use crate::run::progress::Progress;
-use crate::spec::Folders;
+use crate::spec::{ByteSize, Folders};
 
 /// Options of a run, none of which affect the bytes of a row.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,11 @@ pub struct RunOptions {
     /// Number of decoding threads, 1..=[`Self::MAX_THREADS`]; one more thread writes, and mostly waits. Default: one
     /// per core.
     pub threads: Option<NonZeroUsize>,
+    /// Most memory that large images may take, on all threads together: their files, and what decoding them takes. A
+    /// thread whose image does not fit at the moment waits; an image that would never fit is rejected. Images of a few
+    /// megabytes are not counted. Default: half of the memory of the machine or, if that is less, of the control group;
+    /// unlimited on systems other than Linux.
+    pub memory: Option<ByteSize>,
     /// Reaction to an input that can't become a row. Default: [`OnError::Skip`].
     pub on_error: OnError,
     /// Most inputs that may be rejected before the run stops. Default: all but one.

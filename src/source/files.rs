@@ -1,8 +1,10 @@
 //! Reads input files in groups, so that they can be hashed side by side.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::hash_lanes::hash_each;
 use super::reading::Reading;
@@ -10,21 +12,34 @@ use super::{ImageRef, Source};
 use crate::error::RecordError;
 use crate::format::open;
 use crate::format::sha256::Sha256;
+use crate::run::{Memory, Share};
 use crate::spec::Limits;
 
 /// Total bytes after which no more files are read into a group: enough for eight photos, and small compared with a
 /// row group.
 const TOGETHER: usize = 8 << 20;
 
+/// Copies of a large file in memory: the group's, and that of a decoder.
+const COPIES: u64 = 2;
+
 /// A group of images in memory, stored one after another, so that the buffer grows only to their total length.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Files {
     buffer: Vec<u8>,
     /// Range of each image in the buffer, and the error if it could not be read.
     read: Vec<(Range<usize>, Option<RecordError>)>,
+    memory: Arc<Memory>,
+    /// Memory for a large group.
+    share: Option<Share>,
+    /// Memory that the next image needs, if it is not left at the moment.
+    missing: Option<u64>,
 }
 
 impl Files {
+    pub(crate) fn new(memory: &Arc<Memory>) -> Files {
+        Files { buffer: Vec::new(), read: Vec::new(), memory: memory.clone(), share: None, missing: None }
+    }
+
     /// Adds an image. `read` appends its bytes to the buffer; if it fails, appended bytes are dropped. Returns whether
     /// there is room for another image.
     pub fn add(&mut self, read: impl FnOnce(&mut Vec<u8>) -> Result<(), RecordError>) -> bool {
@@ -37,22 +52,94 @@ impl Files {
         self.buffer.len() < TOGETHER
     }
 
-    /// Reads a group from the front of `images`, at least one, and returns the digest or the error of each.
+    /// Adds a file. One that is large gets a group of its own, when there is memory for it.
+    pub(super) fn add_file(&mut self, path: &Path, limits: &Limits) -> bool {
+        let _reading = Reading::begin(path);
+        let opened = open_file(path, limits);
+        let bytes = opened.as_ref().map_or(0, |(_, bytes)| *bytes);
+        let needed = COPIES * bytes;
+        if bytes <= TOGETHER as u64 || self.held() >= needed {
+            return self.add(|buffer| opened.and_then(|(file, bytes)| read_file(file, bytes, limits, buffer)));
+        }
+        if !self.read.is_empty() {
+            return false;
+        }
+        if let Err(error) = self.memory.check(needed) {
+            return self.add(|_| Err(error));
+        }
+        self.share = self.memory.try_take(needed);
+        if self.share.is_none() {
+            self.missing = Some(needed);
+            return false;
+        }
+        self.add(|buffer| opened.and_then(|(file, bytes)| read_file(file, bytes, limits, buffer)))
+    }
+
+    /// Reads a group from the front of `images`, at least one, and returns the digest or the error of each. If it has
+    /// to wait for memory, it first has the thread release what it holds.
     pub(crate) fn read(
         &mut self,
         source: &dyn Source,
         images: &[ImageRef<'_>],
         limits: &Limits,
+        mut release: impl FnMut(),
     ) -> Vec<Result<Sha256, RecordError>> {
-        self.buffer.clear();
-        self.read.clear();
+        self.clear();
         source.read(images, limits, self);
+        while let Some(missing) = self.missing.take() {
+            self.release();
+            release();
+            self.share = Some(self.memory.take(missing));
+            source.read(images, limits, self);
+        }
+        self.count(&mut release);
         self.check(images.len(), limits);
         let readable = self.read.iter().filter(|(_, error)| error.is_none());
         let messages: Vec<&[u8]> = readable.map(|(range, _)| &self.buffer[range.clone()]).collect();
         let mut digests = hash_each(&messages).into_iter();
         let mut digest = || digests.next().expect("every image that was read is hashed");
         self.read.iter_mut().map(|(_, error)| error.take().map_or_else(|| Ok(digest()), Err)).collect()
+    }
+
+    /// Counts a large group of a source that reads files itself, now that its length is known.
+    fn count(&mut self, release: &mut impl FnMut()) {
+        let bytes = COPIES * self.buffer.len() as u64;
+        if self.buffer.len() > 2 * TOGETHER && self.held() < bytes {
+            self.share = self.memory.try_take(bytes);
+            if self.share.is_none() && self.memory.check(bytes).is_ok() {
+                release();
+                self.share = Some(self.memory.take(bytes));
+            }
+        }
+    }
+
+    /// Memory that the group holds, in bytes; 0 unless it is large.
+    pub(crate) fn held(&self) -> u64 {
+        self.share.as_ref().map_or(0, Share::bytes)
+    }
+
+    /// Uses this memory for the next group, if that is large.
+    pub(crate) fn hold(&mut self, share: Share) {
+        self.share = Some(share);
+    }
+
+    /// Drops the group, and gives back the memory that it holds.
+    pub(crate) fn release(&mut self) {
+        self.clear();
+        self.share = None;
+    }
+
+    /// Drops the group. Memory is kept for the next one if it was taken in advance.
+    fn clear(&mut self) {
+        let is_used = !self.buffer.is_empty();
+        self.buffer.clear();
+        self.read.clear();
+        if is_used {
+            self.share = None;
+        }
+        if self.buffer.capacity() > 2 * TOGETHER {
+            self.buffer = Vec::new();
+        }
     }
 
     /// Holds a source to what it promises: at least one image, no more than were asked for, within the limits.
@@ -79,19 +166,20 @@ impl Files {
     }
 }
 
-/// Appends the contents of a file to the buffer.
-pub(super) fn read_file(path: &Path, limits: &Limits, buffer: &mut Vec<u8>) -> Result<(), RecordError> {
-    let limit = limits.file_bytes.0;
-    let _reading = Reading::begin(path);
+/// Opens a regular file within the limits; returns its length too.
+fn open_file(path: &Path, limits: &Limits) -> Result<(File, u64), RecordError> {
     let file = open::without_waiting(path).map_err(RecordError::Unreadable)?;
     let metadata = file.metadata().map_err(RecordError::Unreadable)?;
-    if !metadata.is_file() {
-        return Err(RecordError::NotAFile);
+    match metadata.len() {
+        _ if !metadata.is_file() => Err(RecordError::NotAFile),
+        bytes if bytes > limits.file_bytes.0 => Err(RecordError::FileTooLarge { bytes, limit: limits.file_bytes.0 }),
+        bytes => Ok((file, bytes)),
     }
-    let bytes = metadata.len();
-    if bytes > limit {
-        return Err(RecordError::FileTooLarge { bytes, limit });
-    }
+}
+
+/// Appends the contents of a file, of this length, to the buffer.
+fn read_file(file: File, bytes: u64, limits: &Limits, buffer: &mut Vec<u8>) -> Result<(), RecordError> {
+    let limit = limits.file_bytes.0;
     let start = buffer.len();
     buffer.reserve_exact(bytes as usize + 1);
     // Reading one byte more than allowed detects a file that has grown since.

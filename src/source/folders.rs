@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::files::{Files, read_file};
+use super::files::Files;
 use super::listing::Listing;
 use super::notice::{Notice, UNKNOWN_TO_PILLOW};
 use super::record::Record;
@@ -69,7 +69,7 @@ impl Source for FolderSource {
     fn read(&self, images: &[ImageRef<'_>], limits: &Limits, files: &mut Files) {
         for image in images {
             let path = self.path(image.record);
-            if !files.add(|buffer| read_file(&path, limits, buffer)) {
+            if !files.add_file(&path, limits) {
                 return;
             }
         }

@@ -211,6 +211,116 @@ def test_bombs_of_other_formats_are_refused_too(inlaid_path, tmp_path):
     assert reasons == dict.fromkeys(BOMBS, "too-many-pixels")
 
 
+# Metadata that inflate, claims that no file keeps: memory stays within the formula of the crate's documentation.
+
+GIBIBYTE = 1 << 30
+ROW_GROUP, PAGE, OF_THREAD = 16 << 20, 5 << 18, 32 << 20
+THREADS = 2
+
+
+def zeros(count):
+    packer = zlib.compressobj(9)
+    piece = bytes(1 << 20)
+    return b"".join(packer.compress(piece) for _ in range(count >> 20)) + packer.flush()
+
+
+def small_png(chunks, side=10):
+    lines = zlib.compress((b"\0" + b"\x40" * 3 * side) * side)
+    return png.header(side, side) + chunks + png.chunk(b"IDAT", lines) + png.chunk(b"IEND", b"")
+
+
+def segment(marker, content):
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def riff(*chunks):
+    body = b"WEBP" + b"".join(name + struct.pack("<I", len(content)) + content for name, content in chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def tiff(*fields):
+    body = b"".join(struct.pack("<HHII", *field) for field in fields)
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(fields)) + body + struct.pack("<I", 0) + b"\x55" * 300
+
+
+def metadata_bombs():
+    """Files by name; all of them are small images, or claim to be larger than they are."""
+    inflating = zeros(GIBIBYTE)
+    bombs = {
+        "iccp.png": small_png(png.chunk(b"iCCP", b"x\0\0" + inflating)),
+        "icc-stored.png": small_png(png.chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(50 << 20), 0))),
+        "ztxt.png": small_png(png.chunk(b"zTXt", b"x\0\0" + inflating)),
+        "itxt.png": small_png(png.chunk(b"iTXt", b"x\0\1\0\0\0" + inflating)),
+        "exif.png": small_png(png.chunk(b"eXIf", b"MM\0*" + bytes(64 << 20))),
+        "idat.png": png.header(10, 10) + png.chunk(b"IDAT", inflating) + png.chunk(b"IEND", b""),
+        "palette.png": small_png(png.chunk(b"PLTE", bytes(48 << 20))),
+    }
+    bombs["icon.ico"] = struct.pack("<HHHBBBBHHII", 0, 1, 1, 10, 10, 0, 0, 1, 32, len(bombs["iccp.png"]), 22)
+    bombs["icon.ico"] += bombs["iccp.png"]
+    jpeg = encoded("baseline.jpg")
+    for name, marker, content in [("app2.jpg", 0xE2, b"ICC_PROFILE\0\1\1"), ("app1.jpg", 0xE1, b"Exif\0\0MM\0*")]:
+        bombs[name] = jpeg[:2] + 500 * segment(marker, content + bytes(65_000)) + jpeg[2:]
+    # Extended XMP that claims 4 GiB.
+    xmp = b"http://ns.adobe.com/xmp/extension/\0" + b"0" * 32 + struct.pack(">II", 0xFFFFFFFF, 0)
+    bombs["xmp.jpg"] = jpeg[:2] + segment(0xE1, xmp) + jpeg[2:]
+    lossy = b"\x30\1\0\x9d\1\x2a\xff\x3f\xff\x3f" + bytes(100)
+    canvas = b"\0\0\0\0" + b"\x09\0\0\x09\0\0"
+    bombs["frame.webp"] = riff((b"VP8X", canvas), (b"VP8 ", lossy))
+    bombs["exif.webp"] = riff((b"VP8X", b"\x08" + canvas[1:]), (b"VP8 ", lossy))[:-4] + b"EXIF\xff\xff\xff\xff"
+    sides = ((256, 4, 1, 10), (257, 4, 1, 10), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (277, 3, 1, 1))
+    strips = ((273, 4, 8 << 20, 8), (278, 4, 1, 1), (279, 4, 8 << 20, 8))
+    bombs["strips.tif"] = tiff(*sides, *strips) + bytes(33 << 20)
+    profile = ((273, 4, 1, 200), (279, 4, 1, 100), (34_675, 7, 8 << 20, 8))
+    bombs["profile.tif"] = tiff(*sides, *profile) + bytes(9 << 20)
+    # A frame of 134 million pixels on a canvas of a hundred.
+    canvas, frame = b"\x0a\0\x0a\0", b"\0\0\0\0\xff\x2f\xff\x2f\0"
+    bombs["frame.gif"] = b"GIF89a" + canvas + b"\x80\0\0" + bytes(6) + b"," + frame + b"\2\2\x44\1\0;"
+    return bombs
+
+
+@pytest.fixture(scope="module")
+def bombs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bombs")
+    for name, data in metadata_bombs().items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+@pytest.mark.parametrize("options", ["", "--color-profile srgb", "--dtype f32", "--no-exif"])
+def test_memory_stays_within_the_formula(inlaid_path, tmp_path, bombs, options):
+    largest = max(path.stat().st_size for path in bombs.iterdir())
+    formula = 2 * ROW_GROUP + 4 * THREADS * PAGE + THREADS * OF_THREAD + THREADS * 2 * largest
+    assert formula < 400 << 20
+    out = tmp_path / "dataset"
+    command = [inlaid_path, "convert", bombs, "--out", out, "--size", 8, "--folders", "none", "--split", "train=1"]
+    code, peak = peak_memory([*command, "--threads", THREADS, *options.split()])
+    assert code == 3
+    assert peak < formula
+    rows = read_rows(out).keys()
+    assert rows >= {"app1.jpg", "app2.jpg", "xmp.jpg"}
+    assert rows >= {"exif.png", "icc-stored.png", "iccp.png", "idat.png", "itxt.png", "ztxt.png"}
+    reasons = {path: reject["reason"] for path, reject in rejects_of(out).items()}
+    assert {"icon.ico", "frame.webp", "strips.tif", "frame.gif", "palette.png"} <= reasons.keys()
+    assert set(reasons.values()) <= {"malformed", "truncated", "unsupported-format"}
+
+
+@pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "TGA", "GIF"])
+@pytest.mark.parametrize("dtype", ["u8", "f32"])
+def test_memory_of_large_images_is_shared(inlaid_path, tmp_path, name, dtype):
+    source = tmp_path / "source"
+    source.mkdir()
+    image = picture().resize((4000, 3000))
+    image.save(source / f"0.{name.lower()}", name, **({"progressive": True} if name == "JPEG" else {}))
+    for number in range(1, 8):
+        os.link(source / f"0.{name.lower()}", source / f"{number}.{name.lower()}")
+    out = tmp_path / "dataset"
+    command = [inlaid_path, "convert", source, "--out", out, "--size", 8, "--folders", "none", "--split", "train=1"]
+    threads = 8
+    code, peak = peak_memory([*command, "--threads", threads, "--memory", "400MiB", "--dtype", dtype])
+    assert code == 0
+    assert peak < (400 << 20) + 2 * ROW_GROUP + 4 * threads * PAGE + threads * OF_THREAD
+
+
 # Odd files
 
 

@@ -111,7 +111,8 @@ def test_every_keyword_is_explained(command):
     function = getattr(inlaid, command)
     explained = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^ +- (`.*?:)", function.__doc__, re.MULTILINE))))
     explained |= set(re.findall(r"`(\w+)`", function.__doc__.partition("\n\n")[0]))
-    shared = {"threads", "on_error", "max_errors", "small_classes", "dry_run", "progress"} if command == "append" else set()
+    of_runs = {"threads", "memory", "on_error", "max_errors", "small_classes", "dry_run", "progress"}
+    shared = of_runs if command == "append" else set()
     assert explained | shared >= inspect.signature(function).parameters.keys()
 
 

@@ -315,7 +315,7 @@ fn nothing_usable_is_an_error() {
     s.convert("src --out out --size 4 --split train=1").fails(
         1,
         "error: the only input, `a.png`, can't be used: the content is not a known image format\n\
-         hint: if its size is the reason, raise `--max-pixels` or `--max-file-bytes`",
+         hint: if its size is the reason, raise `--max-pixels`, `--max-file-bytes` or `--memory`",
     );
     assert!(!s.path().join("out").exists());
 }

@@ -22,6 +22,7 @@ mod harness;
 mod info;
 mod layout;
 mod links;
+mod memory;
 mod messages;
 mod output;
 mod pipes;

@@ -35,6 +35,11 @@ impl std::fmt::Debug for ToSrgb {
 }
 
 impl ToSrgb {
+    /// Bytes of the buffers.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len() + 2 * self.words.iter().map(Vec::len).sum::<usize>()
+    }
+
     /// Converts all samples in place; 16-bit samples are in native byte order.
     pub(super) fn apply(&mut self, profile: &[u8], color: ColorType, samples: &mut [u8]) {
         let known = self.last.as_ref().is_some_and(|(last, of, _)| last == profile && *of == color);

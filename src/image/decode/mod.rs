@@ -20,20 +20,27 @@
 //! An embedded ICC profile is applied only if the spec says so (`color_profile.rs`), before gray, alpha and
 //! orientation. If the spec says so, JPEGs are decoded by libjpeg-turbo (`libjpeg_turbo.rs`).
 
+mod chunks;
 mod color_profile;
 #[cfg(feature = "turbojpeg")]
 mod libjpeg_turbo;
+mod metadata;
+mod need;
 mod sample;
 mod upright;
 
 use std::io::Cursor;
 use std::path::Path;
 
-use image::codecs::tiff::TiffDecoder;
+use image::codecs::jpeg::JpegDecoder;
+use image::codecs::png::PngDecoder;
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
+use self::chunks::{PNG_SIGNATURE, PngChunk, Segment, segments};
 use self::color_profile::ToSrgb;
+use self::metadata::{WithoutMetadata, color_profile, orientation};
+use self::need::{Need, TABLES, check_header};
 use self::sample::{Sample, convert};
 use self::upright::{swaps_sides, turn_upright};
 use crate::error::RecordError;
@@ -90,7 +97,8 @@ struct Buffers<S> {
 }
 
 /// Image in the raw buffer, as a codec decoded it.
-struct Raw {
+#[derive(Debug)]
+pub struct Raw {
     width: u32,
     height: u32,
     color: ColorType,
@@ -100,71 +108,94 @@ struct Raw {
 }
 
 impl Decoder {
-    /// Decodes a file's bytes. The name decides the format only if the content doesn't (Targa files
-    /// have no signature). 8-bit samples that already have the right channels are returned at 8 bits for any `dtype`.
+    /// Decodes a file's bytes. The name decides the format only if the content doesn't (Targa files have no signature).
+    /// `admit` is asked before memory is taken for the pixels. [`Self::pixels`] returns them.
     ///
     /// # Errors
-    /// If the file is not an image, can't be decoded, exceeds the limits or is broken, or if the codec panics.
-    pub fn decode(&mut self, file: &[u8], path: &Path, spec: &Spec) -> Result<Pixels<'_>, RecordError> {
-        let read = contain(|| self.read(file, path, spec));
-        let image = read.unwrap_or_else(|panic| {
+    /// If the file is not an image, can't be decoded, exceeds the limits or is broken, if it is not admitted, or if the
+    /// codec panics.
+    pub fn read(
+        &mut self,
+        file: &[u8],
+        path: &Path,
+        spec: &Spec,
+        admit: &mut dyn FnMut(Claim) -> Result<(), RecordError>,
+    ) -> Result<Raw, RecordError> {
+        let read = contain(|| self.read_raw(file, path, spec, admit));
+        read.unwrap_or_else(|panic| {
             *self = Decoder::default();
             Err(RecordError::CodecPanic(panic))
-        })?;
+        })
+    }
+
+    /// The pixels of the image that was read last, of this spec. 8-bit samples that already have the right channels are
+    /// returned at 8 bits for any `dtype`.
+    ///
+    /// # Errors
+    /// If the samples are of a type that can't be converted.
+    pub fn pixels(&mut self, image: &Raw, spec: &Spec) -> Result<Pixels<'_>, RecordError> {
         let raw = &self.raw[..image.bytes()];
-        match (image.color, spec.channels) {
-            (ColorType::Rgb8, Channels::Rgb) | (ColorType::L8, Channels::Gray) | (ColorType::Rgba8, Channels::Rgba) => {
-                return Ok(image.upright(raw, &mut self.eight.upright, spec.channels));
-            }
-            _ => {}
+        if image.is_direct(spec.channels) {
+            return Ok(image.upright(raw, &mut self.eight.upright, spec.channels));
         }
         match spec.dtype {
-            Dtype::U8 => self.eight.convert(raw, &image, spec),
-            Dtype::U16 => self.sixteen.convert(raw, &image, spec),
-            Dtype::F16 | Dtype::F32 => self.float.convert(raw, &image, spec),
+            Dtype::U8 => self.eight.convert(raw, image, spec),
+            Dtype::U16 => self.sixteen.convert(raw, image, spec),
+            Dtype::F16 | Dtype::F32 => self.float.convert(raw, image, spec),
         }
     }
 
     /// Reads the samples of the file into the raw buffer.
-    fn read(&mut self, file: &[u8], path: &Path, spec: &Spec) -> Result<Raw, RecordError> {
+    fn read_raw(
+        &mut self,
+        file: &[u8],
+        path: &Path,
+        spec: &Spec,
+        admit: &mut dyn FnMut(Claim) -> Result<(), RecordError>,
+    ) -> Result<Raw, RecordError> {
         let format = format_of(file, path)?;
         if format == ImageFormat::Jpeg && jpeg_is_cut_off(file) {
             return Err(RecordError::Truncated);
         }
-        let mut reader = ImageReader::with_format(Cursor::new(file), format);
-        reader.limits(alloc_limit(&spec.limits));
-        let mut decoder = reader.into_decoder().map_err(refused)?;
-
+        check_header(file, format, &spec.limits)?;
+        let mut decoder = decoder(format, file)?;
         let (width, height) = decoder.dimensions();
         check_dimensions(width, height, &spec.limits)?;
-        let orientation = if spec.exif && may_have_exif(format, file) {
-            decoder.orientation().unwrap_or(Orientation::NoTransforms)
-        } else {
-            Orientation::NoTransforms
-        };
-        let profile = match spec.color_profile {
-            ColorProfile::Keep => None,
-            // With limits set, the TIFF decoder refuses a profile that is large compared with the pixels.
-            ColorProfile::Srgb if format == ImageFormat::Tiff => {
-                TiffDecoder::new(Cursor::new(file)).and_then(|mut tiff| tiff.icc_profile()).unwrap_or_default()
-            }
-            ColorProfile::Srgb => decoder.icc_profile().unwrap_or_default(),
+        let orientation = match spec.exif {
+            true => orientation(format, file, &mut decoder),
+            false => Orientation::NoTransforms,
         };
         let source = if swaps_sides(orientation) { (height, width) } else { (width, height) };
-        let (width, height, color) = match self.read_jpeg(format, file, orientation, spec) {
-            Some(read) => read,
-            None => {
-                let color = decoder.color_type();
-                let raw = sized(&mut self.raw, decoder.total_bytes() as usize);
-                decoder.read_image(raw).map_err(refused)?;
-                (width, height, color)
-            }
+        let mut image = Raw { width, height, color: decoder.color_type(), orientation, source };
+
+        let need = Need::new(file, format, &image, spec);
+        admit(Claim { fresh: need.sum(), with_kept: need.sum() + self.unused(&need) })?;
+        decoder.set_limits(alloc_limit(need.decoder)).map_err(refused)?;
+        let profile = match spec.color_profile {
+            ColorProfile::Keep => None,
+            ColorProfile::Srgb => color_profile(format, file, &mut decoder),
         };
-        let image = Raw { width, height, color, orientation, source };
+        match self.read_jpeg(format, file, orientation, spec) {
+            Some((width, height, color)) => (image.width, image.height, image.color) = (width, height, color),
+            None => decoder.read_image(sized(&mut self.raw, image.bytes())).map_err(refused)?,
+        }
         if let Some(profile) = profile {
-            self.to_srgb.apply(&profile, color, &mut self.raw[..image.bytes()]);
+            self.to_srgb.apply(&profile, image.color, &mut self.raw[..image.bytes()]);
         }
         Ok(image)
+    }
+
+    /// Bytes of the buffers beyond what an image needs of them.
+    fn unused(&self, need: &Need) -> u64 {
+        let converted = self.eight.converted.len() + 2 * self.sixteen.converted.len() + 4 * self.float.converted.len();
+        let upright = self.eight.upright.len() + 2 * self.sixteen.upright.len() + 4 * self.float.upright.len();
+        let buffers = [
+            (self.raw.len(), need.raw),
+            (converted, need.converted),
+            (upright, need.upright),
+            (self.to_srgb.bytes(), need.profile),
+        ];
+        buffers.iter().map(|(length, need)| (*length as u64).saturating_sub(*need)).sum()
     }
 
     /// Decodes a JPEG with libjpeg-turbo; returns the width, height and sample type. None if the spec names another
@@ -201,7 +232,47 @@ impl<S: Sample> Buffers<S> {
     }
 }
 
+/// Bytes that an image takes, besides its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// With buffers that are empty before.
+    pub fresh: u64,
+    /// With the buffers as they are: at least as many.
+    pub with_kept: u64,
+}
+
+/// The decoder of a file. Metadata are hidden from those that would copy them.
+fn decoder<'a>(format: ImageFormat, file: &'a [u8]) -> Result<Box<dyn ImageDecoder + 'a>, RecordError> {
+    Ok(match format {
+        ImageFormat::Png => {
+            let header = PngChunk::at(file, PNG_SIGNATURE.len()).filter(|chunk| chunk.kind == *b"IHDR");
+            let width = header.and_then(|chunk| chunk.data.first_chunk()).map_or(0, |width| u32::from_be_bytes(*width));
+            // Chunks that are not hidden, and a line of the deepest pixels.
+            let limit = alloc_limit(TABLES + 8 * u64::from(width));
+            Box::new(PngDecoder::with_limits(WithoutMetadata::png(file), limit).map_err(refused)?)
+        }
+        ImageFormat::Jpeg => Box::new(JpegDecoder::new(WithoutMetadata::jpeg(file)).map_err(refused)?),
+        _ => {
+            let mut reader = ImageReader::with_format(Cursor::new(file), format);
+            reader.no_limits();
+            Box::new(reader.into_decoder().map_err(refused)?)
+        }
+    })
+}
+
 impl Raw {
+    /// Whether the samples are those of the result, and only have to be turned.
+    fn is_direct(&self, channels: Channels) -> bool {
+        matches!(
+            (self.color, channels),
+            (ColorType::Rgb8, Channels::Rgb) | (ColorType::L8, Channels::Gray) | (ColorType::Rgba8, Channels::Rgba)
+        )
+    }
+
+    fn is_upright(&self) -> bool {
+        self.orientation == Orientation::NoTransforms
+    }
+
     fn pixels(&self) -> usize {
         self.width as usize * self.height as usize
     }
@@ -213,7 +284,7 @@ impl Raw {
     /// The upright image of these samples; uses the buffer if they have to be rotated or mirrored.
     fn upright<'a, S: Sample>(&self, stored: &'a [S], upright: &'a mut Vec<S>, channels: Channels) -> Pixels<'a> {
         let &Raw { width, height, orientation, source: (source_width, source_height), .. } = self;
-        if orientation == Orientation::NoTransforms {
+        if self.is_upright() {
             return Pixels { width, height, samples: S::samples(stored), source_width, source_height };
         }
         let upright = sized(upright, self.pixels() * channels.count());
@@ -222,9 +293,10 @@ impl Raw {
     }
 }
 
-/// The first `len` items of a buffer that only ever grows.
+/// The first `len` items of a buffer that only ever grows. What it held is dropped first.
 fn sized<S: Copy + Default>(buffer: &mut Vec<S>, len: usize) -> &mut [S] {
     if buffer.len() < len {
+        *buffer = Vec::new();
         buffer.resize(len, S::default());
     }
     &mut buffer[..len]
@@ -258,12 +330,11 @@ fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Limit on the memory that a decoder may allocate: the largest allowed image with the deepest samples
-/// (four 32-bit floats per pixel).
-fn alloc_limit(limits: &Limits) -> image::Limits {
-    let mut alloc = image::Limits::no_limits();
-    alloc.max_alloc = Some(limits.pixels.saturating_mul(16));
-    alloc
+/// A limit on the memory that a decoder may allocate.
+fn alloc_limit(bytes: u64) -> image::Limits {
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(bytes);
+    limits
 }
 
 fn check_dimensions(width: u32, height: u32, limits: &Limits) -> Result<(), RecordError> {
@@ -297,27 +368,10 @@ fn jpeg_is_cut_off(bytes: &[u8]) -> bool {
     !bytes[scan..].windows(2).rev().any(|pair| pair == [0xFF, 0xD9])
 }
 
-/// Whether to ask the decoder for EXIF, for which a JPEG's decoder reads all headers again.
-fn may_have_exif(format: ImageFormat, bytes: &[u8]) -> bool {
-    let headers = || &bytes[..first_scan(bytes).unwrap_or(bytes.len())];
-    format != ImageFormat::Jpeg || headers().windows(6).any(|window| window == b"Exif\0\0")
-}
-
 /// Offset of the first scan's data, past all headers and the thumbnails in them.
 fn first_scan(bytes: &[u8]) -> Option<usize> {
-    const START_OF_SCAN: u8 = 0xDA;
-    let mut at = 2;
-    loop {
-        while *bytes.get(at)? != 0xFF || matches!(*bytes.get(at + 1)?, 0xFF | 0x00 | 0x01 | 0xD0..=0xD8) {
-            at += 1;
-        }
-        let marker = bytes[at + 1];
-        let length = usize::from(u16::from_be_bytes([*bytes.get(at + 2)?, *bytes.get(at + 3)?]));
-        at += 2 + length;
-        if marker == START_OF_SCAN {
-            return Some(at.min(bytes.len()));
-        }
-    }
+    let scan = segments(bytes).find(Segment::is_scan)?;
+    Some(scan.range.end.min(bytes.len()))
 }
 
 #[cfg(test)]
