@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
-use inlaid::read::Found;
+use inlaid::read::{FileAccess, Found};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
@@ -35,10 +35,19 @@ pub fn find(py: Python<'_>, path: PathBuf) -> PyResult<(&'static str, BTreeMap<S
     })
 }
 
-/// Opens a dataset's folder: its splits by name, and its manifest as JSON.
+fn file_access(is_mapped: bool) -> FileAccess {
+    if is_mapped { FileAccess::Map } else { FileAccess::Read }
+}
+
+/// Opens a dataset's folder, mapped or not: its splits by name, and its manifest as JSON.
 #[pyfunction]
-pub fn open_dataset(py: Python<'_>, folder: PathBuf) -> PyResult<(BTreeMap<&'static str, Table>, String)> {
-    let dataset = py.detach(|| inlaid::Dataset::open(&folder)).map_err(exception)?;
+pub fn open_dataset(
+    py: Python<'_>,
+    folder: PathBuf,
+    is_mapped: bool,
+) -> PyResult<(BTreeMap<&'static str, Table>, String)> {
+    let open = || inlaid::Dataset::open_with(&folder, file_access(is_mapped));
+    let dataset = py.detach(open).map_err(exception)?;
     let manifest = serde_json::to_string(dataset.manifest());
     let manifest = manifest.map_err(|error| PyValueError::new_err(error.to_string()))?;
     let table = |table| Table { table: Arc::new(table) };
@@ -50,20 +59,26 @@ pub fn open_dataset(py: Python<'_>, folder: PathBuf) -> PyResult<(BTreeMap<&'sta
 impl Table {
     /// Opens a file, or all files of a folder.
     #[new]
-    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Table> {
-        let table = py.detach(|| inlaid::Table::open(&path)).map_err(exception)?;
+    fn new(py: Python<'_>, path: PathBuf, is_mapped: bool) -> PyResult<Table> {
+        let table = py.detach(|| inlaid::Table::open_with(&path, file_access(is_mapped))).map_err(exception)?;
         Ok(Table { table: Arc::new(table) })
     }
 
     /// Opens files whose rows follow each other.
     #[staticmethod]
-    fn of_files(py: Python<'_>, paths: Vec<PathBuf>) -> PyResult<Table> {
-        let table = py.detach(|| inlaid::Table::open_files(&paths)).map_err(exception)?;
+    fn of_files(py: Python<'_>, paths: Vec<PathBuf>, is_mapped: bool) -> PyResult<Table> {
+        let table = py.detach(|| inlaid::Table::open_files_with(&paths, file_access(is_mapped))).map_err(exception)?;
         Ok(Table { table: Arc::new(table) })
     }
 
     fn __len__(&self) -> usize {
         self.table.len()
+    }
+
+    /// Whether tensors have to be decoded, since they are not stored verbatim.
+    #[getter]
+    fn decodes(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.table.decodes())
     }
 
     #[getter]

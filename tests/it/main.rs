@@ -1,5 +1,6 @@
 //! Behavior, tested through the real binary and the public API.
 
+mod access;
 mod append;
 mod append_rejects;
 mod cli;
@@ -14,6 +15,7 @@ mod differential;
 mod discover;
 mod dtype;
 mod encoded;
+mod foreign;
 mod harness;
 mod info;
 mod layout;
