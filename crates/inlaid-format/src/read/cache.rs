@@ -27,9 +27,21 @@ struct Kept {
 }
 
 impl Cache {
-    /// The tensors of a part, which `decode` makes unless they are kept.
-    pub(super) fn get<E>(&self, key: Key, decode: impl FnOnce() -> Result<Bytes, E>) -> Result<Bytes, E> {
-        if let Some(tensors) = self.with(|kept| kept.find(key)) {
+    /// The tensors of a part, which `decode` makes unless they are kept. It makes `length` bytes.
+    pub(super) fn get<E>(
+        &self,
+        key: Key,
+        length: usize,
+        decode: impl FnOnce() -> Result<Bytes, E>,
+    ) -> Result<Bytes, E> {
+        let found = self.with(|kept| {
+            let found = kept.find(key);
+            if found.is_none() {
+                kept.make_room(length);
+            }
+            found
+        });
+        if let Some(tensors) = found {
             return Ok(tensors);
         }
         // Without the lock: others go on meanwhile, even if two of them decode the same part.
@@ -52,14 +64,19 @@ impl Kept {
     }
 
     fn add(&mut self, key: Key, tensors: Bytes) {
+        self.make_room(tensors.len());
         self.bytes += tensors.len();
         if let Some((old, _)) = self.parts.insert(key, (tensors, self.now)) {
             self.bytes -= old.len();
         }
-        while self.bytes > MOST && self.parts.len() > 1 {
-            let others = self.parts.iter().filter(|(other, _)| **other != key);
-            let Some(oldest) = others.min_by_key(|(_, (_, last))| *last).map(|(other, _)| *other) else { return };
-            self.bytes -= self.parts.remove(&oldest).map_or(0, |(tensors, _)| tensors.len());
+    }
+
+    /// Drops what was asked for longest ago until `length` bytes can be added.
+    fn make_room(&mut self, length: usize) {
+        while self.bytes.saturating_add(length) > MOST {
+            let oldest = self.parts.iter().min_by_key(|(_, (_, last))| *last).map(|(key, _)| *key);
+            let Some((tensors, _)) = oldest.and_then(|oldest| self.parts.remove(&oldest)) else { return };
+            self.bytes -= tensors.len();
         }
     }
 }
@@ -72,7 +89,7 @@ mod tests {
     fn kept(asked: &[usize]) -> Vec<usize> {
         let cache = Cache::default();
         for part in asked {
-            cache.get((0, 0, *part), || Ok::<_, ()>(Bytes::from(vec![0; MOST / 3]))).unwrap();
+            cache.get((0, 0, *part), MOST / 3, || Ok::<_, ()>(Bytes::from(vec![0; MOST / 3]))).unwrap();
         }
         let mut kept: Vec<usize> = cache.with(|kept| kept.parts.keys().map(|(.., part)| *part).collect());
         kept.sort_unstable();
@@ -91,7 +108,7 @@ mod tests {
         let cache = Cache::default();
         let long = || Ok::<_, ()>(Bytes::from(vec![0; MOST + 1]));
         for part in 0..2 {
-            cache.get((0, 0, part), long).unwrap();
+            cache.get((0, 0, part), MOST + 1, long).unwrap();
         }
         assert_eq!(cache.with(|kept| (kept.bytes, kept.parts.contains_key(&(0, 0, 1)))), (MOST + 1, true));
     }

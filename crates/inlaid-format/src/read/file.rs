@@ -21,7 +21,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use super::blocks::Blocks;
 use super::chunk::{Chunk, Decoding};
 use super::input::{FileAccess, Input, Owned};
-use super::parts::{Parts, Stored};
+use super::parts::{self, Parts, Stored};
 use crate::error::Error;
 use crate::format::catch_panic::contain;
 use crate::format::columns::image_files::is_encoded;
@@ -30,7 +30,7 @@ use crate::format::shard::lies_in_a_file;
 use crate::format::tensor_column::{TensorColumn, is_permuted};
 use crate::spec::{Compression, Storage};
 
-/// Maximum bytes to allocate, or rows to decode, on the strength of a footer's claim alone.
+/// Maximum number of rows to decode at once on the strength of a footer's claim alone.
 const MOST_AT_ONCE: usize = 1 << 24;
 
 /// A file of tensors.
@@ -437,9 +437,9 @@ fn check_values(chunk: &Chunk, rows: usize, row_values: usize) -> Result<(), Str
     }
 }
 
-/// An empty buffer for the tensors of some rows, whose number may be a mere claim of the file.
+/// An empty buffer for the tensors of a part, whose length may be a mere claim of the file if it is one row.
 fn room(column: &TensorColumn, rows: &Range<usize>) -> MutableBuffer {
-    MutableBuffer::with_capacity(rows.len().saturating_mul(column.row_bytes()).min(MOST_AT_ONCE))
+    MutableBuffer::with_capacity(rows.len().saturating_mul(column.row_bytes()).min(parts::MOST))
 }
 
 /// The bytes of the values of a tensor column.

@@ -10,7 +10,7 @@ use crate::format::page::PageLayout;
 const LEAST: usize = 256 << 10;
 
 /// Maximum length of a part in bytes, unless a single tensor is longer. A page with more tensors is several parts.
-const MOST: usize = 64 << 20;
+pub(super) const MOST: usize = 64 << 20;
 
 /// The parts of a row group.
 pub(super) struct Parts {

@@ -138,7 +138,8 @@ impl<'t> Tensors<'t> {
             Stored::Parts(parts) => {
                 let (part, all) = parts.find(row);
                 let decode = || file.decode(self.column, row_group, &parts.stored, all.clone());
-                let decoded = table.decoded.get((self.column, number, part), decode)?;
+                let decoded =
+                    table.decoded.get((self.column, number, part), all.len().saturating_mul(row_bytes), decode)?;
                 let (begin, count) = ((row - all.start) * row_bytes, rows.min(all.end - row));
                 (Place::Decoded(decoded, begin..begin + count * row_bytes), count)
             }
