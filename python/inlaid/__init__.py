@@ -16,6 +16,7 @@ from ._dataset import Dataset
 from ._errors import (
     ColumnError,
     DamagedError,
+    DecodingWarning,
     DiskFullError,
     ExistsError,
     InlaidError,
@@ -39,6 +40,7 @@ __all__ = [
     "ColumnError",
     "DamagedError",
     "Dataset",
+    "DecodingWarning",
     "DiskFullError",
     "ExistsError",
     "InlaidError",

@@ -53,5 +53,9 @@ class RejectedError(InlaidError):
     """More images than allowed can't be used."""
 
 
+class DecodingWarning(UserWarning):
+    """The tensors of a table are not stored verbatim: every row is decoded."""
+
+
 class DiskFullError(InlaidError, OSError):
     """The disk is full; everything that was committed before is intact."""

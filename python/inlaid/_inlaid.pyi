@@ -41,7 +41,7 @@ def find(
 ) -> tuple[Literal["dataset", "table", "folders", "splits"], dict[str, list[Path]]]:
     """Says what there is to open at a path; folders and splits come with their names and paths."""
 
-def open_dataset(folder: str | PathLike[str]) -> tuple[dict[str, Table], str]:
+def open_dataset(folder: str | PathLike[str], is_mapped: bool) -> tuple[dict[str, Table], str]:
     """The splits of a dataset, and its manifest as JSON."""
 
 @final
@@ -66,9 +66,9 @@ class Batches:
 class Table:
     """The rows of one or several files."""
 
-    def __new__(cls, path: str | PathLike[str]) -> Table: ...
+    def __new__(cls, path: str | PathLike[str], is_mapped: bool) -> Table: ...
     @staticmethod
-    def of_files(paths: Sequence[str | PathLike[str]]) -> Table:
+    def of_files(paths: Sequence[str | PathLike[str]], is_mapped: bool) -> Table:
         """Opens files whose rows follow each other."""
 
     def __len__(self) -> int: ...
@@ -76,6 +76,10 @@ class Table:
     def shape(self) -> tuple[int, ...]: ...
     @property
     def dtype(self) -> str: ...
+    @property
+    def decodes(self) -> bool:
+        """Whether tensors have to be decoded, since they are not stored verbatim."""
+
     @property
     def fingerprint(self) -> int: ...
     @property

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import operator
 import os
+import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -15,8 +17,8 @@ from numpy.typing import NDArray
 
 from . import _inlaid
 from ._batches import Batches
-from ._errors import DamagedError, InlaidError, RowError, SettingError
-from ._settings import batch_settings, chosen_columns, counted, names_of_columns, path_of
+from ._errors import DamagedError, DecodingWarning, InlaidError, RowError, SettingError
+from ._settings import batch_settings, chosen_columns, counted, names_of_columns, path_of, truth
 
 if TYPE_CHECKING:
     import pyarrow
@@ -31,18 +33,24 @@ class Table:
     all files below a folder in the order of their paths.
 
     `table[3]` is the tensor of a row and `table[10:20]` are the tensors of a slice. Both are read-only: views of the
-    mapped file where the rows are contiguous in it, else copies. `table[[7, 1, 3]]` copies any rows; a mask of booleans
-    does too. Tables can be pickled, and used by many threads, which don't hold the GIL while rows are gathered.
+    mapped file where the rows are contiguous in it, else copies (always with `map=False`, see `open`).
+    `table[[7, 1, 3]]` copies any rows; a mask of booleans does too. Tables can be pickled, and used by many threads,
+    which don't hold the GIL while rows are gathered.
 
     A table returns what is stored: it has no `map` and no transforms. Transform batches in the training loop, or with
     the `map` of `to_tf`.
 
+    Files of other tools are decoded a few pages at a time, and a `DecodingWarning` says so once. What is decoded is
+    kept up to 256 MiB, or one tensor if that is larger. Besides, a thread that reads takes the tensors of a page or two
+    (at most 64 MiB, or one tensor), that page decompressed, and ten bytes for each of 2**18 elements, or of one tensor.
+
     Raises `NotFoundError` if there is no such file, `DamagedError` if one is damaged or has no tensors.
     """
 
-    def __init__(self, path: str | bytes | PathLike[str]) -> None:
+    def __init__(self, path: str | bytes | PathLike[str], *, map: bool = True) -> None:
         path = path_of("path", path)
-        self._open(_Path(Path(os.path.abspath(path))), _inlaid.Table(path), None)
+        self._open(_Path(Path(os.path.abspath(path)), map), _inlaid.Table(path, truth("map", map)), None)
+        self._warn()
 
     @classmethod
     def _new(cls, origin: Origin, native: _inlaid.Table, classes: list[str] | None) -> Table:
@@ -51,9 +59,11 @@ class Table:
         return table
 
     @classmethod
-    def _from_files(cls, paths: Sequence[Path]) -> Table:
-        origin = _Files(tuple(Path(os.path.abspath(path)) for path in paths))
-        return cls._new(origin, _inlaid.Table.of_files(paths), None)
+    def _from_files(cls, paths: Sequence[Path], map: bool) -> Table:
+        origin = _Files(tuple(Path(os.path.abspath(path)) for path in paths), map)
+        table = cls._new(origin, _inlaid.Table.of_files(paths, map), None)
+        table._warn()
+        return table
 
     def _open(self, origin: Origin, native: _inlaid.Table, classes: list[str] | None) -> None:
         self._origin, self._native = origin, native
@@ -68,6 +78,22 @@ class Table:
         """The name of the column of tensors."""
         self.schema: _inlaid.Schema = native.schema
         """The Arrow schema of all columns, for `pyarrow.schema(...)` or another Arrow library."""
+
+    def _warn(self) -> None:
+        """Warns, once for the same files, if their tensors have to be decoded."""
+        if self._origin.path in _warned or not self._native.decodes:
+            return
+        _warned.add(self._origin.path)
+        path = os.fspath(self._origin.path)
+        text = (
+            f"the tensors of `{path}` are not stored verbatim: every row is decoded;"
+            f" `inlaid.repack({path!r}, out=...)` or `inlaid repack` makes files that are only mapped"
+        )
+        # The line to name is the first one outside of the package.
+        frame, level, package = sys._getframe(0), 1, os.path.dirname(__file__)
+        while frame.f_back is not None and os.path.dirname(frame.f_code.co_filename) == package:
+            frame, level = frame.f_back, level + 1
+        warnings.warn(text, DecodingWarning, stacklevel=level)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (self._origin, len(self), self._native.fingerprint)
@@ -303,6 +329,10 @@ class Table:
         return self._native.take(rows.astype(np.int64).tobytes())
 
 
+_warned: set[Path] = set()
+"""Files and folders that a `DecodingWarning` was about."""
+
+
 class _Stream:
     """Some columns of a table, for Arrow libraries."""
 
@@ -329,9 +359,10 @@ class _Path:
     """A file, or a folder of files."""
 
     path: Path
+    map: bool
 
     def open(self) -> Table:
-        return Table(self.path)
+        return Table._new(self, _inlaid.Table(self.path, self.map), None)
 
 
 @dataclass(frozen=True)
@@ -339,13 +370,14 @@ class _Files:
     """Files whose rows follow each other."""
 
     paths: tuple[Path, ...]
+    map: bool
 
     @property
     def path(self) -> Path:
         return self.paths[0]
 
     def open(self) -> Table:
-        return Table._from_files(self.paths)
+        return Table._new(self, _inlaid.Table.of_files(self.paths, self.map), None)
 
 
 def _reopen(origin: Origin, rows: int, fingerprint: int) -> Table:

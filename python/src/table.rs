@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
-use inlaid::read::Found;
+use inlaid::read::{FileAccess, Found};
 use inlaid::{FormatError, MANIFEST};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -41,13 +41,21 @@ pub fn find(py: Python<'_>, path: PathBuf) -> PyResult<(&'static str, BTreeMap<S
     })
 }
 
-/// Opens a dataset's folder: its splits by name, and its manifest as JSON. Completes an interrupted commit first; where
-/// that is not possible, the snapshot before it is opened as long as it is whole.
+fn file_access(is_mapped: bool) -> FileAccess {
+    if is_mapped { FileAccess::Map } else { FileAccess::Read }
+}
+
+/// Opens a dataset's folder, mapped or not: its splits by name, and its manifest as JSON. Completes an interrupted commit
+/// first; where that is not possible, the snapshot before it is opened as long as it is whole.
 #[pyfunction]
-pub fn open_dataset(py: Python<'_>, folder: PathBuf) -> PyResult<(BTreeMap<&'static str, Table>, String)> {
+pub fn open_dataset(
+    py: Python<'_>,
+    folder: PathBuf,
+    is_mapped: bool,
+) -> PyResult<(BTreeMap<&'static str, Table>, String)> {
     let open = || {
         let commit = inlaid::complete_commit(&folder);
-        inlaid::Dataset::open(&folder).map_err(|error| match (error, commit) {
+        inlaid::Dataset::open_with(&folder, file_access(is_mapped)).map_err(|error| match (error, commit) {
             (FormatError::Committing(_), Err(why)) => why,
             (error, _) => error.into(),
         })
@@ -64,20 +72,26 @@ pub fn open_dataset(py: Python<'_>, folder: PathBuf) -> PyResult<(BTreeMap<&'sta
 impl Table {
     /// Opens a file, or all files of a folder.
     #[new]
-    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Table> {
-        let table = py.detach(|| inlaid::Table::open(&path)).map_err(exception)?;
+    fn new(py: Python<'_>, path: PathBuf, is_mapped: bool) -> PyResult<Table> {
+        let table = py.detach(|| inlaid::Table::open_with(&path, file_access(is_mapped))).map_err(exception)?;
         Ok(Table { table: Arc::new(table) })
     }
 
     /// Opens files whose rows follow each other.
     #[staticmethod]
-    fn of_files(py: Python<'_>, paths: Vec<PathBuf>) -> PyResult<Table> {
-        let table = py.detach(|| inlaid::Table::open_files(&paths)).map_err(exception)?;
+    fn of_files(py: Python<'_>, paths: Vec<PathBuf>, is_mapped: bool) -> PyResult<Table> {
+        let table = py.detach(|| inlaid::Table::open_files_with(&paths, file_access(is_mapped))).map_err(exception)?;
         Ok(Table { table: Arc::new(table) })
     }
 
     fn __len__(&self) -> usize {
         self.table.len()
+    }
+
+    /// Whether tensors have to be decoded, since they are not stored verbatim.
+    #[getter]
+    fn decodes(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.table.decodes())
     }
 
     #[getter]

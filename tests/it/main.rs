@@ -1,5 +1,6 @@
 //! Behavior, tested through the real binary and the public API.
 
+mod access;
 mod append;
 mod append_rejects;
 mod card;
@@ -18,6 +19,7 @@ mod dtype;
 mod encoded;
 mod failures;
 mod folders;
+mod foreign;
 mod harness;
 mod info;
 mod layout;

@@ -177,8 +177,8 @@ impl Column {
             Column::Values(array) => Ok(take(array, indices, None).expect("every row of a table is in its columns")),
             Column::Tensors(name, field) => {
                 let tensors = table.tensors(name)?;
-                let mut buffer = MutableBuffer::with_capacity(rows.len() * tensors.column().row_bytes());
-                tensors.append(rows, &mut buffer)?;
+                let mut buffer = MutableBuffer::from_len_zeroed(rows.len() * tensors.column().row_bytes());
+                tensors.gather(rows, &mut buffer)?;
                 Ok(tensor_array(field, buffer.into()).expect("tensors are of the type of their column"))
             }
         }
@@ -241,7 +241,7 @@ impl Source {
         let end = ((number + 1) * self.batch_size).min(self.rows.len());
         let rows = self.rows[number * self.batch_size..end].to_vec();
         let mut tensors = self.pool.take(rows.len() * self.table.tensor_column().row_bytes());
-        self.table.main().append(&rows, &mut tensors)?;
+        self.table.main().gather(&rows, &mut tensors)?;
         let tensors = self.pool.lend(tensors);
         let indices = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
         let columns = self.columns.iter().map(|column| column.take(&self.table, &rows, &indices));

@@ -1,15 +1,18 @@
-//! The record batches of an Arrow file or stream, as slices of its bytes.
+//! The record batches of an Arrow file or stream, as slices of its bytes if it is mapped.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_buffer::Buffer;
+use arrow_buffer::{Buffer, MutableBuffer};
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
 use arrow_ipc::{Block, MetadataVersion, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, SchemaRef};
 use bytes::Bytes;
+
+use super::input::Input;
 
 /// Magic bytes at the start of an Arrow file.
 const FILE: &[u8] = b"ARROW1";
@@ -20,7 +23,7 @@ const MARK: &[u8] = &[0xff; 4];
 /// The record batches of an Arrow file or stream.
 pub(super) struct Blocks {
     pub(super) schema: SchemaRef,
-    bytes: Bytes,
+    input: Input,
     /// Decoder that holds the dictionaries.
     decoder: FileDecoder,
     has_dictionaries: bool,
@@ -43,40 +46,41 @@ impl Blocks {
     }
 
     /// Finds the record batches and reads the dictionaries.
-    pub(super) fn open(bytes: &Bytes) -> Result<Blocks, ArrowError> {
-        match bytes.starts_with(FILE) {
-            true => Blocks::of_file(bytes),
-            false => Blocks::of_stream(bytes),
+    pub(super) fn open(input: &Input) -> Result<Blocks, ArrowError> {
+        match input.slice(0..FILE.len().min(input.len()))?.starts_with(FILE) {
+            true => Blocks::of_file(input),
+            false => Blocks::of_stream(input),
         }
     }
 
-    fn of_file(bytes: &Bytes) -> Result<Blocks, ArrowError> {
+    fn of_file(input: &Input) -> Result<Blocks, ArrowError> {
         /// Bytes after the footer: its length in four bytes, and the magic word.
         const TRAILER: usize = 10;
         let short = || ArrowError::ParseError("the file is too short".to_owned());
-        let end = bytes.len().checked_sub(TRAILER).ok_or_else(short)?;
-        let trailer = bytes[end..].try_into().expect("it has this length");
+        let end = input.len().checked_sub(TRAILER).ok_or_else(short)?;
+        let mut trailer = [0; TRAILER];
+        input.read(end, &mut trailer)?;
         let start = end.checked_sub(read_footer_length(trailer)?).ok_or_else(short)?;
-        let footer = root_as_footer(&bytes[start..end]).map_err(|error| ArrowError::ParseError(error.to_string()))?;
+        let bytes = input.slice(start..end)?;
+        let footer = root_as_footer(&bytes).map_err(|error| ArrowError::ParseError(error.to_string()))?;
         let schema = footer.schema().ok_or_else(|| ArrowError::ParseError("the footer has no schema".to_owned()))?;
         let schema: SchemaRef = Arc::new(try_fb_to_schema(schema)?);
         let dictionaries = footer.dictionaries().map_or_else(Vec::new, |blocks| blocks.iter().copied().collect());
         let blocks = footer.recordBatches().map_or_else(Vec::new, |blocks| blocks.iter().copied().collect());
-        Blocks::of_messages(schema, bytes, footer.version(), &dictionaries, blocks)
+        Blocks::of_messages(schema, input, footer.version(), &dictionaries, blocks)
     }
 
     /// Finds the messages of a stream, which has no list of them, by walking over them one by one.
-    fn of_stream(bytes: &Bytes) -> Result<Blocks, ArrowError> {
-        let first = next_message(bytes, 0)?.ok_or_else(damaged)?;
-        let message = root_as_message(&bytes[8..first.metaDataLength() as usize]).map_err(|_| damaged())?;
+    fn of_stream(input: &Input) -> Result<Blocks, ArrowError> {
+        let (first, message) = next_message(input, 0)?.ok_or_else(damaged)?;
+        let message = root_as_message(&message).map_err(|_| damaged())?;
         let schema = message.header_as_schema().ok_or_else(damaged)?;
         let schema: SchemaRef = Arc::new(try_fb_to_schema(schema)?);
         let (version, mut blocks, mut dictionaries, mut ids) =
             (message.version(), Vec::new(), Vec::new(), HashSet::new());
         let mut at = end_of(&first)?;
-        while let Some(block) = next_message(bytes, at)? {
-            let message = &bytes[at + 8..at + block.metaDataLength() as usize];
-            let message = root_as_message(message).map_err(|_| damaged())?;
+        while let Some((block, message)) = next_message(input, at)? {
+            let message = root_as_message(&message).map_err(|_| damaged())?;
             match message.header_as_dictionary_batch() {
                 Some(batch) if !ids.insert(batch.id()) => {
                     return Err(ArrowError::ParseError(
@@ -88,22 +92,22 @@ impl Blocks {
             }
             at = end_of(&block)?;
         }
-        Blocks::of_messages(schema, bytes, version, &dictionaries, blocks)
+        Blocks::of_messages(schema, input, version, &dictionaries, blocks)
     }
 
     fn of_messages(
         schema: SchemaRef,
-        bytes: &Bytes,
+        input: &Input,
         version: MetadataVersion,
         dictionaries: &[Block],
         blocks: Vec<Block>,
     ) -> Result<Blocks, ArrowError> {
         let mut decoder = FileDecoder::new(schema.clone(), version);
         for block in dictionaries {
-            decoder.read_dictionary(block, &checked_bytes(block, bytes)?)?;
+            decoder.read_dictionary(block, &checked_bytes(block, input)?)?;
         }
         let has_dictionaries = !dictionaries.is_empty();
-        Ok(Blocks { schema, bytes: bytes.clone(), decoder, has_dictionaries, version, blocks })
+        Ok(Blocks { schema, input: input.clone(), decoder, has_dictionaries, version, blocks })
     }
 
     /// Number of record batches.
@@ -113,37 +117,71 @@ impl Blocks {
 
     /// The claimed size of a record batch, without decompressing anything.
     pub(super) fn claim(&self, number: usize) -> Result<Claim, ArrowError> {
-        let block = &self.blocks[number];
-        claim(&block_bytes(block, &self.bytes)?, block.metaDataLength() as usize)
+        claim(&self.blocks[number], &self.input)
     }
 
     /// Reads columns of a record batch by their indices; they are slices of the file unless they are compressed.
     pub(super) fn read(&self, number: usize, columns: Vec<usize>) -> Result<RecordBatch, ArrowError> {
         let block = &self.blocks[number];
-        let bytes = checked_bytes(block, &self.bytes)?;
+        self.decode(number, columns, &checked_bytes(block, &self.input)?)
+    }
+
+    /// Reads a column without its values, which are zeros, and calls `find` with it. Returns the offset in the file of
+    /// the memory that `find` returns; none if it is not there, because it is compressed or not aligned.
+    pub(super) fn locate(
+        &self,
+        number: usize,
+        column: usize,
+        find: impl FnOnce(&RecordBatch) -> Option<Bytes>,
+    ) -> Result<Option<usize>, ArrowError> {
+        let block = &self.blocks[number];
+        claim(block, &self.input)?;
+        let range = range_of(block, &self.input)?;
+        let bytes = match &self.input {
+            Input::Mapped(bytes) => Buffer::from(bytes.slice(range.clone())),
+            Input::File(..) => {
+                // Memory that is never touched: only the metadata says where values are.
+                let mut bytes = MutableBuffer::from_len_zeroed(range.len());
+                self.input.read(range.start, &mut bytes[..block.metaDataLength() as usize])?;
+                bytes.into()
+            }
+        };
+        let Some(found) = find(&self.decode(number, vec![column], &bytes)?) else { return Ok(None) };
+        let at = found.as_ptr().addr().checked_sub(bytes.as_ptr().addr());
+        let at = at.filter(|at| at.checked_add(found.len()).is_some_and(|end| end <= bytes.len()));
+        Ok(at.map(|at| range.start + at))
+    }
+
+    /// The columns of a record batch with these bytes.
+    fn decode(&self, number: usize, columns: Vec<usize>, bytes: &Buffer) -> Result<RecordBatch, ArrowError> {
+        let block = &self.blocks[number];
         let none = || ArrowError::ParseError("a message is not a record batch".to_owned());
         if self.has_dictionaries {
             // A decoder can't be cloned, and its projection can't be changed: it decodes all columns.
-            return self.decoder.read_record_batch(block, &bytes)?.ok_or_else(none)?.project(&columns);
+            return self.decoder.read_record_batch(block, bytes)?.ok_or_else(none)?.project(&columns);
         }
         let decoder = FileDecoder::new(self.schema.clone(), self.version).with_projection(columns);
-        decoder.read_record_batch(block, &bytes)?.ok_or_else(none)
+        decoder.read_record_batch(block, bytes)?.ok_or_else(none)
     }
 }
 
-/// The message of a stream that begins at offset `at`; none at the end of the stream.
-fn next_message(bytes: &[u8], at: usize) -> Result<Option<Block>, ArrowError> {
-    let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) else { return Ok(None) };
-    let prefix = rest.first_chunk::<8>().filter(|prefix| prefix.starts_with(MARK)).ok_or_else(damaged)?;
+/// The message of a stream that begins at offset `at`, and its metadata; none at the end of the stream.
+fn next_message(input: &Input, at: usize) -> Result<Option<(Block, Bytes)>, ArrowError> {
+    if at >= input.len() {
+        return Ok(None);
+    }
+    let within = |end: usize| Some(end).filter(|end| *end <= input.len()).ok_or_else(damaged);
+    let prefix = input.slice(at..within(at + 8)?)?;
+    let prefix = prefix.first_chunk::<8>().filter(|prefix| prefix.starts_with(MARK)).ok_or_else(damaged)?;
     let length = u32::from_le_bytes(prefix[4..].try_into().expect("it has four bytes")) as usize;
     if length == 0 {
         return Ok(None);
     }
-    let message = rest.get(8..8 + length).ok_or_else(damaged)?;
-    let body = root_as_message(message).map_err(|_| damaged())?.bodyLength();
+    let message = input.slice(at + 8..within(at + 8 + length)?)?;
+    let body = root_as_message(&message).map_err(|_| damaged())?.bodyLength();
     let block = Block::new(at as i64, i32::try_from(8 + length).map_err(|_| damaged())?, body);
-    match end_of(&block)? <= bytes.len() {
-        true => Ok(Some(block)),
+    match end_of(&block)? <= input.len() {
+        true => Ok(Some((block, message))),
         false => Err(ArrowError::ParseError("the stream is truncated".to_owned())),
     }
 }
@@ -155,27 +193,29 @@ fn end_of(block: &Block) -> Result<usize, ArrowError> {
     parts.into_iter().try_fold(0, sum).ok_or_else(damaged)
 }
 
-/// The bytes of a message and its body.
-fn block_bytes(block: &Block, bytes: &Bytes) -> Result<Bytes, ArrowError> {
+/// Where the bytes of a message and its body are in the file.
+fn range_of(block: &Block, input: &Input) -> Result<Range<usize>, ArrowError> {
     let outside = || ArrowError::ParseError("a record batch is outside the file".to_owned());
     let start = usize::try_from(block.offset()).map_err(|_| outside())?;
-    let end = end_of(block).ok().filter(|&end| end <= bytes.len()).ok_or_else(outside)?;
-    Ok(bytes.slice(start..end))
+    let end = end_of(block).ok().filter(|&end| end <= input.len()).ok_or_else(outside)?;
+    Ok(start..end)
 }
 
 /// The bytes of a message and its body, checked for a decoder that trusts the lengths they claim.
-fn checked_bytes(block: &Block, bytes: &Bytes) -> Result<Buffer, ArrowError> {
-    let bytes = block_bytes(block, bytes)?;
-    claim(&bytes, block.metaDataLength() as usize)?;
-    Ok(Buffer::from(bytes))
+fn checked_bytes(block: &Block, input: &Input) -> Result<Buffer, ArrowError> {
+    claim(block, input)?;
+    Ok(Buffer::from(input.slice(range_of(block, input)?)?))
 }
 
 /// The claimed size of a record batch or dictionary. A compressed buffer begins with its uncompressed length, for
 /// which the decoder allocates memory: a damaged buffer must not claim more than any compression could achieve.
-fn claim(block: &[u8], metadata: usize) -> Result<Claim, ArrowError> {
+fn claim(block: &Block, input: &Input) -> Result<Claim, ArrowError> {
     /// Highest compression ratio: zstd can store a block of 128 KiB in 4 bytes.
     const MOST_RATIO: usize = 1 << 15;
-    let (message, body) = block.split_at_checked(metadata).ok_or_else(damaged)?;
+    let range = range_of(block, input)?;
+    let metadata = usize::try_from(block.metaDataLength()).map_err(|_| damaged())?;
+    let body = range.start + metadata..range.end;
+    let message = input.slice(range.start..body.start)?;
     let prefix = if message.starts_with(MARK) { 8 } else { 4 };
     let message = root_as_message(message.get(prefix..).ok_or_else(damaged)?).map_err(|_| damaged())?;
     let dictionary = || message.header_as_dictionary_batch()?.data();
@@ -184,10 +224,13 @@ fn claim(block: &[u8], metadata: usize) -> Result<Claim, ArrowError> {
     for buffer in batch.buffers().iter().flatten() {
         let (start, length) = (usize::try_from(buffer.offset()), usize::try_from(buffer.length()));
         let (start, length) = start.ok().zip(length.ok()).ok_or_else(damaged)?;
-        let stored = start.checked_add(length).and_then(|end| body.get(start..end)).ok_or_else(damaged)?;
+        start.checked_add(length).filter(|end| *end <= body.len()).ok_or_else(damaged)?;
+        let mut claimed = [0; 8];
+        if is_compressed && length >= claimed.len() {
+            input.read(body.start + start, &mut claimed)?;
+        }
         // -1 marks a buffer that is not compressed.
-        let claimed = stored.first_chunk().map_or(0, |bytes| i64::from_le_bytes(*bytes));
-        let claimed = match usize::try_from(claimed) {
+        let claimed = match usize::try_from(i64::from_le_bytes(claimed)) {
             Ok(claimed) if is_compressed => claimed,
             _ => length,
         };

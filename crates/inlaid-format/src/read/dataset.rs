@@ -6,6 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use super::input::FileAccess;
 use super::table::Table;
 use crate::dataset::manifest::{Manifest, SplitInfo};
 use crate::dataset::names::is_committing;
@@ -14,7 +15,7 @@ use crate::format::shard::Footer;
 use crate::spec::Split;
 
 /// An open dataset: the snapshot that was current when it was opened. Later commits don't affect it, since
-/// they replace files and never change them in place.
+/// they replace files and never change them in place. [`Table`] says how much memory its rows take.
 pub struct Dataset {
     manifest: Manifest,
     splits: BTreeMap<Split, Table>,
@@ -31,6 +32,14 @@ impl Dataset {
     /// If `folder` is not a dataset, or a shard is missing or damaged. During a commit, the previous snapshot is
     /// opened as long as all its files exist; otherwise `open` waits for the commit to end, at most two seconds.
     pub fn open(folder: impl AsRef<Path>) -> Result<Dataset, Error> {
+        Dataset::open_with(folder, FileAccess::Map)
+    }
+
+    /// Opens the dataset in `folder`, as [`Dataset::open`] does, and reads its files in the given way.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`].
+    pub fn open_with(folder: impl AsRef<Path>, access: FileAccess) -> Result<Dataset, Error> {
         let folder = folder.as_ref();
         for _ in 0..LOOKS {
             let manifest = match read_manifest(folder) {
@@ -41,7 +50,7 @@ impl Dataset {
                 }
                 manifest => manifest?,
             };
-            let opened = open_splits(folder, &manifest);
+            let opened = open_splits(folder, &manifest, access);
             // In this order, because a commit removes its journal after it has replaced the manifest.
             let committing = is_committing(folder);
             if read_manifest(folder)? != manifest {
@@ -84,10 +93,10 @@ fn read_manifest(folder: &Path) -> Result<Manifest, Error> {
 }
 
 /// Opens the splits. Shards may be longer than the manifest says, because appends lengthen them.
-fn open_splits(folder: &Path, manifest: &Manifest) -> Result<BTreeMap<Split, Table>, Error> {
+fn open_splits(folder: &Path, manifest: &Manifest, access: FileAccess) -> Result<BTreeMap<Split, Table>, Error> {
     let open = |(split, info): (&Split, &SplitInfo)| {
         let shards: Vec<_> = info.shards.iter().map(|shard| (folder.join(&shard.file), shard.bytes)).collect();
-        let table = Table::of_shards(&shards, folder)?;
+        let table = Table::of_shards(&shards, folder, access)?;
         match table.len() == info.rows {
             true => Ok((*split, table)),
             false => {

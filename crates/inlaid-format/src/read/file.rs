@@ -1,14 +1,15 @@
-//! One mapped file of tensors. A row group with verbatim pages is read in place; any other is decoded as a
-//! whole, once.
+//! One file of tensors. A row group with verbatim pages is read in place; any other is decoded in parts of a few
+//! pages.
 
 use std::hash::Hasher;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_buffer::{Buffer, MutableBuffer};
+use arrow_buffer::MutableBuffer;
 use arrow_schema::{ArrowError, FieldRef, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -18,7 +19,9 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
 use super::blocks::Blocks;
-use super::map::map;
+use super::chunk::{Chunk, Decoding};
+use super::input::{FileAccess, Input, Owned};
+use super::parts::{self, Parts, Stored};
 use crate::error::{Error, counted};
 use crate::format::catch_panic::contain;
 use crate::format::columns::image_files::is_encoded;
@@ -27,7 +30,7 @@ use crate::format::shard::lies_in_a_file;
 use crate::format::tensor_column::{TensorColumn, is_permuted};
 use crate::spec::{Compression, Storage};
 
-/// Maximum bytes to allocate, or rows to decode, on the strength of a footer's claim alone.
+/// Maximum number of rows to decode at once on the strength of a footer's claim alone.
 const MOST_AT_ONCE: usize = 1 << 24;
 
 /// A file of tensors.
@@ -38,7 +41,7 @@ pub(super) struct TensorFile {
     pub(super) schema: SchemaRef,
     /// Number of rows of every row group.
     pub(super) row_groups: Vec<usize>,
-    bytes: Bytes,
+    input: Input,
     /// Number of bytes in the file after the expected length.
     pub(super) surplus: u64,
     content: Content,
@@ -55,30 +58,32 @@ enum Content {
 pub(super) enum Tensors {
     /// In the file, in pages: the first row of each page, and the offset of its pixels.
     Pages(Vec<(usize, usize)>),
-    /// In the file, contiguous.
-    Whole(Bytes),
-    /// Not in the file: the row group has to be decoded.
-    Encoded,
+    /// Not in the file: they have to be decoded.
+    Parts(Parts),
 }
 
 impl TensorFile {
     /// Opens a file, or only its first `length` bytes: an append lengthens a shard, but keeps what it was.
-    pub(super) fn open(path: &Path, length: Option<u64>) -> Result<TensorFile, Error> {
-        let mut bytes = map(path)?;
+    pub(super) fn open(path: &Path, length: Option<u64>, access: FileAccess) -> Result<TensorFile, Error> {
+        let mut input = Input::open(path, access)?;
         let damaged = |reason: String| Error::damaged(path, reason);
-        let is_parquet = bytes.starts_with(b"PAR1") || bytes.ends_with(b"PAR1");
+        let begin = input.slice(0..input.len().min(8)).map_err(|error| damaged(error.to_string()))?;
+        let end =
+            input.slice(input.len().saturating_sub(4)..input.len()).map_err(|error| damaged(error.to_string()))?;
+        let is_parquet = begin.starts_with(b"PAR1") || end.ends_with(b"PAR1");
         // A shard of a dataset is what its manifest says.
-        if length.is_none() && !bytes.is_empty() && !is_parquet && !Blocks::may_be(&bytes) {
+        if length.is_none() && input.len() > 0 && !is_parquet && !Blocks::may_be(&begin) {
             return Err(Error::UnknownFormat(path.to_owned()));
         }
-        let length = length.unwrap_or(bytes.len() as u64);
-        let surplus = (bytes.len() as u64).checked_sub(length);
+        let length = length.unwrap_or(input.len() as u64);
+        let surplus = (input.len() as u64).checked_sub(length);
         let surplus =
-            surplus.ok_or_else(|| damaged(format!("it has {} instead of {length}", counted(bytes.len(), "byte"))))?;
-        bytes.truncate(length as usize);
-        let open = || match Blocks::may_be(&bytes) {
-            true => open_arrow(&bytes).map_err(|error| error.to_string()),
-            false => open_parquet(&bytes).map_err(|error| error.to_string()),
+            surplus.ok_or_else(|| damaged(format!("it has {} instead of {length}", counted(input.len(), "byte"))))?;
+        input.truncate(length as usize);
+        let begin = input.slice(0..input.len().min(8)).map_err(|error| damaged(error.to_string()))?;
+        let open = || match Blocks::may_be(&begin) {
+            true => open_arrow(&input).map_err(|error| error.to_string()),
+            false => open_parquet(&input).map_err(|error| error.to_string()),
         };
         let (content, schema, row_groups) = contain(open).flatten().map_err(&damaged)?;
         let column = TensorColumn::find(&schema).ok_or_else(|| {
@@ -99,7 +104,7 @@ impl TensorFile {
         let columns: Vec<TensorColumn> = [column].into_iter().chain(others).collect();
         let unknown = || row_groups.iter().map(|_| OnceLock::new()).collect();
         let tensors = columns.iter().map(|_| unknown()).collect();
-        let file = TensorFile { path: path.to_owned(), columns, schema, row_groups, bytes, surplus, content, tensors };
+        let file = TensorFile { path: path.to_owned(), columns, schema, row_groups, input, surplus, content, tensors };
         file.check_claims()?;
         Ok(file)
     }
@@ -121,42 +126,161 @@ impl TensorFile {
         if let Some(tensors) = self.tensors[column][row_group].get() {
             return Ok(tensors);
         }
-        let tensors = match &self.content {
-            Content::Parquet(_) => self.find_pages(column, row_group).map_or(Tensors::Encoded, Tensors::Pages),
-            Content::Arrow(blocks) if blocks.claim(row_group).is_ok_and(|claim| claim.is_compressed) => {
-                Tensors::Encoded
-            }
-            Content::Arrow(_) => {
-                let values = self.decode(column, row_group)?;
-                // Values that are not aligned in the file have been copied.
-                match self.bytes.as_ptr_range().contains(&values.as_ptr()) || values.is_empty() {
-                    true => Tensors::Whole(values),
-                    false => Tensors::Encoded,
-                }
-            }
-        };
+        let located = contain(|| self.locate(column, row_group)).flatten();
+        let tensors = located.map_err(|reason| self.damaged(row_group, &reason))?;
         Ok(self.tensors[column][row_group].get_or_init(|| tensors))
+    }
+
+    fn locate(&self, column: usize, row_group: usize) -> Result<Tensors, String> {
+        let (column, rows) = (&self.columns[column], self.row_groups[row_group]);
+        let blocks = match &self.content {
+            Content::Parquet(metadata) => {
+                if let Some(pages) = self.find_pages(column, row_group) {
+                    return Ok(Tensors::Pages(pages));
+                }
+                let (_, leaf) = self.place_of(column).ok_or("its tensors have no values")?;
+                let parts = match self.find_compressed(column, row_group) {
+                    Some((layout, pages)) => {
+                        let starts: Vec<usize> = pages.iter().map(|(row, _)| *row).collect();
+                        let stored = Stored::Compressed(layout, pages);
+                        Parts::of_pages(starts.into_iter(), rows, column.row_bytes(), stored)
+                    }
+                    None => {
+                        let chunk = Chunk::find(&self.input, metadata.metadata().row_group(row_group).column(leaf))?;
+                        let each = row_values(column);
+                        check_values(&chunk, rows, each)?;
+                        // A row belongs to the page in which it begins.
+                        let starts: Vec<usize> = chunk.pages.iter().map(|(value, _)| value.div_ceil(each)).collect();
+                        Parts::of_pages(starts.into_iter(), rows, column.row_bytes(), Stored::Foreign(chunk))
+                    }
+                };
+                return Ok(Tensors::Parts(parts));
+            }
+            Content::Arrow(blocks) => blocks,
+        };
+        let is_compressed = blocks.claim(row_group).is_ok_and(|claim| claim.is_compressed);
+        let index = self.schema.index_of(&column.name).ok().filter(|_| !is_compressed);
+        let find = |batch: &RecordBatch| values(column, batch.column(0)).ok().filter(|_| batch.num_rows() == rows);
+        let found = index.and_then(|index| blocks.locate(row_group, index, find).ok().flatten());
+        Ok(match found {
+            Some(at) => Tensors::Pages(vec![(0, at)]),
+            None => Tensors::Parts(Parts::of_batch(rows)),
+        })
+    }
+
+    /// Whether the main tensors of a row group are decoded by the parquet crate, or are in a compressed record batch.
+    pub(super) fn decodes(&self, row_group: usize) -> bool {
+        let is_decoded = |parts: &Parts| !matches!(parts.stored, Stored::Compressed(..));
+        matches!(self.tensors(0, row_group), Ok(Tensors::Parts(parts)) if is_decoded(parts))
     }
 
     /// Hashes the length of the file and its last 64 KiB, which contain its footer.
     pub(super) fn identify(&self, hasher: &mut impl Hasher) {
-        hasher.write_usize(self.bytes.len());
-        hasher.write(&self.bytes[self.bytes.len().saturating_sub(1 << 16)..]);
+        let length = self.input.len();
+        hasher.write_usize(length);
+        // A file that can't be read any more is another one.
+        if let Ok(tail) = self.input.slice(length.saturating_sub(1 << 16)..length) {
+            hasher.write(&tail);
+        }
     }
 
     /// A range of the file's bytes.
-    pub(super) fn slice(&self, range: Range<usize>) -> Bytes {
-        self.bytes.slice(range)
+    pub(super) fn slice(&self, range: Range<usize>) -> Result<Bytes, Error> {
+        self.input.slice(range).map_err(|error| self.unread(error))
     }
 
-    /// Decodes all tensors of a column in a row group, one after another.
-    pub(super) fn decode(&self, column: usize, row_group: usize) -> Result<Bytes, Error> {
-        let column = &self.columns[column];
-        if let Some(pixels) = self.decompress_pages(column, row_group) {
-            return Ok(pixels);
+    /// Fills `out` with the file's bytes from an offset on.
+    pub(super) fn copy(&self, at: usize, out: &mut [u8]) -> Result<(), Error> {
+        self.input.read(at, out).map_err(|error| self.unread(error))
+    }
+
+    fn unread(&self, error: io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Error::damaged(&self.path, error.to_string()),
+            _ => Error::io("read", &self.path)(error),
         }
-        let batch = self.read(row_group, &[&column.name])?;
-        values(column, batch.column(0)).map_err(|reason| self.damaged(row_group, &reason))
+    }
+
+    /// Decodes the tensors of some rows, which are a part of their row group.
+    pub(super) fn decode(
+        &self,
+        column: usize,
+        row_group: usize,
+        stored: &Stored,
+        rows: Range<usize>,
+    ) -> Result<Bytes, Error> {
+        let column = &self.columns[column];
+        let length = rows.len().checked_mul(column.row_bytes());
+        let damaged = |reason: String| self.damaged(row_group, &reason);
+        let decoded = match stored {
+            Stored::Batch => {
+                let batch = self.read(row_group, &[&column.name])?;
+                values(column, batch.column(0)).map_err(damaged)?
+            }
+            Stored::Foreign(chunk) => self.decode_foreign(column, row_group, chunk, rows).map_err(damaged)?,
+            Stored::Compressed(layout, pages) => match self.decompress(column, layout, pages, &rows) {
+                Some(tensors) => tensors,
+                // Not verbatim after all, or damaged.
+                None => self.decode_unlike(column, row_group, rows).map_err(damaged)?,
+            },
+        };
+        match Some(decoded.len()) == length {
+            true => Ok(decoded),
+            false => Err(self.damaged(row_group, "its tensors are too short for its rows")),
+        }
+    }
+
+    fn decode_foreign(
+        &self,
+        column: &TensorColumn,
+        row_group: usize,
+        chunk: &Chunk,
+        rows: Range<usize>,
+    ) -> Result<Bytes, String> {
+        let Content::Parquet(metadata) = &self.content else { return Err("it has no pages".to_owned()) };
+        let (root, leaf) = self.place_of(column).ok_or("its tensors have no values")?;
+        let mut tensors = room(column, &rows);
+        let (input, row_values, elements) = (&self.input, row_values(column), column.elements());
+        let decoding = Decoding { input, metadata, row_group, root, leaf, row_values, elements, rows };
+        contain(|| {
+            chunk.decode(&decoding, |array| {
+                tensors.extend_from_slice(&values(column, array)?);
+                Ok(())
+            })
+        })
+        .flatten()?;
+        Ok(Bytes::from_owner(Owned(tensors.into())))
+    }
+
+    /// Decodes rows of a column chunk that seemed to be verbatim.
+    fn decode_unlike(&self, column: &TensorColumn, row_group: usize, rows: Range<usize>) -> Result<Bytes, String> {
+        let Content::Parquet(metadata) = &self.content else { return Err("it has no pages".to_owned()) };
+        let (_, leaf) = self.place_of(column).ok_or("its tensors have no values")?;
+        let chunk = Chunk::find(&self.input, metadata.metadata().row_group(row_group).column(leaf))?;
+        check_values(&chunk, self.row_groups[row_group], row_values(column))?;
+        self.decode_foreign(column, row_group, &chunk, rows)
+    }
+
+    /// Decompresses verbatim pages with these rows; none if they are not what they seem.
+    fn decompress(
+        &self,
+        column: &TensorColumn,
+        layout: &PageLayout,
+        pages: &[(usize, usize)],
+        rows: &Range<usize>,
+    ) -> Option<Bytes> {
+        let mut tensors = room(column, rows);
+        let first = pages.partition_point(|(row, _)| *row <= rows.start).checked_sub(1)?;
+        for &(row, at) in pages[first..].iter().take_while(|(row, _)| *row < rows.end) {
+            let (header, length) = self.header(at..self.input.len())?;
+            let stored = self.input.slice(at + length..at + length + usize::try_from(header.stored_len).ok()?).ok()?;
+            let (count, body, pixels) = layout.find_pixels(&header, &stored, usize::MAX)?;
+            // A page with many tensors may be in several parts.
+            let within = rows.start.max(row) - row..rows.end.min(row + count).checked_sub(row)?;
+            let pixels = &body[pixels];
+            tensors.extend_from_slice(pixels.get(within.start * layout.row_bytes()..within.end * layout.row_bytes())?);
+        }
+        Some(Bytes::from_owner(Owned(tensors.into())))
     }
 
     /// Reads columns of a row group, by their names.
@@ -176,9 +300,15 @@ impl TensorFile {
         }
         match &self.content {
             Content::Parquet(metadata) => {
-                let mask = ProjectionMask::roots(metadata.parquet_schema(), indices);
+                let schema = metadata.parquet_schema();
+                let leaves =
+                    (0..schema.num_columns()).filter(|leaf| indices.contains(&schema.get_column_root_idx(*leaf)));
+                // Pages that take more memory than their length allows are refused.
+                let chunk = |leaf| Chunk::find(&self.input, metadata.metadata().row_group(row_group).column(leaf));
+                leaves.clone().try_for_each(|leaf| chunk(leaf).map(drop)).map_err(damaged)?;
+                let mask = ProjectionMask::leaves(schema, leaves);
                 let rows = self.row_groups[row_group];
-                let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), metadata.clone());
+                let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.clone(), metadata.clone());
                 let builder = builder
                     .with_row_groups(vec![row_group])
                     .with_projection(mask)
@@ -207,37 +337,41 @@ impl TensorFile {
     }
 
     /// First row and offset of the pixels of every page in a row group, if pages are verbatim and uncompressed.
-    fn find_pages(&self, column: usize, row_group: usize) -> Option<Vec<(usize, usize)>> {
+    fn find_pages(&self, column: &TensorColumn, row_group: usize) -> Option<Vec<(usize, usize)>> {
         let mut found = Vec::new();
-        let column = &self.columns[column];
         let layout = self.layout(column, row_group).filter(PageLayout::is_uncompressed)?;
-        self.walk_pages(column, row_group, layout, |first, at, header, stored| {
-            let (rows, _, pixels) = layout.find_pixels(header, stored, self.row_groups[row_group])?;
-            found.push((first, at + pixels.start));
+        self.walk_pages(column, row_group, layout, |first, place, header| {
+            let (rows, levels) = layout.rows_and_levels(header, self.row_groups[row_group])?;
+            let pixels = place.end + levels.len();
+            (self.input.slice(place.end..pixels).ok()? == levels).then_some(())?;
+            found.push((first, pixels));
             Some(rows)
         })?;
         Some(found)
     }
 
-    /// Decompresses the tensors of a row group whose pages are verbatim; none if they are not.
-    fn decompress_pages(&self, column: &TensorColumn, row_group: usize) -> Option<Bytes> {
-        let layout = self.layout(column, row_group)?;
-        let length = self.row_groups[row_group].checked_mul(column.row_bytes())?;
-        // A damaged footer may claim any number of rows.
-        let mut tensors = MutableBuffer::with_capacity(length.min(MOST_AT_ONCE));
-        self.walk_pages(column, row_group, layout, |_, _, header, stored| {
-            let (rows, body, pixels) = layout.find_pixels(header, stored, self.row_groups[row_group])?;
-            tensors.extend_from_slice(&body[pixels]);
+    /// First row and offset of the header of every page in a row group, if pages are verbatim and compressed, as far as
+    /// their headers and the first of them tell.
+    fn find_compressed(&self, column: &TensorColumn, row_group: usize) -> Option<(PageLayout, Vec<(usize, usize)>)> {
+        let mut found = Vec::new();
+        let layout = self.layout(column, row_group).filter(|layout| !layout.is_uncompressed())?;
+        self.walk_pages(column, row_group, layout, |first, place, header| {
+            let most = self.row_groups[row_group];
+            let (rows, _) = layout.rows_and_levels(header, most)?;
+            if first == 0 {
+                let stored = self.input.slice(place.end..place.end + usize::try_from(header.stored_len).ok()?).ok()?;
+                layout.find_pixels(header, &stored, most)?;
+            }
+            found.push((first, place.start));
             Some(rows)
         })?;
-        (tensors.len() == length).then(|| Bytes::from_owner(Owned(tensors.into())))
+        Some((layout, found))
     }
 
     /// The layout of the pages of a row group, if they can be verbatim.
     fn layout(&self, tensors: &TensorColumn, row_group: usize) -> Option<PageLayout> {
         let Content::Parquet(metadata) = &self.content else { return None };
-        let index = self.schema.index_of(&tensors.name).ok()?;
-        let leaf = leaf_of(metadata, index)?;
+        let (_, leaf) = self.place_of(tensors)?;
         let compression = match metadata.metadata().row_group(row_group).column(leaf).compression() {
             Codec::UNCOMPRESSED => Compression::None,
             Codec::LZ4_RAW => Compression::Lz4,
@@ -252,34 +386,69 @@ impl TensorFile {
         Some(PageLayout::of_elements(tensors.elements(), dtype, tensors.storage, compression))
     }
 
-    /// Calls `visit` for every data page of a row group, with its first row, the offset of its body in the file,
-    /// its header and its body. `visit` returns the number of rows of the page, or none to stop. None if it
-    /// stopped, or if the pages do not add up to the row group.
+    /// Calls `visit` for every data page of a row group, with its first row, the place of its header in the file, and
+    /// the header. `visit` returns the number of rows of the page, or none to stop. None if it stopped, or if the pages
+    /// do not add up to the row group.
     fn walk_pages(
         &self,
         column: &TensorColumn,
         row_group: usize,
         layout: PageLayout,
-        mut visit: impl FnMut(usize, usize, &PageHeader, &[u8]) -> Option<usize>,
+        mut visit: impl FnMut(usize, Range<usize>, &PageHeader) -> Option<usize>,
     ) -> Option<()> {
         let Content::Parquet(metadata) = &self.content else { return None };
-        let leaf = leaf_of(metadata, self.schema.index_of(&column.name).ok()?)?;
+        let (_, leaf) = self.place_of(column)?;
         let (start, length) = metadata.metadata().row_group(row_group).column(leaf).byte_range();
         let (mut at, end) = (usize::try_from(start).ok()?, usize::try_from(start.checked_add(length)?).ok()?);
         let (mut row, mut needs_dictionary) = (0, layout.has_dictionary());
         while at < end {
-            let (header, header_len) = PageHeader::parse(self.bytes.get(at..end)?)?;
-            at += header_len;
-            let body = self.bytes.get(at..end)?.get(..usize::try_from(header.stored_len).ok()?)?;
+            let (header, length) = self.header(at..end)?;
+            let body = at + length..(at + length).checked_add(usize::try_from(header.stored_len).ok()?)?;
+            (body.end <= end).then_some(())?;
             if std::mem::take(&mut needs_dictionary) {
-                layout.is_identity(&header, body).then_some(())?;
+                layout.is_identity(&header, &self.input.slice(body.clone()).ok()?).then_some(())?;
             } else {
-                row += visit(row, at, &header, body)?;
+                row += visit(row, at..body.start, &header)?;
             }
-            at += body.len();
+            at = body.end;
         }
         (row == self.row_groups[row_group]).then_some(())
     }
+
+    /// The header of a page at the start of a range, and its length, if it may be one of a verbatim page.
+    fn header(&self, range: Range<usize>) -> Option<(PageHeader, usize)> {
+        /// More than such a header takes.
+        const HEADER: usize = 128;
+        let bytes = self.input.slice(range.start..range.end.min(range.start + HEADER)).ok()?;
+        PageHeader::parse(&bytes)
+    }
+
+    /// The indices of a tensor column among the roots and the leaves of the Parquet schema.
+    fn place_of(&self, column: &TensorColumn) -> Option<(usize, usize)> {
+        let Content::Parquet(metadata) = &self.content else { return None };
+        let root = self.schema.index_of(&column.name).ok()?;
+        Some((root, leaf_of(metadata, root)?))
+    }
+}
+
+/// Number of values of a row as Parquet counts them.
+fn row_values(column: &TensorColumn) -> usize {
+    if column.storage == Storage::Tensor { column.elements() } else { 1 }
+}
+
+/// Checks that rows can be found by counting values: that every list has the same length, and none is null.
+fn check_values(chunk: &Chunk, rows: usize, row_values: usize) -> Result<(), String> {
+    match rows.checked_mul(row_values) {
+        Some(expected) if expected == chunk.values => Ok(()),
+        // A list that is null counts as one value.
+        Some(expected) if (rows..expected).contains(&chunk.values) => Err("a tensor is null".to_owned()),
+        _ => Err("its tensors are too short for its rows".to_owned()),
+    }
+}
+
+/// An empty buffer for the tensors of a part, whose length may be a mere claim of the file if it is one row.
+fn room(column: &TensorColumn, rows: &Range<usize>) -> MutableBuffer {
+    MutableBuffer::with_capacity(rows.len().saturating_mul(column.row_bytes()).min(parts::MOST))
 }
 
 /// The bytes of the values of a tensor column.
@@ -319,15 +488,6 @@ fn refuse_several(path: &Path, schema: &SchemaRef, name: &str) -> Result<(), Err
     }
 }
 
-/// An Arrow buffer that can own the memory of `Bytes`.
-pub(super) struct Owned(pub(super) Buffer);
-
-impl AsRef<[u8]> for Owned {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
 /// The first leaf column of a root column.
 fn leaf_of(metadata: &ArrowReaderMetadata, root: usize) -> Option<usize> {
     let schema = metadata.parquet_schema();
@@ -340,8 +500,8 @@ fn select(batch: &RecordBatch, columns: &[&str]) -> Result<RecordBatch, ArrowErr
     batch.project(&indices)
 }
 
-fn open_parquet(bytes: &Bytes) -> Result<(Content, SchemaRef, Vec<usize>), ParquetError> {
-    let metadata = ArrowReaderMetadata::load(bytes, ArrowReaderOptions::new())?;
+fn open_parquet(input: &Input) -> Result<(Content, SchemaRef, Vec<usize>), ParquetError> {
+    let metadata = ArrowReaderMetadata::load(input, ArrowReaderOptions::new())?;
     let mut columns = metadata.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
     if !columns.all(lies_in_a_file) {
         return Err(ParquetError::General("a column chunk has a negative offset or length".to_owned()));
@@ -355,8 +515,8 @@ fn open_parquet(bytes: &Bytes) -> Result<(Content, SchemaRef, Vec<usize>), Parqu
     Ok((Content::Parquet(metadata), schema, rows))
 }
 
-fn open_arrow(bytes: &Bytes) -> Result<(Content, SchemaRef, Vec<usize>), ArrowError> {
-    let blocks = Blocks::open(bytes)?;
+fn open_arrow(input: &Input) -> Result<(Content, SchemaRef, Vec<usize>), ArrowError> {
+    let blocks = Blocks::open(input)?;
     let rows = (0..blocks.len()).map(|number| Ok(blocks.claim(number)?.rows));
     let rows = rows.collect::<Result<_, ArrowError>>()?;
     let schema = blocks.schema.clone();

@@ -1,13 +1,17 @@
 //! Reads tensors back: at memory speed if their pages are verbatim, and through the parquet crate
-//! otherwise.
+//! otherwise, a few pages at a time.
 
 mod batches;
 mod blocks;
+mod cache;
+mod chunk;
 mod dataset;
 mod file;
 mod folder;
+mod input;
 mod map;
 mod order;
+mod parts;
 mod pool;
 mod record_batches;
 mod source_file;
@@ -18,6 +22,7 @@ pub use crate::format::tensor_column::{Element, TensorColumn, is_permuted};
 pub use batches::{Batch, BatchOptions, Batches};
 pub use dataset::Dataset;
 pub use folder::{Found, tables_below};
+pub use input::FileAccess;
 pub use order::{Epoch, RowOrder, Share, Uneven};
 pub use record_batches::RecordBatches;
 #[doc(hidden)]

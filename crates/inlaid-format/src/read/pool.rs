@@ -18,15 +18,14 @@ impl Pool {
         Arc::new(Pool { free: Mutex::default(), most })
     }
 
-    /// An empty buffer with room for `capacity` bytes.
-    pub(super) fn take(&self, capacity: usize) -> MutableBuffer {
+    /// A buffer of `length` bytes with any content.
+    pub(super) fn take(&self, length: usize) -> MutableBuffer {
         match self.free.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             Some(mut buffer) => {
-                buffer.clear();
-                buffer.reserve(capacity);
+                buffer.resize(length, 0);
                 buffer
             }
-            None => MutableBuffer::with_capacity(capacity),
+            None => MutableBuffer::from_len_zeroed(length),
         }
     }
 

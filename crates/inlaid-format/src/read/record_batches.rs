@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::format::tensor::tensor_array;
 
 /// The rows of a table in order, as Arrow record batches. Each batch has as many rows as are stored contiguously:
-/// a page, or a row group if it is decoded as a whole.
+/// a page, or the rows that are decoded together.
 pub struct RecordBatches {
     table: Arc<Table>,
     schema: SchemaRef,
@@ -75,7 +75,7 @@ impl RecordBatches {
             tensors.push(&self.table.tensor_column().name);
         }
         for name in &tensors {
-            rows = self.table.tensors(name).and_then(|tensors| tensors.run(self.row, rows)).map_err(external)?.1;
+            rows = self.table.tensors(name).and_then(|tensors| tensors.count(self.row, rows)).map_err(external)?;
         }
         let columns = self.schema.fields().iter().zip(&self.columns).map(|(field, column)| match column {
             Some(column) => Ok(column.slice(self.row, rows)),

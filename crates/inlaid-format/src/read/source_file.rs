@@ -1,20 +1,18 @@
 //! A file written by another tool, read once from beginning to end.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Compression;
-use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use thiserror::Error as ThisError;
 
 use super::blocks::Blocks;
-use super::map::map;
+use super::chunk::Chunk;
+use super::input::{FileAccess, Input};
 use crate::error::Error;
 use crate::format::catch_panic::contain;
 use crate::format::open;
@@ -45,7 +43,7 @@ pub struct SourceFile {
 
 enum Content {
     /// A Parquet file, read page by page, so that memory does not grow with the file.
-    Parquet(File, ArrowReaderMetadata),
+    Parquet(Input, ArrowReaderMetadata),
     /// A mapped Arrow file.
     Arrow(Blocks),
 }
@@ -60,16 +58,13 @@ impl SourceFile {
     /// If the file can't be read, has another format, is damaged, or uses an unsupported codec.
     pub fn open(path: &Path) -> Result<SourceFile, SourceFileError> {
         let io = |action: &'static str| move |error| SourceFileError::Io(Error::io(action, path)(error));
-        let file = open::regular(path).map_err(io("open"))?;
-        let mut begin = Vec::new();
-        (&file).take(6).read_to_end(&mut begin).map_err(io("read"))?;
+        let input = Input::of_file(open::regular(path).map_err(io("open"))?).map_err(io("read"))?;
+        let begin = input.slice(0..input.len().min(6)).map_err(io("read"))?;
         let content = if begin.starts_with(b"PAR1") {
-            contain(|| open_parquet(&file).map_err(|error| error.to_string()))
-                .flatten()
-                .map(|metadata| Content::Parquet(file, metadata))
+            contain(|| open_parquet(&input)).flatten().map(|metadata| Content::Parquet(input, metadata))
         } else if Blocks::may_be(&begin) {
-            let bytes = map(path).map_err(SourceFileError::Io)?;
-            contain(|| Blocks::open(&bytes).map_err(|error| error.to_string())).flatten().map(Content::Arrow)
+            let input = Input::open(path, FileAccess::Map).map_err(SourceFileError::Io)?;
+            contain(|| Blocks::open(&input).map_err(|error| error.to_string())).flatten().map(Content::Arrow)
         } else {
             return Err(SourceFileError::UnknownFormat);
         };
@@ -120,9 +115,8 @@ impl SourceFile {
         let damaged = SourceFileError::Damaged;
         let begin = || -> Result<Batches<'_>, String> {
             Ok(match &self.content {
-                Content::Parquet(file, metadata) => {
-                    let file = file.try_clone().map_err(|error| error.to_string())?;
-                    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
+                Content::Parquet(input, metadata) => {
+                    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), metadata.clone());
                     Box::new(builder.with_batch_size(rows).build().map_err(|error| error.to_string())?)
                 }
                 Content::Arrow(blocks) => {
@@ -168,13 +162,15 @@ fn unknown_codec(metadata: &ArrowReaderMetadata) -> Option<String> {
     })
 }
 
-fn open_parquet(file: &File) -> Result<ArrowReaderMetadata, ParquetError> {
-    let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())?;
+/// The footer, if no page takes more memory than its length allows.
+fn open_parquet(input: &Input) -> Result<ArrowReaderMetadata, String> {
+    let metadata = ArrowReaderMetadata::load(input, ArrowReaderOptions::new()).map_err(|error| error.to_string())?;
     let mut columns = metadata.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
-    match columns.all(lies_in_a_file) {
-        true => Ok(metadata),
-        false => Err(ParquetError::General("a column chunk has a negative offset or length".to_owned())),
+    if !columns.clone().all(lies_in_a_file) {
+        return Err("a column chunk has a negative offset or length".to_owned());
     }
+    columns.try_for_each(|column| Chunk::find(input, column).map(drop))?;
+    Ok(metadata)
 }
 
 impl fmt::Debug for SourceFile {

@@ -1,6 +1,6 @@
 //! The rows of one or more files, as one table of tensors and other columns.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hasher;
 use std::ops::Range;
@@ -11,33 +11,39 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, new_empty_array};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use arrow_select::take::take;
-use bytes::Bytes;
 use twox_hash::xxhash3_64;
 
+use super::cache::Cache;
 use super::file::TensorFile;
 use super::folder::tables_below;
+use super::input::FileAccess;
 use crate::error::Error;
 use crate::format::columns::told_features;
 use crate::format::keys::CLASSES;
 use crate::format::tensor::tensor_array;
 use crate::format::tensor_column::TensorColumn;
 
-/// Number of decoded row groups kept per tensor column if pages are not verbatim: enough for a shuffle that mixes
-/// four row groups.
-const DECODED: usize = 4;
-
 /// The rows of one or more files, numbered from 0 through all files in order.
 ///
 /// If tensors are stored verbatim, as inlaid writes them, they are slices of the mapped files, without decoding
-/// or copying. Otherwise a row group is decoded as a whole, and the last four are kept. Cheap to share between
-/// threads.
+/// or copying. Otherwise ([`Table::decodes`]) they are decoded a few pages at a time. Cheap to share between threads.
+///
+/// # Memory
+/// What is decoded is kept up to 256 MiB, or one tensor if that is larger. Besides, each thread that reads takes
+///
+/// - the tensors of a page or two: at most 64 MiB, or one tensor;
+/// - one page of the file, decompressed: 64 MiB, or up to 1000 times its length in the file; longer ones are refused;
+/// - about 10 bytes for each of 2<sup>18</sup> elements, or for each element of one tensor.
+///
+/// The compressed record batches of an Arrow file have no pages: one is decompressed as a whole. A column other than
+/// tensors is read as a whole, too.
 pub struct Table {
     pub(super) files: Vec<TensorFile>,
     /// For every row group: its first row, the index of its file, and its number in the file.
     pub(super) row_groups: Vec<(usize, usize, usize)>,
     pub(super) rows: usize,
-    /// The row groups decoded most recently, by column and number.
-    decoded: Mutex<VecDeque<((usize, usize), Bytes)>>,
+    /// What was decoded most recently.
+    pub(super) decoded: Cache,
     columns: Mutex<HashMap<String, ArrayRef>>,
 }
 
@@ -49,9 +55,17 @@ impl Table {
     /// If there is no such file, or if a file can't be read, is damaged, has no tensor column, or has a main tensor
     /// column that differs from the first file's.
     pub fn open(path: impl AsRef<Path>) -> Result<Table, Error> {
+        Table::open_with(path, FileAccess::Map)
+    }
+
+    /// Opens one file, or all tables below a folder, as [`Table::open`] does, and reads the files in the given way.
+    ///
+    /// # Errors
+    /// As [`Table::open`].
+    pub fn open_with(path: impl AsRef<Path>, access: FileAccess) -> Result<Table, Error> {
         let path = path.as_ref();
         let paths = if path.is_dir() { tables_below(path)? } else { vec![path.to_owned()] };
-        Table::of_files(&paths, path)
+        Table::of_files(&paths, path, access)
     }
 
     /// Opens these files as one table, with rows in the order of the files.
@@ -59,17 +73,25 @@ impl Table {
     /// # Errors
     /// As [`Table::open`].
     pub fn open_files(paths: &[PathBuf]) -> Result<Table, Error> {
-        Table::of_files(paths, paths.first().and_then(|path| path.parent()).unwrap_or(Path::new("")))
+        Table::open_files_with(paths, FileAccess::Map)
+    }
+
+    /// Opens these files as one table, as [`Table::open_files`] does, and reads them in the given way.
+    ///
+    /// # Errors
+    /// As [`Table::open`].
+    pub fn open_files_with(paths: &[PathBuf], access: FileAccess) -> Result<Table, Error> {
+        Table::of_files(paths, paths.first().and_then(|path| path.parent()).unwrap_or(Path::new("")), access)
     }
 
     /// Opens these files. An error about all of them names `whole`.
-    fn of_files(paths: &[PathBuf], whole: &Path) -> Result<Table, Error> {
-        Table::of(paths.iter().map(|path| TensorFile::open(path, None)), whole)
+    fn of_files(paths: &[PathBuf], whole: &Path, access: FileAccess) -> Result<Table, Error> {
+        Table::of(paths.iter().map(|path| TensorFile::open(path, None, access)), whole)
     }
 
     /// Opens the shards of a split, each limited to the given length in bytes.
-    pub(super) fn of_shards(shards: &[(PathBuf, u64)], split: &Path) -> Result<Table, Error> {
-        Table::of(shards.iter().map(|(path, length)| TensorFile::open(path, Some(*length))), split)
+    pub(super) fn of_shards(shards: &[(PathBuf, u64)], split: &Path, access: FileAccess) -> Result<Table, Error> {
+        Table::of(shards.iter().map(|(path, length)| TensorFile::open(path, Some(*length), access)), split)
     }
 
     fn of(files: impl Iterator<Item = Result<TensorFile, Error>>, whole: &Path) -> Result<Table, Error> {
@@ -88,12 +110,22 @@ impl Table {
                 rows += count;
             }
         }
-        Ok(Table { files, row_groups, rows, decoded: Mutex::default(), columns: Mutex::default() })
+        Ok(Table { files, row_groups, rows, decoded: Cache::default(), columns: Mutex::default() })
     }
 
     /// Path and surplus bytes of a shard that is longer than its expected length, if there is one.
     pub(super) fn lengthened(&self) -> Option<(&Path, u64)> {
         self.files.iter().find(|file| file.surplus > 0).map(|file| (&*file.path, file.surplus))
+    }
+
+    /// Whether main tensors have to be decoded, as far as the first row group tells, because other tools wrote the file
+    /// (or it is an Arrow file with compressed record batches). [`repack`] makes files that don't have to be, ten times
+    /// as fast to read. False also for verbatim pages that are compressed, which are only decompressed.
+    ///
+    /// [`repack`]: https://docs.rs/inlaid/latest/inlaid/fn.repack.html
+    pub fn decodes(&self) -> bool {
+        let first = self.row_groups().position(|rows| !rows.is_empty()).map(|number| self.row_groups[number]);
+        first.is_some_and(|(_, file, row_group)| self.files[file].decodes(row_group))
     }
 
     /// Number of rows.
@@ -192,25 +224,6 @@ impl Table {
     /// The error for a column that does not exist.
     pub(super) fn no_column(&self, name: &str) -> Error {
         Error::NoColumn { path: self.files[0].path.clone(), columns: name.to_owned() }
-    }
-
-    pub(super) fn decoded(
-        &self,
-        column: usize,
-        number: usize,
-        file: &TensorFile,
-        row_group: usize,
-    ) -> Result<Bytes, Error> {
-        let kept = || self.decoded.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (column, number);
-        if let Some((_, tensors)) = kept().iter().find(|(kept, _)| *kept == key) {
-            return Ok(tensors.clone());
-        }
-        let tensors = file.decode(column, row_group)?;
-        let mut kept = kept();
-        kept.truncate(DECODED * self.tensor_columns().len() - 1);
-        kept.push_front((key, tensors.clone()));
-        Ok(tensors)
     }
 }
 

@@ -1,9 +1,12 @@
 //! The tensors of one column of a table.
 
+use std::ops::Range;
+
 use arrow_buffer::MutableBuffer;
 use bytes::Bytes;
 
-use super::file::{Owned, Tensors as Stored};
+use super::file::{TensorFile, Tensors as Stored};
+use super::input::Owned;
 use super::table::Table;
 use crate::error::Error;
 use crate::format::tensor_column::TensorColumn;
@@ -94,18 +97,29 @@ impl<'t> Tensors<'t> {
 
     /// The tensors of up to `rows` rows from `row` on that are stored contiguously, and their number, at least 1 unless
     /// `rows` is 0. They form an array of shape `[number, ...]`, aligned to the element size: tensors that are not
-    /// aligned in the file are copied.
+    /// aligned in the file are copied, and so are those of files that are not mapped.
     ///
     /// # Errors
     /// As [`Tensors::row`].
     pub fn run(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
-        let (tensors, count) = self.find(row, rows)?;
+        let (place, count) = self.find(row, rows)?;
+        let tensors = match place {
+            Place::File(file, at) => file.slice(at..at + count * self.column().row_bytes())?,
+            Place::Decoded(part, range) if range.len() == part.len() => part,
+            // A few tensors should not keep the others alive.
+            Place::Decoded(part, range) => return Ok((aligned(&part[range]), count)),
+        };
         let is_aligned = tensors.as_ptr().addr().is_multiple_of(self.column().element.size());
         Ok((if is_aligned { tensors } else { aligned(&tensors) }, count))
     }
 
-    /// As [`Tensors::run`], without alignment.
-    fn find(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
+    /// Number of rows, of up to `rows` from `row` on, that are stored contiguously: as many as [`Tensors::run`] returns.
+    pub(super) fn count(&self, row: usize, rows: usize) -> Result<usize, Error> {
+        self.find(row, rows).map(|(_, count)| count)
+    }
+
+    /// Where the tensors of up to `rows` rows from `row` on are, and how many of them are there.
+    fn find(&self, row: usize, rows: usize) -> Result<(Place<'t>, usize), Error> {
         let table = self.table;
         if row >= table.rows {
             return Err(Error::NoRow { row, rows: table.rows });
@@ -114,20 +128,21 @@ impl<'t> Tensors<'t> {
         let (start, file, row_group) = table.row_groups[number];
         let (file, row) = (&table.files[file], row - start);
         let (in_group, row_bytes) = (file.row_groups[row_group], self.column().row_bytes());
-        let whole = |tensors: Bytes| {
-            let count = rows.min(in_group - row);
-            (tensors.slice(row * row_bytes..(row + count) * row_bytes), count)
-        };
         Ok(match file.tensors(self.column, row_group)? {
             Stored::Pages(pages) => {
                 let page = pages.partition_point(|(first, _)| *first <= row) - 1;
                 let (first, at) = pages[page];
                 let end = pages.get(page + 1).map_or(in_group, |(next, _)| *next);
-                let (count, at) = (rows.min(end - row), at + (row - first) * row_bytes);
-                (file.slice(at..at + count * row_bytes), count)
+                (Place::File(file, at + (row - first) * row_bytes), rows.min(end - row))
             }
-            Stored::Whole(tensors) => whole(tensors.clone()),
-            Stored::Encoded => whole(table.decoded(self.column, number, file, row_group)?),
+            Stored::Parts(parts) => {
+                let (part, all) = parts.find(row);
+                let decode = || file.decode(self.column, row_group, &parts.stored, all.clone());
+                let decoded =
+                    table.decoded.get((self.column, number, part), all.len().saturating_mul(row_bytes), decode)?;
+                let (begin, count) = ((row - all.start) * row_bytes, rows.min(all.end - row));
+                (Place::Decoded(decoded, begin..begin + count * row_bytes), count)
+            }
         })
     }
 
@@ -139,13 +154,20 @@ impl<'t> Tensors<'t> {
     /// # Panics
     /// If the length of `out` is not `rows.len()` times [`TensorColumn::row_bytes`].
     pub fn gather(&self, rows: &[usize], out: &mut [u8]) -> Result<(), Error> {
-        assert_eq!(out.len(), rows.len() * self.column().row_bytes(), "the buffer has the length of the tensors");
-        let mut rest = out;
-        self.visit(rows, |tensors| {
-            let (here, later) = std::mem::take(&mut rest).split_at_mut(tensors.len());
-            here.copy_from_slice(tensors);
-            rest = later;
-        })
+        let row_bytes = self.column().row_bytes();
+        assert_eq!(out.len(), rows.len() * row_bytes, "the buffer has the length of the tensors");
+        let (mut rows, mut rest) = (rows, out);
+        while let [first, ..] = rows {
+            let run = rows.iter().zip(*first..).take_while(|(row, next)| **row == *next).count();
+            let (place, count) = self.find(*first, run)?;
+            let (here, later) = rest.split_at_mut(count * row_bytes);
+            match place {
+                Place::File(file, at) => file.copy(at, here)?,
+                Place::Decoded(part, range) => here.copy_from_slice(&part[range]),
+            }
+            (rows, rest) = (&rows[count..], later);
+        }
+        Ok(())
     }
 
     /// Copies the tensors of these rows, in this order, into a new buffer. Rows may repeat.
@@ -153,27 +175,18 @@ impl<'t> Tensors<'t> {
     /// # Errors
     /// As [`Tensors::row`].
     pub fn copy(&self, rows: &[usize]) -> Result<Vec<u8>, Error> {
-        let mut out = Vec::with_capacity(rows.len() * self.column().row_bytes());
-        self.visit(rows, |tensors| out.extend_from_slice(tensors))?;
+        let mut out = vec![0; rows.len() * self.column().row_bytes()];
+        self.gather(rows, &mut out)?;
         Ok(out)
     }
+}
 
-    /// Appends the tensors of these rows to `out`.
-    pub(super) fn append(&self, rows: &[usize], out: &mut MutableBuffer) -> Result<(), Error> {
-        self.visit(rows, |tensors| out.extend_from_slice(tensors))
-    }
-
-    /// Calls `visit` once for each contiguous run of rows.
-    fn visit(&self, rows: &[usize], mut visit: impl FnMut(&[u8])) -> Result<(), Error> {
-        let mut rest = rows;
-        while let [first, ..] = rest {
-            let run = rest.iter().zip(*first..).take_while(|(row, next)| **row == *next).count();
-            let (tensors, count) = self.find(*first, run)?;
-            visit(&tensors);
-            rest = &rest[count..];
-        }
-        Ok(())
-    }
+/// Where tensors are.
+enum Place<'t> {
+    /// In a file, from an offset on.
+    File(&'t TensorFile, usize),
+    /// A range of the bytes of a part that was decoded.
+    Decoded(Bytes, Range<usize>),
 }
 
 /// A copy that is aligned for elements of any size.

@@ -87,6 +87,50 @@ impl PageHeader {
     }
 }
 
+/// What the header of a page by any writer says about its place among the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageSpan {
+    /// Whether it is a data page, of version 1 or 2.
+    pub is_data: bool,
+    /// Length of the page's body in the file, in bytes.
+    pub stored_len: usize,
+    /// Length of the body after decompression, in bytes.
+    pub uncompressed_len: usize,
+    /// Number of values as Parquet counts them; for a data page only.
+    pub values: usize,
+}
+
+impl PageSpan {
+    /// Reads the header at the start of `bytes` and returns it with its length in bytes. None if it is damaged, or
+    /// longer than `bytes`.
+    pub fn parse(bytes: &[u8]) -> Option<(PageSpan, usize)> {
+        const DATA_PAGES: [i32; 2] = [0, 3];
+        let mut thrift = ThriftReader { bytes, at: 0 };
+        let (mut kind, mut lengths, mut values, mut field) = (-1, [-1, -1], -1, 0);
+        while let Some(found) = thrift.next_field(&mut field)? {
+            match (field, found) {
+                (1, ThriftReader::I32) => kind = thrift.i32()?,
+                (2 | 3, ThriftReader::I32) => lengths[usize::from(field) - 2] = thrift.i32()?,
+                (5 | 8, ThriftReader::STRUCT) => {
+                    let mut inner = 0;
+                    while let Some(found) = thrift.next_field(&mut inner)? {
+                        match (inner, found) {
+                            (1, ThriftReader::I32) => values = thrift.i32()?,
+                            _ => thrift.skip(found, 2)?,
+                        }
+                    }
+                }
+                _ => thrift.skip(found, 3)?,
+            }
+        }
+        let [uncompressed_len, stored_len] = lengths.map(usize::try_from);
+        let is_data = DATA_PAGES.contains(&kind);
+        let values = if is_data { usize::try_from(values).ok()? } else { 0 };
+        let span = PageSpan { is_data, stored_len: stored_len.ok()?, uncompressed_len: uncompressed_len.ok()?, values };
+        Some((span, thrift.at))
+    }
+}
+
 /// A reader for the subset of Thrift's compact protocol that page headers use.
 struct ThriftReader<'a> {
     bytes: &'a [u8],
@@ -114,16 +158,44 @@ impl ThriftReader<'_> {
     }
 
     fn i32(&mut self) -> Option<i32> {
+        let value = u32::try_from(self.varint(35)?).ok()?;
+        Some((value >> 1) as i32 ^ -((value & 1) as i32))
+    }
+
+    /// An unsigned LEB128 number of fewer than `most` bits, rounded up to whole groups of 7.
+    fn varint(&mut self, most: u32) -> Option<u64> {
         let (mut value, mut shift) = (0_u64, 0);
         loop {
-            let byte = self.byte().filter(|_| shift < 35)?;
+            let byte = self.byte().filter(|_| shift < most)?;
             value |= u64::from(byte & 0x7f) << shift;
             shift += 7;
             if byte < 0x80 {
-                let value = u32::try_from(value).ok()?;
-                return Some((value >> 1) as i32 ^ -((value & 1) as i32));
+                return Some(value);
             }
         }
+    }
+
+    /// Passes over the value of a field, with structs nested up to `depth` times.
+    fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {
+        let length = match kind {
+            // The type of a boolean is its value.
+            1 | 2 => 0,
+            3 => 1,
+            4..=6 => self.varint(64).map(|_| 0)?,
+            7 => 8,
+            8 => usize::try_from(self.varint(35)?).ok()?,
+            Self::STRUCT => {
+                let (depth, mut field) = (depth.checked_sub(1)?, 0);
+                while let Some(kind) = self.next_field(&mut field)? {
+                    self.skip(kind, depth)?;
+                }
+                0
+            }
+            // Page headers have no lists, sets or maps.
+            _ => return None,
+        };
+        self.at = self.at.checked_add(length).filter(|at| *at <= self.bytes.len())?;
+        Some(())
     }
 }
 

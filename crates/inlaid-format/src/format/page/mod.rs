@@ -28,7 +28,7 @@ use crate::format::tensor::TensorShape;
 use crate::spec::{Compression, Dtype, Storage};
 
 use codec::{compress, decompress};
-pub use header::PageHeader;
+pub use header::{PageHeader, PageSpan};
 use header::{PageKind, header, usual_len};
 use levels::{MAX_EXTRA, levels, push_varint};
 
@@ -201,16 +201,9 @@ impl PageLayout {
         }
     }
 
-    /// Finds the pixels in a stored page: the number of rows (at most `most`), the decompressed body, and the range of
-    /// the pixels in it. None if the rows are not stored there verbatim, one after another. Bytes other than pixels
-    /// are compared with what [`PageBuffer::finish`] would write, and a compressed page with its checksum, because one
-    /// wrong bit in it may change any row. Takes no more memory than such a page.
-    pub fn find_pixels<'b>(
-        &self,
-        header: &PageHeader,
-        stored: &'b [u8],
-        most: usize,
-    ) -> Option<(usize, Cow<'b, [u8]>, Range<usize>)> {
+    /// The number of rows (at most `most`) of a page with this header, and the bytes before the pixels in its
+    /// decompressed body. None if no page whose rows are stored verbatim has this header.
+    pub fn rows_and_levels(&self, header: &PageHeader, most: usize) -> Option<(usize, Vec<u8>)> {
         let values = usize::try_from(header.values).ok()?;
         let rows = match self.lists {
             true if values % self.elements == 0 => values / self.elements,
@@ -222,13 +215,28 @@ impl PageLayout {
         if !has_room || !header.is(self.kind(rows).0) {
             return None;
         }
-        let is_whole = if self.is_uncompressed() { stored.len() == length } else { header.fits(stored) };
-        if !is_whole {
+        if self.is_uncompressed() && header.stored_len != header.uncompressed_len {
             return None;
         }
-        let levels = self.levels_in(rows, length)?;
+        Some((rows, self.levels_in(rows, length)?))
+    }
+
+    /// Finds the pixels in a stored page: the number of rows (at most `most`), the decompressed body, and the range of
+    /// the pixels in it. None if the rows are not stored there verbatim, one after another. Bytes other than pixels
+    /// are compared with what [`PageBuffer::finish`] would write, and a compressed page with its checksum, because one
+    /// wrong bit in it may change any row. Takes no more memory than such a page.
+    pub fn find_pixels<'b>(
+        &self,
+        header: &PageHeader,
+        stored: &'b [u8],
+        most: usize,
+    ) -> Option<(usize, Cow<'b, [u8]>, Range<usize>)> {
+        let (rows, levels) = self.rows_and_levels(header, most)?;
+        if !self.is_uncompressed() && !header.fits(stored) {
+            return None;
+        }
         let pixels = levels.len()..levels.len() + rows * self.row_bytes;
-        let body = decompress(self.compression, stored, length)?;
+        let body = decompress(self.compression, stored, usize::try_from(header.uncompressed_len).ok()?)?;
         body.starts_with(&levels).then_some((rows, body, pixels))
     }
 
