@@ -29,18 +29,21 @@ impl NewFolder {
     /// # Errors
     /// If the folder is not empty, another process is filling it, or it can't be written to.
     pub(crate) fn claim(place: &Path) -> Result<NewFolder, Error> {
+        if let Err(taken) = refuse_taken(place) {
+            // What a run has left that was killed once its folder was in place.
+            place.canonicalize().iter().for_each(|place| remove_abandoned(place));
+            return Err(taken);
+        }
         refuse_mount_point(place)?;
         let resolved = if place.exists() { place.canonicalize() } else { std::path::absolute(place) };
         let resolved = resolved.map_err(Error::io("find output folder", place))?;
         let (Some(parent), Some(name)) = (resolved.parent(), resolved.file_name()) else {
             return Err(Error::OutputTaken(place.to_owned()));
         };
-        // Also what a run has left that was killed once its folder was in place.
-        remove_abandoned(&resolved);
-        refuse_taken(place)?;
         let hidden = parent.join(hidden_name(&name.to_string_lossy()));
         let lock = Lock::on_folder(&hidden, place)?;
         let folder = NewFolder { staging: Staging::in_hidden_folder(&hidden)?, place: resolved, lock };
+        remove_abandoned(&folder.place);
         // Another process may have filled it before this one held the lock.
         refuse_taken(place)?;
         if let Ok(replaced) = folder.place.metadata() {

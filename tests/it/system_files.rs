@@ -139,7 +139,7 @@ fn are_passed_over_by_readers_of_a_folder() {
     let s = Scratch::new();
     s.images(&["src/cat"], 20);
     s.convert("src --out out --size 4 --split train=1").exits(0);
-    let shard = s.path().join(&s.shards("out", "train")[0].replace("train/", "out/train/"));
+    let shard = s.path().join(s.shards("out", "train")[0].replace("train/", "out/train/"));
     for name in ["tables/a.parquet", "tables/$RECYCLE.BIN/b.parquet", "tables/@eaDir/c.parquet", "tables/._d.parquet"] {
         s.file(name, &fs::read(&shard).unwrap());
     }
