@@ -28,7 +28,7 @@ DRAWS_OF_FLOATS = 4
 # What is promised of any image: of bytes, and of floats on the scale 0 to 255.
 PROMISED = {like: (1, 0.01) if like.startswith("tf") else (1, 1.0) for like in parity.LIBRARIES}
 # Of floats, where more source pixels become one: sums in single precision depend on their order.
-MANY_PIXELS, PROMISED_OF_MANY = 10_000, 0.1
+MANY_PIXELS, PROMISED_OF_MANY = 4000, 0.1
 
 
 def generated(kind, height, width, channels=3):
