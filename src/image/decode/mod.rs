@@ -45,8 +45,6 @@ use self::sample::{Sample, convert};
 use self::upright::{swaps_sides, turn_upright};
 use crate::error::RecordError;
 use crate::format::catch_panic::contain;
-#[cfg(feature = "turbojpeg")]
-use crate::spec::JpegDecoder;
 use crate::spec::{Channels, ColorProfile, Dtype, Limits, Spec};
 
 pub(crate) use sample::luma;
@@ -208,7 +206,7 @@ impl Decoder {
         orientation: Orientation,
         spec: &Spec,
     ) -> Option<(u32, u32, ColorType)> {
-        if format != ImageFormat::Jpeg || spec.jpeg_decoder != JpegDecoder::LibjpegTurbo {
+        if format != ImageFormat::Jpeg || spec.jpeg_decoder != crate::spec::JpegDecoder::LibjpegTurbo {
             return None;
         }
         let least = spec.jpeg_shrink.map(|shrink| {
