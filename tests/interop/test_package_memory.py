@@ -62,7 +62,7 @@ def test_a_row_takes_a_page_and_not_its_row_group(tmp_path, row_group_size):
 def test_what_is_kept_is_bounded(tmp_path):
     pq.write_table(lists_of_zeros(600, MIB), tmp_path / "zeros.parquet")
     code = "for row in range(0, 600): table[row]"
-    assert 200 * MIB < peak(tmp_path / "zeros.parquet", code) < (256 + 2 * 64 + 60) * MIB
+    assert 200 * MIB < peak(tmp_path / "zeros.parquet", code) < (256 + 64 + 40) * MIB
 
 
 @pytest.mark.parametrize("length", [3 * MIB, 3072])

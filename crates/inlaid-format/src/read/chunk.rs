@@ -157,7 +157,7 @@ impl RowGroups for Pages<'_> {
             .set_total_compressed_size((end - start) as i64)
             .build()?;
         let pages = SerializedPageReader::new(input, &part, self.rows, None)?;
-        Ok(Box::new(Once(Some(Box::new(From { dictionary, pages })))))
+        Ok(Box::new(OneChunk(Some(Box::new(PagesFrom { dictionary, pages })))))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
@@ -170,9 +170,9 @@ impl RowGroups for Pages<'_> {
 }
 
 /// The pages of one column chunk.
-struct Once(Option<Box<dyn PageReader>>);
+struct OneChunk(Option<Box<dyn PageReader>>);
 
-impl Iterator for Once {
+impl Iterator for OneChunk {
     type Item = ParquetResult<Box<dyn PageReader>>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -180,15 +180,15 @@ impl Iterator for Once {
     }
 }
 
-impl PageIterator for Once {}
+impl PageIterator for OneChunk {}
 
 /// The dictionary, if there is one, then pages from one on.
-struct From {
+struct PagesFrom {
     dictionary: Option<Page>,
     pages: SerializedPageReader<Input>,
 }
 
-impl Iterator for From {
+impl Iterator for PagesFrom {
     type Item = ParquetResult<Page>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -196,7 +196,7 @@ impl Iterator for From {
     }
 }
 
-impl PageReader for From {
+impl PageReader for PagesFrom {
     fn get_next_page(&mut self) -> ParquetResult<Option<Page>> {
         match self.dictionary.take() {
             Some(dictionary) => Ok(Some(dictionary)),

@@ -9,7 +9,6 @@ use std::sync::OnceLock;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_buffer::MutableBuffer;
 use arrow_schema::{ArrowError, FieldRef, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -249,7 +248,7 @@ impl TensorFile {
             })
         })
         .flatten()?;
-        Ok(Bytes::from_owner(Owned(tensors.into())))
+        Ok(Bytes::from(tensors))
     }
 
     /// Decodes rows of a column chunk that seemed to be verbatim.
@@ -280,7 +279,7 @@ impl TensorFile {
             let pixels = &body[pixels];
             tensors.extend_from_slice(pixels.get(within.start * layout.row_bytes()..within.end * layout.row_bytes())?);
         }
-        Some(Bytes::from_owner(Owned(tensors.into())))
+        Some(Bytes::from(tensors))
     }
 
     /// Reads columns of a row group, by their names.
@@ -446,9 +445,10 @@ fn check_values(chunk: &Chunk, rows: usize, row_values: usize) -> Result<(), Str
     }
 }
 
-/// An empty buffer for the tensors of a part, whose length may be a mere claim of the file if it is one row.
-fn room(column: &TensorColumn, rows: &Range<usize>) -> MutableBuffer {
-    MutableBuffer::with_capacity(rows.len().saturating_mul(column.row_bytes()).min(parts::MOST))
+/// An empty buffer for the tensors of a part, whose length may be a mere claim of the file if it is one row. It is no
+/// `MutableBuffer`: glibc does not reuse the memory of one for the next of the same length, because it is aligned.
+fn room(column: &TensorColumn, rows: &Range<usize>) -> Vec<u8> {
+    Vec::with_capacity(rows.len().saturating_mul(column.row_bytes()).min(parts::MOST))
 }
 
 /// The bytes of the values of a tensor column.
