@@ -260,7 +260,7 @@ BYTES = 'a whole number of bytes below 2**64, as in 65536 or "16MiB", not'
         ({"pad_color": (0, 0, 256)}, "color `0,0,256` is not"),
         ({"pad_color": 0}, 'pad_color is (red, green, blue), 0 to 255 each, "#RRGGBB" or a name, not 0'),
         ({"mean": "blue"}, "mean `blue` is not"),
-        ({"mean": (1, 2)}, "mean `1,2` is not"),
+        ({"mean": (1, 2)}, 'mean is a number, (red, green, blue) or "imagenet", not (1, 2)'),
         ({"mean": {}}, 'mean is a number, (red, green, blue) or "imagenet", not {}'),
         ({"std": 0}, "standard deviation `0` is not"),
         ({"crop_ratio": 2}, "crop ratio `2` is not a number from 0.01 to 1"),
@@ -383,7 +383,7 @@ def test_an_interrupt_stops_the_command_line(tmp_path, many):
         assert child.poll() is None
     child.send_signal(signal.SIGINT)
     _, messages = child.communicate(timeout=60)
-    assert child.returncode == 1 and "error: interrupted" in messages and "Traceback" not in messages
+    assert child.returncode == -signal.SIGINT and "error: interrupted" in messages and "Traceback" not in messages
 
 
 def test_wrong_paths_are_named(tmp_path):

@@ -34,8 +34,8 @@ SPACE_CALLS = {
 }
 # Of these, what fails before a commit: what was staged is removed.
 WRITE_CALLS = {"write", "pwrite64", "writev", "fdatasync"}
-# What ends a run, and the exit code that says so: as a shell has it, and 1 of older versions.
-SIGNALS = {signal.SIGTERM: (1, 143), signal.SIGINT: (1, 130), signal.SIGHUP: (1, 129)}
+# What ends a run, and the exit code that says so, as a shell has it.
+SIGNALS = {signal.SIGTERM: (143,), signal.SIGINT: (130,), signal.SIGHUP: (129,)}
 # An exit code that no program has.
 LOST_POWER = 1000
 CALL = re.compile(r"^(\d+) +(\w+)\(")

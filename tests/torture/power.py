@@ -19,6 +19,7 @@ missing in it. Then the power goes after some step of it. What was not synced un
 A sync of a file keeps no name. What happened before the run is on disk.
 """
 
+import posixpath
 import re
 
 from tree import differences, write_tree
@@ -109,7 +110,8 @@ class Record:
         path = unescaped(text.strip('"')).decode()
         if not path.startswith("/"):
             path = f"{described(at)}/{path}" if at is not text else path
-        return self._below(path)
+        # A folder may be opened as `.` in itself.
+        return self._below(posixpath.normpath(path))
 
     def _below(self, path):
         if path == self.root:
