@@ -57,7 +57,7 @@ impl Beneath {
         self.check_folder(parent)
     }
 
-    /// Creates a folder and its missing parents.
+    /// Creates a folder and its missing parents, and syncs their names to disk.
     ///
     /// # Errors
     /// If a component is a link, or the operating system refuses.
@@ -66,18 +66,22 @@ impl Beneath {
         for component in Path::new(name).components() {
             let parent = self.walk(&made).map_err(|refused| self.refused("open", refused))?;
             made.push(component);
-            let create = || match mkdirat(&parent, component.as_os_str(), Mode::from_raw_mode(0o777)) {
-                Err(Errno::EXIST) => Ok(()),
-                created => created.map_err(io::Error::from),
-            };
-            let is_there = self.walk(&made);
-            match is_there {
-                Ok(_) => {}
-                Err((_, Errno::NOENT)) => step()
-                    .and_then(|()| create())
-                    .map_err(|error| Error::io("create folder", self.path.join(&made))(error))?,
+            match self.walk(&made) {
+                Ok(_) => continue,
+                Err((_, Errno::NOENT)) => {}
                 Err(refused) => return Err(self.refused("create folder", refused)),
             }
+            let create = || {
+                step()?;
+                match mkdirat(&parent, component.as_os_str(), Mode::from_raw_mode(0o777)) {
+                    Err(Errno::EXIST) => {}
+                    created => created?,
+                }
+                // Or a power failure might take a file along that was renamed into it.
+                step()?;
+                File::from(parent).sync_all()
+            };
+            create().map_err(Error::io("create folder", self.path.join(&made)))?;
         }
         Ok(())
     }
