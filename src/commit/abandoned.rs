@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::commit::lock::is_at;
 use crate::commit::staging::is_marked;
 
-/// Removes the hidden folders beside an output whose runs have died. A folder without the mark of a run is somebody
-/// else's, and one that is locked is in use.
+/// Removes the hidden folders beside an output whose runs have died. A folder with files, but without the mark of a run,
+/// is somebody else's, and one that is locked is in use.
 pub(super) fn remove_abandoned(output: &Path) {
     let Some(entries) = output.parent().and_then(|parent| fs::read_dir(parent).ok()) else { return };
     entries.flatten().filter(is_hidden_folder).for_each(|entry| remove(&entry.path()));
@@ -26,13 +26,11 @@ fn is_hidden_folder(entry: &DirEntry) -> bool {
 }
 
 fn remove(hidden: &Path) {
-    if !is_marked(hidden) {
-        return;
-    }
     let Ok(folder) = File::open(hidden) else { return };
-    if folder.try_lock().is_ok() && is_at(&folder, hidden) && is_marked(hidden) {
-        // What can't be removed, such as a folder of another user, stays.
-        let _ = fs::remove_dir_all(hidden);
+    if folder.try_lock().is_ok() && is_at(&folder, hidden) {
+        // What can't be removed, such as a folder of another user, stays. Without a mark, it goes if it is empty: a run
+        // may die before it has made the mark, or after it has removed it.
+        let _ = if is_marked(hidden) { fs::remove_dir_all(hidden) } else { fs::remove_dir(hidden) };
     }
     let _ = folder.unlock();
 }

@@ -420,8 +420,9 @@ fn hidden_folders_that_are_in_use_or_of_somebody_else_stay() {
     assert_eq!(scratch.files("."), before);
     assert!(scratch.path().join(".link.inlaid").is_symlink());
     drop(used);
+    fs::create_dir(scratch.path().join(".empty.inlaid")).unwrap();
     scratch.run("repack", "in --out out").exits(0);
-    assert!(!scratch.path().join(".used.inlaid").exists());
+    assert!(!scratch.path().join(".used.inlaid").exists() && !scratch.path().join(".empty.inlaid").exists());
     assert!(scratch.path().join(".other.inlaid").exists() && scratch.path().join("elsewhere").exists());
 }
 
