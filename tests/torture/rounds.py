@@ -11,7 +11,7 @@ import subprocess
 import readers
 from faults import FAULTS, KILLS, LOST_POWER, OFTEN, SIGNALS, left_out
 from readers import TOOLS
-from states import OPERATIONS, ImageHit, State, Wrong, run
+from states import OPERATIONS, ImageHit, State, TracerFailed, Wrong, run
 from tree import JOURNAL, MANIFEST, differences, read_tree, write_tree
 
 READS = re.compile(r"error=\w+ at (openat|open|read|pread64|readv)\b")
@@ -60,6 +60,8 @@ class Worker:
             round_.go()
         except ImageHit:
             round_.counts["faults that hit an image"] += 1
+        except TracerFailed:
+            round_.counts["runs that strace has lost"] += 1
         except Wrong as wrong:
             kept = self.folder / f"wrong-{number}"
             shutil.copytree(folder, kept)
@@ -154,6 +156,9 @@ class Round:
                 *((*SIGNALS[self.signal], -self.signal) if self.signal else ()),
                 *((-25,) if self.fault == "file size limit" else ()),
             }
+            # It ends so at times when what it traces is killed.
+            if "strace: Unexpected wait status" in ended.stderr:
+                raise TracerFailed
             if ended.code not in codes:
                 raise Wrong(f"exit code {ended.code}: {ended.stderr}")
             # Where every write fails, that of the message does too.

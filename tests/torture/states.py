@@ -36,6 +36,10 @@ class ImageHit(Exception):
     """The fault hit an image that is read, which so became a reject: nothing can be compared."""
 
 
+class TracerFailed(Exception):
+    """strace has lost the run, so nothing can be said of how it ended."""
+
+
 @dataclass
 class Ended:
     code: int
