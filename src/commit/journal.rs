@@ -104,10 +104,9 @@ impl Journal {
             self.rename(folder, manifest)?;
         }
         self.removals.iter().try_for_each(|file| folder.remove_file(file))?;
-        sync(folder)?;
         // A split without rows has no folder; one that is not empty is not removed.
         Split::ALL.iter().for_each(|split| folder.remove_empty_folder(split.as_str()));
-        Ok(())
+        sync(folder)
     }
 
     fn rename(&self, folder: &Beneath, (from, to): &(String, String)) -> Result<(), Error> {
