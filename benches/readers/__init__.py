@@ -10,6 +10,7 @@ READERS = {
     reader.name: reader
     for reader in (
         ours.Batches,
+        ours.Unmapped,
         ours.Rows,
         ours.ArrowRows,
         ours.ToTorch,

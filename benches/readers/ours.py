@@ -28,6 +28,15 @@ class Batches(_Inlaid):
             yield batch["image"], batch["label"]
 
 
+class Unmapped(Batches):
+    name = "inlaid, batches, map=False"
+
+    def __init__(self, folder):
+        import inlaid
+
+        self.table = inlaid.open(folder, map=False)["train"]
+
+
 class Rows(_Inlaid):
     name = rival = "inlaid, table[rows]"
 

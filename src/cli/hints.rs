@@ -28,7 +28,7 @@ pub fn hint(error: &Error) -> Option<String> {
             "add `--size 224`, or store the original files with `--storage encoded`".into()
         }
         Error::Format(FormatError::Link(_)) => {
-            "put what it points to in its place, if you know where the dataset comes from".into()
+            "replace the link by what it points to, if you trust the dataset".into()
         }
         Error::Spec(SpecError::Untouched(_)) => "add `--size 224`, or leave out the option".into(),
         Error::Spec(SpecError::NotEncoded(_)) => "add `--storage encoded`, or leave out the option".into(),

@@ -156,7 +156,7 @@ impl Output {
         Ok(())
     }
 
-    /// Stages the card of `next`: the one that is there, with what is inlaid's written anew. Returns what people should
+    /// Stages the card of `next`: the one that is there, with what is inlaid's rewritten. Returns what people should
     /// know about it.
     ///
     /// # Errors

@@ -67,8 +67,8 @@ fn edited_card_is_a_note_and_a_changed_section_a_problem() {
     assert_eq!(s.run("verify", "out").exits(1).stdout, problem);
 
     let ran = s.run("append", "more --out out").exits(0);
-    let note = "note: `README.md` had changes in what inlaid writes (`dataset_info`, `configs` and the marked section), \
-                which were written anew\n";
+    let note = "note: `README.md` was edited in the parts that inlaid writes (`dataset_info`, `configs`, the marked \
+                section); they were rewritten\n";
     assert!(ran.stderr.contains(note), "{}", ran.stderr);
     is_edited(&card(&s));
     assert!(s.run("verify", "out").exits(0).stdout.starts_with("intact: 30 rows in "));
@@ -111,7 +111,7 @@ fn card_without_a_section_keeps_its_text() {
     let front_matter = card(&s).split_inclusive("---\n").take(2).collect::<String>();
     fs::write(s.path().join("out/README.md"), format!("{front_matter}Our own words.\n")).unwrap();
     let ran = s.run("append", "more --out out").exits(0);
-    let note = "note: `README.md` has no section of inlaid's, so only its front matter was updated\n";
+    let note = "note: `README.md` has no inlaid section, so only its front matter was updated\n";
     assert!(ran.stderr.contains(note), "{}", ran.stderr);
     assert!(card(&s).ends_with("---\nOur own words.\n"), "{}", card(&s));
     assert!(card(&s).contains("num_examples: 24\n"), "{}", card(&s));

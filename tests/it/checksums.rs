@@ -87,8 +87,8 @@ fn every_lost_or_renamed_key_of_the_manifest_is_found() {
     }
     for (from, to, reason) in [
         ("\"format_version\": 2", "\"format_version\": 1", "format version 1 has no checksum"),
-        ("\"checksum\": \"xxh3-128:", "\"cheksum\": \"xxh3-128:", "its checksum is not that of its text"),
-        ("\"tool\": \"inlaid", "\"tool\": \"Inlaid", "its checksum is not that of its text"),
+        ("\"checksum\": \"xxh3-128:", "\"cheksum\": \"xxh3-128:", "its checksum does not match its text"),
+        ("\"tool\": \"inlaid", "\"tool\": \"Inlaid", "its checksum does not match its text"),
     ] {
         fs::write(&path, whole.replacen(from, to, 1)).unwrap();
         let ran = s.run("verify", "out").exits(1);

@@ -44,8 +44,8 @@ fn is_refused(s: &Scratch, name: &str) {
     for (command, words) in WRITERS {
         let ran = s.run(command, words).exits(1);
         let error = format!(
-            "error: `out/{name}` is a symbolic link, and inside a dataset none is followed to write\n\
-             hint: put what it points to in its place, if you know where the dataset comes from\n"
+            "error: `out/{name}` is a symbolic link, and inlaid does not write through links inside a dataset\n\
+             hint: replace the link by what it points to, if you trust the dataset\n"
         );
         assert_eq!(ran.stderr, error, "{command}");
         let after = all(s);
@@ -160,7 +160,7 @@ fn hidden_folder_of_a_repacking() {
     symlink(s.path().join("empty"), s.path().join(".new.inlaid")).unwrap();
     let ran = s.run("repack", "out/train --out new").exits(1);
     let path = s.path().canonicalize().unwrap().join(".new.inlaid");
-    let error = format!("error: `{}` is a symbolic link, and inside a dataset none is followed", path.display());
+    let error = format!("error: `{}` is a symbolic link, and inlaid does not write through links", path.display());
     assert!(ran.stderr.starts_with(&error), "{}", ran.stderr);
     assert_eq!(fs::read_dir(s.path().join("empty")).unwrap().count(), 0);
 }

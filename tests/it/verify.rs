@@ -137,7 +137,8 @@ fn commit_is_not_completed_through_links() {
         std::os::unix::fs::symlink(s.path().join("outside"), path).unwrap();
         let before = (s.files("outside"), s.files("out/.inlaid/staging-abc"));
         for command in ["verify", "info"] {
-            let told = format!("error: `{link}` is a symbolic link, and inside a dataset none is followed to write");
+            let told =
+                format!("error: `{link}` is a symbolic link, and inlaid does not write through links inside a dataset");
             let ran = s.run(command, "out").exits(1);
             assert_eq!(ran.stderr.lines().next(), Some(&*told), "{command}");
             assert!((s.files("outside"), s.files("out/.inlaid/staging-abc")) == before, "{command}, {link}");

@@ -140,7 +140,7 @@ impl Manifest {
         match checksum {
             None if format_version == 1 => {}
             Some(checksum) if format_version > 1 && checksum == seal(&text, checksum) => {}
-            Some(_) if format_version > 1 => return Err(Error::damaged(&path, "its checksum is not that of its text")),
+            Some(_) if format_version > 1 => return Err(Error::damaged(&path, "its checksum does not match its text")),
             Some(_) => return Err(Error::damaged(&path, "format version 1 has no checksum")),
             None => return Err(Error::damaged(&path, "it has no checksum")),
         }

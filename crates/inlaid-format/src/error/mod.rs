@@ -114,7 +114,7 @@ pub enum Error {
         column: String,
     },
     /// A symbolic link in a dataset where a folder or file of its own is to be written.
-    #[error("`{}` is a symbolic link, and inside a dataset none is followed to write", .0.display())]
+    #[error("`{}` is a symbolic link, and inlaid does not write through links inside a dataset", .0.display())]
     Link(PathBuf),
     /// A dataset with a commit in progress.
     #[error("`{}` is in the middle of a commit", .0.display())]

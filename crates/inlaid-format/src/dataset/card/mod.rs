@@ -1,5 +1,5 @@
 //! The dataset card, `README.md`. Two keys of its front matter and one section of its text are inlaid's, and every
-//! change of the dataset writes them anew. Everything else belongs to people, and stays: other keys, such as a license,
+//! change of the dataset rewrites them. Everything else belongs to people, and stays: other keys, such as a license,
 //! and text outside of the marked section.
 
 mod parts;
@@ -37,7 +37,7 @@ pub enum CardNote {
     Left(String),
     /// The card has no section of inlaid's, so only its front matter was updated.
     NoSection,
-    /// What people had changed in inlaid's keys or section was written anew.
+    /// The keys or the section of inlaid's were edited, and have been rewritten.
     Rewritten,
 }
 
@@ -46,12 +46,12 @@ impl fmt::Display for CardNote {
         match self {
             CardNote::Left(reason) => write!(f, "`README.md` was left as it is, and may be out of date: {reason}"),
             CardNote::NoSection => {
-                write!(f, "`README.md` has no section of inlaid's, so only its front matter was updated")
+                write!(f, "`README.md` has no inlaid section, so only its front matter was updated")
             }
             CardNote::Rewritten => write!(
                 f,
-                "`README.md` had changes in what inlaid writes (`dataset_info`, `configs` and the marked section), \
-                 which were written anew"
+                "`README.md` was edited in the parts that inlaid writes (`dataset_info`, `configs`, the marked section); \
+                 they were rewritten"
             ),
         }
     }

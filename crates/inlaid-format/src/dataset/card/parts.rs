@@ -6,8 +6,7 @@
 use crate::format::shard::Checksum;
 
 /// First line of inlaid's section.
-pub(super) const BEGIN: &str =
-    "<!-- inlaid:begin: every change of the dataset writes this section anew; text outside of it stays -->";
+pub(super) const BEGIN: &str = "<!-- inlaid:begin (inlaid rewrites this section; text outside of it is kept) -->";
 
 /// Last line of inlaid's section.
 pub(super) const END: &str = "<!-- inlaid:end -->";
@@ -41,12 +40,12 @@ impl<'a> Parts<'a> {
     /// If that is not possible; the error says why.
     pub(super) fn of(card: &'a str) -> Result<Parts<'a>, String> {
         let (front_matter, body) = split_front_matter(card)?;
-        let line_break = if card.lines().next().is_some_and(|_| card.contains("\r\n")) { "\r\n" } else { "\n" };
+        let line_break = if card.contains("\r\n") { "\r\n" } else { "\n" };
         let (before, section, after) = split_section(body)?;
         Ok(Parts { front_matter, line_break, before, section, after })
     }
 
-    /// Takes this text for the section, if there are no marks and it is there once.
+    /// Treats this text as the section, if there are no marks and it occurs once.
     pub(super) fn find_section(&mut self, text: &str) {
         if self.section.is_none()
             && let Some((before, after)) = self.before.split_once(text)
@@ -96,6 +95,9 @@ type FrontMatter<'a> = Vec<(Option<&'static str>, &'a str)>;
 /// The lines of the front matter, with the key that they belong to, and what follows it. None of them if the card
 /// does not begin with front matter.
 fn split_front_matter(card: &str) -> Result<(FrontMatter<'_>, &str), String> {
+    if !card.starts_with(FENCE) && card.trim_start_matches(is_nothing).starts_with(FENCE) {
+        return Err("its front matter does not begin in the first column of the first line".to_owned());
+    }
     let mut lines = card.split_inclusive('\n');
     if lines.next().is_none_or(|line| line.trim_end() != FENCE) {
         return Ok((Vec::new(), card));
@@ -129,6 +131,11 @@ fn split_front_matter(card: &str) -> Result<(FrontMatter<'_>, &str), String> {
     Err("its front matter does not end".to_owned())
 }
 
+/// Whether a character before the front matter can't be seen.
+fn is_nothing(character: char) -> bool {
+    character.is_whitespace() || character == '\u{feff}'
+}
+
 /// The key of a line such as `license: mit`.
 fn key_of(line: &str) -> Option<&str> {
     let (key, value) = line.split_once(':')?;
@@ -138,7 +145,7 @@ fn key_of(line: &str) -> Option<&str> {
     (is_key && (value.is_empty() || value.starts_with(char::is_whitespace))).then_some(bare)
 }
 
-/// The text before, in and after the marks, which are part of the section. All of it is before if there are no marks.
+/// The text before, in and after the section, to which the marks belong. Without marks, all of it is before.
 fn split_section(body: &str) -> Result<(&str, Option<&str>, &str), String> {
     let (mut begins, mut ends, mut at) = (Vec::new(), Vec::new(), 0);
     for line in body.split_inclusive('\n') {
@@ -207,6 +214,8 @@ mod tests {
             format!("the marks of inlaid's section are not one `<!-- inlaid:begin ...-->` and one `{END}` after it");
         for (card, reason) in [
             ("---\nlicense: mit\n", "its front matter does not end"),
+            ("\u{feff}---\na: b\n---\n", "its front matter does not begin in the first column of the first line"),
+            ("\n---\na: b\n---\n", "its front matter does not begin in the first column of the first line"),
             ("---\n{license: mit}\n---\n", "line 2 is not `key: value`"),
             ("---\nlicense\n---\n", "line 2 is not `key: value`"),
             ("---\n- a\n---\n", "line 2 belongs to no key"),
