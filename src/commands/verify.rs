@@ -325,7 +325,7 @@ impl Findings {
                 self.notices.push(format!("`{file}` was edited, but what inlaid wrote in it is unchanged"));
             }
             false if file == CARD => {
-                self.add(file, "what inlaid wrote (`dataset_info`, `configs`, the marked section) has changed");
+                self.add(file, "what inlaid wrote (`dataset_info`, `configs`, the marked section) has changed; the next append or compaction rewrites it");
             }
             false => self.add(file, "its checksum does not match"),
         }

@@ -55,7 +55,11 @@ impl Lock {
         }
     }
 
+    /// Not into a file that has another name as well: it may be somebody else's.
     fn write_holder(&mut self) -> io::Result<()> {
+        if self.locked.metadata()?.nlink() > 1 {
+            return Ok(());
+        }
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         self.locked.set_len(0)?;
         self.locked.write_all(format!("process {} on host {host}\n", std::process::id()).as_bytes())

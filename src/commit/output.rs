@@ -280,11 +280,14 @@ impl Output {
         Ok(files)
     }
 
-    /// Refuses staged files that would replace a file that is not one of the `old` files of the dataset.
+    /// Refuses staged files that would replace a file that is not one of the `old` files of the dataset, and folders in
+    /// the place of files.
     fn refuse_overwriting(&self, staged: &[String], old: &[String]) -> Result<(), Error> {
-        for file in staged.iter().filter(|file| !file.starts_with(PRIVATE)) {
+        for file in staged.iter().chain(old) {
             let target = self.folder.join(file);
-            if !old.contains(file) && target.symlink_metadata().is_ok() {
+            let Ok(found) = target.symlink_metadata() else { continue };
+            // No file can be renamed into the place of a folder, and no step of a commit may fail for such a reason.
+            if found.is_dir() || !old.contains(file) && !file.starts_with(PRIVATE) {
                 return Err(Error::ForeignFile(target));
             }
         }

@@ -126,7 +126,9 @@ fn pending(removed: &Path) -> Pending {
 fn remove_leftovers(folder: &Path, is_staging: impl Fn(&str) -> bool) -> Result<(), Error> {
     for entry in entries(folder)? {
         if is_staging(&entry.file_name().to_string_lossy()) {
-            fs::remove_dir_all(entry.path()).map_err(Error::io("remove", entry.path()))?;
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let removed = if is_folder { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
+            removed.map_err(Error::io("remove", entry.path()))?;
         }
     }
     Ok(())

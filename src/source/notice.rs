@@ -184,7 +184,10 @@ impl fmt::Display for Notice {
             }
             Notice::Card(note) => note.fmt(f),
             Notice::GivenUp => {
-                write!(f, "an earlier run with other sources was interrupted; the rows it committed stay")
+                write!(
+                    f,
+                    "an earlier run with other sources was interrupted; the rows it committed stay, and appending its sources adds the rest"
+                )
             }
         }
     }

@@ -62,7 +62,7 @@ fn edited_card_is_a_note_and_a_changed_section_a_problem() {
     assert!(verified.stdout.starts_with("intact: 20 rows in "), "{}", verified.stdout);
 
     fs::write(s.path().join("out/README.md"), card(&s).replace("| train | 16 |", "| train | 17 |")).unwrap();
-    let problem = "`README.md`: what inlaid wrote (`dataset_info`, `configs`, the marked section) has changed\n\
+    let problem = "`README.md`: what inlaid wrote (`dataset_info`, `configs`, the marked section) has changed; the next append or compaction rewrites it\n\
                    1 problem\n";
     assert_eq!(s.run("verify", "out").exits(1).stdout, problem);
 

@@ -193,3 +193,13 @@ fn dataset_that_is_reached_through_a_link() {
     assert_eq!(s.rows("real").len(), 50);
     s.is_whole("out");
 }
+
+/// A lock with another name as well, as `cp -al` leaves it, or somebody who means harm.
+#[test]
+fn lock_that_is_a_hard_link_is_not_written_to() {
+    let s = dataset();
+    fs::remove_file(s.path().join("out/.inlaid/lock")).unwrap();
+    fs::hard_link(s.path().join("outside/file"), s.path().join("out/.inlaid/lock")).unwrap();
+    s.run("compact", "out").exits(0);
+    assert_eq!(fs::read(s.path().join("outside/file")).unwrap(), b"somebody else's");
+}

@@ -151,3 +151,38 @@ fn want_of_memory_is_an_error_in_words() {
                     and run the same command again to resume\n";
     assert_eq!((ran.code, hint), (1, expected));
 }
+
+/// A little-endian TIFF of 64x64 gray pixels whose one strip is this JPEG.
+fn tiff_of_jpeg(jpeg: &[u8]) -> Vec<u8> {
+    let fields: [(u16, u32); 9] = [
+        (256, 64),
+        (257, 64),
+        (258, 8),
+        (259, 7),
+        (262, 1),
+        (273, 8 + 2 + 9 * 12 + 4),
+        (277, 1),
+        (278, 64),
+        (279, jpeg.len() as u32),
+    ];
+    let fields = fields.map(|(tag, value)| {
+        [&tag.to_le_bytes()[..], &4_u16.to_le_bytes(), &1_u32.to_le_bytes(), &value.to_le_bytes()].concat()
+    });
+    [&b"II*\0\x08\0\0\0\x09\0"[..], &fields.concat(), &[0; 4], jpeg].concat()
+}
+
+#[test]
+fn jpeg_in_a_tiff_is_not_larger_than_the_tiff() {
+    let scratch = Scratch::new();
+    for (name, side) in [("fits", 64), ("larger", 2000)] {
+        let mut jpeg = Vec::new();
+        let encoder = image::codecs::jpeg::JpegEncoder::new(&mut jpeg);
+        image::GrayImage::new(side, side).write_with_encoder(encoder).unwrap();
+        scratch.file(&format!("src/{name}.tif"), &tiff_of_jpeg(&jpeg));
+    }
+    scratch.convert(&format!("src --out out {OPTIONS}")).exits(3);
+    let rejects = fs::read_to_string(scratch.path().join("out/rejects.jsonl")).unwrap();
+    let larger = r#"{"path":"larger.tif","stage":"decode","reason":"malformed","detail":"#;
+    assert!(rejects.starts_with(larger) && rejects.contains("a strip or tile is larger than the image"), "{rejects}");
+    assert_eq!(rejects.lines().count(), 1);
+}

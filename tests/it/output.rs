@@ -186,3 +186,27 @@ fn second_writer_is_told_who_the_first_is() {
     drop(lock);
     s.convert(CONVERT).exits(0);
 }
+
+#[test]
+fn folders_in_the_place_of_files_stop_a_commit_before_it_is_made() {
+    let s = Scratch::new();
+    s.images(&["src/a", "src/b"], 10).more_images(&["more/a"], 20..25);
+    s.file("src/a/broken.png", b"no image");
+    s.convert("src --out out --size 4").exits(3);
+    for name in [".inlaid/rejects-before.jsonl", "rejects.jsonl"] {
+        let path = s.path().join("out").join(name);
+        let there = fs::read(&path).ok();
+        let _ = fs::remove_file(&path);
+        fs::create_dir(&path).unwrap();
+        let before = s.dataset("out");
+        let ran = s.run("append", "more --out out").exits(1);
+        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(&format!("`out/{name}`")), "{}", ran.stderr);
+        assert_eq!(s.dataset("out"), before);
+        fs::remove_dir(&path).unwrap();
+        there.iter().for_each(|bytes| fs::write(&path, bytes).unwrap());
+    }
+    s.file("out/.inlaid/staging-file", b"a file in the place of a folder");
+    s.run("append", "more --out out").exits(0);
+    assert!(!s.path().join("out/.inlaid/staging-file").exists());
+    s.run("verify", "out").exits(0);
+}

@@ -129,7 +129,10 @@ fn append_gives_up_a_conversion_that_stopped() {
     let s = stopped("");
     s.image("src/cat/last.png");
     let ran = s.run("append", "src --out out").exits(0);
-    assert_eq!(ran.stderr, "note: an earlier run with other sources was interrupted; the rows it committed stay\n");
+    assert_eq!(
+        ran.stderr,
+        "note: an earlier run with other sources was interrupted; the rows it committed stay, and appending its sources adds the rest\n"
+    );
     assert_eq!((s.rows("out").len(), s.manifest("out").get("unfinished")), (40, None));
     s.is_whole("out");
     let before = s.dataset("out");
@@ -175,7 +178,10 @@ fn append_of_other_sources_gives_up_one_that_stopped() {
     let s = stopped_append("");
     s.more_images(&["other/cat"], 200..203);
     let ran = s.run("append", "other --out out").exits(0);
-    assert_eq!(ran.stderr, "note: an earlier run with other sources was interrupted; the rows it committed stay\n");
+    assert_eq!(
+        ran.stderr,
+        "note: an earlier run with other sources was interrupted; the rows it committed stay, and appending its sources adds the rest\n"
+    );
     assert_eq!((s.rows("out").len(), s.manifest("out").get("unfinished")), (45, None));
     s.is_whole("out");
     // What is missing of it can still be added.

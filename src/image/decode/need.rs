@@ -77,7 +77,11 @@ fn decoder(file: &[u8], format: ImageFormat, image: &Raw) -> u64 {
             // The frame, if it does not fill the image.
             ImageFormat::Gif => raw,
             // CMYK has four samples for three. An image in strips that are not compressed is held once more.
-            ImageFormat::Tiff => raw / 3 * 4 + raw.max(file_bytes) + tiff_values(file),
+            ImageFormat::Tiff => {
+                // 16-bit coefficients of a progressive strip, and its samples.
+                let strip = if is_jpeg_in_tiff(file) { 4 * raw } else { 0 };
+                raw / 3 * 4 + raw.max(file_bytes) + tiff_values(file) + strip
+            }
             ImageFormat::OpenExr => raw,
             // Indices of a palette.
             ImageFormat::Tga => raw,
@@ -169,9 +173,38 @@ fn check_tiff(file: &[u8]) -> Result<(), RecordError> {
     let side = |tag| tiff_fields(file).find(|field| field.tag == tag).map_or(0, |field| field.number);
     let (width, height) = (side(WIDTH), side(HEIGHT));
     let most = FEW + PLANES * height.min(1 << 32) + width.saturating_mul(height) / PIXELS_OF_PLACE;
-    match tiff_lists(file).find(|field| field.count > most) {
-        Some(field) => Err(RecordError::Malformed(format!("the TIFF field {} has {} values", field.tag, field.count))),
-        None => Ok(()),
+    if let Some(field) = tiff_lists(file).find(|field| field.count > most) {
+        return Err(RecordError::Malformed(format!("the TIFF field {} has {} values", field.tag, field.count)));
+    }
+    match is_jpeg_in_tiff(file) {
+        true => check_frames(file, width, height),
+        false => Ok(()),
+    }
+}
+
+/// Whether the strips or tiles of a TIFF are JPEGs.
+fn is_jpeg_in_tiff(file: &[u8]) -> bool {
+    const COMPRESSION: u16 = 259;
+    tiff_fields(file).any(|field| field.tag == COMPRESSION && matches!(field.number, 6 | 7))
+}
+
+/// A JPEG in a TIFF is decoded at the size that it states itself, whatever the TIFF says. Its header may be in a strip,
+/// a tile or a field of its own, so it is looked for in the whole file: compressed data has no such bytes.
+fn check_frames(file: &[u8], width: u64, height: u64) -> Result<(), RecordError> {
+    // A tile may be larger than the image.
+    const TILE: u64 = 1024;
+    let most = |side: u64| side.next_multiple_of(16).max(TILE);
+    let is_too_large = |window: &[u8]| {
+        let &[0xFF, marker, l0, l1, 8 | 12 | 16, h0, h1, w0, w1, components] = window else { return false };
+        let is_frame = matches!(marker, 0xC0..=0xCF) && !matches!(marker, 0xC4 | 0xC8 | 0xCC);
+        let side = |bytes| u64::from(u16::from_be_bytes(bytes));
+        is_frame
+            && side([l0, l1]) == 8 + 3 * u64::from(components)
+            && (side([w0, w1]) > most(width) || side([h0, h1]) > most(height))
+    };
+    match file.windows(10).any(is_too_large) {
+        true => Err(RecordError::Malformed("a strip or tile is larger than the image".into())),
+        false => Ok(()),
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) const BEGIN: &str = "<!-- inlaid:begin (inlaid rewrites this section;
 pub(super) const END: &str = "<!-- inlaid:end -->";
 
 /// What the first line of the section begins with, in any release.
-const BEGINS: &str = "<!-- inlaid:begin";
+const BEGINS: &str = "<!-- inlaid:begin ";
 
 /// Keys of the front matter that are inlaid's.
 const OWN_KEYS: [&str; 2] = ["dataset_info", "configs"];
@@ -95,17 +95,19 @@ type FrontMatter<'a> = Vec<(Option<&'static str>, &'a str)>;
 /// The lines of the front matter, with the key that they belong to, and what follows it. None of them if the card
 /// does not begin with front matter.
 fn split_front_matter(card: &str) -> Result<(FrontMatter<'_>, &str), String> {
-    if !card.starts_with(FENCE) && card.trim_start_matches(is_nothing).starts_with(FENCE) {
-        return Err("its front matter does not begin in the first column of the first line".to_owned());
-    }
     let mut lines = card.split_inclusive('\n');
-    if lines.next().is_none_or(|line| line.trim_end() != FENCE) {
-        return Ok((Vec::new(), card));
+    if lines.next().is_none_or(|line| line.trim_end() != FENCE || line.trim_end().contains('\r')) {
+        // Front matter to some readers, though not to all.
+        return match card.trim_start_matches(is_nothing).starts_with(FENCE) {
+            true => Err(format!("its first line begins front matter, but is not `{FENCE}` alone")),
+            false => Ok((Vec::new(), card)),
+        };
     }
     let mut at = card.find('\n').map_or(card.len(), |end| end + 1);
     let (mut found, mut seen) = (Vec::new(), Vec::new());
-    // Of the lines before: none yet, or inlaid's key if it is one.
+    // Of the lines before: none yet, or inlaid's key if it is one; and its value so far.
     let mut key: Option<Option<&'static str>> = None;
+    let mut value = String::new();
     for (line, number) in lines.zip(2..) {
         at += line.len();
         if line.trim_end() == FENCE {
@@ -116,6 +118,11 @@ fn split_front_matter(card: &str) -> Result<(FrontMatter<'_>, &str), String> {
             continue;
         }
         if !line.starts_with([' ', '\t', '-']) {
+            // Some readers take a line in the first column for a part of the value.
+            if is_open(&value) {
+                return Err(format!("line {number} is in the middle of a value"));
+            }
+            value.clear();
             let name = key_of(line).ok_or_else(|| format!("line {number} is not `key: value`"))?;
             let own = OWN_KEYS.into_iter().find(|own| *own == name);
             if let Some(own) = own {
@@ -123,12 +130,58 @@ fn split_front_matter(card: &str) -> Result<(FrontMatter<'_>, &str), String> {
                     return Err(format!("its front matter has `{own}` twice"));
                 }
                 seen.push(own);
+                if value_of(line).starts_with(['&', '*', '!']) {
+                    return Err(format!("the value of `{own}` has an anchor, an alias or a tag"));
+                }
             }
             key = Some(own);
+            value.push_str(value_of(line));
+        } else {
+            value.push_str(line);
         }
         found.push((key.ok_or_else(|| format!("line {number} belongs to no key"))?, line));
     }
     Err("its front matter does not end".to_owned())
+}
+
+/// What follows the key of a line.
+fn value_of(line: &str) -> &str {
+    line.split_once(':').map_or("", |(_, value)| value.trim_start_matches([' ', '\t']))
+}
+
+/// Whether a value begins with a quote or a bracket that it does not close.
+fn is_open(value: &str) -> bool {
+    // Anchors and tags come first.
+    let mut value = value;
+    while value.starts_with(['&', '!']) {
+        value = value.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start());
+    }
+    if !value.starts_with(['"', '\'', '[', '{']) {
+        return false;
+    }
+    let (mut quote, mut depth, mut before) = (None, 0, ' ');
+    let mut characters = value.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (Some('"'), '\\') => drop(characters.next()),
+            // Two single quotes stand for one.
+            (Some('\''), '\'') if characters.peek() == Some(&'\'') => drop(characters.next()),
+            (Some(open), _) if character == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '[' | '{') => depth += 1,
+            (None, ']' | '}') => depth -= 1,
+            (None, '#') if before.is_whitespace() => {
+                while characters.next_if(|character| *character != '\n').is_some() {}
+            }
+            (None, _) => {}
+        }
+        if quote.is_none() && depth <= 0 {
+            return false;
+        }
+        before = character;
+    }
+    true
 }
 
 /// Whether a character before the front matter can't be seen.
@@ -161,7 +214,7 @@ fn split_section(body: &str) -> Result<(&str, Option<&str>, &str), String> {
     match (&begins[..], &ends[..]) {
         ([], []) => Ok((body, None, "")),
         (&[begin], &[end]) if begin < end => Ok((&body[..begin], Some(&body[begin..end]), &body[end..])),
-        _ => Err(format!("the marks of inlaid's section are not one `{BEGINS} ...-->` and one `{END}` after it")),
+        _ => Err(format!("the marks of inlaid's section are not one `{BEGINS}...-->` and one `{END}` after it")),
     }
 }
 
@@ -183,13 +236,29 @@ mod tests {
     fn what_people_wrote_stays_in_its_place() {
         let card = format!(
             "---\n# ours\nlicense: mit\ndataset_info:\n  old\n# why\n  older\n\ntags:\n- a\nconfigs:\n- old\n---\n\
-             # Title\n\n{BEGINS} of another release -->\nold\n{END}\n\nText after.\n"
+             # Title\n\n{BEGINS}of another release -->\nold\n{END}\n\nText after.\n"
         );
         let expected = format!(
             "---\n# ours\nlicense: mit\ndataset_info:\n  features: new\n# why\n\ntags:\n- a\nconfigs:\n- new\n---\n\
              # Title\n\n{BEGIN}\nnew\n{END}\n\nText after.\n"
         );
         assert_eq!(written(&card).unwrap(), expected);
+    }
+
+    #[test]
+    fn values_of_several_lines_stay() {
+        for value in [
+            "\"one\\\" [\n  two\"",
+            "'it''s {\n  two'",
+            "[a,\n  b]",
+            "{a: ']',\n  b: 1}",
+            "|\n  ---\n  configs: x",
+            "it's",
+            "a [b",
+        ] {
+            let card = format!("---\na: {value}\nlicense: mit\n---\nText.\n");
+            assert!(written(&card).unwrap().starts_with(&format!("---\na: {value}\nlicense: mit\ndataset_info:\n")));
+        }
     }
 
     #[test]
@@ -210,12 +279,19 @@ mod tests {
 
     #[test]
     fn card_that_can_not_be_taken_apart_is_an_error() {
+        let first = "its first line begins front matter, but is not `---` alone";
         let marks =
             format!("the marks of inlaid's section are not one `<!-- inlaid:begin ...-->` and one `{END}` after it");
         for (card, reason) in [
             ("---\nlicense: mit\n", "its front matter does not end"),
-            ("\u{feff}---\na: b\n---\n", "its front matter does not begin in the first column of the first line"),
-            ("\n---\na: b\n---\n", "its front matter does not begin in the first column of the first line"),
+            ("\u{feff}---\na: b\n---\n", first),
+            ("\n---\na: b\n---\n", first),
+            ("---\rlicense: mit\r---\r", first),
+            ("---\na: \"one\nconfigs: two\n  three\"\n---\n", "line 3 is in the middle of a value"),
+            ("---\na: 'it''s\nconfigs: two'\n---\n", "line 3 is in the middle of a value"),
+            ("---\na: [b,\nconfigs: c]\n---\n", "line 3 is in the middle of a value"),
+            ("---\na: &b {c: 1,\nconfigs: c}\n---\n", "line 3 is in the middle of a value"),
+            ("---\nconfigs: &c\n- a\ncopy: *c\n---\n", "the value of `configs` has an anchor, an alias or a tag"),
             ("---\n{license: mit}\n---\n", "line 2 is not `key: value`"),
             ("---\nlicense\n---\n", "line 2 is not `key: value`"),
             ("---\n- a\n---\n", "line 2 belongs to no key"),

@@ -62,13 +62,24 @@ fn yaml_name(name: &str) -> String {
     if name == TENSOR_COLUMN { name.to_owned() } else { yaml_string(name) }
 }
 
-/// A name in single quotes, or in double quotes if it contains control characters (YAML 1.2, 7.3).
+/// A name in single quotes, or in double quotes with escapes if it has characters that can't stand for themselves (YAML
+/// 1.2, 5.1 and 7.3; U+0085 is printable there, but a line break in YAML 1.1).
 fn yaml_string(name: &str) -> String {
-    if name.chars().any(char::is_control) {
-        serde_json::to_string(name).expect("a string is always JSON")
-    } else {
-        format!("'{}'", name.replace('\'', "''"))
+    let is_plain = |character: char| {
+        matches!(character, ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+            && !matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}')
+    };
+    if name.chars().all(is_plain) {
+        return format!("'{}'", name.replace('\'', "''"));
     }
+    let escaped = name.chars().map(|character| match character {
+        '"' | '\\' => format!("\\{character}"),
+        _ if is_plain(character) => character.to_string(),
+        '\t' => "\\t".to_owned(),
+        '\n' => "\\n".to_owned(),
+        _ => format!("\\u{:04x}", u32::from(character)),
+    });
+    format!("\"{}\"", escaped.collect::<String>())
 }
 
 /// What the rows are, how many there are, and how to read them.
@@ -178,4 +189,22 @@ fn values(spec: &Spec) -> String {
     let mean = spec.mean.as_ref().map(|mean| format!(", less mean {}", list(mean.numbers())));
     let std = spec.std.as_ref().map(|std| format!(", divided by standard deviation {}", list(std.numbers())));
     format!("{scale}{}{}", mean.unwrap_or_default(), std.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_yaml_whatever_they_are() {
+        for (name, yaml) in [
+            ("it's", "'it''s'"),
+            ("é \u{1f426} \u{a0}", "'é \u{1f426} \u{a0}'"),
+            ("a\tb\n\"\\", r#""a\tb\n\"\\""#),
+            ("\u{1b}\u{7f}\u{80}\u{9b}", r#""\u001b\u007f\u0080\u009b""#),
+            ("\u{85}\u{2028}\u{feff}\u{fffe}\u{ffff}", r#""\u0085\u2028\ufeff\ufffe\uffff""#),
+        ] {
+            assert_eq!(yaml_string(name), yaml);
+        }
+    }
 }
