@@ -22,6 +22,7 @@ from ._errors import (
     InlaidError,
     LockedError,
     NotFoundError,
+    PartialPassWarning,
     RejectedError,
     RowError,
     SettingError,
@@ -33,6 +34,7 @@ from ._open import Opened, open_dataset, open_table
 # Not in `__all__`: `from inlaid import *` would put it in the place of the built-in function.
 from ._open import open as open
 from ._table import Table
+from ._views import Mixture, concat, mix
 from ._write import append, convert, repack
 
 __all__ = [
@@ -45,8 +47,10 @@ __all__ = [
     "ExistsError",
     "InlaidError",
     "LockedError",
+    "Mixture",
     "NotFoundError",
     "Opened",
+    "PartialPassWarning",
     "RejectedError",
     "RowError",
     "Schema",
@@ -55,7 +59,9 @@ __all__ = [
     "Table",
     "__version__",
     "append",
+    "concat",
     "convert",
+    "mix",
     "open_dataset",
     "open_table",
     "repack",

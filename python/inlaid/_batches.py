@@ -1,11 +1,16 @@
-"""The batches of a table."""
+"""The batches of a table, and how far they have been read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ._settings import BatchSettings, integer, position
+import numpy as np
+
+from ._errors import PartialPassWarning, SettingError
+from ._ranks import check_found
+from ._settings import BatchSettings, integer
 
 if TYPE_CHECKING:
     from ._table import Table
@@ -14,48 +19,182 @@ if TYPE_CHECKING:
 class Batches:
     """Batches of rows, epoch by epoch: dictionaries of arrays, the tensors first. See `Table.batches`.
 
-    A pass that reaches its end is an epoch, and the next pass is the next epoch. A pass that stops early starts over,
-    unless `load_state_dict` says where to continue.
+    Every pass (`for batch in batches`) is the next epoch, also if the one before was left early. `steps` goes on through
+    the data instead. After `load_state_dict` the next pass resumes in the middle of an epoch.
     """
 
-    def __init__(self, table: Table, settings: BatchSettings) -> None:
+    def __init__(
+        self, table: Table, settings: BatchSettings, transform: Callable[[dict[str, Any]], Any] | None = None
+    ) -> None:
         self.table: Table = table
         """The table that is read."""
         self.columns: tuple[str, ...] = settings.columns
         """The names of the columns beside the tensors."""
-        self._settings = settings
-        self._epoch, self._read, self._skip = 0, 0, 0
+        shape, dtype = (table.shape, table.dtype) if settings.cast is None else table._native.cast(settings.cast)
+        self.shape: tuple[int, ...] = shape
+        """Shape of one tensor of a batch."""
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        """Type of the elements."""
+        self._settings, self._transform = settings, transform
+        self._epoch = self._read = 0
+        # The pass that reads now, once it has begun.
+        self._pass: object = None
+        self._steps: Iterator[Any] | None = None
+        self._left_early = 0
+        if len(table) > 0 and len(self) == 0 and settings.uneven != "keep":
+            raise SettingError(_no_batch(len(table), settings))
 
     def __len__(self) -> int:
         """Number of batches of an epoch, for this rank."""
         return self.table._native.count_batches(self._settings)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        skip, self._skip = self._skip, 0
-        names = (self.table.tensor_column, *self.columns)
-        for read, arrays in enumerate(self._arrays(self._epoch, skip), skip + 1):
-            self._read = read
-            yield dict(zip(names, arrays, strict=True))
-        self.set_epoch(self._epoch + 1)
+    def __iter__(self) -> Iterator[Any]:
+        # A generator: an iterator that nobody draws from begins no epoch.
+        self._begin()
+        yield from self._rest()
+
+    def steps(self, count: int | None = None) -> Iterator[Any]:
+        """The next `count` batches, or all that there will ever be, through as many epochs as they take. Goes on where
+        the last call stopped, or the last pass was left.
+
+        Raises `SettingError` if an epoch has no batch.
+        """
+        left = None if count is None else integer("count", count, 0)
+        if len(self) == 0:
+            raise SettingError("an epoch has no batch, so there are no steps")
+        return self._next_steps(left)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Makes the next pass this epoch (from 0), from its first batch. There is no need to call it."""
+        self._move(integer("epoch", epoch, 0), 0)
+
+    def state_dict(self, batches: int | None = None) -> dict[str, Any]:
+        """How far reading has come: the epoch, the number of its batches that were read (or `batches` of them, if
+        something has read ahead of the training loop), and what these depend on. At the end of an epoch it is the
+        beginning of the next. The values are integers, strings, truth values and None."""
+        count, read = len(self), self._read if batches is None else integer("batches", batches, 0)
+        if read > count:
+            raise SettingError(f"batches is at most {count}, the number of batches of an epoch, not {read}")
+        epoch, read = (self._epoch + 1, 0) if 0 < count == read else (self._epoch, read)
+        return {"epoch": epoch, "batches": read, **self._identity()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Makes the next pass continue with the batch after the last one of `state`. A state fits any number of workers
+        and prefetching threads, any columns and any cast.
+
+        Raises `SettingError` if it is the state of other rows, or of batches with other settings.
+        """
+        self._move(*self._position(state))
 
     def __repr__(self) -> str:
-        size, columns = self._settings.batch_size, "".join(f", {name}" for name in self.columns)
-        return f"<inlaid.Batches {len(self)} of {size} rows: {self.table.tensor_column}{columns}>"
+        settings = self._settings
+        columns = "".join(f", {name}" for name in self.columns)
+        shuffled = ", shuffled" if settings.shuffle else ""
+        rank = f"; rank {settings.rank} of {settings.world_size}" if settings.world_size > 1 else ""
+        tensors = f"{self.table.tensor_column} {'x'.join(map(str, self.shape))} {self.dtype}"
+        return f"<inlaid.{type(self).__name__} {len(self)} of {settings.batch_size} rows{shuffled}: {tensors}{columns}{rank}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is being read stays in this process.
+        return {**self.__dict__, "_pass": None if self._pass is None else "elsewhere", "_steps": None}
+
+    def _begin(self) -> None:
+        """Makes the position that of a new pass."""
+        settings = self._settings
+        if settings.are_ranks_found:
+            check_found(settings.rank, settings.world_size)
+        if self._pass is not None:
+            is_partial = not settings.shuffle and 0 < self._read < len(self)
+            self._left_early = self._left_early + 1 if is_partial else 0
+            if self._left_early == 2:
+                self._warn()
+            self._epoch, self._read = self._epoch + 1, 0
+        self._pass = object()
+
+    def _rest(self) -> Iterator[Any]:
+        """The batches of the pass from the position on, which moves along."""
+        here = self._pass = object()
+        names = (self.table.tensor_column, *self.columns)
+        for read, arrays in enumerate(self._arrays(self._epoch, self._read), self._read + 1):
+            # Another pass may have begun meanwhile.
+            if self._pass is here:
+                self._read = read
+            batch = self._placed(dict(zip(names, arrays, strict=True)))
+            yield batch
+
+    def _placed(self, batch: dict[str, Any]) -> Any:
+        """The batch as it is yielded."""
+        return batch if self._transform is None else self._transform(batch)
+
+    def _next_steps(self, left: int | None) -> Iterator[Any]:
+        while left is None or left > 0:
+            if self._steps is None or self._steps_pass is not self._pass:
+                if self._pass is None or self._read == len(self):
+                    self._begin()
+                self._steps = self._rest()
+            for batch in self._steps:
+                self._steps_pass = self._pass
+                yield batch
+                left = None if left is None else left - 1
+                break
+            else:
+                self._steps = None
+
+    def _move(self, epoch: int, read: int) -> None:
+        self._epoch, self._read, self._pass, self._steps, self._left_early = epoch, read, None, None, 0
+
+    def _position(self, state: dict[str, Any]) -> tuple[int, int]:
+        """The epoch and the number of batches of a state, if it fits."""
+        ours = self._identity()
+        if not isinstance(state, dict) or not {"epoch", "batches", *ours} <= state.keys():
+            raise SettingError(f"a state is what `state_dict()` returned, not {state!r}")
+        for name, value in ours.items():
+            if state[name] != value:
+                raise SettingError(_mismatch(name, state, ours))
+        epoch, read = integer("epoch", state["epoch"], 0), integer("batches", state["batches"], 0)
+        if read > len(self):
+            raise SettingError(f"the state is after {read} batches, an epoch has {len(self)}")
+        return epoch, read
+
+    def _identity(self) -> dict[str, Any]:
+        """What a position depends on."""
+        settings = self._settings
+        return {
+            "rows": len(self.table),
+            "table": self.table._fingerprint,
+            "batch_size": settings.batch_size,
+            "shuffle": settings.shuffle,
+            "seed": settings.seed,
+            "drop_last": settings.drop_last,
+            "draw": None if settings.draw is None else settings.draw.identity,
+            "world_size": settings.world_size,
+            "uneven": settings.uneven if settings.world_size > 1 else None,
+        }
 
     def _arrays(self, epoch: int, skip: int, worker: int = 0, workers: int = 1) -> Iterator[list[Any]]:
         return self.table._native.batches(self._settings, epoch, skip, worker, workers)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Makes the next pass this epoch (from 0), from its first batch."""
-        self._epoch, self._read, self._skip = integer("epoch", epoch, 0), 0, 0
+    def _warn(self) -> None:
+        text = (
+            "two passes in a row were left early, and without `shuffle` every pass begins with the same rows:"
+            " `steps(n)` goes on through the data"
+        )
+        warnings.warn(text, PartialPassWarning, stacklevel=4)
 
-    def state_dict(self, batches: int | None = None) -> dict[str, int]:
-        """How far reading has come: the epoch, and the number of its batches that were read, or `batches` if something
-        has read ahead of the training loop."""
-        return {"epoch": self._epoch, "batches": self._read if batches is None else integer("batches", batches, 0)}
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Makes the next pass continue with the batch after the last one of `state`. A state fits any number of workers
-        and prefetching threads; all other settings must be the same."""
-        self._epoch, self._skip = position(state)
-        self._read = self._skip
+def _no_batch(rows: int, settings: BatchSettings) -> str:
+    ranks = f" for each of {settings.world_size} ranks" if settings.world_size > 1 else ""
+    dropped = f", and drop_last leaves out a batch of fewer than {settings.batch_size}" if settings.drop_last else ""
+    return f"an epoch has no batch: {rows} rows are too few{ranks}{dropped}"
+
+
+def _mismatch(name: str, state: dict[str, Any], ours: dict[str, Any]) -> str:
+    if name == "rows":
+        text = f"the state is of a table of {state[name]} rows, this one has {ours[name]}"
+    elif name == "table":
+        text = "the state is of other rows: the files or the selection have changed since"
+    elif name == "draw":
+        text = "the state is of other weights or proportions"
+    else:
+        return f"the state is of batches with {name}={state[name]!r}, these have {name}={ours[name]!r}"
+    return f"{text}; `set_epoch({state['epoch'] + 1})` begins the next epoch with the rows of now"

@@ -57,5 +57,9 @@ class DecodingWarning(UserWarning):
     """The tensors of a table are not stored verbatim: every row is decoded."""
 
 
+class PartialPassWarning(UserWarning):
+    """Passes over batches in stored order are left early, so that each reads the same rows."""
+
+
 class DiskFullError(InlaidError, OSError):
     """The disk is full; everything that was committed before is intact."""

@@ -6,14 +6,42 @@ import operator
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ._errors import ColumnError, SettingError
 
+if TYPE_CHECKING:
+    from ._draws import Draw
+
 MAX_THREADS = 1024
 """The most threads of a pass, as in `inlaid::RunOptions`."""
+
+
+@dataclass(frozen=True)
+class CastSettings:
+    """What the tensors of batches are cast to; checked by the native half. See `Table.batches`."""
+
+    layout: str | None
+    dtype: str | None
+    scale: str | None
+    mean: Any
+    std: Any
+
+    @staticmethod
+    def of(layout: Any, dtype: Any, scale: Any, mean: Any, std: Any) -> CastSettings | None:
+        """The settings, or None if all of them are."""
+        if all(value is None for value in (layout, dtype, scale, mean, std)):
+            return None
+        if dtype is not None and not isinstance(dtype, str):
+            # np.float32 and np.dtype("float32") as well.
+            try:
+                dtype = np.dtype(dtype).name
+            except TypeError:
+                raise SettingError(f'dtype is a type such as "float32", not {dtype!r}') from None
+        as_tuple = [tuple(value.tolist()) if isinstance(value, np.ndarray) else value for value in (mean, std)]
+        return CastSettings(layout, dtype, scale, *as_tuple)
 
 
 @dataclass(frozen=True)
@@ -25,42 +53,50 @@ class BatchSettings:
     seed: int
     drop_last: bool
     columns: tuple[str, ...]
+    draw: Draw | None
+    cast: CastSettings | None
     rank: int
     world_size: int
     uneven: Literal["keep", "drop", "pad"]
     prefetch: int
+    are_ranks_found: bool
+    """Whether rank and world size were found, not given."""
 
 
-def batch_settings(
+def checked_settings(
+    *,
     batch_size: int,
     shuffle: bool | int,
     seed: int,
     drop_last: bool,
     columns: tuple[str, ...],
-    rank: int,
-    world_size: int,
+    draw: Draw | None,
+    cast: CastSettings | None,
+    ranks: tuple[int, int, bool],
     uneven: Literal["keep", "drop", "pad"] | None,
     prefetch: int,
 ) -> BatchSettings:
-    """The settings, if each is in its range; `columns` are those of `chosen_columns`."""
-    checked = BatchSettings(
+    """The settings, if each is in its range; `columns` are those of `chosen_columns`, `ranks` those of `ranks`."""
+    rank, world_size, are_ranks_found = ranks
+    settings = BatchSettings(
         batch_size=integer("batch_size", batch_size, 1),
-        shuffle=shuffle if isinstance(shuffle, bool) else integer("shuffle", shuffle, 1),
+        shuffle=bool(shuffle) if isinstance(shuffle, bool | np.bool_) else integer("shuffle", shuffle, 1),
         seed=integer("seed", seed, 0),
         drop_last=truth("drop_last", drop_last),
         columns=columns,
-        rank=integer("rank", rank, 0),
-        world_size=integer("world_size", world_size, 1),
-        uneven=("drop" if drop_last else "keep") if uneven is None else uneven,
+        draw=draw,
+        cast=cast,
+        rank=rank,
+        world_size=world_size,
+        uneven=("drop" if drop_last else "pad") if uneven is None else uneven,
         prefetch=integer("prefetch", prefetch, 0),
+        are_ranks_found=are_ranks_found,
     )
-    if checked.prefetch > MAX_THREADS:
+    if settings.prefetch > MAX_THREADS:
         raise SettingError(f"prefetch is at most {MAX_THREADS} threads, not {prefetch}")
-    if checked.uneven not in ("keep", "drop", "pad"):
+    if settings.uneven not in ("keep", "drop", "pad"):
         raise SettingError(f'uneven is "keep", "drop" or "pad", not {uneven!r}')
-    if checked.rank >= checked.world_size:
-        raise SettingError(f"rank {rank} is not below world_size {world_size}")
-    return checked
+    return settings
 
 
 def chosen_columns(names: list[str], tensor_column: str, asked: Sequence[str] | None) -> tuple[str, ...]:
@@ -79,13 +115,6 @@ def names_of_columns(asked: Sequence[str]) -> list[str]:
     if isinstance(asked, str):
         raise SettingError(f"columns is a list of names: [{asked!r}]")
     return list(asked)
-
-
-def position(state: dict[str, int]) -> tuple[int, int]:
-    """The epoch of a state, and how many of its batches were read."""
-    if not isinstance(state, dict) or not {"epoch", "batches"} <= state.keys():
-        raise SettingError(f'a state is what `state_dict()` returned, with "epoch" and "batches", not {state!r}')
-    return integer("epoch", state["epoch"], 0), integer("batches", state["batches"], 0)
 
 
 def truth(name: str, value: Any) -> bool:

@@ -10,25 +10,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _inlaid
-from ._batches import Batches
-from ._errors import DamagedError, DecodingWarning, InlaidError, RowError, SettingError
-from ._settings import batch_settings, chosen_columns, counted, names_of_columns, path_of, truth
+from ._draws import Draw, weighted
+from ._draws import balanced as balanced_draw
+from ._errors import ColumnError, DamagedError, DecodingWarning, InlaidError, RowError, SettingError
+from ._loading import Loading
+from ._settings import CastSettings, counted, names_of_columns, path_of, truth
 
 if TYPE_CHECKING:
     import pyarrow
-    import tensorflow as tf
-
-    from ._frameworks.jax import JaxBatches
-    from ._frameworks.torch import BatchesDataset, RowsDataset
+    from PIL.Image import Image
 
 
-class Table:
+class Table(Loading):
     """Rows of tensors, with other columns beside them: `Table("photos.parquet")` opens a file, `Table("dataset/train")`
     all files below a folder in the order of their paths.
 
@@ -37,8 +36,8 @@ class Table:
     `table[[7, 1, 3]]` copies any rows; a mask of booleans does too. Tables can be pickled, and used by many threads,
     which don't hold the GIL while rows are gathered.
 
-    A table returns what is stored: it has no `map` and no transforms. Transform batches in the training loop, or with
-    the `map` of `to_tf`.
+    A table returns what is stored; `batches` can cast it. `select` and `where` make tables of some of the rows,
+    `inlaid.concat` and `inlaid.mix` of several tables, without a copy.
 
     Files of other tools are decoded a few pages at a time, and a `DecodingWarning` says so once. What is decoded is
     kept up to 256 MiB, or one tensor if that is larger. Besides, a thread that reads takes the tensors of a page or two
@@ -68,6 +67,7 @@ class Table:
     def _open(self, origin: Origin, native: _inlaid.Table, classes: list[str] | None) -> None:
         self._origin, self._native = origin, native
         self._columns: dict[str, NDArray[Any]] = {}
+        self._identity: str | None = None
         self.classes: list[str] = native.classes if classes is None else classes
         """The names of the classes; a label is an index into them. Empty if the files don't name them."""
         self.shape: tuple[int, ...] = native.shape
@@ -149,61 +149,50 @@ class Table:
         return self[:]
 
     def column(self, name: str) -> NDArray[Any]:
-        """All rows of a column, read-only: numbers (a missing label is -1), an object array of strings, or tensors
-        (N, ...). It is read once and kept.
+        """All rows of a column, read-only: numbers (a missing one is -1, or NaN), datetimes (or NaT), tensors (N, ...),
+        or an object array of what else there may be: strings, bytes, arrays of lists, dictionaries of structs, and None
+        for a missing one. It is read once and kept, but tensors are not: they are `table[:]`, and a copy each time.
 
         Raises `ColumnError` (a `KeyError`) if there is no such column, `TypeError` if NumPy has no such type.
         """
+        if name == self.tensor_column:
+            return self[:]
         if name not in self._columns:
+            if name not in self.schema.names:
+                raise ColumnError(f"there is no column `{name}`, the table has {', '.join(self.schema.names)}")
             values = self._native.column(name)
             values.flags.writeable = False
+            if name in self._native.tensors:
+                return values
             self._columns[name] = values
         return self._columns[name]
 
-    def batches(
-        self,
-        batch_size: int,
-        *,
-        shuffle: bool | int = False,
-        seed: int = 0,
-        drop_last: bool = False,
-        columns: Sequence[str] | None = None,
-        rank: int = 0,
-        world_size: int = 1,
-        uneven: Literal["keep", "drop", "pad"] | None = None,
-        prefetch: int = 2,
-    ) -> Batches:
-        """The rows in batches: dictionaries of arrays that may be written to, the tensors (N, H, W, C) and `columns`
-        (N,).
+    def select(self, rows: slice | Sequence[SupportsIndex] | NDArray[Any]) -> Table:
+        """The table of these rows, in this order: a slice, an array (N,) of integers, which may repeat, or a mask (N,)
+        of booleans. Takes 8 bytes per row; no tensor is copied.
 
-        - `batch_size`: rows of a batch, at least 1; the last batch of an epoch may have fewer.
-        - `shuffle`: `True` makes every order of the rows equally likely; a number such as 8 mixes the rows of that many
-          row groups (16 MiB each) at a time, for files larger than memory. Every pass has another order.
-        - `seed`: decides the orders, 0 to 2**64 - 1.
-        - `drop_last`: leaves out a last batch of fewer rows, so that all batches are full.
-        - `columns`: names of the columns beside the tensors; by default `label` if there is one. See `column` for their
-          types.
-        - `rank`, `world_size`: reads the part of process `rank` (from 0) of `world_size` processes.
-        - `uneven`: what to do with rows that the ranks can't share equally. "keep" gives some ranks one more row, so
-          that every row is read once, and some ranks may have one more batch; "drop" leaves these rows out; "pad" reads
-          the first rows of the epoch again at its end, as `DistributedSampler` does. With "drop" and "pad" all ranks
-          have the same number of rows and batches. By default "drop" with `drop_last`, else "keep".
-        - `prefetch`: threads that make batches ahead, at most 2 each; with 0 a batch is made when it is asked for.
-
-        Raises `SettingError` (a `ValueError`) or `ColumnError` (a `KeyError`), which name what is wrong.
+        Raises `RowError` (an `IndexError`) if there is no such row.
         """
-        settings = batch_settings(
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            drop_last=drop_last,
-            columns=chosen_columns(self.schema.names, self.tensor_column, columns),
-            rank=rank,
-            world_size=world_size,
-            uneven=uneven,
-            prefetch=prefetch,
-        )
-        return Batches(self, settings)
+        if isinstance(rows, slice):
+            chosen = np.arange(*rows.indices(len(self)))
+        else:
+            chosen = self._checked(np.asarray(rows))
+        numbers = chosen.astype(np.int64).tobytes()
+        return Table._new(_Selected(self._origin, numbers), self._native.select(numbers), self.classes)
+
+    def where(self, mask: Any = None, /, **columns: Any) -> Table:
+        """The table of the rows that a mask (N,) of booleans and the values of columns choose, in stored order:
+        `table.where(label=["cat", "dog"])`, `table.where(source_height=lambda height: height >= 224)`.
+
+        - `columns`: for each column a value, several of which one fits, or a function that gets the whole column (N,)
+          and gives a mask. Labels may be class names.
+
+        Classes and labels stay what they are. Raises `ColumnError` if there is no such column, `SettingError` if there
+        is no such class, `RowError` for a mask of another length.
+        """
+        from ._views import matching
+
+        return self.select(matching(self, mask, columns))
 
     def to_arrow(self, columns: Sequence[str] | None = None) -> pyarrow.Table:
         """A `pyarrow.Table` of all columns, or of `columns`. The tensors are views of the mapped file where it stores
@@ -229,84 +218,43 @@ class Table:
     def __arrow_c_schema__(self) -> object:
         return self.schema.__arrow_c_schema__()
 
-    def to_tf(
-        self,
-        batch_size: int,
-        *,
-        shuffle: bool | int = False,
-        seed: int = 0,
-        drop_last: bool = False,
-        columns: Sequence[str] | None = None,
-        rank: int = 0,
-        world_size: int = 1,
-        uneven: Literal["keep", "drop", "pad"] | None = None,
-        prefetch: int = 2,
-    ) -> tf.data.Dataset:
-        """A `tf.data.Dataset` of tuples: tensors (N, H, W, C), then the columns; of tensors alone if there are no
-        columns. For the keywords see `batches`.
+    def image(self, row: SupportsIndex) -> Image:
+        """A row as an image of Pillow: normalization undone, 8 bits per channel (16 for gray of 16 bits). Needs Pillow.
 
-        Its cardinality is the number of batches; with `drop_last=True` the batch size is in its `element_spec`. Each
-        pass over it is the next epoch, so `shuffle` gives another order. Needs TensorFlow.
+        Raises `RowError` if there is no such row, `SettingError` if the tensors are no images.
         """
-        keywords = _without_self(locals())
-        from ._frameworks.tensorflow import tf_dataset
+        from ._image import to_image
 
-        return tf_dataset(self.batches(**keywords))
+        return to_image(self[operator.index(row)], self._native.layout(self.tensor_column), self._native.spec)
 
-    @overload
-    def to_torch(self, batch_size: None = None, *, columns: Sequence[str] | None = None) -> RowsDataset: ...
+    def _loaded(self) -> Table:
+        return self
 
-    @overload
-    def to_torch(
-        self,
-        batch_size: int,
-        *,
-        shuffle: bool | int = False,
-        seed: int = 0,
-        drop_last: bool = False,
-        columns: Sequence[str] | None = None,
-        rank: int = 0,
-        world_size: int = 1,
-        uneven: Literal["keep", "drop", "pad"] | None = None,
-        prefetch: int = 2,
-    ) -> BatchesDataset: ...
+    def _drawn(self, weights: Any, balanced: bool) -> Draw | None:
+        if weights is not None and truth("balanced", balanced):
+            raise SettingError("weights and balanced exclude each other")
+        if weights is None and not truth("balanced", balanced):
+            return None
+        labels = self.column("label") if "label" in self.schema.names else None
+        if weights is not None:
+            return weighted(weights, len(self), labels, self.classes)
+        if labels is None:
+            raise SettingError("balanced=True needs a column `label`")
+        return balanced_draw(labels)
 
-    def to_torch(self, batch_size: int | None = None, **keywords: Any) -> BatchesDataset | RowsDataset:
-        """A dataset of PyTorch, of tuples: tensors, then the columns; of tensors alone if there are no columns. Needs
-        PyTorch.
+    def _columns_of(self, names: Sequence[str], rows: NDArray[np.int64]) -> list[NDArray[Any]]:
+        """Some rows of columns: tensors are read for these rows alone."""
+        tensors = self._native.tensors
+        return [
+            self._native.take_of(name, rows.tobytes()) if name in tensors else self.column(name)[rows] for name in names
+        ]
 
-        With a `batch_size`: an `IterableDataset` of batches for `DataLoader(dataset, batch_size=None)`, whose workers
-        share the batches and return them in order. Takes the keywords of `batches`; call `set_epoch` before each pass.
-
-        Without: a map-style `Dataset` of rows, for samplers such as `DistributedSampler`. Takes `columns` only.
-        """
-        from ._frameworks.torch import BatchesDataset, RowsDataset
-
-        if batch_size is None:
-            return RowsDataset(self, **keywords)
-        return BatchesDataset(self.batches(batch_size, **keywords))
-
-    def to_jax(
-        self,
-        batch_size: int,
-        *,
-        shuffle: bool | int = False,
-        seed: int = 0,
-        drop_last: bool = False,
-        columns: Sequence[str] | None = None,
-        rank: int = 0,
-        world_size: int = 1,
-        uneven: Literal["keep", "drop", "pad"] | None = None,
-        prefetch: int = 2,
-    ) -> JaxBatches:
-        """The batches as JAX arrays on the default device, without a copy on a CPU. For the keywords see `batches`.
-        Columns of strings stay NumPy arrays. JAX makes 32-bit numbers of 64-bit ones unless its `jax_enable_x64` is
-        set. Needs JAX.
-        """
-        keywords = _without_self(locals())
-        from ._frameworks.jax import JaxBatches
-
-        return JaxBatches(self, self.batches(**keywords)._settings)
+    @property
+    def _fingerprint(self) -> str:
+        """A hash that tables of other files or rows don't have."""
+        if self._identity is None:
+            self._identity = f"{self._native.fingerprint:016x}"
+        return self._identity
 
     def _checked(self, rows: NDArray[Any]) -> NDArray[np.int64]:
         """Rows counted from the front, each one there."""
@@ -325,8 +273,8 @@ class Table:
         rows = rows.astype(np.int64)
         return np.where(rows < 0, rows + len(self), rows)
 
-    def _take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        return self._native.take(rows.astype(np.int64).tobytes())
+    def _take(self, rows: NDArray[np.int64], cast: CastSettings | None = None) -> NDArray[Any]:
+        return self._native.take(rows.astype(np.int64).tobytes(), cast)
 
 
 _warned: set[Path] = set()
@@ -380,6 +328,21 @@ class _Files:
         return Table._new(self, _inlaid.Table.of_files(self.paths, self.map), None)
 
 
+@dataclass(frozen=True)
+class _Selected:
+    """Some rows of another table."""
+
+    origin: Origin
+    rows: bytes
+
+    @property
+    def path(self) -> Path:
+        return self.origin.path
+
+    def open(self) -> Table:
+        return self.origin.open().select(np.frombuffer(self.rows, np.int64))
+
+
 def _reopen(origin: Origin, rows: int, fingerprint: int) -> Table:
     """Opens what another process had open."""
     table = origin.open()
@@ -388,7 +351,3 @@ def _reopen(origin: Origin, rows: int, fingerprint: int) -> Table:
     if table._native.fingerprint != fingerprint:
         raise InlaidError(f"`{origin.path}` has other files now than when it was opened; open it again")
     return table
-
-
-def _without_self(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if name != "self"}

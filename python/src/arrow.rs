@@ -1,8 +1,6 @@
 //! Tables and schemas for other Arrow libraries in this process, without a copy: the Arrow PyCapsule
 //! interface.
 
-use std::sync::Arc;
-
 use arrow_array::ffi::FFI_ArrowSchema;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_schema::SchemaRef;
@@ -45,7 +43,7 @@ impl Schema {
 /// The rows of a table as a stream, in a capsule of the name that the protocol demands.
 pub fn stream<'py>(
     py: Python<'py>,
-    table: &Arc<inlaid::Table>,
+    table: &inlaid::Table,
     columns: Option<&[String]>,
 ) -> PyResult<Bound<'py, PyCapsule>> {
     let batches = py.detach(|| table.record_batches(columns)).map_err(exception)?;

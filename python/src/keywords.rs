@@ -53,6 +53,12 @@ pub struct Keyword<'py> {
 }
 
 impl<'py> Keyword<'py> {
+    /// One that is an attribute of a Python object, unless it is `None`.
+    pub fn of(settings: &Bound<'py, PyAny>, name: &'static str) -> PyResult<Option<Keyword<'py>>> {
+        let value = settings.getattr(name)?;
+        Ok((!value.is_none()).then_some(Keyword { name, value }))
+    }
+
     /// `True` or `False`.
     pub fn switch(&self) -> PyResult<bool> {
         self.value.extract().map_err(|_| self.not("True or False"))

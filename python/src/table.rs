@@ -1,8 +1,7 @@
 //! Tables, and the datasets whose splits they are.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use arrow_buffer::Buffer;
 use inlaid::read::{FileAccess, Found};
@@ -12,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
 
 use crate::arrow::{Schema, stream};
-use crate::batches::{Batches, Settings};
+use crate::batches::{Batches, Casting, Settings, row_numbers};
 use crate::column::column_to_numpy;
 use crate::errors::exception;
 use crate::ndarray::{Access, tensors};
@@ -20,7 +19,7 @@ use crate::ndarray::{Access, tensors};
 /// The rows of one or several files.
 #[pyclass(frozen, module = "inlaid._inlaid")]
 pub struct Table {
-    table: Arc<inlaid::Table>,
+    table: inlaid::Table,
 }
 
 /// Says what there is to open at a path: a dataset, a table, or several of them, whose names and paths come with it. A
@@ -63,7 +62,7 @@ pub fn open_dataset(
     let dataset = py.detach(open).map_err(exception)?;
     let manifest = serde_json::to_string(dataset.manifest());
     let manifest = manifest.map_err(|error| PyValueError::new_err(error.to_string()))?;
-    let table = |table| Table { table: Arc::new(table) };
+    let table = |table| Table { table };
     let splits = dataset.into_splits().into_iter().map(|(split, rows)| (split.as_str(), table(rows)));
     Ok((splits.collect(), manifest))
 }
@@ -74,14 +73,14 @@ impl Table {
     #[new]
     fn new(py: Python<'_>, path: PathBuf, is_mapped: bool) -> PyResult<Table> {
         let table = py.detach(|| inlaid::Table::open_with(&path, file_access(is_mapped))).map_err(exception)?;
-        Ok(Table { table: Arc::new(table) })
+        Ok(Table { table })
     }
 
     /// Opens files whose rows follow each other.
     #[staticmethod]
     fn of_files(py: Python<'_>, paths: Vec<PathBuf>, is_mapped: bool) -> PyResult<Table> {
         let table = py.detach(|| inlaid::Table::open_files_with(&paths, file_access(is_mapped))).map_err(exception)?;
-        Ok(Table { table: Arc::new(table) })
+        Ok(Table { table })
     }
 
     fn __len__(&self) -> usize {
@@ -114,6 +113,29 @@ impl Table {
         &self.table.tensor_column().name
     }
 
+    /// The shape and type of the tensors of each column of tensors.
+    #[getter]
+    fn tensors<'py>(&self, py: Python<'py>) -> PyResult<BTreeMap<String, (Bound<'py, PyTuple>, &'static str)>> {
+        let columns = self.table.tensor_columns().iter();
+        columns.map(|one| Ok((one.name.clone(), (PyTuple::new(py, &one.shape)?, one.element.numpy_name())))).collect()
+    }
+
+    /// The layout of the tensors in a column, if they have channels.
+    fn layout(&self, column: &str) -> Option<&'static str> {
+        self.table.layout_of(column).map(|layout| layout.as_str())
+    }
+
+    /// The spec of the dataset that the files are of, as JSON.
+    #[getter]
+    fn spec(&self) -> Option<&str> {
+        self.table.schema().metadata().get("inlaid.spec").map(String::as_str)
+    }
+
+    #[getter]
+    fn paths(&self) -> Vec<PathBuf> {
+        self.table.paths().map(Path::to_owned).collect()
+    }
+
     #[getter]
     fn classes(&self) -> Vec<String> {
         self.table.classes()
@@ -134,11 +156,44 @@ impl Table {
         tensors(py, self.table.tensor_column(), values, rows, Access::Read)
     }
 
-    /// A copy of the tensors of these rows: int64 in the byte order of the machine, one after the other.
-    fn take<'py>(&self, py: Python<'py>, rows: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-        let rows: Vec<usize> = rows.as_chunks().0.iter().map(|row| i64::from_ne_bytes(*row) as usize).collect();
-        let values = py.detach(|| self.table.copy(&rows)).map_err(exception)?;
-        tensors(py, self.table.tensor_column(), values.into(), rows.len(), Access::Write)
+    /// A copy of the tensors of these rows: int64 in the byte order of the machine, one after the other. With a cast,
+    /// they are one batch.
+    fn take<'py>(&self, py: Python<'py>, rows: &[u8], cast: Option<Casting>) -> PyResult<Bound<'py, PyAny>> {
+        let (table, rows) = (&self.table, row_numbers(rows));
+        let Some(cast) = cast else {
+            let values = py.detach(|| table.copy(&rows)).map_err(exception)?;
+            return tensors(py, table.tensor_column(), values.into(), rows.len(), Access::Write);
+        };
+        let cast = cast.of(table)?;
+        let values = py.detach(|| table.cast(&rows, &cast)).map_err(exception)?;
+        tensors(py, cast.target(), values.into(), rows.len(), Access::Write)
+    }
+
+    /// A copy of the tensors of these rows in any column of tensors; otherwise as `take`.
+    fn take_of<'py>(&self, py: Python<'py>, column: &str, rows: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        let (of_column, rows) = (self.table.tensors(column).map_err(exception)?, row_numbers(rows));
+        let values = py.detach(|| of_column.copy(&rows)).map_err(exception)?;
+        tensors(py, of_column.column(), values.into(), rows.len(), Access::Write)
+    }
+
+    /// The shape and type of tensors that are cast.
+    fn cast<'py>(&self, py: Python<'py>, cast: Casting) -> PyResult<(Bound<'py, PyTuple>, &'static str)> {
+        let cast = cast.of(&self.table)?;
+        Ok((PyTuple::new(py, &cast.target().shape)?, cast.target().element.numpy_name()))
+    }
+
+    /// A table of these rows: int64 in the byte order of the machine, one after the other.
+    fn select(&self, rows: &[u8]) -> PyResult<Table> {
+        let table = self.table.select(&row_numbers(rows)).map_err(exception)?;
+        Ok(Table { table })
+    }
+
+    /// The rows of several tables, one after the other.
+    #[staticmethod]
+    fn concat(py: Python<'_>, tables: Vec<Py<Table>>) -> PyResult<Table> {
+        let tables: Vec<&inlaid::Table> = tables.iter().map(|table| &table.get().table).collect();
+        let table = py.detach(|| inlaid::Table::concat(&tables)).map_err(exception)?;
+        Ok(Table { table })
     }
 
     /// All rows of a column beside the tensors.
@@ -161,8 +216,8 @@ impl Table {
     }
 
     /// The number of batches of an epoch.
-    fn count_batches(&self, settings: Settings) -> usize {
-        settings.count(self.table.len())
+    fn count_batches(&self, settings: Settings) -> PyResult<usize> {
+        settings.count(&self.table)
     }
 
     /// The rows as an Arrow stream: all columns, or some.

@@ -15,8 +15,8 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 
 use crate::error::RecordError;
+use crate::format::deinterleave;
 use crate::image::decode::{Pixels, Samples};
-use crate::image::deinterleave;
 use crate::image::resize::{Method, Resizer};
 use crate::image::simd::widened;
 use crate::spec::{Channels, Dtype, IMAGENET_MEAN, IMAGENET_STD, Layout, Scale, Spec, SpecError};

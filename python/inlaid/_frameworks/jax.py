@@ -1,8 +1,7 @@
-"""Tables for JAX."""
+"""Batches for JAX."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -11,8 +10,19 @@ from .._batches import Batches
 
 
 class JaxBatches(Batches):
-    """Batches as JAX arrays on the default device; otherwise as `Batches`."""
+    """Batches as JAX arrays, on the default device or as a sharding says; otherwise as `Batches`."""
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        for batch in super().__iter__():
-            yield {name: values if values.dtype == object else jax.device_put(values) for name, values in batch.items()}
+    def __init__(self, batches: Batches, sharding: jax.sharding.Sharding | None) -> None:
+        super().__init__(batches.table, batches._settings, batches._transform)
+        self.sharding: jax.sharding.Sharding | None = sharding
+        """How the arrays lie on devices."""
+
+    def _placed(self, batch: dict[str, Any]) -> Any:
+        return jax.tree.map(self._on_devices, super()._placed(batch))
+
+    def _on_devices(self, values: Any) -> Any:
+        if getattr(values, "dtype", None) is None or values.dtype.kind not in "biufcV":
+            return values
+        if self.sharding is None:
+            return jax.device_put(values)
+        return jax.make_array_from_process_local_data(self.sharding, values)

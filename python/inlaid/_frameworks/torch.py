@@ -2,75 +2,177 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
+from torch.utils.data._utils.collate import default_collate_fn_map
 
-from .._batches import Batches
 from .._errors import SettingError
-from .._settings import chosen_columns, integer, position
+from .._ranks import check_found
+from .._settings import CastSettings, chosen_columns, integer
+from .torch_passes import Passes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .._batches import Batches
+    from .._loading import Loading
     from .._table import Table
 
 
-class BatchesDataset(IterableDataset[Any]):
-    """The batches of an epoch, which the workers of a `DataLoader` share."""
+def batches_dataset(
+    rows: Loading, batch_size: int, transform: Callable[[Any], Any] | None = None, **options: Any
+) -> BatchesDataset:
+    """See `Table.to_torch`."""
+    return BatchesDataset(rows.batches(batch_size, **options), transform)
 
-    def __init__(self, batches: Batches) -> None:
-        self._batches = batches
-        # Shared, so that workers that live on see what the training loop sets, and it sees that they have read.
-        self._position = torch.zeros(2, dtype=torch.int64).share_memory_()
-        self._workers_read = torch.zeros(1, dtype=torch.bool).share_memory_()
-        self._read = 0
+
+def rows_dataset(
+    table: Table,
+    columns: Sequence[str] | None = None,
+    transform: Callable[[Any], Any] | None = None,
+    layout: Any = None,
+    dtype: Any = None,
+    scale: Any = None,
+    mean: Any = None,
+    std: Any = None,
+    **others: Any,
+) -> RowsDataset:
+    """See `Table.to_torch`."""
+    if others:
+        name = next(iter(others))
+        raise SettingError(f"{name} needs a batch_size, as in to_torch(32, {name}={others[name]!r}); rows have none")
+    chosen = chosen_columns(table.schema.names, table.tensor_column, columns)
+    return RowsDataset(table, chosen, CastSettings.of(layout, dtype, scale, mean, std), transform)
+
+
+class BatchesDataset(IterableDataset[Any]):
+    """The batches of an epoch, which the workers of a `DataLoader` share. Every pass is the next epoch, also if the one
+    before was left early; after `load_state_dict` the next pass resumes in the middle of an epoch."""
+
+    def __init__(self, batches: Batches, transform: Callable[[Any], Any] | None) -> None:
+        self._batches, self._transform = batches, transform
+        self._element = _Elements(batches.table, batches.columns, batches._settings.cast)
+        self._passes = Passes()
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def __iter__(self) -> Iterator[Any]:
-        worker = get_worker_info()
-        number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        if worker:
-            self._workers_read[0] = True
-        epoch, skip = self._position.tolist()
-        for read, arrays in enumerate(self._batches._arrays(epoch, skip, number, workers), skip + 1):
-            self._read = read
-            yield _element([_tensor(values) for values in arrays])
+        settings, worker = self._batches._settings, get_worker_info()
+        if settings.are_ranks_found:
+            check_found(settings.rank, settings.world_size)
+        if worker is None:
+            return _Pass(self, *self._passes.begin())
+        epoch, skip = self._passes.begin_in_worker(worker.seed - worker.id, worker.id)
+        return _Pass(self, epoch, skip, worker.id, worker.num_workers)
 
     def set_epoch(self, epoch: int) -> None:
-        """Makes the next pass this epoch (from 0), from its first batch. Call it before each pass, as with
-        `DistributedSampler`."""
-        self.load_state_dict({"epoch": epoch, "batches": 0})
+        """Makes the next pass this epoch (from 0), from its first batch. There is no need to call it."""
+        self._passes.set(integer("epoch", epoch, 0), 0)
 
-    def state_dict(self, batches: int | None = None) -> dict[str, int]:
-        """How far reading has come: the epoch, and the number of its batches that were read. Workers read ahead of the
-        training loop, so with workers `batches` has to say how many of this epoch the loop has taken.
+    def state_dict(self, batches: int | None = None) -> dict[str, Any]:
+        """How far reading has come: the epoch, the number of its batches that were read, and what these depend on.
+        Workers read ahead of the training loop, so with workers `batches` says how many of this epoch the loop has
+        taken; `StatefulDataLoader` of torchdata needs none of this.
 
         Raises `SettingError` if workers have read and `batches` is missing.
         """
-        if batches is None:
-            if self._workers_read[0]:
+        read = batches
+        if read is None and get_worker_info() is None:
+            if self._passes.have_workers_read:
                 raise SettingError("workers read ahead: `state_dict(batches=...)` needs the number that the loop took")
-            batches = self._read
-        return {"epoch": int(self._position[0]), "batches": integer("batches", batches, 0)}
+            read = self._passes.read
+        # In a worker the state of its pass says more.
+        self._batches._move(self._passes.epoch, 0)
+        return self._batches.state_dict(read or 0)
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Makes the next pass continue with the batch after the last one of `state`, with any number of workers."""
-        self._position[0], self._position[1] = position(state)
-        self._read = int(self._position[1])
-        self._workers_read[0] = False
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Makes the next pass continue with the batch after the last one of `state`, with any number of workers.
+
+        Raises `SettingError` if it is the state of other rows, or of batches with other settings.
+        """
+        position = self._batches._position(state)
+        if get_worker_info() is None:
+            self._passes.set(*position)
+
+    def __repr__(self) -> str:
+        return repr(self._batches).replace("inlaid.Batches", "inlaid.BatchesDataset", 1)
+
+
+class _Pass(Iterator[Any]):
+    """A pass over a dataset, in the process that trains or in a worker. `StatefulDataLoader` asks each for its state."""
+
+    def __init__(self, dataset: BatchesDataset, epoch: int, skip: int, worker: int = 0, workers: int | None = None):
+        self._dataset, self._epoch, self._skip = dataset, epoch, skip
+        self._worker, self._workers = worker, workers
+        self._arrays: Iterator[list[NDArray[Any]]] | None = None
+
+    def __next__(self) -> Any:
+        workers = self._workers or 1
+        dataset = self._dataset
+        if self._arrays is None:
+            self._arrays = dataset._batches._arrays(self._epoch, self._skip, self._worker, workers)
+        arrays = next(self._arrays)
+        self._skip += workers
+        if self._workers is None:
+            dataset._passes.move(self._epoch, self._skip)
+        element = Batch.of(dataset._element(arrays))
+        return element if dataset._transform is None else dataset._transform(element)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The epoch, how many batches at its beginning this pass is past, and of how many workers it is."""
+        identity = self._dataset._batches._identity()
+        return {"epoch": self._epoch, "batches": self._skip, "workers": self._workers, **identity}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continues where a pass of the same number of workers was."""
+        batches = self._dataset._batches
+        if state.get("workers", 0) != self._workers:
+            raise SettingError(f"the state is of {state.get('workers')} workers, these are {self._workers}")
+        skip = integer("batches", state["batches"], 0)
+        epoch, _ = batches._position({**state, "batches": min(skip, len(batches))})
+        self._epoch, self._skip, self._arrays = epoch, skip, None
+        if self._workers is None:
+            self._dataset._passes.move(epoch, min(skip, len(batches)))
+        else:
+            self._dataset._passes.resume_in_worker(epoch)
+
+
+class Batch(tuple):  # type: ignore[type-arg]
+    """The tensors and columns of a batch."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def of(element: Any) -> Any:
+        """A batch, or the tensors alone if there are no columns."""
+        return Batch(element) if type(element) is tuple else element
+
+
+def _refuse_to_collate(batch: Any, *, collate_fn_map: Any = None) -> Any:
+    raise SettingError("the dataset yields batches: `DataLoader(dataset, batch_size=None)` takes them as they are")
+
+
+# Batches of batches would have one dimension too many, without a word.
+default_collate_fn_map[Batch] = _refuse_to_collate
 
 
 class RowsDataset(Dataset[Any]):
     """Rows by number."""
 
-    def __init__(self, table: Table, columns: Sequence[str] | None = None) -> None:
-        self._table, self._columns = table, chosen_columns(table.schema.names, table.tensor_column, columns)
+    def __init__(
+        self,
+        table: Table,
+        columns: tuple[str, ...],
+        cast: CastSettings | None,
+        transform: Callable[[Any], Any] | None,
+    ) -> None:
+        self._table, self._columns, self._cast, self._transform = table, columns, cast, transform
+        self._element = _Elements(table, columns, cast)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -80,23 +182,43 @@ class RowsDataset(Dataset[Any]):
 
     def __getitems__(self, rows: list[int]) -> list[Any]:
         """Several rows at once, which is what a `DataLoader` asks for."""
-        chosen = np.asarray(rows)
-        tensors = torch.from_numpy(self._table[chosen])
-        columns = [_values(self._table.column(name)[chosen]) for name in self._columns]
-        return [_element(row) for row in zip(tensors, *columns, strict=True)]
+        chosen = self._table._checked(np.asarray(rows))
+        arrays = [self._table._take(chosen, self._cast), *self._table._columns_of(self._columns, chosen)]
+        columns = [values if isinstance(values, torch.Tensor) else list(values) for values in self._element.all(arrays)]
+        # Plain numbers of columns of numbers.
+        columns[1:] = [
+            values.tolist() if isinstance(values, torch.Tensor) and values.ndim == 1 else values
+            for values in columns[1:]
+        ]
+        elements = [row if len(row) > 1 else row[0] for row in zip(*columns, strict=True)]
+        return elements if self._transform is None else [self._transform(element) for element in elements]
+
+    def __repr__(self) -> str:
+        columns = ", ".join((self._table.tensor_column, *self._columns))
+        return f"<inlaid.RowsDataset {len(self)} rows: {columns}>"
 
 
-def _values(column: NDArray[Any]) -> Any:
-    """One value per row: a tensor of a tensor column, a plain number or text of any other."""
-    return torch.from_numpy(column) if column.ndim > 1 else column.tolist()
+class _Elements:
+    """Arrays as PyTorch has them: images as (N, C, H, W), a view if they are stored as (N, H, W, C)."""
+
+    def __init__(self, table: Table, columns: tuple[str, ...], cast: CastSettings | None) -> None:
+        layouts = [table._native.layout(name) for name in (table.tensor_column, *columns)]
+        if cast is not None and cast.layout is not None:
+            # As it was asked for.
+            layouts[0] = None
+        self._are_moved = [layout == "hwc" for layout in layouts]
+
+    def __call__(self, arrays: list[NDArray[Any]]) -> Any:
+        values = self.all(arrays)
+        return tuple(values) if len(values) > 1 else values[0]
+
+    def all(self, arrays: list[NDArray[Any]]) -> list[Any]:
+        """A tensor of each array of numbers, a list of each other one."""
+        return [_tensor(array, is_moved) for array, is_moved in zip(arrays, self._are_moved, strict=True)]
 
 
-def _element(values: Sequence[Any]) -> Any:
-    return tuple(values) if len(values) > 1 else values[0]
-
-
-def _tensor(values: NDArray[Any]) -> Any:
-    """A tensor of numbers, or a list of texts."""
-    if values.dtype == object:
+def _tensor(values: NDArray[Any], is_moved: bool) -> Any:
+    if values.dtype.kind not in "biuf":
         return values.tolist()
-    return torch.from_numpy(values)
+    tensor = torch.from_numpy(values)
+    return tensor.permute(0, 3, 1, 2) if is_moved else tensor

@@ -6,6 +6,8 @@ pub mod beneath;
 pub mod catch_panic;
 pub mod columns;
 #[doc(hidden)]
+pub mod deinterleave;
+#[doc(hidden)]
 pub mod disk;
 pub mod keys;
 #[doc(hidden)]

@@ -4,7 +4,7 @@ use arrow_schema::{DataType, Field, Schema};
 use serde::Deserialize;
 
 use crate::format::keys;
-use crate::spec::{Dtype, Storage};
+use crate::spec::{Dtype, Layout, Storage};
 
 /// Whether a tensor column declares a permutation, that is, a logical order of dimensions that differs from the
 /// stored order.
@@ -16,6 +16,30 @@ pub fn is_permuted(field: &Field) -> bool {
     let text = field.metadata().get(keys::EXTENSION_METADATA);
     let metadata = text.and_then(|text| serde_json::from_str::<Metadata>(text).ok());
     metadata.is_some_and(|metadata| !metadata.permutation.iter().copied().eq(0..metadata.permutation.len()))
+}
+
+/// The layout of the tensors in a column: as the names of its dimensions tell, or else the only one in which the tensors
+/// have 1, 3 or 4 channels. None for tensors that have no channels, or may have any layout.
+pub fn layout(field: &Field) -> Option<Layout> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        dim_names: Vec<String>,
+    }
+    let text = [keys::EXTENSION_METADATA, keys::SHAPE].into_iter().find_map(|key| field.metadata().get(key));
+    if let Some(Metadata { dim_names }) = text.and_then(|text| serde_json::from_str(text).ok()) {
+        return match &*dim_names.iter().map(String::as_str).collect::<Vec<_>>() {
+            ["H", "W", "C"] => Some(Layout::Hwc),
+            ["C", "H", "W"] => Some(Layout::Chw),
+            _ => None,
+        };
+    }
+    let is_channels = |dim: usize| matches!(dim, 1 | 3 | 4);
+    match TensorColumn::new(field)?.shape[..] {
+        [first, _, last] if is_channels(first) != is_channels(last) => {
+            Some(if is_channels(last) { Layout::Hwc } else { Layout::Chw })
+        }
+        _ => None,
+    }
 }
 
 /// The type of the elements of a tensor.

@@ -8,18 +8,16 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use arrow_array::{ArrayRef, UInt64Array};
-use arrow_buffer::{Buffer, MutableBuffer};
+use arrow_buffer::Buffer;
 use arrow_schema::FieldRef;
 use arrow_select::take::take;
 
+use super::cast::Cast;
+use super::draw::Draw;
 use super::order::{Epoch, Share};
-use super::pool::Pool;
 use super::table::Table;
 use crate::error::Error;
 use crate::format::tensor::tensor_array;
-
-/// Number of finished batches that each thread may queue, besides the one it is making.
-const WAITING: usize = 1;
 
 /// Options of a pass over a table in batches.
 #[derive(Clone, Debug)]
@@ -33,6 +31,10 @@ pub struct BatchOptions {
     pub columns: Vec<String>,
     /// Number and order of the pass. Default: pass 0, in stored order.
     pub epoch: Epoch,
+    /// Rows that the epoch draws. Default: every row once.
+    pub draw: Draw,
+    /// What the main tensors are cast to. Default: nothing.
+    pub cast: Option<Arc<Cast>>,
     /// Part of the epoch to read. Default: all of it.
     pub share: Share,
     /// Index of this worker, from 0, and number of workers `n`: the worker reads every `n`th batch. Default: `(0, 1)`.
@@ -48,7 +50,7 @@ impl Table {
     ///
     /// # Errors
     /// If a requested column does not exist or can't be read.
-    pub fn batches(self: &Arc<Table>, options: &BatchOptions) -> Result<Batches, Error> {
+    pub fn batches(&self, options: &BatchOptions) -> Result<Batches, Error> {
         Batches::new(self.clone(), options)
     }
 }
@@ -61,6 +63,8 @@ impl BatchOptions {
             drop_last: false,
             columns: Vec::new(),
             epoch: Epoch::default(),
+            draw: Draw::Every,
+            cast: None,
             share: Share::default(),
             worker: (0, 1),
             skip: 0,
@@ -84,6 +88,18 @@ impl BatchOptions {
     #[must_use]
     pub fn epoch(self, epoch: Epoch) -> BatchOptions {
         BatchOptions { epoch, ..self }
+    }
+
+    /// The same options, with [`BatchOptions::draw`] set.
+    #[must_use]
+    pub fn draw(self, draw: Draw) -> BatchOptions {
+        BatchOptions { draw, ..self }
+    }
+
+    /// The same options, with [`BatchOptions::cast`] set.
+    #[must_use]
+    pub fn cast(self, cast: Option<Cast>) -> BatchOptions {
+        BatchOptions { cast: cast.map(Arc::new), ..self }
     }
 
     /// The same options, with [`BatchOptions::share`] set.
@@ -110,10 +126,10 @@ impl BatchOptions {
         BatchOptions { prefetch, ..self }
     }
 
-    /// Number of batches that all workers together read from an epoch of `rows` rows, of which [`BatchOptions::share`]
-    /// takes its part. [`BatchOptions::skip`] does not count.
+    /// Number of batches that all workers together read from an epoch of a table of `rows` rows, of which
+    /// [`BatchOptions::share`] takes its part. [`BatchOptions::skip`] does not count.
     pub fn count(&self, rows: usize) -> usize {
-        let rows = self.share.count(rows);
+        let rows = self.share.count(self.draw.count(rows));
         match self.drop_last {
             true => rows / self.batch_size.max(1),
             false => rows.div_ceil(self.batch_size.max(1)),
@@ -126,15 +142,15 @@ impl BatchOptions {
 pub struct Batch {
     /// Numbers of the rows in the table, from 0.
     pub rows: Vec<usize>,
-    /// Main tensors of the rows, one after another, as an array of shape `[rows, H, W, C]` (or that of the column).
-    /// Aligned to 64 bytes, so that TensorFlow and JAX can use them without another copy.
+    /// Main tensors of the rows, one after another, as an array of shape `[rows, H, W, C]` (or that of the column, or
+    /// that of [`Cast::target`]). Aligned to 64 bytes, so that TensorFlow and JAX can use them without another copy.
     pub tensors: Buffer,
     /// Columns requested in [`BatchOptions::columns`], in that order.
     pub columns: Vec<ArrayRef>,
 }
 
-/// An iterator over the batches of a share of an epoch, in order. At most `2 * prefetch + 1` batches are in memory
-/// if each is dropped before the next is requested; their buffers are reused.
+/// An iterator over the batches of a share of an epoch, in order. At most `prefetch + 1` batches are in memory if
+/// each is dropped before the next is requested; their buffers are reused, also by the next pass over the table.
 pub struct Batches {
     source: Arc<Source>,
     /// Numbers of the remaining batches.
@@ -147,16 +163,16 @@ pub struct Batches {
 
 /// The data that batches are made from.
 struct Source {
-    table: Arc<Table>,
+    table: Table,
     rows: Vec<usize>,
     batch_size: usize,
     columns: Vec<Column>,
-    pool: Arc<Pool>,
+    cast: Option<Arc<Cast>>,
 }
 
 /// A column of batches besides the main tensors.
 enum Column {
-    /// All values of the column.
+    /// All values of the column, of all stored rows.
     Values(ArrayRef),
     /// A tensor column, by its name, with its Arrow field.
     Tensors(String, FieldRef),
@@ -165,39 +181,43 @@ enum Column {
 impl Column {
     fn open(table: &Table, name: &str) -> Result<Column, Error> {
         if !table.tensor_columns().iter().any(|column| column.name == name) {
-            return table.column(name).map(Column::Values);
+            return table.stored.column(name).map(Column::Values);
         }
         table.tensors(name)?;
         let (_, field) = table.schema().fields().find(name).ok_or_else(|| table.no_column(name))?;
         Ok(Column::Tensors(name.to_owned(), field.clone()))
     }
 
-    fn take(&self, table: &Table, rows: &[usize], indices: &UInt64Array) -> Result<ArrayRef, Error> {
+    fn take(&self, table: &Table, rows: &[usize], stored: &UInt64Array) -> Result<ArrayRef, Error> {
         match self {
-            Column::Values(array) => Ok(take(array, indices, None).expect("every row of a table is in its columns")),
+            Column::Values(array) => Ok(take(array, stored, None).expect("every row of a table is in its columns")),
             Column::Tensors(name, field) => {
                 let tensors = table.tensors(name)?;
-                let mut buffer = MutableBuffer::from_len_zeroed(rows.len() * tensors.column().row_bytes());
-                tensors.gather(rows, &mut buffer)?;
-                Ok(tensor_array(field, buffer.into()).expect("tensors are of the type of their column"))
+                let pool = &table.stored.pool;
+                let mut memory = pool.take(rows.len() * tensors.column().row_bytes(), &table.files()[0].path)?;
+                tensors.gather(rows, &mut memory)?;
+                Ok(tensor_array(field, pool.lend(memory)).expect("tensors are of the type of their column"))
             }
         }
     }
 }
 
 impl Batches {
-    pub(super) fn new(table: Arc<Table>, options: &BatchOptions) -> Result<Batches, Error> {
-        let columns = options.columns.iter().map(|name| Column::open(&table, name)).collect::<Result<_, _>>()?;
+    pub(super) fn new(table: Table, options: &BatchOptions) -> Result<Batches, Error> {
+        let columns = options.columns.iter().map(|name| Column::open(&table, name));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let batch_size = options.batch_size.max(1);
-        let rows = options.share.rows(&options.epoch.rows(&table));
+        let rows = options.share.rows(&options.epoch.drawn(&table, &options.draw));
         let count = options.count(table.len());
         let (worker, workers) = (options.worker.0, options.worker.1.max(1));
         let numbers = (options.skip + worker).min(count)..count;
         // The number of batches alive at a time, if each is dropped before the next is requested.
-        let pool = Pool::new((WAITING + 1) * options.prefetch + 1);
-        let source = Arc::new(Source { table, rows, batch_size, columns, pool });
+        let tensors = 1 + columns.iter().filter(|column| matches!(column, Column::Tensors(..))).count();
+        table.stored.pool.keep((options.prefetch + 1) * tensors);
+        let source = Arc::new(Source { table, rows, batch_size, columns, cast: options.cast.clone() });
         let threads = (0..options.prefetch).map(|thread| {
-            let (sender, receiver) = sync_channel(WAITING);
+            // A thread waits with its batch until that is taken: more batches would not stay in the processor's caches.
+            let (sender, receiver) = sync_channel(0);
             let mine = numbers.clone().step_by(workers).skip(thread).step_by(options.prefetch);
             let source = source.clone();
             thread::spawn(move || {
@@ -240,11 +260,13 @@ impl Source {
     fn batch(&self, number: usize) -> Result<Batch, Error> {
         let end = ((number + 1) * self.batch_size).min(self.rows.len());
         let rows = self.rows[number * self.batch_size..end].to_vec();
-        let mut tensors = self.pool.take(rows.len() * self.table.tensor_column().row_bytes());
-        self.table.main().gather(&rows, &mut tensors)?;
-        let tensors = self.pool.lend(tensors);
-        let indices = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
-        let columns = self.columns.iter().map(|column| column.take(&self.table, &rows, &indices));
+        let (pool, main) = (&self.table.stored.pool, self.table.main());
+        let column = self.cast.as_ref().map_or(main.column(), |cast| cast.target());
+        let mut tensors = pool.take(rows.len() * column.row_bytes(), &self.table.files()[0].path)?;
+        main.gather_cast(&rows, &mut tensors, self.cast.as_deref())?;
+        let tensors = pool.lend(tensors);
+        let stored = UInt64Array::from_iter_values(rows.iter().map(|row| self.table.stored(*row) as u64));
+        let columns = self.columns.iter().map(|column| column.take(&self.table, &rows, &stored));
         let columns = columns.collect::<Result<_, _>>()?;
         Ok(Batch { rows, tensors, columns })
     }

@@ -4,8 +4,10 @@
 mod batches;
 mod blocks;
 mod cache;
+mod cast;
 mod chunk;
 mod dataset;
+mod draw;
 mod file;
 mod folder;
 mod input;
@@ -17,10 +19,13 @@ mod record_batches;
 mod source_file;
 mod table;
 mod tensors;
+mod view;
 
 pub use crate::format::tensor_column::{Element, TensorColumn, is_permuted};
 pub use batches::{Batch, BatchOptions, Batches};
+pub use cast::{Cast, CastError, CastOptions};
 pub use dataset::Dataset;
+pub use draw::{Draw, Part};
 pub use folder::{Found, tables_below};
 pub use input::FileAccess;
 pub use order::{Epoch, RowOrder, Share, Uneven};

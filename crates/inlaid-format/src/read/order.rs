@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
+use super::draw::Draw;
 use super::table::Table;
 
 /// The order in which an epoch reads the rows of a table.
@@ -39,29 +40,44 @@ pub struct Epoch {
 impl Epoch {
     /// The numbers of all rows of a table, in the order of this epoch. Takes 8 bytes per row.
     pub fn rows(&self, table: &Table) -> Vec<usize> {
+        self.drawn(table, &Draw::Every)
+    }
+
+    /// The numbers of the rows that are drawn from a table, in the order of this epoch.
+    pub(super) fn drawn(&self, table: &Table, draw: &Draw) -> Vec<usize> {
         // The sequence of a seed is the same on every machine, and unrelated to the sequences of other seeds.
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(self.number);
+        let mut rows = draw.rows(self, table.len());
         match self.order {
-            RowOrder::Stored => (0..table.len()).collect(),
-            RowOrder::Random => {
-                let mut rows: Vec<usize> = (0..table.len()).collect();
-                rows.shuffle(&mut random);
-                rows
-            }
+            RowOrder::Stored => {}
+            RowOrder::Random => rows.shuffle(&mut random),
             RowOrder::Mixed { row_groups } => {
-                let mut groups: Vec<Range<usize>> = table.row_groups().collect();
+                let mut groups = by_row_group(rows, table);
                 groups.shuffle(&mut random);
-                let mut rows = Vec::with_capacity(table.len());
+                rows = Vec::with_capacity(groups.iter().map(Vec::len).sum());
                 for together in groups.chunks(row_groups.max(1)) {
                     let begin = rows.len();
-                    rows.extend(together.iter().cloned().flatten());
+                    rows.extend(together.iter().flatten());
                     rows[begin..].shuffle(&mut random);
                 }
-                rows
             }
         }
+        rows
     }
+}
+
+/// The rows of each row group that has any of them, in stored order.
+fn by_row_group(mut rows: Vec<usize>, table: &Table) -> Vec<Vec<usize>> {
+    rows.sort_by_key(|row| table.stored(*row));
+    let (mut groups, mut rest) = (Vec::new(), &rows[..]);
+    while let Some(first) = rest.first() {
+        let end = table.row_group_at(table.stored(*first)).end;
+        let (group, later) = rest.split_at(rest.partition_point(|row| table.stored(*row) < end));
+        groups.push(group.to_vec());
+        rest = later;
+    }
+    groups
 }
 
 /// The treatment of rows that ranks can't share equally. Except for `Keep`, every rank gets the same number of

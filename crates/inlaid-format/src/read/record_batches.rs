@@ -13,28 +13,32 @@ use crate::error::Error;
 use crate::format::tensor::tensor_array;
 
 /// The rows of a table in order, as Arrow record batches. Each batch has as many rows as are stored contiguously:
-/// a page, or the rows that are decoded together.
+/// a page, or the rows that are decoded together; batches of a view have at least 16 MiB of tensors, where there are
+/// as many rows.
 pub struct RecordBatches {
-    table: Arc<Table>,
+    table: Table,
     schema: SchemaRef,
     /// All values of each column; none for a tensor column.
     columns: Vec<Option<ArrayRef>>,
     row: usize,
 }
 
+/// Bytes of the tensors of a view that are copied into one batch.
+const TOGETHER: usize = 16 << 20;
+
 impl Table {
     /// The rows in order, as Arrow record batches with the given columns, or all columns for `None`.
     ///
     /// # Errors
     /// If a column does not exist, or a row group is damaged.
-    pub fn record_batches(self: &Arc<Table>, columns: Option<&[String]>) -> Result<RecordBatches, Error> {
+    pub fn record_batches(&self, columns: Option<&[String]>) -> Result<RecordBatches, Error> {
         RecordBatches::new(self.clone(), columns)
     }
 }
 
 impl RecordBatches {
     /// Reads all columns except the tensors into memory.
-    pub(super) fn new(table: Arc<Table>, names: Option<&[String]>) -> Result<RecordBatches, Error> {
+    pub(super) fn new(table: Table, names: Option<&[String]>) -> Result<RecordBatches, Error> {
         let all = table.schema();
         let fields: Vec<FieldRef> = match names {
             None => all.fields().iter().cloned().collect(),
@@ -74,15 +78,27 @@ impl RecordBatches {
         if tensors.is_empty() {
             tensors.push(&self.table.tensor_column().name);
         }
+        let mut row_bytes = 1;
         for name in &tensors {
-            rows = self.table.tensors(name).and_then(|tensors| tensors.count(self.row, rows)).map_err(external)?;
+            let tensors = self.table.tensors(name).map_err(external)?;
+            row_bytes = row_bytes.max(tensors.column().row_bytes());
+            rows = tensors.count(self.row, rows).map_err(external)?;
+        }
+        // The rows of a view lie here and there: some of them are copied into one batch.
+        let together = left.min(TOGETHER / row_bytes);
+        let gathered = self.table.chosen.is_some() && rows < together;
+        if gathered {
+            rows = together;
         }
         let columns = self.schema.fields().iter().zip(&self.columns).map(|(field, column)| match column {
             Some(column) => Ok(column.slice(self.row, rows)),
             None => {
-                let run = self.table.tensors(field.name()).and_then(|tensors| tensors.run(self.row, rows));
-                let (tensors, _) = run.map_err(external)?;
-                tensor_array(field, Buffer::from(tensors))
+                let tensors = self.table.tensors(field.name()).map_err(external)?;
+                let values = match gathered {
+                    true => tensors.copy(&(self.row..self.row + rows).collect::<Vec<_>>()).map(Buffer::from),
+                    false => tensors.run(self.row, rows).map(|(tensors, _)| Buffer::from(tensors)),
+                };
+                tensor_array(field, values.map_err(external)?)
             }
         });
         RecordBatch::try_new(self.schema.clone(), columns.collect::<Result<_, _>>()?)

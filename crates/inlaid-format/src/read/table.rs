@@ -5,28 +5,33 @@ use std::fmt;
 use std::hash::Hasher;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, new_empty_array};
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, UInt64Array, new_empty_array};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use arrow_select::take::take;
+use serde_json::Value;
 use twox_hash::xxhash3_64;
 
 use super::cache::Cache;
 use super::file::TensorFile;
 use super::folder::tables_below;
 use super::input::FileAccess;
+use super::pool::Pool;
 use crate::error::Error;
-use crate::format::columns::told_features;
-use crate::format::keys::CLASSES;
+use crate::format::columns::{LABEL, told_features};
+use crate::format::keys::{CLASSES, HUGGINGFACE};
 use crate::format::tensor::tensor_array;
-use crate::format::tensor_column::TensorColumn;
+use crate::format::tensor_column::{TensorColumn, layout};
+use crate::spec::Layout;
 
 /// The rows of one or more files, numbered from 0 through all files in order.
 ///
 /// If tensors are stored verbatim, as inlaid writes them, they are slices of the mapped files, without decoding
-/// or copying. Otherwise ([`Table::decodes`]) they are decoded a few pages at a time. Cheap to share between threads.
+/// or copying. Otherwise ([`Table::decodes`]) they are decoded a few pages at a time. Cheap to clone and to share between
+/// threads. [`Table::select`] and [`Table::concat`] make tables of other rows of the same files.
 ///
 /// # Memory
 /// What is decoded is kept up to 256 MiB, or one tensor if that is larger. Besides, each thread that reads takes
@@ -37,14 +42,27 @@ use crate::format::tensor_column::TensorColumn;
 ///
 /// The compressed record batches of an Arrow file have no pages: one is decompressed as a whole. A column other than
 /// tensors is read as a whole, too.
+#[derive(Clone)]
 pub struct Table {
-    pub(super) files: Vec<TensorFile>,
+    pub(super) stored: Arc<Stored>,
+    /// The stored row of every row; none if they are all stored rows, in order.
+    pub(super) chosen: Option<Arc<[usize]>>,
+}
+
+/// The rows of files, which all views of them share.
+pub(super) struct Stored {
+    pub(super) files: Vec<Arc<TensorFile>>,
+    schema: SchemaRef,
     /// For every row group: its first row, the index of its file, and its number in the file.
     pub(super) row_groups: Vec<(usize, usize, usize)>,
     pub(super) rows: usize,
+    /// Class names that the files of several tables agree on, and for each file the labels that its own stand for.
+    pub(super) labels: Option<(Vec<String>, Vec<Arc<[i64]>>)>,
     /// What was decoded most recently.
     pub(super) decoded: Cache,
     columns: Mutex<HashMap<String, ArrayRef>>,
+    /// The memory of batches.
+    pub(super) pool: Arc<Pool>,
 }
 
 impl Table {
@@ -95,13 +113,21 @@ impl Table {
     }
 
     fn of(files: impl Iterator<Item = Result<TensorFile, Error>>, whole: &Path) -> Result<Table, Error> {
-        let files = files.collect::<Result<Vec<_>, _>>()?;
-        let Some(first) = files.first() else { return Err(Error::NoTensors(whole.to_owned())) };
-        if let Some(other) = files.iter().find(|file| file.columns[0] != first.columns[0]) {
-            return Err(Error::damaged(
-                &other.path,
-                format!("its tensors differ from those of `{}`", first.path.display()),
-            ));
+        let files = files.map(|file| file.map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        if files.is_empty() {
+            return Err(Error::NoTensors(whole.to_owned()));
+        }
+        Table::of_open_files(files, None)
+    }
+
+    /// A table of files, at least one; for `labels` see [`Stored`].
+    pub(super) fn of_open_files(
+        files: Vec<Arc<TensorFile>>,
+        labels: Option<(Vec<String>, Vec<Arc<[i64]>>)>,
+    ) -> Result<Table, Error> {
+        if let Some(other) = files.iter().find(|file| file.columns[0] != files[0].columns[0]) {
+            let first = files[0].path.display();
+            return Err(Error::damaged(&other.path, format!("its tensors differ from those of `{first}`")));
         }
         let (mut row_groups, mut rows) = (Vec::new(), 0);
         for (file, number) in files.iter().zip(0..) {
@@ -110,12 +136,18 @@ impl Table {
                 rows += count;
             }
         }
-        Ok(Table { files, row_groups, rows, decoded: Cache::default(), columns: Mutex::default() })
+        let schema = match &labels {
+            Some((classes, _)) => Arc::new(with_classes(&files[0].schema, classes)),
+            None => files[0].schema.clone(),
+        };
+        let (decoded, columns, pool) = Default::default();
+        let stored = Stored { files, schema, row_groups, rows, labels, decoded, columns, pool };
+        Ok(Table { stored: Arc::new(stored), chosen: None })
     }
 
     /// Path and surplus bytes of a shard that is longer than its expected length, if there is one.
     pub(super) fn lengthened(&self) -> Option<(&Path, u64)> {
-        self.files.iter().find(|file| file.surplus > 0).map(|file| (&*file.path, file.surplus))
+        self.files().iter().find(|file| file.surplus > 0).map(|file| (&*file.path, file.surplus))
     }
 
     /// Whether main tensors have to be decoded, as far as the first row group tells, because other tools wrote the file
@@ -124,58 +156,84 @@ impl Table {
     ///
     /// [`repack`]: https://docs.rs/inlaid/latest/inlaid/fn.repack.html
     pub fn decodes(&self) -> bool {
-        let first = self.row_groups().position(|rows| !rows.is_empty()).map(|number| self.row_groups[number]);
-        first.is_some_and(|(_, file, row_group)| self.files[file].decodes(row_group))
+        let first = self.row_groups().position(|rows| !rows.is_empty()).map(|number| self.stored.row_groups[number]);
+        first.is_some_and(|(_, file, row_group)| self.files()[file].decodes(row_group))
     }
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.rows
+        self.chosen.as_ref().map_or(self.stored.rows, |chosen| chosen.len())
     }
 
     /// Whether the table has no rows.
     pub fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.len() == 0
+    }
+
+    /// The files, in order.
+    pub(super) fn files(&self) -> &[Arc<TensorFile>] {
+        &self.stored.files
+    }
+
+    /// Paths of the files, in order.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files().iter().map(|file| &*file.path)
     }
 
     /// Fingerprint of the files, to recognize the same files in another process or at another time: the XXH3-64 hash
-    /// of each file's length and last 64 KiB, which contain its footer.
+    /// of each file's length and last 64 KiB, which contain its footer; and of the rows that were selected.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = xxhash3_64::Hasher::new();
-        for file in &self.files {
+        for file in self.files() {
             file.identify(&mut hasher);
+        }
+        for row in self.chosen.iter().flat_map(|chosen| chosen.iter()) {
+            hasher.write_u64(*row as u64);
         }
         hasher.finish()
     }
 
     /// The main tensor column: for datasets of inlaid, the images.
     pub fn tensor_column(&self) -> &TensorColumn {
-        &self.files[0].columns[0]
+        &self.files()[0].columns[0]
+    }
+
+    /// The layout of the main tensors, if they have channels: as the names of their dimensions tell, or else their lengths.
+    pub fn layout(&self) -> Option<Layout> {
+        self.layout_of(&self.tensor_column().name)
+    }
+
+    /// The layout of the tensors of a column, as [`Table::layout`] says; none for other columns.
+    pub fn layout_of(&self, column: &str) -> Option<Layout> {
+        layout(self.schema().field_with_name(column).ok()?)
     }
 
     /// All tensor columns: the main one first, then the others in schema order.
     pub fn tensor_columns(&self) -> &[TensorColumn] {
-        &self.files[0].columns
+        &self.files()[0].columns
     }
 
-    /// The Arrow schema of the first file.
+    /// The Arrow schema of the first file, with the classes of all.
     pub fn schema(&self) -> &SchemaRef {
-        &self.files[0].schema
+        &self.stored.schema
     }
 
     /// Class names; a label is an index into this list. They come from the metadata that inlaid writes, or
     /// from the feature `label` of the type `ClassLabel` in the metadata of Hugging Face `datasets`. Empty if
     /// the files name no classes.
     pub fn classes(&self) -> Vec<String> {
-        let lists = self.files.iter().filter_map(|file| class_names(&file.schema));
+        if let Some((classes, _)) = &self.stored.labels {
+            return classes.clone();
+        }
+        let lists = self.files().iter().filter_map(|file| class_names(&file.schema));
         // Appends add classes at the end, so the longest list is the newest.
         lists.max_by_key(Vec::len).unwrap_or_default()
     }
 
-    /// The range of rows of every row group, in order.
-    pub fn row_groups(&self) -> impl Iterator<Item = Range<usize>> {
-        let starts = self.row_groups.iter().map(|(start, ..)| *start);
-        let ends = starts.clone().skip(1).chain([self.rows]);
+    /// The range of stored rows of every row group, in order.
+    fn row_groups(&self) -> impl Iterator<Item = Range<usize>> {
+        let starts = self.stored.row_groups.iter().map(|(start, ..)| *start);
+        let ends = starts.clone().skip(1).chain([self.stored.rows]);
         starts.zip(ends).map(|(start, end)| start..end)
     }
 
@@ -185,19 +243,34 @@ impl Table {
     /// # Errors
     /// If the column does not exist, has different types in different files, or a row group is damaged.
     pub fn column(&self, name: &str) -> Result<ArrayRef, Error> {
+        if self.tensor_columns().iter().any(|column| column.name == name) {
+            let field = self.schema().field_with_name(name).map_err(|_| self.no_column(name))?;
+            let all = self.tensors(name)?.copy(&(0..self.len()).collect::<Vec<_>>())?;
+            let array = tensor_array(field, all.into());
+            return array.map_err(|error| Error::damaged(&self.files()[0].path, error.to_string()));
+        }
+        let stored = self.stored.column(name)?;
+        let Some(chosen) = &self.chosen else { return Ok(stored) };
+        let rows = UInt64Array::from_iter_values(chosen.iter().map(|row| *row as u64));
+        take(&stored, &rows, None).map_err(|error| Error::damaged(&self.files()[0].path, error.to_string()))
+    }
+
+    /// The error for a column that does not exist.
+    pub(super) fn no_column(&self, name: &str) -> Error {
+        self.stored.no_column(name)
+    }
+}
+
+impl Stored {
+    /// All values of a column beside the tensors.
+    pub(super) fn column(&self, name: &str) -> Result<ArrayRef, Error> {
         let mut columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(array) = columns.get(name) {
             return Ok(array.clone());
         }
-        if self.tensor_columns().iter().any(|column| column.name == name) {
-            let field = self.schema().field_with_name(name).map_err(|_| self.no_column(name))?;
-            let all = self.tensors(name)?.copy(&(0..self.rows).collect::<Vec<_>>())?;
-            let array = tensor_array(field, all.into());
-            return array.map_err(|error| Error::damaged(&self.files[0].path, error.to_string()));
-        }
         let mut parts: Vec<ArrayRef> = Vec::new();
-        for &(_, file, row_group) in &self.row_groups {
-            let file = &self.files[file];
+        for &(_, number, row_group) in &self.row_groups {
+            let file = &self.files[number];
             let part = without_dictionary(file.read(row_group, &[name])?.column(0));
             let part = part.map_err(|error| Error::damaged(&file.path, error.to_string()))?;
             if let Some(first) = parts.first().filter(|first| first.data_type() != part.data_type()) {
@@ -207,31 +280,39 @@ impl Table {
                     format!("its column `{name}` has type {kind}, but {other} in `{path}`"),
                 ));
             }
-            parts.push(part);
+            parts.push(match &self.labels {
+                Some((_, labels)) if name == LABEL => relabelled(&part, &labels[number]),
+                _ => part,
+            });
         }
+        let damaged = |error: ArrowError| Error::damaged(&self.files[0].path, error.to_string());
         if parts.is_empty() {
-            let field = self.schema().field_with_name(name).map_err(|_| self.no_column(name))?;
-            let empty = without_dictionary(&new_empty_array(field.data_type()));
-            return empty.map_err(|error| Error::damaged(&self.files[0].path, error.to_string()));
+            let field = self.schema.field_with_name(name).map_err(|_| self.no_column(name))?;
+            return without_dictionary(&new_empty_array(field.data_type())).map_err(damaged);
         }
         let parts: Vec<&dyn Array> = parts.iter().map(|part| &**part).collect();
-        let array = arrow_select::concat::concat(&parts);
-        let array = array.map_err(|error| Error::damaged(&self.files[0].path, error.to_string()))?;
+        let array = arrow_select::concat::concat(&parts).map_err(damaged)?;
         columns.insert(name.to_owned(), array.clone());
         Ok(array)
     }
 
-    /// The error for a column that does not exist.
-    pub(super) fn no_column(&self, name: &str) -> Error {
+    fn no_column(&self, name: &str) -> Error {
         Error::NoColumn { path: self.files[0].path.clone(), columns: name.to_owned() }
     }
 }
 
+/// Labels of other class names. A label that names no class stays.
+fn relabelled(labels: &ArrayRef, new: &[i64]) -> ArrayRef {
+    let Some(labels) = labels.as_primitive_opt::<Int64Type>() else { return labels.clone() };
+    let new = |label: i64| usize::try_from(label).ok().and_then(|label| new.get(label)).copied().unwrap_or(label);
+    Arc::new(labels.unary::<_, Int64Type>(new))
+}
+
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let paths: Vec<&Path> = self.files.iter().map(|file| &*file.path).collect();
+        let paths: Vec<&Path> = self.paths().collect();
         let columns: Vec<&str> = self.tensor_columns().iter().map(|column| &*column.name).collect();
-        f.debug_struct("Table").field("files", &paths).field("rows", &self.rows).field("tensors", &columns).finish()
+        f.debug_struct("Table").field("files", &paths).field("rows", &self.len()).field("tensors", &columns).finish()
     }
 }
 
@@ -241,6 +322,20 @@ fn without_dictionary(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         Some(dictionary) => without_dictionary(&take(dictionary.values(), dictionary.keys(), None)?),
         None => Ok(array.clone()),
     }
+}
+
+/// The schema with other class names in its metadata.
+fn with_classes(schema: &Schema, classes: &[String]) -> Schema {
+    let mut metadata = schema.metadata().clone();
+    metadata.insert(CLASSES.to_owned(), serde_json::json!(classes).to_string());
+    // What it told of the features of `datasets` is no longer true of the labels.
+    if let Some(mut told) = metadata.get(HUGGINGFACE).and_then(|text| serde_json::from_str::<Value>(text).ok()) {
+        if let Some(names) = told.pointer_mut("/info/features/label/names") {
+            *names = serde_json::json!(classes);
+        }
+        metadata.insert(HUGGINGFACE.to_owned(), told.to_string());
+    }
+    Schema::new_with_metadata(schema.fields().clone(), metadata)
 }
 
 /// The class names in a schema's metadata; none if it has none.

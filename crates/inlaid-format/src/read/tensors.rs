@@ -5,7 +5,8 @@ use std::ops::Range;
 use arrow_buffer::MutableBuffer;
 use bytes::Bytes;
 
-use super::file::{TensorFile, Tensors as Stored};
+use super::cast::Cast;
+use super::file::{TensorFile, Tensors as Layout};
 use super::input::Owned;
 use super::table::Table;
 use crate::error::Error;
@@ -27,10 +28,10 @@ impl Table {
         let column = self.tensor_columns().iter().position(|column| column.name == name);
         let column = column.ok_or_else(|| self.no_column(name))?;
         let expected = &self.tensor_columns()[column];
-        match self.files.iter().find(|file| file.columns.get(column) != Some(expected)) {
+        match self.files().iter().find(|file| file.columns.get(column) != Some(expected)) {
             None => Ok(Tensors { table: self, column }),
             Some(other) => {
-                let first = self.files[0].path.display();
+                let first = self.files()[0].path.display();
                 Err(Error::damaged(
                     &other.path,
                     format!("the tensors of its column `{name}` differ from those of `{first}`"),
@@ -80,6 +81,18 @@ impl Table {
     }
 }
 
+impl Table {
+    /// Casts the main tensors of these rows, in this order, into a new buffer. Rows may repeat.
+    ///
+    /// # Errors
+    /// As [`Tensors::row`].
+    pub fn cast(&self, rows: &[usize], cast: &Cast) -> Result<Vec<u8>, Error> {
+        let mut out = vec![0; rows.len() * cast.target().row_bytes()];
+        self.main().gather_cast(rows, &mut out, Some(cast))?;
+        Ok(out)
+    }
+}
+
 impl<'t> Tensors<'t> {
     /// Name of the column, and shape and element type of its tensors.
     pub fn column(&self) -> &'t TensorColumn {
@@ -120,22 +133,20 @@ impl<'t> Tensors<'t> {
 
     /// Where the tensors of up to `rows` rows from `row` on are, and how many of them are there.
     fn find(&self, row: usize, rows: usize) -> Result<(Place<'t>, usize), Error> {
-        let table = self.table;
-        if row >= table.rows {
-            return Err(Error::NoRow { row, rows: table.rows });
-        }
+        let table = &*self.table.stored;
+        let (row, rows) = self.table.stored_run(row, rows)?;
         let number = table.row_groups.partition_point(|(start, ..)| *start <= row) - 1;
         let (start, file, row_group) = table.row_groups[number];
         let (file, row) = (&table.files[file], row - start);
         let (in_group, row_bytes) = (file.row_groups[row_group], self.column().row_bytes());
         Ok(match file.tensors(self.column, row_group)? {
-            Stored::Pages(pages) => {
+            Layout::Pages(pages) => {
                 let page = pages.partition_point(|(first, _)| *first <= row) - 1;
                 let (first, at) = pages[page];
                 let end = pages.get(page + 1).map_or(in_group, |(next, _)| *next);
                 (Place::File(file, at + (row - first) * row_bytes), rows.min(end - row))
             }
-            Stored::Parts(parts) => {
+            Layout::Parts(parts) => {
                 let (part, all) = parts.find(row);
                 let decode = || file.decode(self.column, row_group, &parts.stored, all.clone());
                 let decoded =
@@ -154,16 +165,29 @@ impl<'t> Tensors<'t> {
     /// # Panics
     /// If the length of `out` is not `rows.len()` times [`TensorColumn::row_bytes`].
     pub fn gather(&self, rows: &[usize], out: &mut [u8]) -> Result<(), Error> {
-        let row_bytes = self.column().row_bytes();
+        self.gather_cast(rows, out, None)
+    }
+
+    /// As [`Tensors::gather`], with tensors cast on the way.
+    pub(super) fn gather_cast(&self, rows: &[usize], out: &mut [u8], cast: Option<&Cast>) -> Result<(), Error> {
+        /// Bytes of files that are not mapped, of which a copy is cast.
+        const TOGETHER: usize = 1 << 20;
+        let stored_bytes = self.column().row_bytes();
+        let row_bytes = cast.map_or(stored_bytes, |cast| cast.target().row_bytes());
         assert_eq!(out.len(), rows.len() * row_bytes, "the buffer has the length of the tensors");
+        let most = if cast.is_some() { (TOGETHER / stored_bytes).max(1) } else { usize::MAX };
         let (mut rows, mut rest) = (rows, out);
         while let [first, ..] = rows {
-            let run = rows.iter().zip(*first..).take_while(|(row, next)| **row == *next).count();
+            let run = rows.iter().zip(*first..).take(most).take_while(|(row, next)| **row == *next).count();
             let (place, count) = self.find(*first, run)?;
             let (here, later) = rest.split_at_mut(count * row_bytes);
-            match place {
-                Place::File(file, at) => file.copy(at, here)?,
-                Place::Decoded(part, range) => here.copy_from_slice(&part[range]),
+            match (place, cast) {
+                (Place::File(file, at), None) => file.copy(at, here)?,
+                (Place::File(file, at), Some(cast)) => {
+                    cast.apply(&file.slice(at..at + count * stored_bytes)?, here);
+                }
+                (Place::Decoded(part, range), None) => here.copy_from_slice(&part[range]),
+                (Place::Decoded(part, range), Some(cast)) => cast.apply(&part[range], here),
             }
             (rows, rest) = (&rows[count..], later);
         }

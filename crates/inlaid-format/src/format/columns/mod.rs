@@ -169,6 +169,9 @@ fn features(layout: &RowLayout, spec: &Spec, classes: &[String]) -> Value {
     features
 }
 
+/// Name of the column of labels.
+pub const LABEL: &str = "label";
+
 /// The Hugging Face `datasets` features that a schema's metadata declares, by column. None if it declares none.
 pub fn told_features(schema: &Schema) -> Option<Value> {
     let text = schema.metadata().get(keys::HUGGINGFACE)?;

@@ -1,7 +1,7 @@
 //! Separates interleaved elements into one plane per channel.
 
 /// Writes interleaved elements of `size` bytes each into `channels` consecutive planes.
-pub(crate) fn split(interleaved: &[u8], size: usize, channels: usize, planes: &mut [u8]) {
+pub fn split(interleaved: &[u8], size: usize, channels: usize, planes: &mut [u8]) {
     match (channels, size) {
         (3, 1) => split_elements::<3, 1>(interleaved, planes),
         (3, 2) => split_elements::<3, 2>(interleaved, planes),

@@ -1,0 +1,110 @@
+"""Which epoch a pass over a dataset of PyTorch reads, whatever process reads it."""
+
+from __future__ import annotations
+
+from multiprocessing import get_context
+from multiprocessing.context import get_spawning_popen
+from typing import Any
+
+import torch
+
+# The words of the shared memory: the position, then the latest passes of workers, the last one first.
+_EPOCH, _READ, _IS_BEGUN, _WORKERS_READ, _PASSES = range(5)
+# Of each of these passes: the seed of its loader and its number for the workers of that loader, which tell it from
+# others; its epoch, the batches to skip, and the workers that have begun it, 62 to a word.
+_SEED, _NUMBER, _PASS_EPOCH, _SKIP, _BEGUN = range(5)
+_BITS, _WORDS = 62, 17
+_PASS = _BEGUN + _WORDS
+_KEPT = 16
+
+
+class Passes:
+    """The position of reading, in memory that a process shares with the workers of its loaders.
+
+    A `DataLoader` makes an iterator of the dataset in each of its workers, at any time, and tells the dataset nothing.
+    But all workers of a pass have the same base seed, which is another one for the next pass, or live on and count
+    their passes. So the first worker of a pass begins the next epoch, and the others find it.
+    """
+
+    def __init__(self) -> None:
+        self._shared = torch.zeros(_PASSES + _KEPT * _PASS, dtype=torch.int64).share_memory_()
+        # A lock of this context fits processes that are forked, too.
+        self._lock = get_context("spawn").Lock()
+        # How many passes this worker has begun for a loader, by its seed.
+        self._counts: dict[int, int] = {}
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the pass that began last, or of the next one if none has."""
+        return int(self._shared[_EPOCH])
+
+    @property
+    def read(self) -> int:
+        """How many batches of the epoch were read in this process, or are skipped by the next pass."""
+        return int(self._shared[_READ])
+
+    @property
+    def have_workers_read(self) -> bool:
+        """Whether the last pass was that of workers."""
+        return bool(self._shared[_WORKERS_READ])
+
+    def set(self, epoch: int, read: int) -> None:
+        """Makes the next pass begin there."""
+        with self._lock:
+            self._shared.zero_()
+            self._shared[_EPOCH], self._shared[_READ] = epoch, read
+
+    def begin(self) -> tuple[int, int]:
+        """The epoch of a new pass in this process, and the batches to skip. A pass that reads nothing is none."""
+        with self._lock:
+            self._advance()
+            self._shared[_WORKERS_READ] = 0
+            return self.epoch, self.read
+
+    def move(self, epoch: int, read: int) -> None:
+        """Says how far a pass in this process has come."""
+        with self._lock:
+            self._shared[_EPOCH], self._shared[_READ], self._shared[_IS_BEGUN] = epoch, read, 1
+
+    def begin_in_worker(self, seed: int, worker: int) -> tuple[int, int]:
+        """The epoch of a new pass, and the batches to skip, in a worker of the loader with this base seed."""
+        number = self._counts.get(seed, 0)
+        self._counts[seed] = number + 1
+        word, bit = divmod(worker, _BITS)
+        with self._lock:
+            passes = self._shared[_PASSES:].view(_KEPT, _PASS)
+            for one in passes:
+                has_begun = int(one[_BEGUN + word]) >> bit & 1
+                if one[_SEED] == seed and one[_NUMBER] == number and not has_begun and one[_BEGUN:].any():
+                    break
+            else:
+                self._advance()
+                passes[1:] = passes[:-1].clone()
+                one = passes[0]
+                one.zero_()
+                one[_SEED], one[_NUMBER], one[_PASS_EPOCH], one[_SKIP] = seed, number, self.epoch, self.read
+                self._shared[_IS_BEGUN] = self._shared[_WORKERS_READ] = 1
+            one[_BEGUN + word] |= 1 << bit
+            return int(one[_PASS_EPOCH]), int(one[_SKIP])
+
+    def resume_in_worker(self, epoch: int) -> None:
+        """Says that the pass that workers have begun last is of another epoch."""
+        with self._lock:
+            self._shared[_EPOCH] = self._shared[_PASSES + _PASS_EPOCH] = epoch
+
+    def _advance(self) -> None:
+        if self._shared[_IS_BEGUN]:
+            self._shared[_EPOCH] += 1
+            self._shared[_READ] = self._shared[_IS_BEGUN] = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker that is being spawned shares it; any other copy is another dataset.
+        if get_spawning_popen() is not None:
+            return self.__dict__
+        return {"_shared": self._shared.clone(), "_lock": None, "_counts": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._lock is None:
+            self._lock = get_context("spawn").Lock()
+            self._shared = self._shared.clone().share_memory_()
