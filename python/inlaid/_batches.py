@@ -39,7 +39,8 @@ class Batches:
         self._epoch = self._read = 0
         # The pass that reads now, once it has begun.
         self._pass: object = None
-        self._steps: Iterator[Any] | None = None
+        # What `steps` draws from, and the pass that it is.
+        self._steps: tuple[Iterator[Any], object] | None = None
         self._left_early = 0
         if len(table) > 0 and len(self) == 0 and settings.uneven != "keep":
             raise SettingError(_no_batch(len(table), settings))
@@ -51,7 +52,7 @@ class Batches:
     def __iter__(self) -> Iterator[Any]:
         # A generator: an iterator that nobody draws from begins no epoch.
         self._begin()
-        yield from self._rest()
+        yield from self._rest(self._pass)
 
     def steps(self, count: int | None = None) -> Iterator[Any]:
         """The next `count` batches, or all that there will ever be, through as many epochs as they take. Goes on where
@@ -72,11 +73,7 @@ class Batches:
         """How far reading has come: the epoch, the number of its batches that were read (or `batches` of them, if
         something has read ahead of the training loop), and what these depend on. At the end of an epoch it is the
         beginning of the next. The values are integers, strings, truth values and None."""
-        count, read = len(self), self._read if batches is None else integer("batches", batches, 0)
-        if read > count:
-            raise SettingError(f"batches is at most {count}, the number of batches of an epoch, not {read}")
-        epoch, read = (self._epoch + 1, 0) if 0 < count == read else (self._epoch, read)
-        return {"epoch": epoch, "batches": read, **self._identity()}
+        return self._state(self._epoch, self._read if batches is None else batches)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Makes the next pass continue with the batch after the last one of `state`. A state fits any number of workers
@@ -111,9 +108,8 @@ class Batches:
             self._epoch, self._read = self._epoch + 1, 0
         self._pass = object()
 
-    def _rest(self) -> Iterator[Any]:
-        """The batches of the pass from the position on, which moves along."""
-        here = self._pass = object()
+    def _rest(self, here: object) -> Iterator[Any]:
+        """The batches of a pass from the position on, which moves along."""
         names = (self.table.tensor_column, *self.columns)
         for read, arrays in enumerate(self._arrays(self._epoch, self._read), self._read + 1):
             # Another pass may have begun meanwhile.
@@ -128,20 +124,28 @@ class Batches:
 
     def _next_steps(self, left: int | None) -> Iterator[Any]:
         while left is None or left > 0:
-            if self._steps is None or self._steps_pass is not self._pass:
+            if self._steps is None or self._steps[1] is not self._pass:
                 if self._pass is None or self._read == len(self):
                     self._begin()
-                self._steps = self._rest()
-            for batch in self._steps:
-                self._steps_pass = self._pass
-                yield batch
-                left = None if left is None else left - 1
-                break
-            else:
+                self._pass = object()
+                self._steps = self._rest(self._pass), self._pass
+            try:
+                batch = next(self._steps[0])
+            except StopIteration:
                 self._steps = None
+                continue
+            left = None if left is None else left - 1
+            yield batch
 
     def _move(self, epoch: int, read: int) -> None:
         self._epoch, self._read, self._pass, self._steps, self._left_early = epoch, read, None, None, 0
+
+    def _state(self, epoch: int, batches: int) -> dict[str, Any]:
+        count, read = len(self), integer("batches", batches, 0)
+        if read > count:
+            raise SettingError(f"batches is at most {count}, the number of batches of an epoch, not {read}")
+        epoch, read = (epoch + 1, 0) if 0 < count == read else (epoch, read)
+        return {"epoch": epoch, "batches": read, **self._identity()}
 
     def _position(self, state: dict[str, Any]) -> tuple[int, int]:
         """The epoch and the number of batches of a state, if it fits."""

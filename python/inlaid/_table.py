@@ -20,6 +20,7 @@ from ._draws import Draw, weighted
 from ._draws import balanced as balanced_draw
 from ._errors import ColumnError, DamagedError, DecodingWarning, InlaidError, RowError, SettingError
 from ._loading import Loading
+from ._matching import matching
 from ._settings import CastSettings, counted, names_of_columns, path_of, truth
 
 if TYPE_CHECKING:
@@ -190,8 +191,6 @@ class Table(Loading):
         Classes and labels stay what they are. Raises `ColumnError` if there is no such column, `SettingError` if there
         is no such class, `RowError` for a mask of another length.
         """
-        from ._views import matching
-
         return self.select(matching(self, mask, columns))
 
     def to_arrow(self, columns: Sequence[str] | None = None) -> pyarrow.Table:

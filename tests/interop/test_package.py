@@ -5,6 +5,7 @@ import json
 import pickle
 import shutil
 import sys
+from decimal import Decimal
 import threading
 import time
 
@@ -114,7 +115,7 @@ def test_reprs_say_what_there_is(dataset, train, tmp_path):
     assert repr(train) == f"<inlaid.Table {len(train)} rows: image 64x64x3 uint8, {others}; 3 classes>"
     rows = ", ".join(f"{len(table)} {name}" for name, table in inlaid.open(dataset).items())
     assert repr(inlaid.open(dataset)) == f"<inlaid.Dataset {str(dataset)!r}: {rows} rows of 64x64x3 uint8, 3 classes>"
-    assert repr(train.batches(8)) == f"<inlaid.Batches {-(-len(train) // 8)} of 8 rows: image, label>"
+    assert repr(train.batches(8)) == f"<inlaid.Batches {-(-len(train) // 8)} of 8 rows: image 64x64x3 uint8, label>"
     pq.write_table(pa.table({"x": pa.array([[1, 2]], pa.list_(pa.uint8(), 2))}), tmp_path / "x.parquet")
     assert repr(inlaid.open(tmp_path / "x.parquet")) == "<inlaid.Table 1 row: x 2 uint8>"
 
@@ -408,9 +409,10 @@ def test_columns_that_are_not_there_are_named(train):
 
 def test_columns_that_numpy_has_no_type_for_are_named(tmp_path):
     lists = pa.array([[1, 2]], pa.list_(pa.uint8(), 2))
-    pq.write_table(pa.table({"a": lists, "when": pa.array([0], pa.timestamp("s"))}), tmp_path / "file.parquet")
-    with pytest.raises(TypeError, match="column `when` of type Timestamp.* `to_arrow"):
-        inlaid.open(tmp_path / "file.parquet").column("when")
+    price = pa.array([Decimal("1.5")], pa.decimal128(5, 2))
+    pq.write_table(pa.table({"a": lists, "price": price}), tmp_path / "file.parquet")
+    with pytest.raises(TypeError, match="column `price` of type Decimal128.* `to_arrow"):
+        inlaid.open(tmp_path / "file.parquet").column("price")
 
 
 @pytest.mark.parametrize(
@@ -422,7 +424,8 @@ def test_columns_that_numpy_has_no_type_for_are_named(tmp_path):
         ({"shuffle": 0}, "shuffle is at least 1, not 0"),
         ({"shuffle": "yes"}, "shuffle is an integer, not 'yes'"),
         ({"rank": 2, "world_size": 2}, "rank 2 is not below world_size 2"),
-        ({"rank": -1}, "rank is at least 0, not -1"),
+        ({"rank": -1, "world_size": 1}, "rank is at least 0, not -1"),
+        ({"rank": 1}, "rank and world_size are given together, or neither of them"),
         ({"drop_last": "no"}, "drop_last is True or False, not 'no'"),
         ({"uneven": "even"}, 'uneven is "keep", "drop" or "pad", not \'even\''),
         ({"uneven": ["pad"]}, 'uneven is "keep", "drop" or "pad", not'),
@@ -454,9 +457,14 @@ def test_a_star_import_keeps_the_built_in_open():
 
 
 @pytest.mark.parametrize("method", ["to_tf", "to_jax"])
-def test_frameworks_take_the_keywords_of_batches(method):
-    keywords = dict(inspect.signature(inlaid.Table.batches).parameters)
-    assert dict(inspect.signature(getattr(inlaid.Table, method)).parameters) == keywords
+def test_frameworks_take_the_keywords_of_batches(train, method):
+    from inlaid._loading import BatchOptions
+
+    keywords = set(inspect.signature(inlaid.Table.batches).parameters) - {"self", "batch_size"}
+    assert keywords == set(BatchOptions.__annotations__)
+    pytest.importorskip({"to_tf": "tensorflow", "to_jax": "jax"}[method])
+    with pytest.raises(TypeError, match="unexpected keyword argument 'shufle'"):
+        getattr(inlaid.Table, method)(train, 4, shufle=True)
 
 
 def test_states_have_one_signature():

@@ -58,13 +58,18 @@ def test_the_label_comes_along_if_there_is_one(train):
 def test_lengths_are_the_numbers_of_batches(train, batch_size, world_size, drop_last):
     lengths = []
     for rank in range(world_size):
-        batches = train.batches(batch_size, drop_last=drop_last, rank=rank, world_size=world_size)
+        options = dict(drop_last=drop_last, rank=rank, world_size=world_size)
+        if drop_last and len(train) // world_size < batch_size:
+            with pytest.raises(inlaid.SettingError, match="an epoch has no batch: 33 rows are too few"):
+                train.batches(batch_size, **options)
+            return
+        batches = train.batches(batch_size, **options)
         lengths.append(len(batches))
         assert len(list(batches)) == len(batches)
-    if drop_last:
-        assert lengths == [len(train) // world_size // batch_size] * world_size
-    else:
-        assert max(lengths) - min(lengths) <= 1
+        kept = train.batches(batch_size, **{**options, "drop_last": False}, uneven="keep")
+        assert abs(len(kept) - len(batches)) <= 1
+    rows = len(train) // world_size if drop_last else -(-len(train) // world_size)
+    assert lengths == [rows // batch_size if drop_last else -(-rows // batch_size)] * world_size
 
 
 @pytest.mark.parametrize("shuffle", [True, 1, 2, 100])
@@ -91,7 +96,7 @@ def test_shuffled_tensors_stay_with_their_rows(train, expected):
 
 @pytest.mark.parametrize("world_size", [2, 3, 7])
 def test_ranks_share_the_rows_of_an_epoch(train, expected, world_size):
-    options = dict(shuffle=True, seed=1, columns=["path"], world_size=world_size)
+    options = dict(shuffle=True, seed=1, columns=["path"], world_size=world_size, uneven="keep")
     ranks = [
         [path for batch in train.batches(4, rank=rank, **options) for path in batch["path"]]
         for rank in range(world_size)
@@ -105,6 +110,10 @@ def test_all_ranks_have_as_many_rows_if_asked(train, expected, world_size, drop_
     stored = expected[2]
     for uneven, each in [("drop", len(stored) // world_size), ("pad", -(-len(stored) // world_size))]:
         options = dict(columns=["path"], world_size=world_size, uneven=uneven, drop_last=drop_last)
+        if each < (4 if drop_last else 1):
+            with pytest.raises(inlaid.SettingError, match=f"33 rows are too few for each of {world_size} ranks"):
+                train.batches(4, rank=0, **options)
+            continue
         ranks = [train.batches(4, rank=rank, **options) for rank in range(world_size)]
         batches = each // 4 if drop_last else -(-each // 4)
         assert {len(rank) for rank in ranks} == {len(paths(rank)) for rank in ranks} == {batches}
@@ -135,12 +144,12 @@ def test_a_state_goes_on_with_the_next_batch(train, stop, prefetch):
     reading = iter(first)
     read = [list(next(reading)["path"]) for _ in range(stop)]
     state = pickle.loads(pickle.dumps(first.state_dict()))
-    assert state == {"epoch": 1, "batches": stop}
+    assert (state["epoch"], state["batches"]) == (1, stop)
     second = train.batches(5, **options, prefetch=prefetch)
     second.load_state_dict(state)
     assert second.state_dict() == state
     assert read + paths(second) == epochs[1]
-    assert second.state_dict() == {"epoch": 2, "batches": 0}
+    assert second.state_dict() == {**state, "epoch": 2, "batches": 0}
 
 
 def test_a_state_may_be_of_fewer_batches_than_were_read(train):
@@ -152,12 +161,6 @@ def test_a_state_may_be_of_fewer_batches_than_were_read(train):
     assert paths(other)[:2] == ahead[1:]
     with pytest.raises(inlaid.SettingError, match="batches is at least 0, not -1"):
         batches.state_dict(batches=-1)
-
-
-def test_a_pass_that_stops_early_starts_over(train):
-    batches = train.batches(5, shuffle=True, columns=["path"])
-    first = list(next(iter(batches))["path"])
-    assert list(next(iter(batches))["path"]) == first
 
 
 def test_tables_and_batches_can_be_pickled(train, expected):
@@ -222,6 +225,9 @@ def test_states_that_are_none_are_refused(train, state):
     for of in (train.batches(4), train.to_torch(4)):
         with pytest.raises(inlaid.SettingError):
             of.load_state_dict(state)
+        if isinstance(state, dict):
+            with pytest.raises(inlaid.SettingError):
+                of.load_state_dict({**of.state_dict(), **state, "seed": 1})
         with pytest.raises(inlaid.SettingError, match="epoch is at least 0, not -1"):
             of.set_epoch(-1)
 

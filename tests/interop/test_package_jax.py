@@ -32,7 +32,8 @@ def test_epochs_and_states_are_those_of_batches(train):
     assert len(plain) == len(batches)
     for _ in range(2):
         assert [list(b["path"]) for b in plain] == [list(b["path"]) for b in batches]
-    assert plain.state_dict() == batches.state_dict() == {"epoch": 2, "batches": 0}
+    state = batches.state_dict()
+    assert plain.state_dict() == state and (state["epoch"], state["batches"]) == (2, 0)
 
 
 def test_a_jitted_function_takes_them(train):

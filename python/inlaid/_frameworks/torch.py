@@ -87,8 +87,7 @@ class BatchesDataset(IterableDataset[Any]):
                 raise SettingError("workers read ahead: `state_dict(batches=...)` needs the number that the loop took")
             read = self._passes.read
         # In a worker the state of its pass says more.
-        self._batches._move(self._passes.epoch, 0)
-        return self._batches.state_dict(read or 0)
+        return self._batches._state(self._passes.epoch, 0 if read is None else read)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Makes the next pass continue with the batch after the last one of `state`, with any number of workers.
