@@ -10,7 +10,7 @@ import numpy as np
 
 from ._errors import PartialPassWarning, SettingError
 from ._ranks import check_found
-from ._settings import BatchSettings, integer
+from ._settings import BatchSettings, counted, integer
 
 if TYPE_CHECKING:
     from ._table import Table
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Batches:
     """Batches of rows, epoch by epoch: dictionaries of arrays, the tensors first. See `Table.batches`.
 
-    Every pass (`for batch in batches`) is the next epoch, also if the one before was left early. `steps` goes on through
-    the data instead. After `load_state_dict` the next pass resumes in the middle of an epoch.
+    Every pass (`for batch in batches`) is the next epoch, also if the one before was left early. `steps` goes on
+    through the data instead. After `load_state_dict` the next pass resumes in the middle of an epoch.
     """
 
     def __init__(
@@ -85,11 +85,10 @@ class Batches:
 
     def __repr__(self) -> str:
         settings = self._settings
-        columns = "".join(f", {name}" for name in self.columns)
-        shuffled = ", shuffled" if settings.shuffle else ""
+        rows = f"{len(self)} of {counted(settings.batch_size, 'row', 'rows')}{', shuffled' if settings.shuffle else ''}"
         rank = f"; rank {settings.rank} of {settings.world_size}" if settings.world_size > 1 else ""
         tensors = f"{self.table.tensor_column} {'x'.join(map(str, self.shape))} {self.dtype}"
-        return f"<inlaid.{type(self).__name__} {len(self)} of {settings.batch_size} rows{shuffled}: {tensors}{columns}{rank}>"
+        return f"<inlaid.{type(self).__name__} {rows}: {', '.join([tensors, *self.columns])}{rank}>"
 
     def __getstate__(self) -> dict[str, Any]:
         # What is being read stays in this process.

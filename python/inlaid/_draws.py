@@ -36,7 +36,9 @@ def weighted(weights: Any, rows: int, labels: NDArray[Any] | None, classes: Sequ
             raise SettingError("weights by class need a column `label`")
         for name in weights:
             if name not in classes:
-                raise SettingError(f"weights name a class {name!r}, the classes are {', '.join(classes) or 'not named'}")
+                raise SettingError(
+                    f"weights name a class {name!r}, the classes are {', '.join(classes) or 'not named'}"
+                )
         # The last one is for rows without a label.
         by_label = np.asarray([*(weights.get(name, 0.0) for name in classes), 0.0], np.float64)
         weights = by_label[labels]
@@ -56,7 +58,9 @@ def balanced(labels: NDArray[Any]) -> Draw:
     missing = int((labels < 0).sum())
     if missing:
         text = "1 row has" if missing == 1 else f"{missing} rows have"
-        raise SettingError(f"balanced=True needs a label in every row, {text} none; `where(label=table.classes)` has all")
+        raise SettingError(
+            f"balanced=True needs a label in every row, {text} none; `where(label=table.classes)` has all"
+        )
     rows = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     return parts(rows, apportioned(len(labels), [1.0] * len(rows)))
 

@@ -13,6 +13,7 @@ from ._errors import SettingError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+
 def to_image(tensor: NDArray[Any], layout: str | None, spec: str | None) -> Image:
     """The image of a tensor; `spec` is that of the dataset as JSON, if it has one."""
     import PIL.Image

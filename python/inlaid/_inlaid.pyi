@@ -7,7 +7,7 @@ from typing import Any, Literal, final
 
 from numpy.typing import NDArray
 
-from ._settings import BatchSettings
+from ._settings import BatchSettings, CastSettings
 
 __all__ = [
     "Batches",
@@ -85,14 +85,42 @@ class Table:
     @property
     def tensor_column(self) -> str: ...
     @property
+    def tensors(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """The shape and type of the tensors of each column of tensors."""
+
+    @property
+    def spec(self) -> str | None:
+        """The spec of the dataset that the files are of, as JSON."""
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files, in order."""
+
+    @property
     def classes(self) -> list[str]: ...
     @property
     def schema(self) -> Schema: ...
     def slice(self, start: int, rows: int) -> NDArray[Any]:
         """The tensors of a range of rows, read-only: a view where they are contiguous, else a copy."""
 
-    def take(self, rows: bytes) -> NDArray[Any]:
-        """A copy of the tensors of these rows: int64, one after the other."""
+    def layout(self, column: str) -> Literal["hwc", "chw"] | None:
+        """The layout of the tensors in a column, if they have channels."""
+
+    def take(self, rows: bytes, cast: CastSettings | None) -> NDArray[Any]:
+        """A copy of the tensors of these rows: int64, one after the other; cast as one batch."""
+
+    def take_of(self, column: str, rows: bytes) -> NDArray[Any]:
+        """A copy of the tensors of these rows in any column of tensors."""
+
+    def cast(self, cast: CastSettings) -> tuple[tuple[int, ...], str]:
+        """The shape and type of tensors that are cast."""
+
+    def select(self, rows: bytes) -> Table:
+        """A table of these rows: int64, one after the other."""
+
+    @staticmethod
+    def concat(tables: Sequence[Table]) -> Table:
+        """The rows of several tables, one after the other."""
 
     def column(self, name: str) -> NDArray[Any]: ...
     def batches(self, settings: BatchSettings, epoch: int, skip: int, worker: int, workers: int) -> Batches:
