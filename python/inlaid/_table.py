@@ -174,10 +174,8 @@ class Table(Loading):
 
         Raises `RowError` (an `IndexError`) if there is no such row.
         """
-        if isinstance(rows, slice):
-            chosen = np.arange(*rows.indices(len(self)))
-        else:
-            chosen = self._checked(np.asarray(rows))
+        is_slice = isinstance(rows, slice)
+        chosen = np.arange(len(self))[rows] if is_slice else self._checked(np.asarray(rows))
         numbers = chosen.astype(np.int64).tobytes()
         return Table._new(_Selected(self._origin, numbers), self._native.select(numbers), self.classes)
 

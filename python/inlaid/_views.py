@@ -40,8 +40,8 @@ def mix(shares: Mapping[Table, float], *, rows: int | None = None) -> Mixture:
     - `rows`: rows of an epoch. `None`: as many as the tables have together.
 
     An epoch has exactly these shares of rows, rounded. The rows of a table take turns from epoch to epoch, so that each
-    is read as often as any other of its table, give or take one. Without `shuffle` the tables take turns, each in stored
-    order. Classes are known by their names, as in `concat`.
+    is read as often as any other of its table, give or take one. Without `shuffle` the tables take turns, each in
+    stored order. Classes are known by their names, as in `concat`.
 
     Raises `SettingError` for wrong shares, `DamagedError` if the tensors of the tables differ.
     """

@@ -75,8 +75,8 @@ def _specs(batches: Batches) -> list[tf.TensorSpec]:
     tensors = batches.table._native.tensors
     for name in batches.columns:
         if name in tensors:
-            shape, dtype = tensors[name]
-            specs.append(tf.TensorSpec((rows, *shape), dtype))
+            shape, kind = tensors[name]
+            specs.append(tf.TensorSpec((rows, *shape), kind))
             continue
         column = batches.table.column(name)
         dtype = tf.string if column.dtype == object else column.dtype

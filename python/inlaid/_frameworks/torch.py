@@ -103,7 +103,7 @@ class BatchesDataset(IterableDataset[Any]):
 
 
 class _Pass(Iterator[Any]):
-    """A pass over a dataset, in the process that trains or in a worker. `StatefulDataLoader` asks each for its state."""
+    """A pass over a dataset, in the process that trains or in a worker. `StatefulDataLoader` asks it for its state."""
 
     def __init__(self, dataset: BatchesDataset, epoch: int, skip: int, worker: int = 0, workers: int | None = None):
         self._dataset, self._epoch, self._skip = dataset, epoch, skip
