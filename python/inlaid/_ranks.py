@@ -50,6 +50,6 @@ def check_found(rank: int, world_size: int) -> None:
     now = found_ranks()
     if now[1] > 1 and now != (rank, world_size):
         raise SettingError(
-            f"this process is rank {now[0]} of {now[1]}, but was {rank} of {world_size} when the batches were made; make"
-            f" them after the process group, or give rank and world_size"
+            f"this process is rank {now[0]} of {now[1]}, but was {rank} of {world_size} when the batches were made;"
+            f" make them after the process group, or give rank and world_size"
         )
