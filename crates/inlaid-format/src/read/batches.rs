@@ -15,6 +15,7 @@ use arrow_select::take::take;
 use super::cast::Cast;
 use super::draw::Draw;
 use super::order::{Epoch, Share};
+use super::pool::{self, Need};
 use super::table::Table;
 use crate::error::Error;
 use crate::format::tensor::tensor_array;
@@ -150,7 +151,8 @@ pub struct Batch {
 }
 
 /// An iterator over the batches of a share of an epoch, in order. At most `prefetch + 1` batches are in memory if
-/// each is dropped before the next is requested; their buffers are reused, also by the next pass over the table.
+/// each is dropped before the next is requested; their buffers are reused, also by the next pass. While there is none,
+/// a process keeps at most 64 MiB of them.
 pub struct Batches {
     source: Arc<Source>,
     /// Numbers of the remaining batches.
@@ -168,6 +170,7 @@ struct Source {
     batch_size: usize,
     columns: Vec<Column>,
     cast: Option<Arc<Cast>>,
+    _need: Need,
 }
 
 /// A column of batches besides the main tensors.
@@ -193,10 +196,9 @@ impl Column {
             Column::Values(array) => Ok(take(array, stored, None).expect("every row of a table is in its columns")),
             Column::Tensors(name, field) => {
                 let tensors = table.tensors(name)?;
-                let pool = &table.stored.pool;
-                let mut memory = pool.take(rows.len() * tensors.column().row_bytes(), &table.files()[0].path)?;
+                let mut memory = pool::take(rows.len() * tensors.column().row_bytes(), &table.files()[0].path)?;
                 tensors.gather(rows, &mut memory)?;
-                Ok(tensor_array(field, pool.lend(memory)).expect("tensors are of the type of their column"))
+                Ok(tensor_array(field, pool::lend(memory)).expect("tensors are of the type of their column"))
             }
         }
     }
@@ -211,10 +213,16 @@ impl Batches {
         let count = options.count(table.len());
         let (worker, workers) = (options.worker.0, options.worker.1.max(1));
         let numbers = (options.skip + worker).min(count)..count;
-        // The number of batches alive at a time, if each is dropped before the next is requested.
-        let tensors = 1 + columns.iter().filter(|column| matches!(column, Column::Tensors(..))).count();
-        table.stored.pool.keep((options.prefetch + 1) * tensors);
-        let source = Arc::new(Source { table, rows, batch_size, columns, cast: options.cast.clone() });
+        let others = columns.iter().map(|column| match column {
+            Column::Values(_) => Ok(0),
+            Column::Tensors(name, _) => Ok(table.tensors(name)?.column().row_bytes()),
+        });
+        let main = options.cast.as_ref().map_or(table.tensor_column(), |cast| cast.target()).row_bytes();
+        let row_bytes = main + others.sum::<Result<usize, Error>>()?;
+        // The batches alive at a time, if each is dropped before the next is requested.
+        let need =
+            Need::of((options.prefetch + 1).saturating_mul(batch_size.min(rows.len())).saturating_mul(row_bytes));
+        let source = Arc::new(Source { table, rows, batch_size, columns, cast: options.cast.clone(), _need: need });
         let threads = (0..options.prefetch).map(|thread| {
             // A thread waits with its batch until that is taken: more batches would not stay in the processor's caches.
             let (sender, receiver) = sync_channel(0);
@@ -260,11 +268,11 @@ impl Source {
     fn batch(&self, number: usize) -> Result<Batch, Error> {
         let end = ((number + 1) * self.batch_size).min(self.rows.len());
         let rows = self.rows[number * self.batch_size..end].to_vec();
-        let (pool, main) = (&self.table.stored.pool, self.table.main());
+        let main = self.table.main();
         let column = self.cast.as_ref().map_or(main.column(), |cast| cast.target());
-        let mut tensors = pool.take(rows.len() * column.row_bytes(), &self.table.files()[0].path)?;
+        let mut tensors = pool::take(rows.len() * column.row_bytes(), &self.table.files()[0].path)?;
         main.gather_cast(&rows, &mut tensors, self.cast.as_deref())?;
-        let tensors = pool.lend(tensors);
+        let tensors = pool::lend(tensors);
         let stored = UInt64Array::from_iter_values(rows.iter().map(|row| self.table.stored(*row) as u64));
         let columns = self.columns.iter().map(|column| column.take(&self.table, &rows, &stored));
         let columns = columns.collect::<Result<_, _>>()?;

@@ -4,7 +4,7 @@
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use arrow_buffer::Buffer;
 use bytes::Bytes;
@@ -18,50 +18,79 @@ const HUGE: usize = 4 << 20;
 /// Size of a huge page.
 const HUGE_PAGE: usize = 2 << 20;
 
-/// The unused memory of the batches of a table. It is mapped, not allocated: an allocator keeps what it has given out
-/// to many threads, and memory that nobody uses would stay.
+/// Bytes that are kept while no pass needs more.
+const KEPT: usize = 64 << 20;
+
+/// The unused memory of all batches of the process. It is mapped, not allocated: an allocator keeps what it has given out
+/// to many threads, and memory that nobody uses would stay. Passes share it, so that a short one finds some.
 #[derive(Default)]
-pub(super) struct Pool {
-    unused: Mutex<Unused>,
+struct Pool {
+    /// The most recently used last: it may still be in the caches of the processor.
+    unused: Vec<Memory>,
+    bytes: usize,
+    /// Bytes that the passes of now use at a time.
+    needed: usize,
 }
 
-#[derive(Default)]
-struct Unused {
-    /// The most recently used last: it may still be in the caches of the processor.
-    memory: Vec<Memory>,
-    /// Maximum number of these.
-    most: usize,
+static POOL: Mutex<Pool> = Mutex::new(Pool { unused: Vec::new(), bytes: 0, needed: 0 });
+
+fn with_pool<T>(use_pool: impl FnOnce(&mut Pool) -> T) -> T {
+    use_pool(&mut POOL.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// A pass, for which memory is kept that it uses again and again.
+pub(super) struct Need(usize);
+
+impl Need {
+    /// The need for as many bytes at a time.
+    pub(super) fn of(bytes: usize) -> Need {
+        with_pool(|pool| pool.needed = pool.needed.saturating_add(bytes));
+        Need(bytes)
+    }
+}
+
+impl Drop for Need {
+    fn drop(&mut self) {
+        let surplus = with_pool(|pool| {
+            pool.needed -= self.0;
+            pool.surplus()
+        });
+        drop(surplus);
+    }
 }
 
 impl Pool {
-    /// Keeps as many buffers as a pass uses at a time.
-    pub(super) fn keep(&self, most: usize) {
-        let mut unused = self.unused.lock().unwrap_or_else(PoisonError::into_inner);
-        unused.most = most;
-        let surplus = unused.memory.len().saturating_sub(most);
-        unused.memory.drain(..surplus);
-    }
-
-    /// Memory of `length` bytes with any content, for a batch of a file.
-    ///
-    /// # Errors
-    /// If the system has no more.
-    pub(super) fn take(&self, length: usize, path: &Path) -> Result<Memory, Error> {
-        let mut unused = self.unused.lock().unwrap_or_else(PoisonError::into_inner);
-        // The shortest that is long enough, of these the one used last.
-        let fitting = unused.memory.iter().enumerate().rev().filter(|(_, memory)| memory.fits(length));
-        if let Some((place, _)) = fitting.min_by_key(|(_, memory)| memory.capacity()) {
-            let memory = unused.memory.remove(place);
-            return Ok(Memory { length, ..memory });
+    /// Takes out the memory that nobody has used for longest, until no more than is needed is kept.
+    fn surplus(&mut self) -> Vec<Memory> {
+        let mut surplus = Vec::new();
+        while self.bytes > KEPT.max(self.needed) && !self.unused.is_empty() {
+            let memory = self.unused.remove(0);
+            self.bytes -= memory.capacity();
+            surplus.push(memory);
         }
-        drop(unused);
-        Memory::new(length).map_err(Error::io("make room for a batch of", path))
+        surplus
     }
+}
 
-    /// Wraps memory in a buffer that returns it to the pool when the last reference is dropped.
-    pub(super) fn lend(self: &Arc<Pool>, memory: Memory) -> Buffer {
-        Bytes::from_owner(Lent { memory: Some(memory), pool: self.clone() }).into()
-    }
+/// Memory of `length` bytes with any content, for a batch of a file.
+///
+/// # Errors
+/// If the system has no more.
+pub(super) fn take(length: usize, path: &Path) -> Result<Memory, Error> {
+    let found = with_pool(|pool| {
+        // The shortest that is long enough, of these the one used last.
+        let fitting = pool.unused.iter().enumerate().rev().filter(|(_, memory)| memory.fits(length));
+        let (place, _) = fitting.min_by_key(|(_, memory)| memory.capacity())?;
+        let memory = pool.unused.remove(place);
+        pool.bytes -= memory.capacity();
+        Some(Memory { length, ..memory })
+    });
+    found.map_or_else(|| Memory::new(length).map_err(Error::io("make room for a batch of", path)), Ok)
+}
+
+/// Wraps memory in a buffer that gives it back when the last reference is dropped.
+pub(super) fn lend(memory: Memory) -> Buffer {
+    Bytes::from_owner(Lent(Some(memory))).into()
 }
 
 /// Memory that is aligned for elements of any size.
@@ -110,23 +139,23 @@ impl DerefMut for Memory {
 }
 
 /// Memory that returns to the pool when dropped.
-struct Lent {
-    memory: Option<Memory>,
-    pool: Arc<Pool>,
-}
+struct Lent(Option<Memory>);
 
 impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
-        self.memory.as_deref().unwrap_or_default()
+        self.0.as_deref().unwrap_or_default()
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let mut unused = self.pool.unused.lock().unwrap_or_else(PoisonError::into_inner);
-        unused.memory.extend(self.memory.take());
-        if unused.memory.len() > unused.most {
-            unused.memory.remove(0);
-        }
+        let Some(memory) = self.0.take() else { return };
+        let surplus = with_pool(|pool| {
+            pool.bytes += memory.capacity();
+            pool.unused.push(memory);
+            pool.surplus()
+        });
+        // Without the lock: to unmap memory takes time.
+        drop(surplus);
     }
 }

@@ -19,7 +19,6 @@ use super::cache::Cache;
 use super::file::TensorFile;
 use super::folder::tables_below;
 use super::input::FileAccess;
-use super::pool::Pool;
 use crate::error::Error;
 use crate::format::columns::{LABEL, told_features};
 use crate::format::keys::{CLASSES, HUGGINGFACE};
@@ -61,8 +60,6 @@ pub(super) struct Stored {
     /// What was decoded most recently.
     pub(super) decoded: Cache,
     columns: Mutex<HashMap<String, ArrayRef>>,
-    /// The memory of batches.
-    pub(super) pool: Arc<Pool>,
 }
 
 impl Table {
@@ -140,8 +137,8 @@ impl Table {
             Some((classes, _)) => Arc::new(with_classes(&files[0].schema, classes)),
             None => files[0].schema.clone(),
         };
-        let (decoded, columns, pool) = Default::default();
-        let stored = Stored { files, schema, row_groups, rows, labels, decoded, columns, pool };
+        let (decoded, columns) = Default::default();
+        let stored = Stored { files, schema, row_groups, rows, labels, decoded, columns };
         Ok(Table { stored: Arc::new(stored), chosen: None })
     }
 
