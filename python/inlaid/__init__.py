@@ -27,6 +27,7 @@ from ._errors import (
     SettingError,
     SplitError,
 )
+from ._frameworks import follow_datasets
 from ._inlaid import Schema, __version__
 from ._open import Opened, open_dataset, open_table
 
@@ -34,6 +35,8 @@ from ._open import Opened, open_dataset, open_table
 from ._open import open as open
 from ._table import Table
 from ._write import append, convert, repack
+
+follow_datasets()
 
 __all__ = [
     "Batches",

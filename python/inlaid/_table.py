@@ -21,6 +21,7 @@ from ._errors import DamagedError, DecodingWarning, InlaidError, RowError, Setti
 from ._settings import batch_settings, chosen_columns, counted, names_of_columns, path_of, truth
 
 if TYPE_CHECKING:
+    import datasets
     import pyarrow
     import tensorflow as tf
 
@@ -228,6 +229,16 @@ class Table:
 
     def __arrow_c_schema__(self) -> object:
         return self.schema.__arrow_c_schema__()
+
+    def to_hf(self) -> datasets.Dataset:
+        """A `datasets.Dataset` of all columns, with the names of the classes. The tensors are not copied where
+        `to_arrow` doesn't. In every format they have their shape and type, as NumPy arrays without a format.
+
+        Needs Hugging Face `datasets`, 4 or later.
+        """
+        from ._frameworks.datasets import hf_dataset
+
+        return hf_dataset(self)
 
     def to_tf(
         self,
