@@ -125,40 +125,52 @@ pub(super) fn prose(out: &mut String, manifest: &Manifest, layout: &RowLayout, v
     writeln!(out, "```")
 }
 
-/// An example that reads the images: all rows of a split, however many files and row groups it has.
+/// An example that reads the images: all rows of a split, however many files and row groups it has, in bounded memory.
 fn reading(out: &mut String, spec: &Spec, shape: Option<&TensorShape>) -> std::fmt::Result {
     let Some(shape) = shape.filter(|_| spec.storage != Storage::Encoded) else {
-        return writeln!(out, "{IMAGE_FILES}");
+        let extension = spec.format.extension();
+        return writeln!(
+            out,
+            "from datasets import load_dataset\n\n\
+             for row in load_dataset(\"{extension}\", data_files=\"train/*.{extension}\", split=\"train\"):\n    \
+                 image = row[\"image\"]  # PIL.Image"
+        );
     };
+    let numpy = if spec.storage == Storage::Binary { "import numpy as np\n" } else { "" };
+    match spec.format {
+        Format::Parquet => writeln!(
+            out,
+            "import glob\n{numpy}import pyarrow.parquet as pq\n\n\
+             for file in sorted(glob.glob(\"train/*.parquet\")):\n    \
+                 for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(32):"
+        )?,
+        Format::Arrow => writeln!(
+            out,
+            "import glob\n{numpy}import pyarrow as pa\n\n\
+             for file in sorted(glob.glob(\"train/*.arrow\")):\n    \
+                 batches = pa.ipc.open_file(pa.memory_map(file))\n    \
+                 for batch in map(batches.get_batch, range(batches.num_record_batches)):"
+        )?,
+    }
     let [a, b, c] = shape.dims();
     let dtype = shape.dtype().numpy_name();
-    let dataset = match spec.format {
-        Format::Parquet => "ds.dataset(\"train\")",
-        Format::Arrow => "ds.dataset(\"train\", format=\"arrow\")",
-    };
-    match spec.storage {
-        Storage::Binary => writeln!(
-            out,
-            "import numpy as np\n\
-             import pyarrow.dataset as ds\n\n\
-             for batch in {dataset}.to_batches():\n    \
-                 column = batch[\"image\"]\n    \
-                 images = np.frombuffer(column.buffers()[1], np.{dtype}).reshape(-1, {a}, {b}, {c})\n    \
-                 images = images[column.offset : column.offset + len(column)]  # (rows, {a}, {b}, {c}) {dtype}"
-        ),
-        _ => writeln!(
-            out,
-            "import pyarrow.dataset as ds\n\n\
-             for batch in {dataset}.to_batches():\n    \
-                 images = batch[\"image\"].to_numpy_ndarray()  # (rows, {a}, {b}, {c}) {dtype}"
-        ),
+    let comment = format!("# (rows, {a}, {b}, {c}) {dtype}");
+    if spec.storage == Storage::Tensor {
+        return writeln!(out, "        images = batch[\"image\"].to_numpy_ndarray()  {comment}");
     }
+    writeln!(out, "        column = batch[\"image\"]")?;
+    writeln!(out, "        images = np.frombuffer(column.buffers()[1], np.{dtype}).reshape(-1, {a}, {b}, {c})")?;
+    writeln!(out, "        images = images[column.offset : column.offset + len(column)]  {comment}")
 }
 
 /// The example that cards of format version 1 have, by which their section is found.
 fn reading_in_version_1(out: &mut String, spec: &Spec, shape: Option<&TensorShape>) -> std::fmt::Result {
     let Some(shape) = shape.filter(|_| spec.storage != Storage::Encoded) else {
-        return writeln!(out, "{IMAGE_FILES}");
+        return writeln!(
+            out,
+            "from datasets import load_dataset\n\
+             image = load_dataset(\".\", split=\"train\")[0][\"image\"]  # PIL.Image"
+        );
     };
     let [a, b, c] = shape.dims();
     let dtype = shape.dtype().numpy_name();
@@ -191,10 +203,6 @@ fn reading_in_version_1(out: &mut String, spec: &Spec, shape: Option<&TensorShap
     }
     Ok(())
 }
-
-/// The example that reads image files.
-const IMAGE_FILES: &str = "from datasets import load_dataset\n\
-                           image = load_dataset(\".\", split=\"train\")[0][\"image\"]  # PIL.Image";
 
 /// A phrase such as `an image of 224x224x3 (height, width, channels; uint8, 0 to 255)`.
 fn image_in_words(spec: &Spec, shape: Option<&TensorShape>) -> String {
