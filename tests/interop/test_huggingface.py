@@ -121,6 +121,15 @@ def test_order_of_imports_does_not_matter(made, alone, imports):
     assert printed == ["(16, 16, 3) uint8"]
 
 
+def test_table_is_a_dataset_before_datasets_is_imported(made, alone):
+    printed = alone(f"""
+        import inlaid
+        dataset = inlaid.open("{made("u8")}")["train"].to_hf()
+        print(dataset[0]["image"].shape, dataset.with_format("numpy")[:3]["image"].dtype)
+    """)
+    assert printed == ["(16, 16, 3) uint8"]
+
+
 def test_without_inlaid_features_of_the_card_load_files(made, alone):
     printed = alone(f"""
         import sys

@@ -76,7 +76,7 @@ def test_example_of_a_card_reads_all_rows(converted, kind):
 
 
 def test_example_of_a_card_reads_all_image_files(converted):
-    dataset, files = converted("--storage", "encoded", bytes_of_a_row=1000)
+    dataset, _ = converted("--storage", "encoded", bytes_of_a_row=1000)
     code = example(dataset)
     run(f"seen = []\n{code}    seen.append(image.size)\nassert seen == [({SIZE}, {SIZE})] * 33, seen", dataset)
 
@@ -197,7 +197,7 @@ def test_example_of_a_reader_reads_all_rows(converted, code, check):
 def test_folder_of_a_dataset_is_read_as_the_table_says(converted):
     dataset, _ = converted()
     run(
-        f"""
+        """
 import glob, pandas, polars, duckdb, pyarrow.parquet as pq
 every, train = sorted(glob.glob("dataset/*/*.parquet")), "dataset/train"
 assert pq.read_table(every).num_rows == len(pandas.read_parquet(every)) == 40

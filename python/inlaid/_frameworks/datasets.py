@@ -1,7 +1,7 @@
 """Tables as datasets of Hugging Face, and what `datasets` lacks for columns of tensors.
 
 `datasets` has no feature for the Arrow type of tensors, `arrow.fixed_shape_tensor`, so it refuses files that have it.
-`register` adds one, `Tensor`. In every format its values have the shape and the type of the tensors, and nothing is
+Importing this module adds one, `Tensor`. In every format its values have the shape and the type of the tensors, and nothing is
 copied but what is asked for. Wherever `datasets` writes it down, it looks like a `List` of numbers, as which it is
 loaded where inlaid is not imported.
 """
@@ -20,7 +20,7 @@ import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import formatting
+from datasets import arrow_dataset, arrow_writer, formatting
 from datasets.features import Features, List, Value, features
 from datasets.table import InMemoryTable, cast_table_to_features
 
@@ -176,10 +176,8 @@ class TensorScalar(pa.ExtensionScalar):
         return self.value.values.to_numpy().reshape(self.type.shape).copy() if self.is_valid else None
 
 
-def register() -> None:
+def _register() -> None:
     """Adds the feature to `datasets`."""
-    from datasets import arrow_dataset, arrow_writer
-
     patched = {
         "generate_from_arrow_type": _with_tensors_of_arrow(features.generate_from_arrow_type),
         "generate_from_dict": _with_tensors_of_dicts(features.generate_from_dict),
@@ -271,3 +269,6 @@ def _places(storage: pa.Array) -> pa.Array:
     """The place of each row among those that are not null."""
     valid = np.asarray(storage.is_valid())
     return pa.array(np.cumsum(valid) - 1, mask=~valid)
+
+
+_register()

@@ -1,31 +1,32 @@
-"""What runs when a package is imported, whether that is before inlaid or after it.
+"""A module that is imported together with a package, whether that is imported before inlaid or after it.
 
-No package is imported for that, and none fails to import: what runs may fail, which then changes nothing.
+The package is not imported for that, and never fails to import for it: what fails in the module changes nothing.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 
-def when_imported(package: str, register: Callable[[], None]) -> None:
-    """Calls `register` once `package` has been imported: now, if it has been already."""
+def import_with(package: str, module: str) -> None:
+    """Imports `module` once `package` has been imported: now, if it has been already."""
     if package in sys.modules:
-        _try(register)
+        _try_to_import(module)
     else:
-        sys.meta_path.insert(0, _Finder(package, register))
+        sys.meta_path.insert(0, _Finder(package, module))
 
 
 class _Finder:
     """Finds a package as all others do, and leaves word with its loader."""
 
-    def __init__(self, package: str, register: Callable[[], None]) -> None:
-        self._package, self._register = package, register
+    def __init__(self, package: str, module: str) -> None:
+        self._package, self._module = package, module
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != self._package:
@@ -45,12 +46,12 @@ class _Finder:
             execute(module)
             with suppress(ValueError):
                 sys.meta_path.remove(self)
-            _try(self._register)
+            _try_to_import(self._module)
 
         loader.exec_module = exec_module
 
 
-def _try(register: Callable[[], None]) -> None:
+def _try_to_import(module: str) -> None:
     # Whatever it is: the package may be another version, or another package of that name.
     with suppress(Exception):
-        register()
+        import_module(module)
