@@ -1,9 +1,9 @@
 """Tables as datasets of Hugging Face, and what `datasets` lacks for columns of tensors.
 
 `datasets` has no feature for the Arrow type of tensors, `arrow.fixed_shape_tensor`, so it refuses files that have it.
-Importing this module adds one, `Tensor`. In every format its values have the shape and the type of the tensors, and nothing is
-copied but what is asked for. Wherever `datasets` writes it down, it looks like a `List` of numbers, as which it is
-loaded where inlaid is not imported.
+Importing this module adds one, `Tensor`. In every format its values have the shape and the type of the tensors, and
+nothing is copied but what is asked for. Wherever `datasets` writes it down, it looks like a `List` of numbers, and is
+loaded as one where inlaid is not imported.
 """
 
 from __future__ import annotations
