@@ -42,8 +42,8 @@ def converted(size, options):
         (source / "photo.jpg").symlink_to(PHOTO)
         arguments = [INLAID, "convert", source, "--out", f"{folder}/dataset", "--size", str(size), *options, "--quiet"]
         subprocess.run([*arguments, "--split", "train=1"], check=True, stdout=subprocess.DEVNULL)
-        table = pq.read_table(f"{folder}/dataset/train")
-        return Image.fromarray(table["image"].chunk(0).to_numpy_ndarray()[0])
+        images = pq.read_table(f"{folder}/dataset/train")["image"].combine_chunks()
+        return Image.fromarray(images.to_numpy_ndarray()[0])
 
 
 def sheet(cells, columns):

@@ -28,6 +28,7 @@ from ._errors import (
     SettingError,
     SplitError,
 )
+from ._frameworks.hook import import_with
 from ._inlaid import Schema, __version__
 from ._open import Opened, open_dataset, open_table
 
@@ -36,6 +37,9 @@ from ._open import open as open
 from ._table import Table
 from ._views import Mixture, concat, mix
 from ._write import append, convert, repack
+
+# Adds a feature of tensors to Hugging Face `datasets`.
+import_with("datasets", "inlaid._frameworks.datasets")
 
 __all__ = [
     "Batches",

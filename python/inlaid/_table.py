@@ -24,6 +24,7 @@ from ._matching import matching
 from ._settings import CastSettings, counted, names_of_columns, path_of, truth
 
 if TYPE_CHECKING:
+    import datasets
     import pyarrow
     from PIL.Image import Image
 
@@ -214,6 +215,16 @@ class Table(Loading):
 
     def __arrow_c_schema__(self) -> object:
         return self.schema.__arrow_c_schema__()
+
+    def to_hf(self) -> datasets.Dataset:
+        """A `datasets.Dataset` of all columns, with the names of the classes. The tensors are not copied where
+        `to_arrow` doesn't. In every format they have their shape and type, as NumPy arrays without a format.
+
+        Needs Hugging Face `datasets`, 4 or later.
+        """
+        from ._frameworks.datasets import hf_dataset
+
+        return hf_dataset(self)
 
     def image(self, row: SupportsIndex) -> Image:
         """A row as an image of Pillow: normalization undone, 8 bits per channel (16 for gray of 16 bits). Needs Pillow.

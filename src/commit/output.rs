@@ -169,7 +169,7 @@ impl Output {
             Some(Ok(there)) => {
                 let current = self.current.as_ref();
                 let earlier = current.filter(|current| current.format_version == 1);
-                let earlier = earlier.map(|current| Card::new(current, layout));
+                let earlier = earlier.map(|current| Card::in_version(1, current, layout));
                 let own = current.and_then(|current| current.files.get(CARD)?.own);
                 card.merged_into(&there, earlier.as_ref(), own)
             }

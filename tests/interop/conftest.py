@@ -43,6 +43,11 @@ if IS_LIGHT:
     collect_ignore.append("test_readme.py")
 
 
+def many_files(bytes_of_a_row=SIZE * SIZE * 3):
+    """Options that give the training split of the sample several files, and these several row groups."""
+    return ("--row-group-bytes", str(4 * bytes_of_a_row), "--shard-bytes", str(16 * bytes_of_a_row))
+
+
 def pytest_report_header():
     return f"left out: {', '.join(collect_ignore)} (INLAID_LIGHT_TESTS)" if IS_LIGHT else []
 
@@ -71,13 +76,14 @@ def sample(inlaid, tmp_path_factory):
     """A function that converts the sample folder, once for the same options."""
     made = {}
 
-    def convert(storage="tensor", format="parquet", compression="none"):
-        options = (storage, format, compression)
+    def convert(storage="tensor", format="parquet", compression="none", *more):
+        options = (storage, format, compression, *more)
         if options not in made:
-            out = tmp_path_factory.mktemp("-".join(options)) / "dataset"
+            out = tmp_path_factory.mktemp("-".join(options[:3])) / "dataset"
             inlaid(
                 *("convert", SAMPLE, "--out", out, "--size", SIZE),
                 *("--storage", storage, "--format", format, "--compression", compression),
+                *more,
             )
             made[options] = out
         return made[options]

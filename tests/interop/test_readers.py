@@ -281,7 +281,7 @@ def test_huggingface_uses_a_mapped_arrow_file_without_a_copy(sample, expected):
     before = pa.total_allocated_bytes()
     with pa.memory_map(file) as source:
         # The cast drops the tensor type, which `datasets` doesn't know.
-        table = pa.ipc.open_file(source).read_all().cast(features.arrow_schema)
+        table = datasets.table.table_cast(pa.ipc.open_file(source).read_all(), features.arrow_schema)
         assert pa.total_allocated_bytes() - before < 4096
         train = datasets.Dataset(datasets.table.InMemoryTable(table))
         assert train.features["label"] == datasets.ClassLabel(names=CLASSES)

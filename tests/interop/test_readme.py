@@ -1,7 +1,7 @@
 """The Python and shell examples of the README and of the documentation run as they stand.
 
 An example is a fenced block of `python` or `sh`. It finds the sample in `photos`, other images in `more-photos`, the
-sample converted in `dataset`, and with other options in `dataset-binary`, `dataset-arrow` and `dataset-encoded`, except
+sample converted in `dataset` (several files and row groups in each split), and with other options in `dataset-binary`, `dataset-arrow` and `dataset-encoded`, except
 the one that it makes itself. A comment line before it may say `<!-- not run: WHY -->`, or
 `<!-- continues the example before -->`.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY, SAMPLE
+from conftest import REPOSITORY, SAMPLE, many_files
 
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "python/README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 EXAMPLE = re.compile(r"^(?:<!-- (.*?) -->\n)?```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -48,9 +48,9 @@ def folder(inlaid_path, sample, tmp_path, request):
         more.mkdir(parents=True)
         shutil.copy(path, more / f"more-{path.name}")
     datasets = {
-        "dataset": (),
-        "dataset-binary": ("binary",),
-        "dataset-arrow": ("tensor", "arrow"),
+        "dataset": ("tensor", "parquet", "none", *many_files()),
+        "dataset-binary": ("binary", "parquet", "none", *many_files()),
+        "dataset-arrow": ("tensor", "arrow", "none", *many_files()),
         "dataset-encoded": ("encoded",),
     }
     for name, options in datasets.items():

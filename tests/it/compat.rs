@@ -47,7 +47,13 @@ fn is_added_to(format: &str) {
     let s = copied(format);
     let before = s.rows("old");
     s.images(&["src/dog", "src/zebra"], 4);
-    s.run("append", "src --out old").exits(0);
+    assert_eq!(s.run("append", "src --out old").exits(0).stderr, "");
+    let card = fs::read_to_string(s.path().join("old/README.md")).unwrap();
+    assert_eq!(card.matches("# Images as tensors").count(), 1, "its section is found: {card}");
+    assert!(
+        card.contains("<!-- inlaid:begin ") && !card.contains("chunk(0)") && !card.contains("get_batch(0)"),
+        "{card}"
+    );
     s.run("verify", "old").exits(0);
     let after = s.rows("old");
     assert_eq!(after.len(), before.len() + 8);

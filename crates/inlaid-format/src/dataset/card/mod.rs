@@ -8,7 +8,7 @@ mod text;
 use std::fmt;
 
 use self::parts::{BEGIN, END, Parts};
-use crate::dataset::manifest::Manifest;
+use crate::dataset::manifest::{FORMAT_VERSION, Manifest};
 use crate::format::row_layout::RowLayout;
 use crate::format::shard::Checksum;
 
@@ -60,11 +60,16 @@ impl fmt::Display for CardNote {
 impl Card {
     /// The card of a dataset.
     pub fn new(manifest: &Manifest, layout: &RowLayout) -> Card {
+        Card::in_version(FORMAT_VERSION, manifest, layout)
+    }
+
+    /// The card that a release wrote whose datasets are of this format version.
+    pub fn in_version(version: u32, manifest: &Manifest, layout: &RowLayout) -> Card {
         const ALWAYS: &str = "a string takes all that is written to it";
         let (mut info, mut configs, mut prose) = (String::new(), String::new(), String::new());
         text::dataset_info(&mut info, manifest, layout).expect(ALWAYS);
         text::configs(&mut configs, manifest).expect(ALWAYS);
-        text::prose(&mut prose, manifest, layout).expect(ALWAYS);
+        text::prose(&mut prose, manifest, layout, version).expect(ALWAYS);
         Card { keys: [("dataset_info", info), ("configs", configs)], prose }
     }
 

@@ -20,7 +20,11 @@ pub(super) fn dataset_info(out: &mut String, manifest: &Manifest, layout: &RowLa
         writeln!(out, "  - name: {}", yaml_name(name))?;
         match spec.storage {
             Storage::Binary => writeln!(out, "    dtype: fixed_size_binary[{}]", shape.bytes())?,
-            _ => writeln!(out, "    list: {}\n    length: {}", shape.dtype().numpy_name(), shape.elements())?,
+            // The `id` says nothing to `datasets`; inlaid's Python package finds the shape in it.
+            _ => {
+                let ([a, b, c], dtype) = (shape.dims(), shape.dtype().numpy_name());
+                writeln!(out, "    list: {dtype}\n    length: {}\n    id: tensor[{a},{b},{c}]", shape.elements())?;
+            }
         }
     }
     writeln!(out, "  - name: label")?;
@@ -82,8 +86,8 @@ fn yaml_string(name: &str) -> String {
     format!("\"{}\"", escaped.collect::<String>())
 }
 
-/// What the rows are, how many there are, and how to read them.
-pub(super) fn prose(out: &mut String, manifest: &Manifest, layout: &RowLayout) -> std::fmt::Result {
+/// What the rows are, how many there are, and how to read them, as cards of this format version have it.
+pub(super) fn prose(out: &mut String, manifest: &Manifest, layout: &RowLayout, version: u32) -> std::fmt::Result {
     let spec = &manifest.spec;
     let shape = layout.shape();
     let shape = shape.as_ref();
@@ -105,13 +109,62 @@ pub(super) fn prose(out: &mut String, manifest: &Manifest, layout: &RowLayout) -
         None => writeln!(out, "\nThe images are as they were found, byte for byte.")?,
     }
     writeln!(out, "`inlaid.json` says exactly how the rows were made and which files belong to the dataset.\n")?;
+    if version > 1 {
+        writeln!(
+            out,
+            "Readers other than `datasets` take the folder of a split, or the files `*/*.{}`: not this folder, where \
+             they would read `README.md` and `inlaid.json` too.\n",
+            spec.format.extension()
+        )?;
+    }
     writeln!(out, "```python")?;
-    reading(out, spec, shape)?;
+    match version {
+        1 => reading_in_version_1(out, spec, shape)?,
+        _ => reading(out, spec, shape)?,
+    }
     writeln!(out, "```")
 }
 
-/// An example that reads the images.
+/// An example that reads the images: all rows of a split, however many files and row groups it has, in bounded memory.
 fn reading(out: &mut String, spec: &Spec, shape: Option<&TensorShape>) -> std::fmt::Result {
+    let Some(shape) = shape.filter(|_| spec.storage != Storage::Encoded) else {
+        let extension = spec.format.extension();
+        return writeln!(
+            out,
+            "from datasets import load_dataset\n\n\
+             for row in load_dataset(\"{extension}\", data_files=\"train/*.{extension}\", split=\"train\"):\n    \
+                 image = row[\"image\"]  # PIL.Image"
+        );
+    };
+    let numpy = if spec.storage == Storage::Binary { "import numpy as np\n" } else { "" };
+    match spec.format {
+        Format::Parquet => writeln!(
+            out,
+            "import glob\n{numpy}import pyarrow.parquet as pq\n\n\
+             for file in sorted(glob.glob(\"train/*.parquet\")):\n    \
+                 for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(32):"
+        )?,
+        Format::Arrow => writeln!(
+            out,
+            "import glob\n{numpy}import pyarrow as pa\n\n\
+             for file in sorted(glob.glob(\"train/*.arrow\")):\n    \
+                 batches = pa.ipc.open_file(pa.memory_map(file))\n    \
+                 for batch in map(batches.get_batch, range(batches.num_record_batches)):"
+        )?,
+    }
+    let [a, b, c] = shape.dims();
+    let dtype = shape.dtype().numpy_name();
+    let comment = format!("# (rows, {a}, {b}, {c}) {dtype}");
+    if spec.storage == Storage::Tensor {
+        return writeln!(out, "        images = batch[\"image\"].to_numpy_ndarray()  {comment}");
+    }
+    writeln!(out, "        column = batch[\"image\"]")?;
+    writeln!(out, "        images = np.frombuffer(column.buffers()[1], np.{dtype}).reshape(-1, {a}, {b}, {c})")?;
+    writeln!(out, "        images = images[column.offset : column.offset + len(column)]  {comment}")
+}
+
+/// The example that cards of format version 1 have, by which their section is found.
+fn reading_in_version_1(out: &mut String, spec: &Spec, shape: Option<&TensorShape>) -> std::fmt::Result {
     let Some(shape) = shape.filter(|_| spec.storage != Storage::Encoded) else {
         return writeln!(
             out,
