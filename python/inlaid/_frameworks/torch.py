@@ -119,8 +119,11 @@ class _Pass(Iterator[Any]):
         self._skip += workers
         if self._workers is None:
             dataset._passes.move(self._epoch, self._skip)
-        element = Batch.of(dataset._element(arrays))
-        return element if dataset._transform is None else dataset._transform(element)
+        element = dataset._element(arrays)
+        if dataset._transform is not None:
+            # A plain tuple: transforms of torchvision look into no other.
+            element = dataset._transform(element)
+        return Batch(element) if type(element) is tuple else element
 
     def state_dict(self) -> dict[str, Any]:
         """The epoch, how many batches at its beginning this pass is past, and of how many workers it is."""
@@ -145,11 +148,6 @@ class Batch(tuple):  # type: ignore[type-arg]
     """The tensors and columns of a batch."""
 
     __slots__ = ()
-
-    @staticmethod
-    def of(element: Any) -> Any:
-        """A batch, or the tensors alone if there are no columns."""
-        return Batch(element) if type(element) is tuple else element
 
 
 def _refuse_to_collate(batch: Any, *, collate_fn_map: Any = None) -> Any:
