@@ -96,7 +96,7 @@ impl Table {
 
     fn of(files: impl Iterator<Item = Result<TensorFile, Error>>, whole: &Path) -> Result<Table, Error> {
         let files = files.collect::<Result<Vec<_>, _>>()?;
-        let Some(first) = files.first() else { return Err(Error::NoTensors(whole.to_owned())) };
+        let Some(first) = files.first() else { return Err(Error::NoTables(whole.to_owned())) };
         if let Some(other) = files.iter().find(|file| file.columns[0] != first.columns[0]) {
             return Err(Error::damaged(
                 &other.path,
@@ -126,6 +126,11 @@ impl Table {
     pub fn decodes(&self) -> bool {
         let first = self.row_groups().position(|rows| !rows.is_empty()).map(|number| self.row_groups[number]);
         first.is_some_and(|(_, file, row_group)| self.files[file].decodes(row_group))
+    }
+
+    /// The files, in the order of their rows.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|file| &*file.path)
     }
 
     /// Number of rows.
