@@ -1,7 +1,7 @@
 //! Tables, and the datasets whose splits they are.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
@@ -16,6 +16,7 @@ use crate::batches::{Batches, Settings};
 use crate::column::column_to_numpy;
 use crate::errors::exception;
 use crate::ndarray::{Access, tensors};
+use crate::rejects::Rejects;
 
 /// The rows of one or several files.
 #[pyclass(frozen, module = "inlaid._inlaid")]
@@ -45,14 +46,14 @@ fn file_access(is_mapped: bool) -> FileAccess {
     if is_mapped { FileAccess::Map } else { FileAccess::Read }
 }
 
-/// Opens a dataset's folder, mapped or not: its splits by name, and its manifest as JSON. Completes an interrupted commit
-/// first; where that is not possible, the snapshot before it is opened as long as it is whole.
+/// Opens a dataset's folder, mapped or not: its splits by name, its manifest as JSON, and its rejects. Completes an
+/// interrupted commit first; where that is not possible, the snapshot before it is opened as long as it is whole.
 #[pyfunction]
 pub fn open_dataset(
     py: Python<'_>,
     folder: PathBuf,
     is_mapped: bool,
-) -> PyResult<(BTreeMap<&'static str, Table>, String)> {
+) -> PyResult<(BTreeMap<&'static str, Table>, String, Rejects)> {
     let open = || {
         let commit = inlaid::complete_commit(&folder);
         inlaid::Dataset::open_with(&folder, file_access(is_mapped)).map_err(|error| match (error, commit) {
@@ -64,8 +65,9 @@ pub fn open_dataset(
     let manifest = serde_json::to_string(dataset.manifest());
     let manifest = manifest.map_err(|error| PyValueError::new_err(error.to_string()))?;
     let table = |table| Table { table: Arc::new(table) };
-    let splits = dataset.into_splits().into_iter().map(|(split, rows)| (split.as_str(), table(rows)));
-    Ok((splits.collect(), manifest))
+    let (splits, rejects) = dataset.into_parts();
+    let splits = splits.into_iter().map(|(split, rows)| (split.as_str(), table(rows)));
+    Ok((splits.collect(), manifest, Rejects::new(rejects)))
 }
 
 #[pymethods]
@@ -117,6 +119,11 @@ impl Table {
     #[getter]
     fn classes(&self) -> Vec<String> {
         self.table.classes()
+    }
+
+    #[getter]
+    fn files(&self) -> Vec<&Path> {
+        self.table.files().collect()
     }
 
     #[getter]

@@ -15,14 +15,34 @@ PYTHON = [
     "_batches",
     "_frameworks/",
     "_table",
+    "_progress",
+    "_frames",
+    "_rejects",
+    "_statistics",
+    "_write",
+    "_maintain",
     "_dataset",
     "_open",
-    "_write",
     "_cli",
     "__init__",
     "__main__",
 ]
-RUST = ["wording", "errors", "ndarray", "column", "arrow", "batches", "table", "keywords", "settings", "write", "lib"]
+RUST = [
+    "wording",
+    "errors",
+    "run",
+    "ndarray",
+    "column",
+    "arrow",
+    "batches",
+    "rejects",
+    "table",
+    "keywords",
+    "settings",
+    "write",
+    "maintain",
+    "lib",
+]
 
 
 def files(folder, ending):
