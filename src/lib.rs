@@ -57,10 +57,11 @@ use inlaid_format::{dataset, format, spec};
 
 pub use commands::append::{append, append_from};
 pub use commands::change::Change;
-pub use commands::compact::compact;
+pub use commands::compact::{compact, compact_with};
 pub use commands::convert::{convert, convert_from};
+pub use commands::info::{Info, info};
 pub use commands::repack::{RepackSummary, repack};
-pub use commands::rollback::rollback;
+pub use commands::rollback::{rollback, rollback_with};
 pub use commands::summary::{SplitSummary, Summary};
 pub use commands::verify::{Problem, Verification, verify};
 #[doc(hidden)]
@@ -75,7 +76,7 @@ pub use inlaid_format::format::catch_panic::is_contained;
 pub use inlaid_format::spec::*;
 pub use inlaid_format::{
     Batches, Bin, CARD, CardNote, Checksum, Dataset, FORMAT_VERSION, FileInfo, MANIFEST, Manifest, Moments, REJECTS,
-    Reject, Sha256, ShardInfo, Snapshot, SplitInfo, Stage, Statistics, Table, Unfinished,
+    Reject, RejectList, Sha256, ShardInfo, Snapshot, SplitInfo, Stage, Statistics, Table, Unfinished,
 };
 /// The crates whose types are in signatures here.
 pub use inlaid_format::{arrow_array, arrow_buffer, arrow_schema, bytes};

@@ -16,6 +16,7 @@ from ._dataset import Dataset
 from ._errors import (
     ColumnError,
     DamagedError,
+    DatasetWarning,
     DecodingWarning,
     DiskFullError,
     ExistsError,
@@ -30,10 +31,13 @@ from ._errors import (
 )
 from ._frameworks.hook import import_with
 from ._inlaid import Schema, __version__
+from ._maintain import compact, info, rollback, verify
 from ._open import Opened, open_dataset, open_table
 
 # Not in `__all__`: `from inlaid import *` would put it in the place of the built-in function.
 from ._open import open as open
+from ._rejects import Reject, Rejects
+from ._statistics import Histogram, SplitStatistics, Statistics
 from ._table import Table
 from ._views import Mixture, concat, mix
 from ._write import append, convert, repack
@@ -46,27 +50,37 @@ __all__ = [
     "ColumnError",
     "DamagedError",
     "Dataset",
+    "DatasetWarning",
     "DecodingWarning",
     "DiskFullError",
     "ExistsError",
+    "Histogram",
     "InlaidError",
     "LockedError",
     "Mixture",
     "NotFoundError",
     "Opened",
     "PartialPassWarning",
+    "Reject",
     "RejectedError",
+    "Rejects",
     "RowError",
     "Schema",
     "SettingError",
     "SplitError",
+    "SplitStatistics",
+    "Statistics",
     "Table",
     "__version__",
     "append",
+    "compact",
     "concat",
     "convert",
+    "info",
     "mix",
     "open_dataset",
     "open_table",
     "repack",
+    "rollback",
+    "verify",
 ]

@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from . import _inlaid
+from . import _inlaid, _maintain, _write
 from ._errors import SplitError
-from ._settings import counted, path_of, truth
+from ._progress import Progress
+from ._rejects import Rejects
+from ._settings import counted, input_path, truth
+from ._statistics import Statistics
 from ._table import Table
+from ._write import Sources
 
 
 class Dataset(Mapping[str, Table]):
     """The splits of a dataset that have rows, in the order train, validation, test: `dataset["train"]` is a `Table`.
 
-    For `map` see `open`.
+    A dataset is the snapshot that was committed when it was opened. Its methods `append`, `compact` and `rollback` make
+    another one, which has to be opened: `inlaid.open(dataset.path)`. For `map` see `open`.
 
     Raises `NotFoundError` if `path` is not a dataset, `DamagedError` if a shard has too few rows or can't be read.
     """
 
     def __init__(self, path: str | bytes | PathLike[str], *, map: bool = True) -> None:
-        path = path_of("path", path)
+        path = input_path("path", path)
         self.path: Path = Path(os.path.abspath(path))
         """The folder."""
-        splits, manifest = _inlaid.open_dataset(path, truth("map", map))
+        splits, manifest, rejects = _inlaid.open_dataset(path, truth("map", map))
         self.manifest: dict[str, Any] = json.loads(manifest)
         """The manifest: spec, classes, shards (see `schemas/manifest.schema.json`)."""
         self.classes: list[str] = self.manifest["classes"]
         """The names of the classes; a label is an index into them."""
+        self.rejects: Rejects = Rejects(rejects)
+        """The inputs that could not become rows: a sequence of `Reject`, and a frame of polars or pandas."""
         order = sorted(splits, key=["train", "validation", "test"].index)
         self._splits = {name: Table._new(_Split(self.path, map, name), splits[name], self.classes) for name in order}
 
@@ -52,6 +61,72 @@ class Dataset(Mapping[str, Table]):
         rows = ", ".join(f"{len(table)} {name}" for name, table in self.items())
         tensors = next((f" rows of {table._tensors_in_words()}" for table in self.values()), "no rows")
         return f"<inlaid.Dataset {str(self.path)!r}: {rows}{tensors}, {counted(len(self.classes), 'class', 'classes')}>"
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of all splits, for other readers: `pyarrow.dataset.dataset(dataset.files)`."""
+        return [file for table in self.values() for file in table.files]
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """Mean, standard deviation and counts of each split and class: a mapping by split, and a frame."""
+        return Statistics(self.manifest, list(self))
+
+    def info(self) -> dict[str, Any]:
+        """The manifest as it is committed now, whatever was open: `inlaid.info`."""
+        return _maintain.info(self.path)
+
+    def verify(
+        self,
+        sources: Sources = (),
+        *,
+        threads: int | None = None,
+        check: bool = False,
+        progress: Progress = True,
+    ) -> dict[str, Any]:
+        """Reads back what is committed now, and returns the problems found: `inlaid.verify`."""
+        return _maintain.verify(self.path, sources, threads=threads, check=check, progress=progress)
+
+    def append(
+        self,
+        sources: Sources,
+        *,
+        folders: Literal["auto", "classes", "splits", "none"] | None = None,
+        on_changed: Literal["skip", "stop"] = "skip",
+        history: bool = True,
+        threads: int | None = None,
+        memory: int | str | None = None,
+        on_error: Literal["skip", "stop"] = "skip",
+        max_errors: int | str | None = None,
+        small_classes: Literal["fill", "stop"] = "fill",
+        dry_run: bool = False,
+        progress: Progress = True,
+    ) -> dict[str, Any]:
+        """Adds new images to the dataset, and returns the summary: `inlaid.append`. Open it again to see their rows."""
+        keywords = {name: value for name, value in locals().items() if name != "self"}
+        return _write.append(out=self.path, **keywords)
+
+    def compact(self, *, progress: Progress = True) -> dict[str, Any]:
+        """Merges small files, and returns the new snapshot: `inlaid.compact`. Open tables read the old files."""
+        return _maintain.compact(self.path, progress=progress)
+
+    def rollback(self, *, progress: Progress = True) -> dict[str, Any]:
+        """Undoes the last append, and returns the restored snapshot: `inlaid.rollback`. Open it again to read it."""
+        return _maintain.rollback(self.path, progress=progress)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in ("split", "rows", "classes", "tensors"))
+        lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in self._lines())
+        path = f"<code>{html.escape(str(self.path))}</code>"
+        return f"<div>{path}<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
+
+    def _lines(self) -> Iterator[tuple[object, ...]]:
+        for name, table in self.items():
+            classes = sum(rows > 0 for rows in self.manifest["splits"][name]["labels"])
+            yield name, len(table), f"{classes} of {len(self.classes)}", table._tensors_in_words()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,9 @@
 """What can go wrong. Every exception is an `InlaidError`, and also the built-in exception that fits."""
 
+import os
+import sys
+import warnings
+
 
 class InlaidError(Exception):
     """A call could not be carried out. The text names the file, row, column or keyword, and suggests a fix.
@@ -57,9 +61,21 @@ class DecodingWarning(UserWarning):
     """The tensors of a table are not stored verbatim: every row is decoded."""
 
 
+class DatasetWarning(UserWarning):
+    """A remark on a dataset: its last commit was interrupted and can't be completed, or its card was left as it is."""
+
+
 class PartialPassWarning(UserWarning):
     """Passes over batches in stored order are left early, so that each reads the same rows."""
 
 
 class DiskFullError(InlaidError, OSError):
     """The disk is full; everything that was committed before is intact."""
+
+
+def warn(text: str, category: type[Warning]) -> None:
+    """Warns, and names the first line outside of the package."""
+    frame, level, package = sys._getframe(0), 1, os.path.dirname(__file__)
+    while frame.f_back is not None and os.path.dirname(frame.f_code.co_filename) == package:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, category, stacklevel=level)

@@ -11,15 +11,21 @@ from ._settings import BatchSettings, CastSettings
 
 __all__ = [
     "Batches",
+    "Rejects",
     "Schema",
     "Table",
     "__version__",
     "append",
+    "compact",
     "convert",
     "find",
+    "in_python",
+    "info",
     "main",
     "open_dataset",
     "repack",
+    "rollback",
+    "verify",
 ]
 
 __version__: str
@@ -36,23 +42,52 @@ def append(sources: Sequence[str], out: str, keywords: dict[str, Any], progress:
 def repack(sources: Sequence[str], out: str, keywords: dict[str, Any], progress: object) -> str:
     """Rewrites files of other tools; otherwise as `convert`."""
 
+def info(folder: str) -> tuple[str, Exception | None]:
+    """The manifest of a dataset as JSON, and why an interrupted commit can't be completed."""
+
+def verify(folder: str, sources: Sequence[str], keywords: dict[str, Any], progress: object) -> str:
+    """Reads back a dataset; returns the result as JSON. Takes the keywords out of the dictionary."""
+
+def compact(folder: str, progress: object) -> str:
+    """Merges small files; returns the snapshot, and a remark on the card, as JSON."""
+
+def rollback(folder: str, progress: object) -> str:
+    """Undoes the last append; otherwise as `compact`."""
+
+def in_python(text: str) -> str:
+    """A message or hint of the command line in the words of Python."""
+
 def find(
     path: str | PathLike[str],
 ) -> tuple[Literal["dataset", "table", "folders", "splits"], dict[str, list[Path]]]:
     """Says what there is to open at a path; folders and splits come with their names and paths."""
 
-def open_dataset(folder: str | PathLike[str], is_mapped: bool) -> tuple[dict[str, Table], str]:
-    """The splits of a dataset, and its manifest as JSON."""
+def open_dataset(folder: str | PathLike[str], is_mapped: bool) -> tuple[dict[str, Table], str, Rejects]:
+    """The splits of a dataset, its manifest as JSON, and its rejects."""
+
+@final
+class Rejects:
+    """The rejects of a snapshot."""
+
+    def __len__(self) -> int: ...
+    def read(self) -> list[tuple[str, Literal["discover", "decode", "resize"], str, str]]:
+        """Path, stage, reason and detail of each."""
 
 @final
 class Schema:
-    """The names and types of columns, for other Arrow libraries."""
+    """The names and types of columns, for other Arrow libraries. Schemas are equal if their columns are, and can be
+    pickled."""
 
     @property
     def names(self) -> list[str]:
         """The names of all columns, in order."""
 
+    @staticmethod
+    def from_stream(bytes: bytes) -> Schema:
+        """The schema of an Arrow stream."""
+
     def __len__(self) -> int: ...
+    def __hash__(self) -> int: ...
     def __arrow_c_schema__(self) -> object: ...
 
 @final
@@ -93,13 +128,11 @@ class Table:
         """The spec of the dataset that the files are of, as JSON."""
 
     @property
-    def paths(self) -> list[Path]:
-        """The files, in order."""
-
-    @property
     def classes(self) -> list[str]: ...
     @property
     def schema(self) -> Schema: ...
+    @property
+    def files(self) -> list[Path]: ...
     def slice(self, start: int, rows: int) -> NDArray[Any]:
         """The tensors of a range of rows, read-only: a view where they are contiguous, else a copy."""
 

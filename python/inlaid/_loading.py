@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 from ._batches import Batches
+from ._errors import SettingError
 from ._ranks import ranks
 from ._settings import BatchSettings, CastSettings, checked_settings, chosen_columns
 
@@ -57,6 +58,10 @@ class Loading:
 
     def _loaded(self) -> Table:
         """The table that is read."""
+        raise NotImplementedError
+
+    def _numbered(self) -> Table:
+        """The table whose rows are read by number."""
         raise NotImplementedError
 
     def _drawn(self, weights: Any, balanced: bool) -> Draw | None:
@@ -183,7 +188,8 @@ class Loading:
         from ._frameworks.torch import batches_dataset, rows_dataset
 
         if batch_size is None:
-            return rows_dataset(self._loaded(), **options)
+            _refuse_keywords_of_batches(options)
+            return rows_dataset(self._numbered(), **options)
         return batches_dataset(self, batch_size, **options)
 
     def to_jax(
@@ -204,8 +210,15 @@ class Loading:
 
 
 def _check_draw(settings: BatchSettings, weights: Any, balanced: bool) -> None:
-    from ._errors import SettingError
-
     if settings.shuffle is False and (weights is not None or balanced):
         name = "balanced=True" if balanced else "weights"
         raise SettingError(f"{name} draws rows at random: add shuffle=True")
+
+
+def _refuse_keywords_of_batches(options: dict[str, Any]) -> None:
+    for name in options:
+        if name in BatchOptions.__annotations__ and name not in {"columns", "transform", *CastOptions.__annotations__}:
+            raise SettingError(
+                f"{name} needs a batch_size, as in `to_torch(64, {name}=...)`; without one, a `DataLoader` and its"
+                " sampler decide which rows are read"
+            )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from . import _inlaid
 from ._dataset import Dataset
-from ._settings import path_of, truth
+from ._settings import input_path, truth
 from ._table import Table
 
-Opened: TypeAlias = Dataset | Table | dict[str, "Opened"]
+Opened: TypeAlias = Dataset | Table | dict[str, Any]
 """What `open` returns: a dataset, a table, or several of them by name."""
 
 
@@ -18,19 +18,22 @@ def open(path: str | bytes | PathLike[str], *, map: bool = True) -> Opened:
     """Opens a dataset (a folder with `inlaid.json`): the version that is committed now, whatever is appended later.
 
     Anything else is a `Table`: the folder of a split, a shard, or any Parquet or Arrow file with a column of fixed-size
-    lists of numbers. A folder of such folders is a dictionary by name, and so is a folder with the shards of several
-    splits (`train-00000-of-00002.parquet`, `test-00000-of-00001.parquet`).
+    lists of numbers. The first such column is the tensors (`tensor_column`); others are read by their names. A folder
+    of such folders is a dictionary by name, and so is a folder with the shards of several splits
+    (`train-00000-of-00002.parquet`, `test-00000-of-00001.parquet`).
 
-    The type of the result depends on what is there. Code whose types are checked calls `open_dataset` or `open_table`.
+    The type of the result depends on what is there. Type checkers accept `open(path)["train"].batches(64)`; for all
+    else, code whose types are checked calls `open_dataset` or `open_table`.
 
     - `map`: maps files into memory, so that tensors stored verbatim are views of them. Such a file must not be changed
       in place: the system ends a process (with SIGBUS) that reads a mapped file which was truncated. With `False` bytes
       are read when they are asked for, every array is a copy, and a truncated file raises `DamagedError`.
 
-    Raises `NotFoundError` if there is nothing at `path`, `DamagedError` if it can't be read or has no tensors, and
-    `ColumnError` if its images are encoded, or the dimensions of its tensors are permuted.
+    Raises `NotFoundError` if there is nothing at `path`, or a folder without Parquet and Arrow files, `DamagedError` if
+    it can't be read or has no tensors, and `ColumnError` if its images are encoded, or the dimensions of its tensors
+    are permuted.
     """
-    path, map = path_of("path", path), truth("map", map)
+    path, map = input_path("path", path), truth("map", map)
     kind, parts = _inlaid.find(path)
     if kind == "dataset":
         return Dataset(path, map=map)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
+import glob
 import operator
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ._errors import ColumnError, SettingError
+from ._errors import ColumnError, NotFoundError, SettingError
 
 if TYPE_CHECKING:
     from ._draws import Draw
@@ -80,7 +83,7 @@ def checked_settings(
     rank, world_size, are_ranks_found = ranks
     settings = BatchSettings(
         batch_size=integer("batch_size", batch_size, 1),
-        shuffle=bool(shuffle) if isinstance(shuffle, bool | np.bool_) else integer("shuffle", shuffle, 1),
+        shuffle=mixing(shuffle),
         seed=integer("seed", seed, 0),
         drop_last=truth("drop_last", drop_last),
         columns=columns,
@@ -105,9 +108,18 @@ def chosen_columns(names: list[str], tensor_column: str, asked: Sequence[str] | 
         return ("label",) if "label" in names else ()
     chosen = names_of_columns(asked)
     for name in chosen:
-        if name not in names:
-            raise ColumnError(f"there is no column `{name}`, the table has {', '.join(names)}")
+        known_column(name, names)
     return tuple(name for name in chosen if name != tensor_column)
+
+
+def known_column(name: str, names: list[str]) -> str:
+    """The name of a column, if the table has it."""
+    if name in names:
+        return name
+    # Anything may be asked for, and only a text is like another one.
+    alike = difflib.get_close_matches(name, names, 1) if isinstance(name, str) else []
+    meant = "".join(f"; did you mean `{other}`?" for other in alike)
+    raise ColumnError(f"there is no column `{name}`, the table has {', '.join(names)}{meant}")
 
 
 def names_of_columns(asked: Sequence[str]) -> list[str]:
@@ -115,6 +127,17 @@ def names_of_columns(asked: Sequence[str]) -> list[str]:
     if isinstance(asked, str):
         raise SettingError(f"columns is a list of names: [{asked!r}]")
     return list(asked)
+
+
+def mixing(shuffle: Any) -> bool | int:
+    """The value of `shuffle` as a bool, or a number of row groups."""
+    if isinstance(shuffle, bool | np.bool_):
+        return bool(shuffle)
+    try:
+        return integer("shuffle", shuffle, 1)
+    except SettingError:
+        text = f"shuffle is True, False or the number of row groups to mix, at least 1, not {shuffle!r}"
+        raise SettingError(text) from None
 
 
 def truth(name: str, value: Any) -> bool:
@@ -135,14 +158,27 @@ def integer(name: str, value: Any, least: int) -> int:
     return number
 
 
+def input_path(name: str, value: Any) -> str:
+    """The value as the text of a path where something should be."""
+    text = path_of(name, value)
+    if glob.has_magic(text) and not os.path.lexists(text):
+        raise NotFoundError(f"`{text}` does not exist: patterns are not expanded; `glob.glob` finds what matches one")
+    return text
+
+
 def path_of(name: str, value: Any) -> str:
-    """The value as the text of a path, if it is one: a string, bytes or a path."""
+    """The value as the text of a path, if it is one: a string, bytes or a path. A URL or `~` would be a folder of that
+    name."""
     try:
         text = os.fsdecode(value)
     except TypeError:
         raise SettingError(f"{name} is a path, not {value!r}") from None
     if "\0" in text:
         raise SettingError(f"{name} is a path, in which a null character can't be: {value!r}")
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
+        raise SettingError(f"{name} is a local path, not a URL: {text!r}")
+    if text.startswith("~") and os.path.expanduser(text) != text and not os.path.lexists(text):
+        raise NotFoundError(f"`{text}` does not exist: `~` is not expanded; `os.path.expanduser` does that")
     return text
 
 

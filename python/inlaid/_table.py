@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import operator
 import os
-import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, SupportsIndex, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from . import _inlaid
 from ._draws import Draw, weighted
 from ._draws import balanced as balanced_draw
-from ._errors import ColumnError, DamagedError, DecodingWarning, InlaidError, RowError, SettingError
+from ._errors import DamagedError, DecodingWarning, InlaidError, RowError, SettingError, warn
 from ._loading import Loading
 from ._matching import matching
-from ._settings import CastSettings, counted, names_of_columns, path_of, truth
+from ._settings import CastSettings, counted, input_path, known_column, names_of_columns, truth
 
 if TYPE_CHECKING:
     import datasets
@@ -49,7 +47,7 @@ class Table(Loading):
     """
 
     def __init__(self, path: str | bytes | PathLike[str], *, map: bool = True) -> None:
-        path = path_of("path", path)
+        path = input_path("path", path)
         self._open(_Path(Path(os.path.abspath(path)), map), _inlaid.Table(path, truth("map", map)), None)
         self._warn()
 
@@ -78,6 +76,8 @@ class Table(Loading):
         """Type of the elements: uint8, uint16, float16 or float32 in files that inlaid wrote."""
         self.tensor_column: str = native.tensor_column
         """The name of the column of tensors."""
+        self.files: list[Path] = [Path(os.path.abspath(file)) for file in native.files]
+        """The files in the order of their rows, for other readers: `pyarrow.dataset.dataset(table.files)`."""
         self.schema: _inlaid.Schema = native.schema
         """The Arrow schema of all columns, for `pyarrow.schema(...)` or another Arrow library."""
 
@@ -87,15 +87,10 @@ class Table(Loading):
             return
         _warned.add(self._origin.path)
         path = os.fspath(self._origin.path)
-        text = (
-            f"the tensors of `{path}` are not stored verbatim: every row is decoded;"
-            f" `inlaid.repack({path!r}, out=...)` or `inlaid repack` makes files that are only mapped"
-        )
-        # The line to name is the first one outside of the package.
-        frame, level, package = sys._getframe(0), 1, os.path.dirname(__file__)
-        while frame.f_back is not None and os.path.dirname(frame.f_code.co_filename) == package:
-            frame, level = frame.f_back, level + 1
-        warnings.warn(text, DecodingWarning, stacklevel=level)
+        text = f"the tensors of `{path}` are not stored verbatim: every row is decoded"
+        if self.dtype.name in _REPACKED:
+            text += f"; `inlaid.repack({path!r}, out=...)` makes files that are only mapped"
+        warn(text, DecodingWarning)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (self._origin, len(self), self._native.fingerprint)
@@ -112,12 +107,22 @@ class Table(Loading):
     def _tensors_in_words(self) -> str:
         return f"{'x'.join(map(str, self.shape))} {self.dtype}"
 
-    def __getitem__(self, rows: SupportsIndex | slice | Sequence[SupportsIndex] | NDArray[Any]) -> NDArray[Any]:
+    @overload
+    def __getitem__(self, rows: str) -> NoReturn: ...
+
+    @overload
+    def __getitem__(self, rows: SupportsIndex | slice | Sequence[SupportsIndex] | NDArray[Any]) -> NDArray[Any]: ...
+
+    def __getitem__(self, rows: str | SupportsIndex | slice | Sequence[SupportsIndex] | NDArray[Any]) -> NDArray[Any]:
         """The tensor of a row (H, W, C), or the tensors of a slice or array of rows (N, H, W, C).
 
         Raises `RowError` (an `IndexError`) if there is no such row, or `rows` are not integers or booleans. A tuple,
-        which would choose pixels, is refused too.
+        which would choose pixels, is refused too, and so is the name of a column.
         """
+        if isinstance(rows, str):
+            raise RowError(f"rows are chosen by an integer, a slice or an array; `table.column({rows!r})` is a column")
+        if isinstance(rows, bool | np.bool_):
+            raise RowError(f"rows are chosen by an integer, a slice or an array, not by {bool(rows)}")
         if isinstance(rows, tuple):
             raise RowError("rows are chosen by an array or list, not by a tuple; `table[3][0, 0]` is a pixel of row 3")
         if isinstance(rows, slice):
@@ -150,6 +155,13 @@ class Table(Loading):
         copy in memory."""
         return self[:]
 
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """All tensors, for `numpy.asarray(table)`: those of `to_numpy` if they have the type and need not be a copy."""
+        tensors = self[:]
+        if copy is False and not np.may_share_memory(tensors, self[:1]):
+            raise ValueError("the tensors are not contiguous in a mapped file, so an array of them is a copy")
+        return np.array(tensors, dtype, copy=copy)
+
     def column(self, name: str) -> NDArray[Any]:
         """All rows of a column, read-only: numbers (a missing one is -1, or NaN), datetimes (or NaT), tensors (N, ...),
         or an object array of what else there may be: strings, bytes, arrays of lists, dictionaries of structs, and None
@@ -160,9 +172,7 @@ class Table(Loading):
         if name == self.tensor_column:
             return self[:]
         if name not in self._columns:
-            if name not in self.schema.names:
-                raise ColumnError(f"there is no column `{name}`, the table has {', '.join(self.schema.names)}")
-            values = self._native.column(name)
+            values = self._native.column(known_column(name, self.schema.names))
             values.flags.writeable = False
             if name in self._native.tensors:
                 return values
@@ -205,6 +215,8 @@ class Table(Loading):
         names = None if columns is None else names_of_columns(columns)
         if names is not None and not names:
             raise SettingError("columns is a list of at least one name")
+        for name in names or ():
+            known_column(name, self.schema.names)
         try:
             return pyarrow.RecordBatchReader.from_stream(_Stream(self._native, names)).read_all()
         except (pyarrow.ArrowException, OSError) as error:
@@ -236,6 +248,9 @@ class Table(Loading):
         return to_image(self[operator.index(row)], self._native.layout(self.tensor_column), self._native.spec)
 
     def _loaded(self) -> Table:
+        return self
+
+    def _numbered(self) -> Table:
         return self
 
     def _drawn(self, weights: Any, balanced: bool) -> Draw | None:
@@ -284,6 +299,9 @@ class Table(Loading):
     def _take(self, rows: NDArray[np.int64], cast: CastSettings | None = None) -> NDArray[Any]:
         return self._native.take(rows.astype(np.int64).tobytes(), cast)
 
+
+_REPACKED = ("uint8", "uint16", "float16", "float32")
+"""The types of elements that `repack` takes."""
 
 _warned: set[Path] = set()
 """Files and folders that a `DecodingWarning` was about."""

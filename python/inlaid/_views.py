@@ -98,6 +98,9 @@ class Mixture(Loading):
     def _loaded(self) -> Table:
         return self._all
 
+    def _numbered(self) -> Table:
+        raise SettingError("a mixture has no rows by number: give a batch_size, as in `to_torch(64)`")
+
     def _drawn(self, weights: Any, balanced: bool) -> Draw:
         if weights is not None or balanced:
             raise SettingError("a mixture has its shares; weights and balanced are for tables")

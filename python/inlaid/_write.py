@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, TypeAlias
 
+from numpy.typing import NDArray
+
 from . import _inlaid
 from ._errors import SettingError
-from ._settings import path_of
+from ._progress import Progress, reporter
+from ._settings import input_path, path_of
 
 Source: TypeAlias = str | bytes | PathLike[str]
 Sources: TypeAlias = Source | Iterable[Source]
-Progress: TypeAlias = bool | Callable[[int, int, int], object]
 
 
 def convert(
@@ -33,8 +35,8 @@ def convert(
     channels: Literal["rgb", "gray", "rgba"] = "rgb",
     dtype: Literal["uint8", "uint16", "float16", "float32", "u8", "u16", "f16", "f32"] = "uint8",
     scale: Literal["0..1", "-1..1", "0..255"] | None = None,
-    mean: float | tuple[float, float, float] | Literal["imagenet"] | None = None,
-    std: float | tuple[float, float, float] | Literal["imagenet"] | None = None,
+    mean: float | Sequence[float] | NDArray[Any] | Literal["imagenet"] | None = None,
+    std: float | Sequence[float] | NDArray[Any] | Literal["imagenet"] | None = None,
     layout: Literal["hwc", "chw"] = "hwc",
     fit: Literal["stretch", "crop", "pad", "shortest-side"] = "stretch",
     crop_ratio: float = 1.0,
@@ -91,8 +93,8 @@ def convert(
     - `channels`: channels of the tensors.
     - `dtype`: type of the elements, by its NumPy name or its short name in the manifest.
     - `scale`: where black and white are, for "float32" and "float16" only. `None`: "0..1".
-    - `mean`, `std`: subtracted from scaled elements, which are then divided by `std`: one number, (red, green, blue) or
-      "imagenet". `None`: elements are not normalized.
+    - `mean`, `std`: subtracted from scaled elements, which are then divided by `std`: one number, (red, green, blue),
+      also as a list or an array, or "imagenet". `None`: elements are not normalized.
     - `layout`: order of the dimensions.
     - `fit`: how an image of another aspect ratio fills the tensor.
     - `crop_ratio`: share of the shorter side that `fit="shortest-side"` keeps, 0.01 to 1.
@@ -129,8 +131,8 @@ def convert(
     - `max_errors`: the number of unusable images, or the percentage as in "0.5%", above which the run stops. `None`: no
       limit.
     - `dry_run`: returns what would be written, and writes nothing.
-    - `progress`: `True` draws a bar on standard error if that is a terminal; a function is called with the numbers of
-      images done, in all, and rejected, about ten times a second.
+    - `progress`: `True` draws a bar on standard error if that is a terminal, or in a notebook; a function is called
+      with the numbers of images done, in all, and rejected, about ten times a second.
 
     Returns the summary (`schemas/summary.schema.json`): rows, rejects, splits, seconds.
 
@@ -139,7 +141,7 @@ def convert(
     or has no images, `ExistsError` if `out` holds something else, `LockedError` if another process writes to it,
     `RejectedError` if more images than allowed are unusable, `DiskFullError`.
     """
-    return _run(_inlaid.convert, **locals())
+    return _run(_inlaid.convert, "images", **locals())
 
 
 def append(
@@ -162,12 +164,12 @@ def append(
 
     - `folders`: overrides what the top-level folders mean; must match the original conversion. `None`: as they look.
     - `on_changed`: what to do about a file that changed since its row was written: skip and list it, or stop.
-    - `history`: keeps what `inlaid rollback` needs.
+    - `history`: keeps what `rollback` needs.
 
     The other keywords, the result, interrupts and exceptions are as for `convert`; `NotFoundError` also if there is no
     dataset.
     """
-    return _run(_inlaid.append, **locals())
+    return _run(_inlaid.append, "images", **locals())
 
 
 def repack(
@@ -200,22 +202,29 @@ def repack(
     that can't be read or has no tensors, `ExistsError` if `out` is not empty, `DiskFullError`, and `InlaidError` for a
     row that is null or of another length, which it names.
     """
-    return _run(_inlaid.repack, **locals())
+    return _run(_inlaid.repack, "rows", **locals())
 
 
 def _run(
     write: Callable[[list[str], str, dict[str, Any], object], str],
+    unit: str,
     sources: Sources,
     out: Source,
     progress: Progress,
     **keywords: Any,
 ) -> dict[str, Any]:
-    if not (isinstance(progress, bool) or callable(progress)):
-        raise SettingError(f"progress is True, False or a function, not {progress!r}")
+    shown = reporter(progress, unit)
+    summary: dict[str, Any] = json.loads(write(paths_of(sources), path_of("out", out), keywords, shown))
+    return summary
+
+
+def paths_of(sources: Sources) -> list[str]:
+    """The texts of the paths of one or several sources."""
     if isinstance(sources, str | bytes | PathLike):
         sources = [sources]
+    # A frame would be the names of its columns, a mapping its keys.
+    if isinstance(sources, Mapping) or hasattr(sources, "columns"):
+        raise SettingError(f"sources is the path of a folder or several, not a {type(sources).__name__}")
     if not isinstance(sources, Iterable):
         raise SettingError(f"sources is a path or several, not {sources!r}")
-    paths = [path_of("a source", source) for source in sources]
-    summary: dict[str, Any] = json.loads(write(paths, path_of("out", out), keywords, progress))
-    return summary
+    return [input_path("a source", source) for source in sources]

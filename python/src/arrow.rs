@@ -1,23 +1,57 @@
 //! Tables and schemas for other Arrow libraries in this process, without a copy: the Arrow PyCapsule
 //! interface.
 
+use std::hash::{Hash, Hasher};
+
 use arrow_array::ffi::FFI_ArrowSchema;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use arrow_schema::SchemaRef;
-use pyo3::exceptions::PyTypeError;
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::StreamWriter;
+use arrow_schema::{ArrowError, SchemaRef};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyCapsule;
+use pyo3::types::{PyBytes, PyCapsule};
 
 use crate::errors::exception;
 
-/// The names and types of columns.
-#[pyclass(frozen, module = "inlaid._inlaid")]
+/// The names and types of columns. Schemas are equal if their columns are, whatever the files say about themselves.
+#[pyclass(frozen, eq, hash, module = "inlaid._inlaid")]
 pub struct Schema {
     pub schema: SchemaRef,
 }
 
+impl PartialEq for Schema {
+    fn eq(&self, other: &Schema) -> bool {
+        self.schema.fields() == other.schema.fields()
+    }
+}
+
+impl Hash for Schema {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.schema.fields().hash(state);
+    }
+}
+
 #[pymethods]
 impl Schema {
+    /// The schema of an Arrow stream.
+    #[staticmethod]
+    fn from_stream(bytes: &[u8]) -> PyResult<Schema> {
+        let stream = StreamReader::try_new(bytes, None).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(Schema { schema: stream.schema() })
+    }
+
+    /// For `pickle`: a stream without rows.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        let stream = || {
+            let mut stream = StreamWriter::try_new(Vec::new(), &self.schema)?;
+            stream.finish()?;
+            stream.into_inner()
+        };
+        let stream = stream().map_err(|error: ArrowError| PyTypeError::new_err(error.to_string()))?;
+        Ok((py.get_type::<Schema>().getattr("from_stream")?, (PyBytes::new(py, &stream),)))
+    }
+
     #[getter]
     fn names(&self) -> Vec<&str> {
         self.schema.fields().iter().map(|field| field.name().as_str()).collect()

@@ -38,9 +38,8 @@ fn class(error: &Error) -> &'static str {
     match error {
         Error::Spec(_) | Error::NoSource | Error::TooManyThreads { .. } => "SettingError",
         Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) | Error::SplitFoldersBelow(_) => "SettingError",
-        Error::Format(FormatError::NoDataset(_)) | Error::SourceNotFolder(_) | Error::NoImages { .. } => {
-            "NotFoundError"
-        }
+        Error::Format(FormatError::NoDataset(_) | FormatError::NoTables(_)) => "NotFoundError",
+        Error::SourceNotFolder(_) | Error::NoImages { .. } => "NotFoundError",
         Error::Format(FormatError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => "NotFoundError",
         Error::Format(FormatError::Damaged { .. } | FormatError::NoTensors(_) | FormatError::UnknownFormat(_)) => {
             "DamagedError"

@@ -25,6 +25,11 @@ impl<'py> Keywords<'py> {
     pub fn take<T>(&self, name: &'static str, read: impl FnOnce(&Keyword<'py>) -> PyResult<T>) -> PyResult<T> {
         let value = self.0.get_item(name)?.ok_or_else(|| misuse(format!("keyword `{name}` is not passed on")))?;
         self.0.del_item(name)?;
+        // Arrays and scalars of NumPy, tensors and series, as lists and numbers.
+        let value = match value.getattr("tolist") {
+            Ok(as_list) => as_list.call0()?,
+            Err(_) => value,
+        };
         read(&Keyword { name, value })
     }
 
@@ -115,8 +120,11 @@ impl<'py> Keyword<'py> {
 
     /// The side of a square, or height and width.
     pub fn size(&self) -> PyResult<Size> {
-        let sides = self.number::<u32>().map(|side| (side, side)).or_else(|| self.value.extract().ok());
-        let size = sides.and_then(|(height, width)| Size::new(height, width).ok());
+        let sides = self.number::<u32>().map(|side| vec![side, side]).or_else(|| self.several());
+        let size = match sides.as_deref() {
+            Some(&[height, width]) => Size::new(height, width).ok(),
+            _ => None,
+        };
         let expected = format!("the height and width in pixels, 1 to {} each, as in 224 or (240, 320)", Size::MAX_SIDE);
         size.ok_or_else(|| self.not(&expected))
     }

@@ -1,12 +1,15 @@
 //! The native half of the Python package: tables of tensors as NumPy arrays and Arrow streams,
-//! conversions, and the command line. `python/inlaid` is the Python around it.
+//! conversions and other runs, and the command line. `python/inlaid` is the Python around it.
 
 mod arrow;
 mod batches;
 mod column;
 mod errors;
 mod keywords;
+mod maintain;
 mod ndarray;
+mod rejects;
+mod run;
 mod settings;
 mod table;
 mod wording;
@@ -30,10 +33,16 @@ fn _inlaid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<arrow::Schema>()?;
     module.add_class::<batches::Batches>()?;
+    module.add_class::<rejects::Rejects>()?;
     module.add_class::<table::Table>()?;
     module.add_function(wrap_pyfunction!(main, module)?)?;
     module.add_function(wrap_pyfunction!(table::find, module)?)?;
     module.add_function(wrap_pyfunction!(table::open_dataset, module)?)?;
+    module.add_function(wrap_pyfunction!(maintain::info, module)?)?;
+    module.add_function(wrap_pyfunction!(maintain::verify, module)?)?;
+    module.add_function(wrap_pyfunction!(maintain::compact, module)?)?;
+    module.add_function(wrap_pyfunction!(maintain::rollback, module)?)?;
+    module.add_function(wrap_pyfunction!(wording::in_python, module)?)?;
     module.add_function(wrap_pyfunction!(write::convert, module)?)?;
     module.add_function(wrap_pyfunction!(write::append, module)?)?;
     module.add_function(wrap_pyfunction!(write::repack, module)?)

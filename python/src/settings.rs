@@ -1,4 +1,5 @@
-//! What the keywords of `convert`, `append` and `repack` mean to the library. The defaults are in `python/inlaid/_write.py`.
+//! What the keywords of `convert`, `append`, `repack` and `verify` mean to the library. The defaults are in
+//! `python/inlaid/_write.py` and `python/inlaid/_maintain.py`.
 
 use std::num::NonZeroUsize;
 
@@ -81,11 +82,18 @@ pub fn repack(keywords: Keywords<'_>) -> PyResult<RepackSpec> {
     Ok(spec)
 }
 
+/// Of a verification.
+pub fn verify(keywords: Keywords<'_>) -> PyResult<RunOptions> {
+    let mut options = RunOptions::default();
+    options.threads = threads(&keywords)?;
+    keywords.end()?;
+    Ok(options)
+}
+
 /// Of every run that makes rows.
 fn run(keywords: &Keywords<'_>) -> PyResult<RunOptions> {
-    let threads = keywords.take_if_some("threads", |threads| threads.within(1..=RunOptions::MAX_THREADS as u64))?;
     let mut options = RunOptions::default();
-    options.threads = threads.and_then(|threads| NonZeroUsize::new(threads as usize));
+    options.threads = threads(keywords)?;
     options.memory = keywords.take_if_some("memory", Keyword::bytes)?;
     options.on_error =
         keywords.take("on_error", |word| word.either([("skip", OnError::Skip), ("stop", OnError::Stop)]))?;
@@ -96,4 +104,9 @@ fn run(keywords: &Keywords<'_>) -> PyResult<RunOptions> {
         options.mode = Mode::DryRun;
     }
     Ok(options)
+}
+
+fn threads(keywords: &Keywords<'_>) -> PyResult<Option<NonZeroUsize>> {
+    let threads = keywords.take_if_some("threads", |threads| threads.within(1..=RunOptions::MAX_THREADS as u64))?;
+    Ok(threads.and_then(|threads| NonZeroUsize::new(threads as usize)))
 }

@@ -15,6 +15,7 @@ use crate::batches::{Batches, Casting, Settings, row_numbers};
 use crate::column::column_to_numpy;
 use crate::errors::exception;
 use crate::ndarray::{Access, tensors};
+use crate::rejects::Rejects;
 
 /// The rows of one or several files.
 #[pyclass(frozen, module = "inlaid._inlaid")]
@@ -44,14 +45,14 @@ fn file_access(is_mapped: bool) -> FileAccess {
     if is_mapped { FileAccess::Map } else { FileAccess::Read }
 }
 
-/// Opens a dataset's folder, mapped or not: its splits by name, and its manifest as JSON. Completes an interrupted commit
-/// first; where that is not possible, the snapshot before it is opened as long as it is whole.
+/// Opens a dataset's folder, mapped or not: its splits by name, its manifest as JSON, and its rejects. Completes an
+/// interrupted commit first; where that is not possible, the snapshot before it is opened as long as it is whole.
 #[pyfunction]
 pub fn open_dataset(
     py: Python<'_>,
     folder: PathBuf,
     is_mapped: bool,
-) -> PyResult<(BTreeMap<&'static str, Table>, String)> {
+) -> PyResult<(BTreeMap<&'static str, Table>, String, Rejects)> {
     let open = || {
         let commit = inlaid::complete_commit(&folder);
         inlaid::Dataset::open_with(&folder, file_access(is_mapped)).map_err(|error| match (error, commit) {
@@ -63,8 +64,9 @@ pub fn open_dataset(
     let manifest = serde_json::to_string(dataset.manifest());
     let manifest = manifest.map_err(|error| PyValueError::new_err(error.to_string()))?;
     let table = |table| Table { table };
-    let splits = dataset.into_splits().into_iter().map(|(split, rows)| (split.as_str(), table(rows)));
-    Ok((splits.collect(), manifest))
+    let (splits, rejects) = dataset.into_parts();
+    let splits = splits.into_iter().map(|(split, rows)| (split.as_str(), table(rows)));
+    Ok((splits.collect(), manifest, Rejects::new(rejects)))
 }
 
 #[pymethods]
@@ -132,13 +134,13 @@ impl Table {
     }
 
     #[getter]
-    fn paths(&self) -> Vec<PathBuf> {
-        self.table.paths().map(Path::to_owned).collect()
+    fn classes(&self) -> Vec<String> {
+        self.table.classes()
     }
 
     #[getter]
-    fn classes(&self) -> Vec<String> {
-        self.table.classes()
+    fn files(&self) -> Vec<&Path> {
+        self.table.files().collect()
     }
 
     #[getter]

@@ -4,14 +4,16 @@
 use std::iter;
 
 use inlaid::Dtype;
+use pyo3::prelude::*;
 
 /// The keywords that an option without a value makes true.
 const SWITCHES: [&str; 5] = ["any_name", "dry_run", "follow_links", "only_shrink", "overwrite"];
 
 /// The commands that are functions of the package.
-const FUNCTIONS: [&str; 3] = ["append", "convert", "repack"];
+const FUNCTIONS: [&str; 7] = ["append", "compact", "convert", "info", "repack", "rollback", "verify"];
 
 /// A text whose options and commands are in backticks.
+#[pyfunction]
 pub fn in_python(text: &str) -> String {
     let spans = text.split('`').zip(iter::repeat([false, true]).flatten());
     spans.map(|(span, code)| if code { format!("`{}`", code_in_python(span)) } else { span.to_owned() }).collect()
@@ -19,17 +21,23 @@ pub fn in_python(text: &str) -> String {
 
 fn code_in_python(code: &str) -> String {
     if let Some(command) = code.strip_prefix("inlaid ") {
-        return match command.strip_suffix(" --help") {
-            Some(function) if FUNCTIONS.contains(&function) => format!("help(inlaid.{function})"),
-            None if FUNCTIONS.contains(&command) => format!("inlaid.{command}"),
-            _ => code.to_owned(),
+        let (function, options) = command.split_once(' ').unwrap_or((command, ""));
+        return match options {
+            _ if !FUNCTIONS.contains(&function) => code.to_owned(),
+            "" => format!("inlaid.{function}"),
+            "--help" => format!("help(inlaid.{function})"),
+            options => format!("inlaid.{function}(..., {})", keywords(options)),
         };
     }
-    // An option of cargo.
-    if !code.starts_with("--") || code.starts_with("--features") {
+    if !code.starts_with("--") {
         return code.to_owned();
     }
-    let options = code.split("--").map(str::trim).filter(|option| !option.is_empty());
+    keywords(code)
+}
+
+/// One option, or several.
+fn keywords(options: &str) -> String {
+    let options = options.split("--").map(str::trim).filter(|option| !option.is_empty());
     options.map(keyword).collect::<Vec<_>>().join(", ")
 }
 

@@ -1,25 +1,15 @@
-//! Conversions, appends and repackings, started from Python: they run in a thread of their own, while this one looks
-//! for signals and reports progress.
+//! Conversions, appends and repackings.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
+use std::sync::Arc;
 
-use inlaid::cli::bar;
-use inlaid::{Error, Progress, RunOptions};
-use pyo3::panic::PanicException;
+use inlaid::Progress;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use serde::Serialize;
 
-use crate::errors::exception;
 use crate::keywords::Keywords;
+use crate::run::Run;
 use crate::settings;
-
-/// How often signals are looked for, and progress is reported.
-const TICK: Duration = Duration::from_millis(100);
 
 /// Makes a dataset, and returns the summary as JSON. `progress` is called with the numbers of images done, in all, and
 /// rejected; `True` shows a bar on a terminal.
@@ -57,62 +47,6 @@ pub fn repack(
     progress: Bound<'_, PyAny>,
 ) -> PyResult<String> {
     let spec = settings::repack(Keywords::new(keywords))?;
-    let counts = RunOptions::default().progress;
+    let counts = Arc::<Progress>::default();
     Run { counts: counts.clone(), unit: "rows", progress }.run(|| inlaid::repack(&sources, &out, &spec, &counts))
-}
-
-/// A run that is being watched.
-struct Run<'py> {
-    counts: Arc<Progress>,
-    /// What is counted.
-    unit: &'static str,
-    /// Whether a bar is drawn, or a function to call.
-    progress: Bound<'py, PyAny>,
-}
-
-impl Run<'_> {
-    /// Runs the task, and returns its summary as JSON.
-    fn run<T: Serialize + Send>(&self, task: impl FnOnce() -> Result<T, Error> + Send) -> PyResult<String> {
-        let py = self.progress.py();
-        let draws = self.progress.is_truthy()? && !self.progress.is_callable();
-        let (counts, unit) = (&self.counts, self.unit);
-        let outcome = thread::scope(|scope| {
-            let (send, receive) = channel();
-            // For other threads while this one waits without the lock of Python; never contended.
-            let receive = Mutex::new(receive);
-            let wait = |time| receive.lock().expect("nobody else locks it").recv_timeout(time);
-            scope.spawn(move || {
-                let shown = draws.then(|| bar(counts, unit));
-                let outcome = task();
-                drop(shown);
-                // The receiver is there until this thread has ended.
-                let _ = send.send(outcome);
-            });
-            loop {
-                match py.detach(|| wait(TICK)) {
-                    Ok(outcome) => return outcome.map_err(exception),
-                    Err(RecvTimeoutError::Disconnected) => return Err(PanicException::new_err("a run panicked")),
-                    Err(RecvTimeoutError::Timeout) => {}
-                }
-                if let Err(error) = py.check_signals().and_then(|()| self.report()) {
-                    counts.stop();
-                    // What is committed is whole; the exception says why there is no more.
-                    let _ = py.detach(|| wait(Duration::MAX));
-                    return Err(error);
-                }
-            }
-        });
-        let summary = outcome?;
-        self.report()?;
-        Ok(serde_json::to_string(&summary).expect("a summary has no maps with odd keys"))
-    }
-
-    /// Calls the function with the counts, if there is one and they are known.
-    fn report(&self) -> PyResult<()> {
-        let counts = &self.counts;
-        match self.progress.is_callable() && counts.total() > 0 {
-            true => self.progress.call1((counts.done(), counts.total(), counts.rejected())).map(drop),
-            false => Ok(()),
-        }
-    }
 }

@@ -59,10 +59,10 @@ pub fn hint(error: &Error) -> Option<String> {
             "add `--jpeg-decoder libjpeg-turbo`".into()
         }
         Error::Spec(SpecError::ShrinkingDecoder(_)) => {
-            "add `--jpeg-decoder libjpeg-turbo`, in a build with `--features turbojpeg`".into()
+            "add `--jpeg-decoder libjpeg-turbo`, in a build with the feature `turbojpeg`".into()
         }
         Error::Spec(SpecError::MissingDecoder(_)) => {
-            "build inlaid with `--features turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset".into()
+            "build inlaid with the feature `turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset".into()
         }
         Error::Spec(SpecError::UnknownFilter { filter: Filter::Lanczos3, .. }) => {
             "`INTER_LANCZOS4` is a different filter; choose another `--filter`, or `--resize-like pillow`".into()
@@ -146,6 +146,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::OutputLinkBroken { .. } => "create that folder, or choose another one for `--out`".into(),
         Error::Locked { .. } => "wait for it to finish".into(),
         Error::Format(FormatError::Damaged { .. }) => "restore the file, or convert to a new folder".into(),
+        Error::Format(FormatError::NoTables(_)) => "`inlaid convert` makes a dataset from images".into(),
         Error::Format(FormatError::NoTensors(_)) => {
             "`inlaid repack` turns lists of equal length into tensors, and also bytes with `--shape`".into()
         }

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use super::hints::hint;
 use super::report;
-use crate::{Bin, ByteSize, Error, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, Statistics, counted};
+use crate::{Bin, ByteSize, Info, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, Statistics, counted};
 
 /// Prints a description of a dataset, or its manifest as JSON, and notes a commit that is not complete. Returns the exit
 /// code.
-pub fn print(manifest: &Manifest, folder: &Path, open_commit: Option<&Error>, json: bool) -> u8 {
+pub fn print(info: &Info, folder: &Path, json: bool) -> u8 {
+    let Info { manifest, open_commit, .. } = info;
     let text = if json { manifest.to_json() } else { report::visible(&in_words(manifest, folder)) };
     if let Some(error) = open_commit {
         report::note(&report::message(error));

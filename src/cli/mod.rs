@@ -21,7 +21,7 @@ use std::sync::Once;
 
 use clap::Parser;
 
-use crate::{Change, Error, FormatError};
+use crate::{Change, Error};
 use args::{Arguments, Command, Dataset, Verify};
 use report::Failure;
 use signals::{OnSignal, Watch};
@@ -101,15 +101,7 @@ fn run_verify(verify: &Verify) -> u8 {
 
 fn run_info(dataset: &Dataset) -> u8 {
     let Dataset { folder, json } = dataset;
-    let commit = crate::complete_commit(folder);
-    let (manifest, open_commit) = match (crate::Manifest::read(folder), commit) {
-        // What was there before the commit is still whole.
-        (Ok(Some(manifest)), commit) => (Ok(manifest), commit.err()),
-        (Ok(None), Ok(_)) => (Err(FormatError::NoDataset(folder.clone()).into()), None),
-        (Ok(None), Err(error)) => (Err(error), None),
-        (Err(error), _) => (Err(error.into()), None),
-    };
-    report(manifest, *json, |manifest| info::print(manifest, folder, open_commit.as_ref(), *json))
+    report(crate::info(folder), *json, |info| info::print(info, folder, *json))
 }
 
 /// Runs a command that makes a new snapshot of a dataset.

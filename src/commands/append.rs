@@ -255,7 +255,7 @@ fn set_aside(
     let (known, new): (Vec<_>, Vec<_>) = records.partition(|(index, _)| stored.contains_key(index));
     listing.records = new.into_iter().map(|(_, record)| record).collect();
     let known: Vec<Record> = known.into_iter().map(|(_, record)| record).collect();
-    let hashes = pipeline::hash_files(source, &known, spec, pool, options)?;
+    let hashes = pipeline::hash_files(source, &known, spec, pool, options, &|_| ())?;
     let mut unchanged = Vec::new();
     for ((record, hash), stored) in known.into_iter().zip(hashes).zip(stored.values()) {
         match hash {

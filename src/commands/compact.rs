@@ -14,6 +14,7 @@ use crate::format::row_counts::RowCounts;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard::{self, Footer, RowGroupBuilder, ShardInfo, ShardWriter, StoredRow, StoredRowGroup};
 use crate::read::Table;
+use crate::run::Progress;
 use crate::spec::{Spec, Storage};
 
 /// Merges neighboring small shards of every split of the dataset in `folder`, as far as they fit into one, and
@@ -26,6 +27,14 @@ use crate::spec::{Spec, Storage};
 /// # Errors
 /// If `folder` is not a dataset, a run on it was interrupted, it is damaged, or it can't be written to.
 pub fn compact(folder: impl AsRef<Path>) -> Result<Change, Error> {
+    compact_with(folder, &Progress::default())
+}
+
+/// Compacts a dataset, as [`compact`] does, and counts the rows of the shards that it has dealt with.
+///
+/// # Errors
+/// As [`compact`], and [`Error::Abandoned`] if it was asked to stop.
+pub fn compact_with(folder: impl AsRef<Path>, progress: &Progress) -> Result<Change, Error> {
     let folder = folder.as_ref();
     let (mut output, there) = Output::open(folder)?;
     if there.unfinished.is_some() {
@@ -35,6 +44,7 @@ pub fn compact(folder: impl AsRef<Path>) -> Result<Change, Error> {
     let columns = Columns::new(&layout, &there.spec, &there.snapshot.classes);
     let counts = layout.counts();
 
+    progress.begin(there.snapshot.rows(), 0);
     let (mut next, mut merged_any) = (there.clone(), false);
     for info in next.snapshot.splits.values_mut() {
         for group in groups(std::mem::take(&mut info.shards), &there.spec, counts) {
@@ -43,12 +53,13 @@ pub fn compact(folder: impl AsRef<Path>) -> Result<Change, Error> {
             if let ([footer], [alone]) = (&footers[..], &group[..])
                 && !has_small_neighbours(footer, &there.spec, counts)
             {
+                progress.add(alone.rows);
                 info.shards.push(alone.clone());
                 continue;
             }
             let name = group[0].file.clone();
             let shard = shard::create(output.staging(), name.clone(), &columns)?;
-            let merged = Merge::new(&columns, &layout, &there.spec, shard).finish(&footers);
+            let merged = Merge::new(&columns, &layout, &there.spec, shard).finish(&footers, progress);
             let bytes = group.iter().map(|shard| shard.bytes).sum();
             let merged = merged.map_err(|error| error.or_disk_full(bytes))?;
             match &group[..] {
@@ -91,13 +102,14 @@ impl<'a> Merge<'a> {
         Merge { columns, layout, spec, shard, builder: RowGroupBuilder::of_dataset(columns, layout) }
     }
 
-    /// Adds the rows of these shards.
-    fn finish(mut self, footers: &[Footer]) -> Result<ShardInfo, Error> {
+    /// Adds the rows of these shards, and counts them.
+    fn finish(mut self, footers: &[Footer], progress: &Progress) -> Result<ShardInfo, Error> {
         for footer in footers {
             // Opened when there is a row group to rewrite.
             let mut table = None;
             let mut first = 0;
             for (number, row_group) in footer.row_groups().iter().enumerate() {
+                progress.go_on()?;
                 if !is_small_group(row_group, self.spec, self.layout.counts()) {
                     self.write()?;
                     self.shard.copy_row_group(footer, number)?;
@@ -111,6 +123,7 @@ impl<'a> Merge<'a> {
                     self.add_tensors(footer, number, table, first)?;
                 }
                 first += row_group.rows;
+                progress.add(row_group.rows);
             }
         }
         self.write()?;

@@ -14,6 +14,7 @@ use crate::error::{Error, counted};
 use crate::format::columns::Columns;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard;
+use crate::run::Progress;
 
 /// Restores the snapshot of the dataset in `folder` from before the last append. Returns what has
 /// changed. If an earlier rollback was interrupted in its commit, only completes that one; where
@@ -22,6 +23,14 @@ use crate::format::shard;
 /// # Errors
 /// If `folder` is not a dataset, keeps no earlier snapshot, is damaged, or can't be written to.
 pub fn rollback(folder: impl AsRef<Path>) -> Result<Change, Error> {
+    rollback_with(folder, &Progress::default())
+}
+
+/// Rolls a dataset back, as [`rollback`] does, and counts the rows of the shards that it has cut and read back.
+///
+/// # Errors
+/// As [`rollback`], and [`Error::Abandoned`] if it was asked to stop.
+pub fn rollback_with(folder: impl AsRef<Path>, progress: &Progress) -> Result<Change, Error> {
     let folder = folder.as_ref();
     // In place until the last step of a commit.
     let before = Manifest::read(folder).ok().flatten();
@@ -34,17 +43,21 @@ pub fn rollback(folder: impl AsRef<Path>) -> Result<Change, Error> {
     let layout = RowLayout::new(&there.spec)?;
     let columns = Columns::new(&layout, &there.spec, &there.snapshot.classes);
     let mut next = Manifest { snapshot: previous, unfinished: None, previous: None, ..there.clone() };
+    progress.begin(next.snapshot.rows(), 0);
     for info in next.snapshot.splits.values_mut() {
         for earlier in &mut info.shards {
             let path = folder.join(&earlier.file);
             let now = there.snapshot.shards().find(|now| now.file == earlier.file);
             let now = now.ok_or_else(|| Error::damaged(&path, "the current snapshot does not list it"))?;
             if now == earlier {
+                progress.add(earlier.rows);
                 continue;
             }
             shard::copy_beginning(&path, earlier.bytes, &output.staging().join(&earlier.file))
                 .map_err(|error| error.or_disk_full(earlier.bytes))?;
-            read_back(output.staging(), earlier, &columns, &layout).map_err(|reason| Error::damaged(&path, reason))?;
+            let whole = read_back(output.staging(), earlier, &columns, &layout, progress);
+            progress.go_on()?;
+            whole.map_err(|reason| Error::damaged(&path, reason))?;
             output.add_shard(earlier.file.clone());
         }
         info.count();

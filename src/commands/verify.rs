@@ -25,7 +25,7 @@ use crate::format::row_layout::RowLayout;
 use crate::format::sha256::Sha256;
 use crate::format::shard::{Footer, ShardInfo};
 use crate::pipeline;
-use crate::run::RunOptions;
+use crate::run::{Progress, RunOptions};
 use crate::source::{Listing, Record, Source};
 use crate::spec::Split;
 
@@ -68,11 +68,12 @@ impl fmt::Display for Problem {
 
 /// Reads every byte of the dataset in `folder` and verifies its checksums. Checks every page, and that keys are unique,
 /// labels are in range, and counts match the manifest. With a `source`, checks that its files are those that the rows
-/// were made from. Completes the last commit first if that was interrupted.
+/// were made from. Completes the last commit first if that was interrupted. Progress counts rows, those of shards and
+/// then those of sources.
 ///
 /// # Errors
 /// If `folder` is not a dataset, is in a commit that can't be completed, its manifest can't be read, or the dataset
-/// changes in the meantime.
+/// changes in the meantime; [`Error::Abandoned`] if it was asked to stop.
 pub fn verify(
     folder: impl AsRef<Path>,
     source: Option<&dyn Source>,
@@ -86,8 +87,11 @@ pub fn verify(
     let tasks = if source.is_some() { manifest.snapshot.rows() } else { shards.len() };
     let pool = pipeline::threads(options, tasks)?;
     let columns = Columns::new(&layout, &manifest.spec, &manifest.snapshot.classes);
-    let read = |shard: &&ShardInfo| read_back(folder, shard, &columns, &layout);
+    let (rows, progress) = (manifest.snapshot.rows(), &*options.progress);
+    progress.begin(if source.is_some() { 2 * rows } else { rows }, 0);
+    let read = |shard: &&ShardInfo| read_back(folder, shard, &columns, &layout, progress);
     let outcomes: Vec<Result<(), String>> = pool.install(|| shards.par_iter().map(read).collect());
+    progress.go_on()?;
     let mut found = Findings::default();
     let mut readable = BTreeSet::new();
     for (shard, outcome) in shards.iter().zip(outcomes) {
@@ -126,14 +130,22 @@ pub fn verify(
     })
 }
 
-/// Reads every byte of a shard and checks it. The error describes the first problem.
-pub(crate) fn read_back(folder: &Path, shard: &ShardInfo, columns: &Columns, layout: &RowLayout) -> Result<(), String> {
+/// Reads every byte of a shard, checks it and counts its rows. The error describes the first problem. Ends early if it
+/// was asked to stop.
+pub(crate) fn read_back(
+    folder: &Path,
+    shard: &ShardInfo,
+    columns: &Columns,
+    layout: &RowLayout,
+    progress: &Progress,
+) -> Result<(), String> {
     let footer = Footer::of_dataset(folder, shard, columns).map_err(without_path)?;
     let mut buffer = Vec::new();
-    for number in 0..footer.row_groups().len() {
+    for number in (0..footer.row_groups().len()).take_while(|_| !progress.is_stopped()) {
         let row_group = footer.read_row_group(number, &mut buffer).map_err(without_path)?;
         let checked = footer.check_pages(number, row_group, layout.tensors());
         checked.map_err(|why| format!("row group {number}: {why}"))?;
+        progress.add(footer.row_groups()[number].rows);
     }
     Ok(())
 }
@@ -343,7 +355,8 @@ impl Findings {
         options: &RunOptions,
     ) -> Result<(), Error> {
         let records: Vec<Record> = made_of.keys().map(|&index| listing.records[index].clone()).collect();
-        let hashes = pipeline::hash_files(source, &records, &manifest.spec, pool, options)?;
+        let count = |files| options.progress.add(files);
+        let hashes = pipeline::hash_files(source, &records, &manifest.spec, pool, options, &count)?;
         for ((record, hash), expected) in records.iter().zip(hashes).zip(made_of.into_values()) {
             match hash {
                 Ok(hash) if Some(hash) == expected => {}

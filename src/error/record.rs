@@ -85,8 +85,8 @@ pub enum RecordError {
     },
     /// An image that takes more memory than all threads together may take.
     #[error(
-        "decoding takes {bytes} bytes of memory, more than the {limit} allowed: raise `--memory`, or leave such images \
-         out with `--max-pixels`"
+        "decoding takes {bytes} bytes of memory, more than the {limit} allowed: raise the limit on memory, or leave such \
+         images out with a limit on pixels"
     )]
     Memory {
         /// Need of the image, in bytes: its file, decoded pixels and buffers.

@@ -73,7 +73,7 @@ pub(crate) fn hash_contents(
     pool: &rayon::ThreadPool,
     options: &RunOptions,
 ) -> Result<Vec<Sha256>, Error> {
-    let hashes = hash_files(source, &listing.records, spec, pool, options)?;
+    let hashes = hash_files(source, &listing.records, spec, pool, options, &|_| ())?;
     let records = std::mem::take(&mut listing.records);
     let mut kept = Vec::with_capacity(records.len());
     for (record, hash) in records.into_iter().zip(hashes) {
@@ -88,20 +88,23 @@ pub(crate) fn hash_contents(
     Ok(kept)
 }
 
-/// Hashes the files of these records.
+/// Hashes the files of these records. `count` is told how many more of them are done.
 pub(crate) fn hash_files(
     source: &dyn Source,
     records: &[Record],
     spec: &Spec,
     pool: &rayon::ThreadPool,
     options: &RunOptions,
+    count: &(dyn Fn(usize) + Sync),
 ) -> Result<Vec<Result<Sha256, RecordError>>, Error> {
     let (memory, progress) = (Memory::new(options), &options.progress);
     let hash = |files: &mut Files, records: &[Record]| {
         let images: Vec<ImageRef<'_>> = records.iter().map(|record| ImageRef { record, image: 0 }).collect();
         let mut hashes = Vec::with_capacity(images.len());
         while hashes.len() < images.len() && !progress.is_stopped() {
-            hashes.extend(files.read(source, &images[hashes.len()..], &spec.limits, || ()));
+            let before = hashes.len();
+            hashes.extend(files.read(source, &images[before..], &spec.limits, || ()));
+            count(hashes.len() - before);
         }
         files.release();
         hashes

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::error::Error;
+
 /// Counters of a run, shared with the code that displays them.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -12,12 +14,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Number of inputs to decode; 0 until it is known.
+    /// Number of inputs to decode, or of rows to read; 0 until it is known.
     pub fn total(&self) -> usize {
         self.total.load(Ordering::Relaxed)
     }
 
-    /// Number of inputs decoded or rejected so far.
+    /// Number of inputs decoded or rejected, or of rows read, so far.
     pub fn done(&self) -> usize {
         self.done.load(Ordering::Relaxed)
     }
@@ -37,12 +39,17 @@ impl Progress {
         self.stopped.load(Ordering::Relaxed)
     }
 
+    /// Ends a run that leaves nothing behind, if it was asked to stop.
+    pub(crate) fn go_on(&self) -> Result<(), Error> {
+        if self.is_stopped() { Err(Error::Abandoned) } else { Ok(()) }
+    }
+
     pub(crate) fn begin(&self, total: usize, rejected: usize) {
         self.total.store(total, Ordering::Relaxed);
         self.rejected.store(rejected, Ordering::Relaxed);
     }
 
-    /// Counts `done` more inputs as done.
+    /// Counts `done` more inputs or rows as done.
     pub(crate) fn add(&self, done: usize) {
         self.done.fetch_add(done, Ordering::Relaxed);
     }

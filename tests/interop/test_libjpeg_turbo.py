@@ -97,5 +97,5 @@ def test_build_without_it_does_not_append(inlaid, tmp_path):
     assert (done.returncode, done.stderr) == (
         2,
         "error: this build of inlaid does not include `libjpeg-turbo`\n"
-        "hint: build inlaid with `--features turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset\n",
+        "hint: build inlaid with the feature `turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset\n",
     )

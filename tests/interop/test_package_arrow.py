@@ -72,7 +72,7 @@ def test_pyarrow_gets_some_columns_in_their_order(train):
     for columns in ("path", []):
         with pytest.raises(inlaid.SettingError, match="columns is a list of"):
             train.to_arrow(columns)
-    with pytest.raises(inlaid.ColumnError, match="has no column `nothing`"):
+    with pytest.raises(inlaid.ColumnError, match="there is no column `nothing`"):
         train.to_arrow(["nothing"])
 
 

@@ -133,7 +133,7 @@ def test_a_table_that_is_decoded_says_so_once(tmp_path):
     path = str(tmp_path / "x.parquet")
     assert str(warning.message) == (
         f"the tensors of `{path}` are not stored verbatim: every row is decoded;"
-        f" `inlaid.repack({path!r}, out=...)` or `inlaid repack` makes files that are only mapped"
+        f" `inlaid.repack({path!r}, out=...)` makes files that are only mapped"
     )
     assert warning.filename == __file__ and issubclass(inlaid.DecodingWarning, UserWarning)
 

@@ -22,14 +22,34 @@ PYTHON = [
     "_image",
     "_table",
     "_views",
+    "_progress",
+    "_frames",
+    "_rejects",
+    "_statistics",
+    "_write",
+    "_maintain",
     "_dataset",
     "_open",
-    "_write",
     "_cli",
     "__init__",
     "__main__",
 ]
-RUST = ["wording", "errors", "ndarray", "column", "arrow", "keywords", "batches", "table", "settings", "write", "lib"]
+RUST = [
+    "wording",
+    "errors",
+    "run",
+    "ndarray",
+    "column",
+    "arrow",
+    "keywords",
+    "batches",
+    "rejects",
+    "table",
+    "settings",
+    "write",
+    "maintain",
+    "lib",
+]
 
 
 def files(folder, ending):

@@ -193,5 +193,5 @@ def test_errors_of_workers_name_the_thing(train):
         train.to_torch(4, columns=["nothing"])
     with pytest.raises(IndexError, match="row 99 is out of range"):
         train.to_torch()[99]
-    with pytest.raises(inlaid.SettingError, match=r"shuffle needs a batch_size, as in to_torch\(32, shuffle=True\)"):
+    with pytest.raises(inlaid.SettingError, match="shuffle needs a batch_size"):
         train.to_torch(shuffle=True)

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use inlaid::Dataset;
+
 use crate::append::{SMALL, begins_with, dataset, keys};
 use crate::harness::{ReadRow, Scratch};
 
@@ -132,4 +134,48 @@ fn rows_that_are_there_count_as_inputs() {
     s.run("append", &format!("src --out out {limit}")).exits(3);
     s.file("src/cat/c.png", b"");
     s.run("append", &format!("src --out out {limit}")).exits(1);
+}
+
+#[test]
+fn rejects_are_those_of_the_snapshot_that_is_open() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 3);
+    s.file("src/cat/empty.png", b"");
+    s.convert("src --out out --size 4 --split train=1").exits(3);
+    let open = || Dataset::open(s.path().join("out")).unwrap();
+    let paths = |dataset: &Dataset| dataset.rejects().read().unwrap().into_iter().map(|reject| reject.path).collect();
+    let before = open();
+    s.file("src/cat/broken.png", b"no image");
+    s.run("append", "src --out out").exits(3);
+    let (before, after): (Vec<String>, Vec<String>) = (paths(&before), paths(&open()));
+    assert_eq!(
+        (before, after),
+        (vec!["cat/empty.png".to_owned()], vec!["cat/broken.png".to_owned(), "cat/empty.png".to_owned()])
+    );
+
+    let list = s.path().join("out/rejects.jsonl");
+    fs::write(&list, fs::read_to_string(&list).unwrap().replace("broken", "other!")).unwrap();
+    let message = |dataset: Dataset| dataset.rejects().read().unwrap_err().to_string();
+    assert_eq!(message(open()), format!("`{}` is damaged: its checksum does not match", list.display()));
+    fs::remove_file(&list).unwrap();
+    let missing = open();
+    assert_eq!(missing.rejects().len(), 2);
+    assert_eq!(message(missing), format!("can't read `{}`", list.display()));
+}
+
+#[test]
+fn rejects_of_a_snapshot_are_found_while_those_of_the_next_one_are_in_their_place() {
+    let s = Scratch::new();
+    s.images(&["src/cat"], 3);
+    s.file("src/cat/empty.png", b"");
+    s.convert("src --out out --size 4 --split train=1").exits(3);
+    let (manifest, list) = (s.path().join("out/inlaid.json"), s.path().join("out/rejects.jsonl"));
+    let (first, before) = (fs::read(&manifest).unwrap(), fs::read(&list).unwrap());
+    s.file("src/cat/broken.png", b"no image");
+    s.run("append", "src --out out").exits(3);
+    assert_ne!(fs::read(&list).unwrap(), before);
+    // The last step of a commit is to replace the manifest.
+    fs::write(&manifest, first).unwrap();
+    let rejects = Dataset::open(s.path().join("out")).unwrap().rejects().read().unwrap();
+    assert_eq!(rejects.into_iter().map(|reject| reject.path).collect::<Vec<_>>(), ["cat/empty.png"]);
 }

@@ -120,7 +120,7 @@ fn decoder_that_can_not_shrink_is_refused() {
     s.convert("src --out out --size 4 --jpeg-shrink").fails(
         2,
         "error: `zune-jpeg` can't shrink JPEGs while decoding\n\
-         hint: add `--jpeg-decoder libjpeg-turbo`, in a build with `--features turbojpeg`",
+         hint: add `--jpeg-decoder libjpeg-turbo`, in a build with the feature `turbojpeg`",
     );
 }
 
@@ -131,7 +131,7 @@ fn decoder_that_was_not_built_in_is_refused() {
     s.convert("src --out out --size 4 --jpeg-decoder libjpeg-turbo").fails(
         2,
         "error: this build of inlaid does not include `libjpeg-turbo`\n\
-         hint: build inlaid with `--features turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset",
+         hint: build inlaid with the feature `turbojpeg`, or use `--jpeg-decoder zune-jpeg` for a new dataset",
     );
 }
 

@@ -1,6 +1,6 @@
 //! Compaction merges small shards.
 
-use inlaid::{Dataset, Split};
+use inlaid::{Dataset, Progress, Split};
 
 use crate::harness::Scratch;
 
@@ -203,4 +203,19 @@ fn conversion_that_made_it_has_still_nothing_to_do() {
     let ran = s.convert(&format!("src --out out {SMALL}")).exits(0);
     assert!(ran.stdout.contains("nothing to do, `out` is complete\n"), "{}", ran.stdout);
     assert_eq!(s.dataset("out"), before);
+}
+
+#[test]
+fn compaction_that_is_stopped_changes_nothing_and_one_that_is_not_counts_rows() {
+    let s = dataset("", &[20, 4, 4]);
+    let (before, out) = (s.dataset("out"), s.path().join("out"));
+    let progress = Progress::default();
+    progress.stop();
+    let stopped = inlaid::compact_with(&out, &progress).unwrap_err();
+    assert_eq!(stopped.to_string(), "interrupted, nothing was written");
+    assert!(s.dataset("out") == before);
+    let progress = Progress::default();
+    inlaid::compact_with(&out, &progress).unwrap();
+    assert_eq!((progress.done(), progress.total()), (28, 28));
+    assert!(s.dataset("out") != before);
 }

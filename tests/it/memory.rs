@@ -101,8 +101,8 @@ fn image_that_never_fits_is_rejected() {
     let (bytes, rest) = reject[3].strip_prefix("decoding takes ").unwrap().split_once(' ').unwrap();
     // 12 million gray samples, and three times as many of RGB.
     assert!((48_000_000..56_000_000).contains(&bytes.parse::<u64>().unwrap()), "{bytes}");
-    let expected = "bytes of memory, more than the 16777216 allowed: raise `--memory`, or leave such images out with \
-                    `--max-pixels`";
+    let expected = "bytes of memory, more than the 16777216 allowed: raise the limit on memory, or leave such \
+                    images out with a limit on pixels";
     assert_eq!(rest, expected);
     scratch.convert(&format!("s --out whole --memory 64MiB {OPTIONS}")).exits(0);
 }
@@ -113,8 +113,8 @@ fn file_that_never_fits_is_rejected() {
     scratch.file("s/large.bmp", &bitmap(2000, 2000, 0));
     scratch.image("s/small.png");
     scratch.convert(&format!("s --out d --memory 16MiB {OPTIONS}")).exits(3);
-    let detail = "decoding takes 24000108 bytes of memory, more than the 16777216 allowed: raise `--memory`, or leave \
-                  such images out with `--max-pixels`";
+    let detail = "decoding takes 24000108 bytes of memory, more than the 16777216 allowed: raise the limit \
+                  on memory, or leave such images out with a limit on pixels";
     assert_eq!(scratch.rejects("d"), [["large.bmp", "decode", "memory", detail].map(String::from)]);
 }
 

@@ -269,7 +269,9 @@ fn what_is_not_there_is_named() {
     let message = |outcome: Result<_, inlaid::FormatError>| outcome.map(|_: ()| ()).unwrap_err().to_string();
     assert_eq!(message(table.tensor(36).map(drop)), "row 36 is out of range for a table of length 36");
     assert!(message(table.column("colour").map(drop)).ends_with("train-00000.parquet` has no column `colour`"));
-    assert!(message(Table::open(scratch.path().join("src")).map(drop)).ends_with("src` holds no tensors"));
+    assert!(
+        message(Table::open(scratch.path().join("src")).map(drop)).ends_with("src` holds no Parquet or Arrow files")
+    );
     assert!(message(Dataset::open(scratch.path().join("src")).map(drop)).ends_with("src` holds no dataset"));
     scratch.file("short/train.parquet", b"PAR1");
     let short = message(Table::open(scratch.path().join("short")).map(drop));

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use inlaid::Progress;
+
 use crate::harness::Scratch;
 
 /// Rows of 16 bytes, in shards of 16, so that appends begin shards; and in one shard, that they add to.
@@ -140,4 +142,22 @@ fn damaged_dataset_is_not_rolled_back() {
          hint: restore the file, or convert to a new folder",
     );
     assert_eq!(s.dataset("out"), before);
+}
+
+#[test]
+fn rollback_that_is_stopped_changes_nothing_and_one_that_is_not_counts_rows() {
+    for settings in &SETTINGS[1..] {
+        let s = dataset(settings);
+        s.more_images(&["src/cat", "src/dog"], 10..15);
+        s.run("append", "src --out out").exits(3);
+        let (before, out) = (s.dataset("out"), s.path().join("out"));
+        let progress = Progress::default();
+        progress.stop();
+        let stopped = inlaid::rollback_with(&out, &progress).unwrap_err();
+        assert_eq!(stopped.to_string(), "interrupted, nothing was written");
+        assert!(s.dataset("out") == before, "{settings}");
+        let progress = Progress::default();
+        inlaid::rollback_with(&out, &progress).unwrap();
+        assert_eq!((progress.done(), progress.total()), (10, 10));
+    }
 }

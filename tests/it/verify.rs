@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use inlaid::{RunOptions, verify};
+use inlaid::{FolderSource, RunOptions, verify};
 use serde_json::json;
 
 use crate::harness::{Ran, Scratch};
@@ -493,4 +493,18 @@ fn more_shards_than_files_that_may_be_open_are_read() {
     let ran = Command::new("sh").args(["-c", &limited]).current_dir(s.path()).output().unwrap();
     let told = String::from_utf8(ran.stdout).unwrap();
     assert!(told.starts_with("intact: 360 rows in 45 files"), "{told}");
+}
+
+#[test]
+fn verification_counts_the_rows_of_shards_and_sources_until_it_is_stopped() {
+    let s = dataset(5, "");
+    let (out, source) = (s.path().join("out"), FolderSource::new(&[s.path().join("src")]).unwrap());
+    let options = RunOptions::default();
+    verify(&out, Some(&source), &options).unwrap();
+    assert_eq!((options.progress.done(), options.progress.total()), (20, 20));
+    let options = RunOptions::default();
+    options.progress.stop();
+    let stopped = verify(&out, Some(&source), &options).unwrap_err();
+    assert_eq!(stopped.to_string(), "interrupted, nothing was written");
+    assert_eq!(options.progress.done(), 0);
 }

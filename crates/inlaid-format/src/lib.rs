@@ -29,7 +29,7 @@ pub use dataset::file_info::FileInfo;
 pub use dataset::manifest::{FORMAT_VERSION, Manifest, Snapshot, SplitInfo, Unfinished};
 pub use dataset::moments::Moments;
 pub use dataset::names::{CARD, MANIFEST, REJECTS};
-pub use dataset::reject::Reject;
+pub use dataset::reject::{Reject, RejectList};
 pub use dataset::statistics::{Bin, Statistics};
 pub use error::{Error, Stage, counted};
 pub use format::sha256::Sha256;

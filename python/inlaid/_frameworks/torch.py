@@ -39,12 +39,8 @@ def rows_dataset(
     scale: Any = None,
     mean: Any = None,
     std: Any = None,
-    **others: Any,
 ) -> RowsDataset:
     """See `Table.to_torch`."""
-    if others:
-        name = next(iter(others))
-        raise SettingError(f"{name} needs a batch_size, as in to_torch(32, {name}={others[name]!r}); rows have none")
     chosen = chosen_columns(table.schema.names, table.tensor_column, columns)
     return RowsDataset(table, chosen, CastSettings.of(layout, dtype, scale, mean, std), transform)
 

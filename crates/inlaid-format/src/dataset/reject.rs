@@ -1,12 +1,17 @@
 //! Rejected inputs, which can't become rows, and the file that lists them.
 
 use std::borrow::Cow;
+use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Stage};
+use crate::dataset::file_info::FileInfo;
+use crate::dataset::manifest::Manifest;
+use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
+use crate::error::{Error, Stage, counted};
 use crate::format::open;
 
 /// A rejected input: a line of `rejects.jsonl`.
@@ -38,7 +43,87 @@ pub fn read_rejects(path: &Path) -> Result<Vec<Reject>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io("read", path)(error)),
     };
+    parse(path, &text)
+}
+
+fn parse(path: &Path, text: &[u8]) -> Result<Vec<Reject>, Error> {
     let lines = text.split_inclusive(|byte| *byte == b'\n');
     let rejects = lines.map(serde_json::from_slice).collect::<Result<_, _>>();
     rejects.map_err(|error| Error::damaged(path, error.to_string()))
+}
+
+/// The rejects of a snapshot. They are read when they are asked for, from the file that was there when the snapshot was
+/// opened: a commit replaces that file, and does not change it.
+#[derive(Debug)]
+pub struct RejectList {
+    path: PathBuf,
+    count: usize,
+    /// The file as the manifest describes it; none in format version 1.
+    info: Option<FileInfo>,
+    /// None if there are no rejects.
+    file: Option<io::Result<File>>,
+}
+
+impl RejectList {
+    /// Opens the list of rejects of the dataset in `folder`.
+    pub fn open(folder: &Path, manifest: &Manifest) -> RejectList {
+        let (count, info) = (manifest.snapshot.rejects, manifest.files.get(REJECTS).cloned());
+        let open = |name: &str| {
+            let path = folder.join(name);
+            let file = (count > 0).then(|| open::regular(&path));
+            RejectList { path, count, info: info.clone(), file }
+        };
+        let list = open(REJECTS);
+        if list.is_as_long_as_told() {
+            return list;
+        }
+        // In the middle of a commit it is that of the next snapshot already.
+        Some(open(REJECTS_BEFORE)).filter(RejectList::is_as_long_as_told).unwrap_or(list)
+    }
+
+    /// Whether the file is as long as the manifest says, as far as it does.
+    fn is_as_long_as_told(&self) -> bool {
+        let (Some(file), Some(info)) = (&self.file, &self.info) else { return true };
+        let length = file.as_ref().ok().and_then(|file| file.metadata().ok()).map(|metadata| metadata.len());
+        length == Some(info.bytes)
+    }
+
+    /// Number of rejects, as the manifest tells it.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are no rejects.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Reads the list.
+    ///
+    /// # Errors
+    /// If the file was missing when the dataset was opened, can't be read, or is not what the manifest describes.
+    pub fn read(&self) -> Result<Vec<Reject>, Error> {
+        let file = match &self.file {
+            None => return Ok(Vec::new()),
+            Some(Ok(file)) => file,
+            // An error can't be copied; its kind tells what happened.
+            Some(Err(error)) => return Err(Error::io("read", &self.path)(error.kind().into())),
+        };
+        let read = || {
+            let mut text = vec![0; file.metadata()?.len() as usize];
+            file.read_exact_at(&mut text, 0).map(|()| text)
+        };
+        let text = read().map_err(Error::io("read", &self.path))?;
+        if self.info.as_ref().is_some_and(|info| *info != FileInfo::of(&text)) {
+            return Err(Error::damaged(&self.path, "its checksum does not match"));
+        }
+        let rejects = parse(&self.path, &text)?;
+        match rejects.len() == self.count {
+            true => Ok(rejects),
+            false => {
+                let listed = counted(rejects.len(), "input");
+                Err(Error::damaged(&self.path, format!("it lists {listed} instead of {}", self.count)))
+            }
+        }
+    }
 }

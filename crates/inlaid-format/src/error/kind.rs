@@ -22,6 +22,7 @@ impl Error {
             FileLimit(..) => "file-limit",
             NoInodes { .. } => "no-inodes",
             NoDataset(..) => "no-dataset",
+            NoTables(..) => "no-tables",
             NoTensors(..) => "no-tensors",
             Permuted { .. } => "permuted",
             EncodedImages(..) => "encoded-images",
@@ -46,6 +47,7 @@ impl Error {
             | FileLimit(path)
             | NoInodes { path, .. }
             | NoDataset(path)
+            | NoTables(path)
             | NoTensors(path)
             | Permuted { path, .. }
             | EncodedImages(path)

@@ -75,6 +75,9 @@ pub enum Error {
     /// A folder without a dataset.
     #[error("`{}` holds no dataset", .0.display())]
     NoDataset(PathBuf),
+    /// A folder without tables.
+    #[error("`{}` holds no Parquet or Arrow files", .0.display())]
+    NoTables(PathBuf),
     /// A file without tensors.
     #[error("`{}` holds no tensors", .0.display())]
     NoTensors(PathBuf),

@@ -11,3 +11,14 @@ pub enum Stage {
     /// Scaling the pixels.
     Resize,
 }
+
+impl Stage {
+    /// Its word in a list of rejects.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stage::Discover => "discover",
+            Stage::Decode => "decode",
+            Stage::Resize => "resize",
+        }
+    }
+}

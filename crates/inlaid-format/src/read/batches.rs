@@ -196,7 +196,7 @@ impl Column {
             Column::Values(array) => Ok(take(array, stored, None).expect("every row of a table is in its columns")),
             Column::Tensors(name, field) => {
                 let tensors = table.tensors(name)?;
-                let mut memory = pool::take(rows.len() * tensors.column().row_bytes(), &table.files()[0].path)?;
+                let mut memory = pool::take(rows.len() * tensors.column().row_bytes(), &table.stored.files[0].path)?;
                 tensors.gather(rows, &mut memory)?;
                 Ok(tensor_array(field, pool::lend(memory)).expect("tensors are of the type of their column"))
             }
@@ -270,7 +270,7 @@ impl Source {
         let rows = self.rows[number * self.batch_size..end].to_vec();
         let main = self.table.main();
         let column = self.cast.as_ref().map_or(main.column(), |cast| cast.target());
-        let mut tensors = pool::take(rows.len() * column.row_bytes(), &self.table.files()[0].path)?;
+        let mut tensors = pool::take(rows.len() * column.row_bytes(), &self.table.stored.files[0].path)?;
         main.gather_cast(&rows, &mut tensors, self.cast.as_deref())?;
         let tensors = pool::lend(tensors);
         let stored = UInt64Array::from_iter_values(rows.iter().map(|row| self.table.stored(*row) as u64));

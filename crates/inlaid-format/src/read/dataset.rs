@@ -10,6 +10,7 @@ use super::input::FileAccess;
 use super::table::Table;
 use crate::dataset::manifest::{Manifest, SplitInfo};
 use crate::dataset::names::is_committing;
+use crate::dataset::reject::RejectList;
 use crate::error::{Error, counted};
 use crate::format::shard::Footer;
 use crate::spec::Split;
@@ -19,6 +20,7 @@ use crate::spec::Split;
 pub struct Dataset {
     manifest: Manifest,
     splits: BTreeMap<Split, Table>,
+    rejects: RejectList,
 }
 
 /// Number of attempts of a reader that finds a commit in progress, and the pause between them.
@@ -51,6 +53,7 @@ impl Dataset {
                 manifest => manifest?,
             };
             let opened = open_splits(folder, &manifest, access);
+            let rejects = RejectList::open(folder, &manifest);
             // In this order, because a commit removes its journal after it has replaced the manifest.
             let committing = is_committing(folder);
             if read_manifest(folder)? != manifest {
@@ -61,10 +64,12 @@ impl Dataset {
                 if let Some((path, surplus)) = splits.values().find_map(Table::lengthened) {
                     return Err(Error::damaged(path, format!("it is {surplus} bytes too long")));
                 }
-                return Ok(Dataset { manifest, splits });
+                return Ok(Dataset { manifest, splits, rejects });
             }
             match opened {
-                Ok(splits) if are_of_their_version(folder, &manifest) => return Ok(Dataset { manifest, splits }),
+                Ok(splits) if are_of_their_version(folder, &manifest) => {
+                    return Ok(Dataset { manifest, splits, rejects });
+                }
                 Ok(_) | Err(Error::Damaged { .. } | Error::Io { .. }) => thread::sleep(PAUSE),
                 Err(error) => return Err(error),
             }
@@ -85,6 +90,16 @@ impl Dataset {
     /// The rows of every split that has any.
     pub fn into_splits(self) -> BTreeMap<Split, Table> {
         self.splits
+    }
+
+    /// The inputs that could not become rows.
+    pub fn rejects(&self) -> &RejectList {
+        &self.rejects
+    }
+
+    /// The rows of every split that has any, and the inputs that could not become rows.
+    pub fn into_parts(self) -> (BTreeMap<Split, Table>, RejectList) {
+        (self.splits, self.rejects)
     }
 }
 

@@ -112,7 +112,7 @@ impl Table {
     fn of(files: impl Iterator<Item = Result<TensorFile, Error>>, whole: &Path) -> Result<Table, Error> {
         let files = files.map(|file| file.map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
         if files.is_empty() {
-            return Err(Error::NoTensors(whole.to_owned()));
+            return Err(Error::NoTables(whole.to_owned()));
         }
         Table::of_open_files(files, None)
     }
@@ -144,7 +144,7 @@ impl Table {
 
     /// Path and surplus bytes of a shard that is longer than its expected length, if there is one.
     pub(super) fn lengthened(&self) -> Option<(&Path, u64)> {
-        self.files().iter().find(|file| file.surplus > 0).map(|file| (&*file.path, file.surplus))
+        self.stored.files.iter().find(|file| file.surplus > 0).map(|file| (&*file.path, file.surplus))
     }
 
     /// Whether main tensors have to be decoded, as far as the first row group tells, because other tools wrote the file
@@ -154,7 +154,12 @@ impl Table {
     /// [`repack`]: https://docs.rs/inlaid/latest/inlaid/fn.repack.html
     pub fn decodes(&self) -> bool {
         let first = self.row_groups().position(|rows| !rows.is_empty()).map(|number| self.stored.row_groups[number]);
-        first.is_some_and(|(_, file, row_group)| self.files()[file].decodes(row_group))
+        first.is_some_and(|(_, file, row_group)| self.stored.files[file].decodes(row_group))
+    }
+
+    /// The files, in the order of their rows.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.stored.files.iter().map(|file| &*file.path)
     }
 
     /// Number of rows.
@@ -167,21 +172,11 @@ impl Table {
         self.len() == 0
     }
 
-    /// The files, in order.
-    pub(super) fn files(&self) -> &[Arc<TensorFile>] {
-        &self.stored.files
-    }
-
-    /// Paths of the files, in order.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.files().iter().map(|file| &*file.path)
-    }
-
     /// Fingerprint of the files, to recognize the same files in another process or at another time: the XXH3-64 hash
     /// of each file's length and last 64 KiB, which contain its footer; and of the rows that were selected.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = xxhash3_64::Hasher::new();
-        for file in self.files() {
+        for file in &self.stored.files {
             file.identify(&mut hasher);
         }
         for row in self.chosen.iter().flat_map(|chosen| chosen.iter()) {
@@ -192,7 +187,7 @@ impl Table {
 
     /// The main tensor column: for datasets of inlaid, the images.
     pub fn tensor_column(&self) -> &TensorColumn {
-        &self.files()[0].columns[0]
+        &self.stored.files[0].columns[0]
     }
 
     /// The layout of the main tensors, if they have channels: as the names of their dimensions tell, or else their lengths.
@@ -207,7 +202,7 @@ impl Table {
 
     /// All tensor columns: the main one first, then the others in schema order.
     pub fn tensor_columns(&self) -> &[TensorColumn] {
-        &self.files()[0].columns
+        &self.stored.files[0].columns
     }
 
     /// The Arrow schema of the first file, with the classes of all.
@@ -222,7 +217,7 @@ impl Table {
         if let Some((classes, _)) = &self.stored.labels {
             return classes.clone();
         }
-        let lists = self.files().iter().filter_map(|file| class_names(&file.schema));
+        let lists = self.stored.files.iter().filter_map(|file| class_names(&file.schema));
         // Appends add classes at the end, so the longest list is the newest.
         lists.max_by_key(Vec::len).unwrap_or_default()
     }
@@ -244,12 +239,12 @@ impl Table {
             let field = self.schema().field_with_name(name).map_err(|_| self.no_column(name))?;
             let all = self.tensors(name)?.copy(&(0..self.len()).collect::<Vec<_>>())?;
             let array = tensor_array(field, all.into());
-            return array.map_err(|error| Error::damaged(&self.files()[0].path, error.to_string()));
+            return array.map_err(|error| Error::damaged(&self.stored.files[0].path, error.to_string()));
         }
         let stored = self.stored.column(name)?;
         let Some(chosen) = &self.chosen else { return Ok(stored) };
         let rows = UInt64Array::from_iter_values(chosen.iter().map(|row| *row as u64));
-        take(&stored, &rows, None).map_err(|error| Error::damaged(&self.files()[0].path, error.to_string()))
+        take(&stored, &rows, None).map_err(|error| Error::damaged(&self.stored.files[0].path, error.to_string()))
     }
 
     /// The error for a column that does not exist.
@@ -307,7 +302,7 @@ fn relabelled(labels: &ArrayRef, new: &[i64]) -> ArrayRef {
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let paths: Vec<&Path> = self.paths().collect();
+        let paths: Vec<&Path> = self.files().collect();
         let columns: Vec<&str> = self.tensor_columns().iter().map(|column| &*column.name).collect();
         f.debug_struct("Table").field("files", &paths).field("rows", &self.len()).field("tensors", &columns).finish()
     }

@@ -28,10 +28,10 @@ impl Table {
         let column = self.tensor_columns().iter().position(|column| column.name == name);
         let column = column.ok_or_else(|| self.no_column(name))?;
         let expected = &self.tensor_columns()[column];
-        match self.files().iter().find(|file| file.columns.get(column) != Some(expected)) {
+        match self.stored.files.iter().find(|file| file.columns.get(column) != Some(expected)) {
             None => Ok(Tensors { table: self, column }),
             Some(other) => {
-                let first = self.files()[0].path.display();
+                let first = self.stored.files[0].path.display();
                 Err(Error::damaged(
                     &other.path,
                     format!("the tensors of its column `{name}` differ from those of `{first}`"),

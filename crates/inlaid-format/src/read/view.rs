@@ -30,7 +30,7 @@ impl Table {
     pub fn concat(tables: &[&Table]) -> Result<Table, Error> {
         let (mut files, mut chosen, mut rows) = (Vec::new(), Vec::new(), 0);
         for table in tables {
-            files.extend(table.files().iter().cloned());
+            files.extend(table.stored.files.iter().cloned());
             chosen.extend((0..table.len()).map(|row| rows + table.stored(row)));
             rows += table.stored.rows;
         }
@@ -79,7 +79,7 @@ fn common_classes(tables: &[&Table]) -> Option<(Vec<String>, Vec<Arc<[i64]>>)> {
     }
     let of_files = tables.iter().zip(&names).flat_map(|(table, names)| {
         let new = |label: i64| usize::try_from(label).ok().and_then(|label| names.get(label)).map(|name| labels[name]);
-        (0..table.files().len()).map(move |file| match &table.stored.labels {
+        (0..table.stored.files.len()).map(move |file| match &table.stored.labels {
             // Labels that were changed once already.
             Some((_, old)) => old[file].iter().map(|label| new(*label).unwrap_or(*label)).collect(),
             None => (0..names.len() as i64).filter_map(new).collect(),

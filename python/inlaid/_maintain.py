@@ -1,0 +1,102 @@
+"""Looking at datasets that are there, and maintaining them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from . import _inlaid
+from ._errors import DamagedError, DatasetWarning, warn
+from ._progress import Progress, reporter
+from ._settings import counted, input_path, truth
+from ._write import Source, Sources, paths_of
+
+
+def info(path: Source) -> dict[str, Any]:
+    """The manifest of the dataset in the folder `path`, as it is committed now: spec, classes, shards, statistics
+    (`schemas/manifest.schema.json`). It has the key "unfinished" while a run is in progress, or if one was interrupted.
+
+    A commit that was interrupted is completed first. Where this user can't complete it, the snapshot before it is
+    returned, with a `DatasetWarning`. Raises `NotFoundError` if `path` is not a dataset, `DamagedError` if its manifest
+    can't be read.
+    """
+    manifest, open_commit = _inlaid.info(input_path("path", path))
+    if open_commit is not None:
+        warn(str(open_commit), DatasetWarning)
+    described: dict[str, Any] = json.loads(manifest)
+    return described
+
+
+def verify(
+    path: Source,
+    sources: Sources = (),
+    *,
+    threads: int | None = None,
+    check: bool = False,
+    progress: Progress = True,
+) -> dict[str, Any]:
+    """Reads every byte of the dataset in the folder `path`, and verifies its checksums, pages, keys, labels and counts.
+
+    - `sources`: folders whose files are compared with the rows that were made from them.
+    - `threads`: threads that read, 1 to 1024. `None`: one for each core.
+    - `check`: raises `DamagedError` if there are problems.
+    - `progress`: as for `convert`; it counts rows, those of the dataset and then those of `sources`.
+
+    Returns what was found (`schemas/verification.schema.json`). `["problems"]` is a list of dictionaries with the keys
+    "file" and "problem", empty if the dataset is intact; `["notices"]` are remarks, such as that the card was edited;
+    `["unfinished"]` is whether a run on it was interrupted.
+
+    Ctrl-C (`KeyboardInterrupt`) stops it. Raises `SettingError` for an invalid keyword, `NotFoundError` if `path` is
+    not a dataset or a source not a folder, `DamagedError` if its manifest can't be read, `InlaidError` if it changes in
+    the meantime.
+    """
+    path, check = input_path("path", path), truth("check", check)
+    keywords = {"threads": threads}
+    found: dict[str, Any] = json.loads(_inlaid.verify(path, paths_of(sources), keywords, reporter(progress, "rows")))
+    if check and found["problems"]:
+        raise _damaged(path, found["problems"])
+    return found
+
+
+def compact(path: Source, *, progress: Progress = True) -> dict[str, Any]:
+    """Merges the small files and row groups that appends to the dataset in the folder `path` have left. Rows keep their
+    order; the last append can't be rolled back any more. Tables that are open read the old files.
+
+    - `progress`: as for `convert`; it counts rows.
+
+    Returns the new snapshot, or the old one if there is nothing to merge: "dataset_version", "classes", "splits",
+    "inputs" and "rejects", as in the manifest.
+
+    Ctrl-C (`KeyboardInterrupt`) stops it, and nothing has changed. Raises `NotFoundError` if `path` is not a dataset,
+    `LockedError` if another process writes to it, `DamagedError`, `DiskFullError`, and `InlaidError` if a run on it was
+    interrupted.
+    """
+    return _snapshot(_inlaid.compact(input_path("path", path), reporter(progress, "rows")))
+
+
+def rollback(path: Source, *, progress: Progress = True) -> dict[str, Any]:
+    """Undoes the last append to the dataset in the folder `path`. Tables that are open keep the rows of before.
+
+    - `progress`: as for `convert`; it counts rows.
+
+    Returns the snapshot that was restored, as `compact` does.
+
+    Ctrl-C (`KeyboardInterrupt`) stops it, and nothing has changed. Raises as `compact` does, and `InlaidError` if there
+    is no append to undo: only the last one can be, and not after `compact`, or if it was made with `history=False`.
+    """
+    return _snapshot(_inlaid.rollback(input_path("path", path), reporter(progress, "rows")))
+
+
+def _snapshot(changed: str) -> dict[str, Any]:
+    change = json.loads(changed)
+    if change["card"] is not None:
+        warn(change["card"], DatasetWarning)
+    snapshot: dict[str, Any] = change["snapshot"]
+    return snapshot
+
+
+def _damaged(path: str, problems: list[dict[str, str]]) -> DamagedError:
+    first = "`{file}`: {problem}".format_map(problems[0])
+    error = DamagedError(f"`{path}` has {counted(len(problems), 'problem', 'problems')}; the first is {first}")
+    error.kind = "damaged"
+    return error

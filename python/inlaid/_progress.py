@@ -1,0 +1,57 @@
+"""What shows how far a run has come."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from ._errors import SettingError
+
+Progress: TypeAlias = bool | Callable[[int, int, int], object]
+"""`True`, `False`, or a function that is called with the numbers of images or rows done, in all, and rejected."""
+
+
+def reporter(progress: Progress, unit: str) -> Progress:
+    """The value of the keyword `progress`, if it can be one. In a notebook `True` is a bar below the cell: standard
+    error is not a terminal there, or it is that of the server."""
+    if callable(progress):
+        return progress
+    if not isinstance(progress, bool):
+        raise SettingError(f"progress is True, False or a function, not {progress!r}")
+    return NotebookBar(unit) if progress and is_notebook() else progress
+
+
+def is_notebook() -> bool:
+    """Whether this process is a kernel of Jupyter, or of what looks like it (VS Code, Colab)."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
+
+
+class NotebookBar:
+    """A bar that is drawn again and again in one place of a notebook."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit, self._start = unit, time.monotonic()
+        self._done, self._total, self._text = 0, 0, ""
+        self._handle: Any = None
+
+    def __call__(self, done: int, total: int, rejected: int) -> None:
+        """Draws it."""
+        rejects = f", {rejected} rejected" if rejected else ""
+        rate = done / max(time.monotonic() - self._start, 1e-3)
+        self._done, self._total, self._text = done, total, f"{done}/{total} {self._unit}{rejects}, {rate:.0f}/s"
+        if self._handle is None:
+            from IPython.display import display
+
+            self._handle = display(self, display_id=True)
+        else:
+            self._handle.update(self)
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def _repr_html_(self) -> str:
+        return f'<progress value="{self._done}" max="{self._total}"></progress> {self._text}'

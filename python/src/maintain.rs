@@ -1,0 +1,63 @@
+//! Looking at datasets that are there, and maintaining them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use inlaid::{Change, Error, FolderSource, Info, Progress};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use serde_json::{Value, json};
+
+use crate::errors::exception;
+use crate::keywords::Keywords;
+use crate::run::Run;
+use crate::settings;
+
+/// The manifest of the snapshot that is committed now as JSON, and an exception that describes a commit that can't be
+/// completed.
+#[pyfunction]
+pub fn info(py: Python<'_>, folder: PathBuf) -> PyResult<(String, Option<Bound<'_, PyAny>>)> {
+    let Info { manifest, open_commit, .. } = py.detach(|| inlaid::info(&folder)).map_err(exception)?;
+    let open_commit = open_commit.map(|error| exception(error).into_value(py).into_bound(py).into_any());
+    Ok((manifest.to_json(), open_commit))
+}
+
+/// Reads back a dataset, and compares its rows with the files of sources if there are any; returns the result as JSON.
+#[pyfunction]
+pub fn verify(
+    folder: PathBuf,
+    sources: Vec<PathBuf>,
+    keywords: Bound<'_, PyDict>,
+    progress: Bound<'_, PyAny>,
+) -> PyResult<String> {
+    let options = settings::verify(Keywords::new(keywords))?;
+    let run = Run { counts: options.progress.clone(), unit: "rows", progress };
+    run.run(|| match &sources[..] {
+        [] => inlaid::verify(&folder, None, &options),
+        sources => inlaid::verify(&folder, Some(&FolderSource::new(sources)?), &options),
+    })
+}
+
+/// Merges small files of a dataset; returns the new snapshot as JSON, and a remark on the card if there is one.
+#[pyfunction]
+pub fn compact(folder: PathBuf, progress: Bound<'_, PyAny>) -> PyResult<String> {
+    change(progress, |counts| inlaid::compact_with(&folder, counts))
+}
+
+/// Undoes the last append to a dataset; otherwise as [`compact`].
+#[pyfunction]
+pub fn rollback(folder: PathBuf, progress: Bound<'_, PyAny>) -> PyResult<String> {
+    change(progress, |counts| inlaid::rollback_with(&folder, counts))
+}
+
+fn change(
+    progress: Bound<'_, PyAny>,
+    change: impl FnOnce(&Progress) -> Result<Change, Error> + Send,
+) -> PyResult<String> {
+    let counts = Arc::<Progress>::default();
+    let run = Run { counts: counts.clone(), unit: "rows", progress };
+    run.run(|| {
+        let Change { after, card, .. } = change(&counts)?;
+        Ok::<Value, Error>(json!({ "snapshot": after, "card": card.map(|note| note.to_string()) }))
+    })
+}
