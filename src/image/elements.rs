@@ -16,9 +16,9 @@ use half::slice::HalfFloatSliceExt;
 
 use crate::error::RecordError;
 use crate::format::deinterleave;
+use crate::format::simd::widened;
 use crate::image::decode::{Pixels, Samples};
 use crate::image::resize::{Method, Resizer};
-use crate::image::simd::widened;
 use crate::spec::{Channels, Dtype, IMAGENET_MEAN, IMAGENET_STD, Layout, Scale, Spec, SpecError};
 
 /// Elements computed at a time: a multiple of every number of channels and of the lanes of vector instructions.

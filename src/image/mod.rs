@@ -6,4 +6,3 @@ pub(crate) mod encode;
 pub(crate) mod moments;
 pub mod recipe;
 pub(crate) mod resize;
-pub(crate) mod simd;

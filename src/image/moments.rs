@@ -5,7 +5,7 @@ use std::ops::{AddAssign, Mul};
 use half::f16;
 
 use crate::dataset::moments::Moments;
-use crate::image::simd::widened;
+use crate::format::simd::widened;
 use crate::spec::{Dtype, Layout, Spec};
 
 /// Elements that are summed in parallel: a multiple of 1, 3 and 4 channels.

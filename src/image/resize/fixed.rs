@@ -6,7 +6,7 @@ use super::method::Precision;
 use super::quads::{BEYOND, Quads};
 use super::taps::{Run, Taps};
 use super::window::Axis;
-use crate::image::simd::widened;
+use crate::format::simd::widened;
 
 /// Order in which the axes are resized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use super::image::{Image, Target};
 use super::taps::{Run, Taps};
-use crate::image::simd::widened;
+use crate::format::simd::widened;
 
 /// Target rows computed at a time: each weight is read once for all of them, and their sums are independent.
 const ROWS: usize = 4;

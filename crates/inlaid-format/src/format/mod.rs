@@ -17,5 +17,7 @@ pub mod row_counts;
 pub mod row_layout;
 pub mod sha256;
 pub mod shard;
+#[doc(hidden)]
+pub mod simd;
 pub mod tensor;
 pub mod tensor_column;

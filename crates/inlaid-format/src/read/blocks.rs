@@ -138,7 +138,7 @@ impl Blocks {
         claim(block, &self.input)?;
         let range = range_of(block, &self.input)?;
         let bytes = match &self.input {
-            Input::Mapped(map) => Buffer::from(map.bytes().slice(range.clone())),
+            Input::Mapped(bytes) => Buffer::from(bytes.slice(range.clone())),
             Input::File(..) => {
                 // Memory that is never touched: only the metadata says where values are.
                 let mut bytes = MutableBuffer::from_len_zeroed(range.len());

@@ -9,6 +9,7 @@ use std::array;
 use half::f16;
 use thiserror::Error as ThisError;
 
+use super::steps::{Step, Steps};
 use super::{Element, TensorColumn};
 use crate::format::deinterleave;
 use crate::spec::{Dtype, IMAGENET_MEAN, IMAGENET_STD, Layout, Mean, Scale, SpecError, Std};
@@ -83,12 +84,20 @@ enum Planes {
 enum Values {
     /// The bytes of an element stay.
     Bytes(usize),
-    /// The elements for every value of an integer, for each channel, one after the other.
-    Table { from: usize, to: usize, channels: Vec<Vec<u8>> },
+    /// The elements for every value of an integer, for each channel, one after the other; and the steps to them, where
+    /// they can be computed as well.
+    Table { from: usize, to: usize, channels: Vec<Vec<u8>>, steps: Box<AllSteps> },
     /// Floats of 16 bits become floats of 32.
     Widened,
     /// Floats of 32 bits become floats of 16.
     Narrowed,
+}
+
+/// Steps of interleaved channels, and of each channel in a plane of its own.
+#[derive(Clone, Debug, Default)]
+struct AllSteps {
+    interleaved: Option<Steps>,
+    planes: Option<Vec<Steps>>,
 }
 
 impl CastOptions {
@@ -155,21 +164,24 @@ impl Cast {
         &self.target
     }
 
-    /// Casts whole tensors, one after the other.
-    pub(super) fn apply(&self, stored: &[u8], out: &mut [u8]) {
+    /// Casts whole tensors, one after the other. `scratch` is memory to use, and to use again.
+    pub(super) fn apply(&self, stored: &[u8], out: &mut [u8], scratch: &mut Vec<u8>) {
         let tensors = stored.chunks_exact(self.row_bytes).zip(out.chunks_exact_mut(self.target.row_bytes()));
         for (stored, out) in tensors {
-            match &self.values {
-                Values::Bytes(size) => self.moved(*size, stored, out),
-                Values::Table { from: 1, to: 1, channels } => self.looked_up::<1, 1, 256>(channels, stored, out),
-                Values::Table { from: 1, to: 2, channels } => self.looked_up::<1, 2, 256>(channels, stored, out),
-                Values::Table { from: 1, channels, .. } => self.looked_up::<1, 4, 256>(channels, stored, out),
-                Values::Table { to: 1, channels, .. } => self.looked_up::<2, 1, 65_536>(channels, stored, out),
-                Values::Table { to: 2, channels, .. } => self.looked_up::<2, 2, 65_536>(channels, stored, out),
-                Values::Table { channels, .. } => self.looked_up::<2, 4, 65_536>(channels, stored, out),
-                Values::Widened => self.mapped(stored, out, |_, half| f16::from_ne_bytes(half).to_f32().to_ne_bytes()),
-                Values::Narrowed => {
-                    self.mapped(stored, out, |_, value| f16::from_f32(f32::from_ne_bytes(value)).to_ne_bytes());
+            match (&self.values, self.planes) {
+                (Values::Bytes(size), _) => self.moved(*size, stored, out),
+                // Planes first, while elements are short: by vector instructions.
+                (Values::Table { from, .. }, Planes::Split(channels)) => {
+                    scratch.resize(stored.len(), 0);
+                    self.moved(*from, stored, scratch);
+                    self.made(Planes::Kept(channels), scratch, out);
+                }
+                (Values::Table { .. }, planes) => self.made(planes, stored, out),
+                (Values::Widened, planes) => {
+                    mapped(planes, stored, out, |_, half| f16::from_ne_bytes(half).to_f32().to_ne_bytes());
+                }
+                (Values::Narrowed, planes) => {
+                    mapped(planes, stored, out, |_, value| f16::from_f32(f32::from_ne_bytes(value)).to_ne_bytes());
                 }
             }
         }
@@ -179,76 +191,118 @@ impl Cast {
     fn moved(&self, size: usize, stored: &[u8], out: &mut [u8]) {
         match (self.planes, size) {
             (Planes::Split(channels @ (3 | 4)), 1 | 2 | 4) => deinterleave::split(stored, size, channels, out),
-            (Planes::Split(_) | Planes::Merged(_), 1) => self.mapped::<1, 1>(stored, out, |_, element| element),
-            (Planes::Split(_) | Planes::Merged(_), 2) => self.mapped::<2, 2>(stored, out, |_, element| element),
-            (Planes::Split(_) | Planes::Merged(_), 4) => self.mapped::<4, 4>(stored, out, |_, element| element),
-            (Planes::Split(_) | Planes::Merged(_), _) => self.mapped::<8, 8>(stored, out, |_, element| element),
+            (planes @ (Planes::Split(_) | Planes::Merged(_)), 1) => mapped::<1, 1>(planes, stored, out, |_, same| same),
+            (planes @ (Planes::Split(_) | Planes::Merged(_)), 2) => mapped::<2, 2>(planes, stored, out, |_, same| same),
+            (planes @ (Planes::Split(_) | Planes::Merged(_)), 4) => mapped::<4, 4>(planes, stored, out, |_, same| same),
+            (planes @ (Planes::Split(_) | Planes::Merged(_)), _) => mapped::<8, 8>(planes, stored, out, |_, same| same),
             (Planes::Kept(_) | Planes::Interleaved(_), _) => out.copy_from_slice(stored),
         }
     }
 
-    fn looked_up<const FROM: usize, const TO: usize, const VALUES: usize>(
-        &self,
-        tables: &[Vec<u8>],
-        stored: &[u8],
-        out: &mut [u8],
-    ) {
-        // One table is for all channels.
-        let tables: [&[[u8; TO]; VALUES]; MOST_CHANNELS] = array::from_fn(|channel| {
-            let table = tables[channel.min(tables.len() - 1)].as_chunks::<TO>().0;
-            table.try_into().expect("there is an element for every value")
-        });
-        self.mapped::<FROM, TO>(
-            stored,
-            out,
-            #[inline(always)]
-            |channel, element| {
-                let value = element.iter().rev().fold(0, |value, byte| value << 8 | usize::from(*byte));
-                tables[channel.min(MOST_CHANNELS - 1)][value % VALUES]
-            },
-        );
-    }
-
-    /// Makes every element of the one that belongs there; `make` gets the number of its channel, too.
-    #[inline(always)]
-    fn mapped<const FROM: usize, const TO: usize>(
-        &self,
-        stored: &[u8],
-        out: &mut [u8],
-        make: impl Fn(usize, [u8; FROM]) -> [u8; TO],
-    ) {
-        let (stored, out) = (stored.as_chunks::<FROM>().0, out.as_chunks_mut::<TO>().0);
-        match self.planes {
-            Planes::Interleaved(3) => interleaved::<3, FROM, TO>(stored, out, make),
-            Planes::Interleaved(4) => interleaved::<4, FROM, TO>(stored, out, make),
-            Planes::Split(3) => split::<3, FROM, TO>(stored, out, make),
-            Planes::Split(4) => split::<4, FROM, TO>(stored, out, make),
-            Planes::Kept(channels) => {
-                let length = (stored.len() / channels).max(1);
-                let planes = stored.chunks_exact(length).zip(out.chunks_exact_mut(length)).enumerate();
+    /// Elements of integers.
+    fn made(&self, planes: Planes, stored: &[u8], out: &mut [u8]) {
+        let Values::Table { from, to, channels, steps } = &self.values else { return };
+        match (planes, &steps.interleaved, &steps.planes) {
+            (Planes::Interleaved(_), Some(steps), _) => return steps.floats(stored, out),
+            (Planes::Kept(planes), _, Some(steps)) => {
+                let length = (stored.len() / planes).max(1);
+                let planes = stored.chunks_exact(length).zip(out.chunks_exact_mut(length * to)).enumerate();
                 for (channel, (stored, out)) in planes {
-                    out.iter_mut().zip(stored).for_each(|(out, element)| *out = make(channel, *element));
+                    steps[channel.min(steps.len() - 1)].floats(stored, out);
                 }
+                return;
             }
-            Planes::Interleaved(channels) => {
-                for (pixel, new) in stored.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
-                    let elements = new.iter_mut().zip(pixel).enumerate();
-                    elements.for_each(|(channel, (new, element))| *new = make(channel, *element));
-                }
+            _ => {}
+        }
+        match (from, to) {
+            (1, 1) => look_up::<1, 1, 256>(planes, channels, stored, out),
+            (1, 2) => look_up::<1, 2, 256>(planes, channels, stored, out),
+            (1, _) => look_up::<1, 4, 256>(planes, channels, stored, out),
+            (_, 1) => look_up::<2, 1, 65_536>(planes, channels, stored, out),
+            (_, 2) => look_up::<2, 2, 65_536>(planes, channels, stored, out),
+            (..) => look_up::<2, 4, 65_536>(planes, channels, stored, out),
+        }
+    }
+}
+
+fn look_up<const FROM: usize, const TO: usize, const VALUES: usize>(
+    planes: Planes,
+    tables: &[Vec<u8>],
+    stored: &[u8],
+    out: &mut [u8],
+) {
+    let table = |channel: usize| -> &[[u8; TO]; VALUES] {
+        // The last one is for all channels that follow.
+        let table = tables[channel.min(tables.len() - 1)].as_chunks::<TO>().0;
+        table.try_into().expect("there is an element for every value")
+    };
+    let value = |element: &[u8; FROM]| {
+        // Less than VALUES: so indexing checks nothing.
+        element.iter().rev().fold(0, |value, byte| value << 8 | usize::from(*byte)) % VALUES
+    };
+    let (stored_elements, elements) = (stored.as_chunks::<FROM>().0, out.as_chunks_mut::<TO>().0);
+    match planes {
+        // One table after the other is the fastest.
+        Planes::Kept(channels) if tables.len() > 1 => {
+            let length = (stored_elements.len() / channels).max(1);
+            let planes = stored_elements.chunks_exact(length).zip(elements.chunks_exact_mut(length));
+            for (channel, (stored, out)) in planes.enumerate() {
+                let table = table(channel);
+                out.iter_mut().zip(stored).for_each(|(out, element)| *out = table[value(element)]);
             }
-            Planes::Split(channels) => {
-                let length = (stored.len() / channels).max(1);
-                for (channel, plane) in out.chunks_exact_mut(length).enumerate() {
-                    let elements = plane.iter_mut().zip(stored.iter().skip(channel).step_by(channels));
-                    elements.for_each(|(new, element)| *new = make(channel, *element));
-                }
+        }
+        Planes::Kept(_) | Planes::Interleaved(_) if tables.len() == 1 => {
+            let table = table(0);
+            elements.iter_mut().zip(stored_elements).for_each(|(out, element)| *out = table[value(element)]);
+        }
+        Planes::Interleaved(3) => {
+            let tables = [table(0), table(1), table(2)];
+            for (pixel, new) in stored_elements.as_chunks::<3>().0.iter().zip(elements.as_chunks_mut::<3>().0) {
+                *new = array::from_fn(|channel| tables[channel][value(&pixel[channel])]);
             }
-            Planes::Merged(channels) => {
-                let length = (stored.len() / channels).max(1);
-                for (channel, plane) in stored.chunks_exact(length).enumerate() {
-                    let elements = out.iter_mut().skip(channel).step_by(channels).zip(plane);
-                    elements.for_each(|(new, element)| *new = make(channel, *element));
-                }
+        }
+        _ => {
+            let tables: [_; MOST_CHANNELS] = array::from_fn(table);
+            mapped::<FROM, TO>(planes, stored, out, |channel, element| {
+                tables[channel.min(MOST_CHANNELS - 1)][value(&element)]
+            });
+        }
+    }
+}
+
+/// Makes every element of the one that belongs there; `make` gets the number of its channel, too.
+#[inline(always)]
+fn mapped<const FROM: usize, const TO: usize>(
+    planes: Planes,
+    stored: &[u8],
+    out: &mut [u8],
+    make: impl Fn(usize, [u8; FROM]) -> [u8; TO],
+) {
+    let (stored, out) = (stored.as_chunks::<FROM>().0, out.as_chunks_mut::<TO>().0);
+    let plane = |channels: usize| (stored.len() / channels).max(1);
+    match planes {
+        Planes::Kept(channels) => {
+            let planes = stored.chunks_exact(plane(channels)).zip(out.chunks_exact_mut(plane(channels)));
+            for (channel, (stored, out)) in planes.enumerate() {
+                out.iter_mut().zip(stored).for_each(|(out, element)| *out = make(channel, *element));
+            }
+        }
+        Planes::Interleaved(channels) => {
+            for (pixel, new) in stored.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
+                let elements = new.iter_mut().zip(pixel).enumerate();
+                elements.for_each(|(channel, (new, element))| *new = make(channel, *element));
+            }
+        }
+        Planes::Split(channels) => {
+            for (channel, plane) in out.chunks_exact_mut(plane(channels)).enumerate() {
+                let elements = plane.iter_mut().zip(stored.iter().skip(channel).step_by(channels));
+                elements.for_each(|(new, element)| *new = make(channel, *element));
+            }
+        }
+        Planes::Merged(channels) => {
+            for (channel, plane) in stored.chunks_exact(plane(channels)).enumerate() {
+                let elements = out.iter_mut().skip(channel).step_by(channels).zip(plane);
+                elements.for_each(|(new, element)| *new = make(channel, *element));
             }
         }
     }
@@ -256,37 +310,6 @@ impl Cast {
 
 /// The most channels that are normalized: red, green, blue and alpha.
 const MOST_CHANNELS: usize = 4;
-
-#[inline(always)]
-fn interleaved<const C: usize, const FROM: usize, const TO: usize>(
-    stored: &[[u8; FROM]],
-    out: &mut [[u8; TO]],
-    make: impl Fn(usize, [u8; FROM]) -> [u8; TO],
-) {
-    for (pixel, new) in stored.as_chunks::<C>().0.iter().zip(out.as_chunks_mut::<C>().0) {
-        *new = array::from_fn(|channel| make(channel, pixel[channel]));
-    }
-}
-
-#[inline(always)]
-fn split<const C: usize, const FROM: usize, const TO: usize>(
-    stored: &[[u8; FROM]],
-    out: &mut [[u8; TO]],
-    make: impl Fn(usize, [u8; FROM]) -> [u8; TO],
-) {
-    let (pixels, mut rest) = (stored.as_chunks::<C>().0, out);
-    let planes: [&mut [[u8; TO]]; C] =
-        array::from_fn(|_| rest.split_off_mut(..pixels.len()).expect("there is a plane for each channel"));
-    // Some pixels at a time, so that they are in the nearest cache for every plane.
-    const TOGETHER: usize = 2048;
-    let mut planes = planes.map(|plane| plane.chunks_mut(TOGETHER));
-    for pixels in pixels.chunks(TOGETHER) {
-        for (channel, planes) in planes.iter_mut().enumerate() {
-            let elements = planes.next().into_iter().flatten().zip(pixels);
-            elements.for_each(|(new, pixel)| *new = make(channel, pixel[channel]));
-        }
-    }
-}
 
 /// The elements for every value of an integer, for each of some channels.
 fn table(from: Element, to: Dtype, channels: usize, options: &CastOptions) -> Result<Values, CastError> {
@@ -308,18 +331,21 @@ fn table(from: Element, to: Dtype, channels: usize, options: &CastOptions) -> Re
         _ => none,
     };
     let white = if from == Element::U8 { 255.0 } else { 65_535.0 };
-    let tables = (0..channels.min(MOST_CHANNELS)).map(|channel| {
-        let (mean, std) = (of_channel(mean, channel, 0.0), of_channel(std, channel, 1.0));
+    let step = |channel: usize| {
+        let (divisor, factor, offset) = match options.scale.unwrap_or_default() {
+            Scale::Unit => (white, 1.0, 0.0),
+            Scale::Signed => (white / 2.0, 1.0, 1.0),
+            Scale::Bytes if white == 255.0 => (1.0, 1.0, 0.0),
+            Scale::Bytes => (white, 255.0, 0.0),
+        };
+        Step { divisor, factor, offset, mean: of_channel(mean, channel, 0.0), std: of_channel(std, channel, 1.0) }
+    };
+    let channel_steps: Vec<Step> = (0..channels.min(MOST_CHANNELS)).map(step).collect();
+    let tables = channel_steps.iter().map(|step| {
         let mut table = Vec::with_capacity(to.bytes() * (white as usize + 1));
         for value in 0..=white as u16 {
             let value = f32::from(value);
-            let scaled = match options.scale.unwrap_or_default() {
-                Scale::Unit => value / white,
-                Scale::Signed => value / (white / 2.0) - 1.0,
-                Scale::Bytes if white == 255.0 => value,
-                Scale::Bytes => value / white * 255.0,
-            };
-            let element = if mean == 0.0 && std == 1.0 { scaled } else { (scaled - mean) / std };
+            let element = step.element(value);
             match to {
                 Dtype::U8 => table.push((value * (255.0 / white)).round() as u8),
                 Dtype::U16 => table.extend_from_slice(&((value * (65_535.0 / white)).round() as u16).to_ne_bytes()),
@@ -333,6 +359,13 @@ fn table(from: Element, to: Dtype, channels: usize, options: &CastOptions) -> Re
         }
         Ok(table)
     });
-    let channels = tables.collect::<Result<_, _>>()?;
-    Ok(Values::Table { from: from.size(), to: to.bytes(), channels })
+    let tables = tables.collect::<Result<_, _>>()?;
+    let steps = match from == Element::U8 && to == Dtype::F32 {
+        true => AllSteps {
+            interleaved: Steps::of(&channel_steps).filter(|_| channels <= MOST_CHANNELS),
+            planes: channel_steps.iter().map(|step| Steps::of(&[*step])).collect(),
+        },
+        false => AllSteps::default(),
+    };
+    Ok(Values::Table { from: from.size(), to: to.bytes(), channels: tables, steps: Box::new(steps) })
 }

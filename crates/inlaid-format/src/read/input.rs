@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes};
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::map::Map;
+use super::map::map;
 use crate::error::Error;
 use crate::format::open;
 
@@ -30,7 +30,7 @@ pub enum FileAccess {
 /// The bytes of an open file.
 #[derive(Clone)]
 pub(super) enum Input {
-    Mapped(Map),
+    Mapped(Bytes),
     /// A file, of which this many bytes are read.
     File(Arc<File>, usize),
 }
@@ -39,7 +39,7 @@ impl Input {
     /// Opens a file.
     pub(super) fn open(path: &Path, access: FileAccess) -> Result<Input, Error> {
         match access {
-            FileAccess::Map => Map::open(path).map(Input::Mapped),
+            FileAccess::Map => map(path).map(Input::Mapped),
             FileAccess::Read => Input::of_file(open::regular(path).map_err(Error::io("open", path))?)
                 .map_err(Error::io("read", path))
                 .and_then(|input| match input.len() {
@@ -58,7 +58,7 @@ impl Input {
     /// Number of bytes.
     pub(super) fn len(&self) -> usize {
         match self {
-            Input::Mapped(map) => map.bytes().len(),
+            Input::Mapped(bytes) => bytes.len(),
             Input::File(_, length) => *length,
         }
     }
@@ -66,7 +66,7 @@ impl Input {
     /// Limits the file to its first `length` bytes.
     pub(super) fn truncate(&mut self, length: usize) {
         match self {
-            Input::Mapped(map) => map.truncate(length),
+            Input::Mapped(bytes) => bytes.truncate(length),
             Input::File(_, all) => *all = (*all).min(length),
         }
     }
@@ -77,7 +77,7 @@ impl Input {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it refers to bytes after its end"));
         }
         match self {
-            Input::Mapped(map) => Ok(map.bytes().slice(range)),
+            Input::Mapped(bytes) => Ok(bytes.slice(range)),
             Input::File(..) => {
                 let mut copy = MutableBuffer::from_len_zeroed(range.len());
                 self.read(range.start, &mut copy)?;
@@ -89,11 +89,9 @@ impl Input {
     /// Fills `out` with the bytes from offset `start` on.
     pub(super) fn read(&self, start: usize, out: &mut [u8]) -> io::Result<()> {
         match self {
-            Input::Mapped(map) => {
+            Input::Mapped(bytes) => {
                 let end = start.checked_add(out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-                let bytes = map.bytes().get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?;
-                map.prepare(start..end);
-                out.copy_from_slice(bytes);
+                out.copy_from_slice(bytes.get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?);
                 Ok(())
             }
             Input::File(file, _) => file.read_exact_at(out, start as u64).map_err(|error| match error.kind() {
@@ -123,7 +121,7 @@ impl ChunkReader for Input {
             return Err(ParquetError::EOF("it refers to bytes after its end".to_owned()));
         }
         Ok(match self {
-            Input::Mapped(map) => Box::new(map.bytes().slice(start..).reader()),
+            Input::Mapped(bytes) => Box::new(bytes.slice(start..).reader()),
             Input::File(..) => Box::new(BufReader::with_capacity(HEADER, Rest { input: self.clone(), at: start })),
         })
     }

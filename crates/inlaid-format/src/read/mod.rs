@@ -17,6 +17,7 @@ mod parts;
 mod pool;
 mod record_batches;
 mod source_file;
+mod steps;
 mod table;
 mod tensors;
 mod view;

@@ -48,6 +48,14 @@ pub struct Table {
     pub(super) chosen: Option<Arc<[usize]>>,
 }
 
+/// The labels of files whose class names differ.
+pub(super) struct Labels {
+    /// All class names.
+    pub(super) classes: Vec<String>,
+    /// For each file the labels that its own stand for.
+    pub(super) of_files: Vec<Arc<[i64]>>,
+}
+
 /// The rows of files, which all views of them share.
 pub(super) struct Stored {
     pub(super) files: Vec<Arc<TensorFile>>,
@@ -55,8 +63,8 @@ pub(super) struct Stored {
     /// For every row group: its first row, the index of its file, and its number in the file.
     pub(super) row_groups: Vec<(usize, usize, usize)>,
     pub(super) rows: usize,
-    /// Class names that the files of several tables agree on, and for each file the labels that its own stand for.
-    pub(super) labels: Option<(Vec<String>, Vec<Arc<[i64]>>)>,
+    /// What labels mean, where several tables with other class names are one.
+    pub(super) labels: Option<Labels>,
     /// What was decoded most recently.
     pub(super) decoded: Cache,
     columns: Mutex<HashMap<String, ArrayRef>>,
@@ -118,10 +126,7 @@ impl Table {
     }
 
     /// A table of files, at least one; for `labels` see [`Stored`].
-    pub(super) fn of_open_files(
-        files: Vec<Arc<TensorFile>>,
-        labels: Option<(Vec<String>, Vec<Arc<[i64]>>)>,
-    ) -> Result<Table, Error> {
+    pub(super) fn of_open_files(files: Vec<Arc<TensorFile>>, labels: Option<Labels>) -> Result<Table, Error> {
         if let Some(other) = files.iter().find(|file| file.columns[0] != files[0].columns[0]) {
             let first = files[0].path.display();
             return Err(Error::damaged(&other.path, format!("its tensors differ from those of `{first}`")));
@@ -134,7 +139,7 @@ impl Table {
             }
         }
         let schema = match &labels {
-            Some((classes, _)) => Arc::new(with_classes(&files[0].schema, classes)),
+            Some(labels) => Arc::new(with_classes(&files[0].schema, &labels.classes)),
             None => files[0].schema.clone(),
         };
         let (decoded, columns) = Default::default();
@@ -214,8 +219,8 @@ impl Table {
     /// from the feature `label` of the type `ClassLabel` in the metadata of Hugging Face `datasets`. Empty if
     /// the files name no classes.
     pub fn classes(&self) -> Vec<String> {
-        if let Some((classes, _)) = &self.stored.labels {
-            return classes.clone();
+        if let Some(labels) = &self.stored.labels {
+            return labels.classes.clone();
         }
         let lists = self.stored.files.iter().filter_map(|file| class_names(&file.schema));
         // Appends add classes at the end, so the longest list is the newest.
@@ -273,7 +278,7 @@ impl Stored {
                 ));
             }
             parts.push(match &self.labels {
-                Some((_, labels)) if name == LABEL => relabelled(&part, &labels[number]),
+                Some(labels) if name == LABEL => relabelled(&part, &labels.of_files[number]),
                 _ => part,
             });
         }

@@ -176,7 +176,7 @@ impl<'t> Tensors<'t> {
         let row_bytes = cast.map_or(stored_bytes, |cast| cast.target().row_bytes());
         assert_eq!(out.len(), rows.len() * row_bytes, "the buffer has the length of the tensors");
         let most = if cast.is_some() { (TOGETHER / stored_bytes).max(1) } else { usize::MAX };
-        let (mut rows, mut rest) = (rows, out);
+        let (mut rows, mut rest, mut scratch) = (rows, out, Vec::new());
         while let [first, ..] = rows {
             let run = rows.iter().zip(*first..).take(most).take_while(|(row, next)| **row == *next).count();
             let (place, count) = self.find(*first, run)?;
@@ -184,10 +184,10 @@ impl<'t> Tensors<'t> {
             match (place, cast) {
                 (Place::File(file, at), None) => file.copy(at, here)?,
                 (Place::File(file, at), Some(cast)) => {
-                    cast.apply(&file.slice(at..at + count * stored_bytes)?, here);
+                    cast.apply(&file.slice(at..at + count * stored_bytes)?, here, &mut scratch);
                 }
                 (Place::Decoded(part, range), None) => here.copy_from_slice(&part[range]),
-                (Place::Decoded(part, range), Some(cast)) => cast.apply(&part[range], here),
+                (Place::Decoded(part, range), Some(cast)) => cast.apply(&part[range], here, &mut scratch),
             }
             (rows, rest) = (&rows[count..], later);
         }

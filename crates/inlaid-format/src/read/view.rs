@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
 
-use super::table::Table;
+use super::table::{Labels, Table};
 use crate::error::Error;
 
 impl Table {
@@ -65,7 +64,7 @@ impl Table {
 }
 
 /// The class names of all tables, and for each file the labels that its own stand for; none if all have the same names.
-fn common_classes(tables: &[&Table]) -> Option<(Vec<String>, Vec<Arc<[i64]>>)> {
+fn common_classes(tables: &[&Table]) -> Option<Labels> {
     let names: Vec<Vec<String>> = tables.iter().map(|table| table.classes()).collect();
     if names.iter().all(|classes| *classes == names[0]) && tables.iter().all(|table| table.stored.labels.is_none()) {
         return None;
@@ -81,10 +80,10 @@ fn common_classes(tables: &[&Table]) -> Option<(Vec<String>, Vec<Arc<[i64]>>)> {
         let new = |label: i64| usize::try_from(label).ok().and_then(|label| names.get(label)).map(|name| labels[name]);
         (0..table.stored.files.len()).map(move |file| match &table.stored.labels {
             // Labels that were changed once already.
-            Some((_, old)) => old[file].iter().map(|label| new(*label).unwrap_or(*label)).collect(),
+            Some(old) => old.of_files[file].iter().map(|label| new(*label).unwrap_or(*label)).collect(),
             None => (0..names.len() as i64).filter_map(new).collect(),
         })
     });
     let of_files = of_files.collect();
-    Some((classes, of_files))
+    Some(Labels { classes, of_files })
 }

@@ -4,7 +4,7 @@
 /// Runs loops compiled for AVX2 where the processor has it. The closure and everything it calls must be
 /// `#[inline(always)]`.
 #[inline(always)]
-pub(crate) fn widened<R>(loops: impl FnOnce() -> R) -> R {
+pub fn widened<R>(loops: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {
         return simd.vectorize(loops);
