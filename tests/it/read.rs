@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt8Type};
 use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, UInt8Array};
 use arrow_schema::{DataType, Field, Schema};
-use inlaid::read::{BatchOptions, Epoch, RowOrder, Share, Uneven};
+use inlaid::read::{BatchOptions, Draw, Epoch, Part, RowOrder, Share, Uneven};
 use inlaid::{Dataset, Split, Table};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -325,5 +325,69 @@ fn damaged_arrow_files_are_errors_or_have_their_rows() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_selection_is_a_table_of_these_rows() {
+    let scratch = dataset("");
+    let table = Arc::new(Table::open(scratch.path().join("d/train")).unwrap());
+    let rows = [3, 4, 5, 35, 0, 0];
+    let view = table.select(&rows).unwrap();
+    assert_eq!(view.len(), 6);
+    for (row, stored) in rows.into_iter().enumerate() {
+        assert_eq!(view.tensor(row).unwrap(), table.tensor(stored).unwrap());
+    }
+    assert_eq!(view.run(0, 6).unwrap().1, 3, "rows that follow each other in the file are one run");
+    let path = |table: &Table, row: usize| table.column("path").unwrap().as_string::<i32>().value(row).to_owned();
+    assert_eq!(path(&view, 3), path(&table, 35));
+    assert_ne!(view.fingerprint(), table.fingerprint());
+    assert_ne!(view.fingerprint(), table.select(&rows[..5]).unwrap().fingerprint());
+    assert_eq!(table.select(&[36]).unwrap_err().to_string(), "row 36 is out of range for a table of length 36");
+    assert_eq!(view.tensor(6).unwrap_err().to_string(), "row 6 is out of range for a table of length 6");
+}
+
+#[test]
+fn tables_follow_each_other() {
+    let scratch = dataset("");
+    let table = Table::open(scratch.path().join("d/train")).unwrap();
+    let both = Table::concat(&[&table.select(&[7, 2]).unwrap(), &table]).unwrap();
+    assert_eq!((both.len(), both.classes()), (38, table.classes()));
+    assert_eq!(both.tensor(1).unwrap(), table.tensor(2).unwrap());
+    assert_eq!(both.tensor(37).unwrap(), table.tensor(35).unwrap());
+}
+
+#[test]
+fn parts_go_on_where_the_epoch_before_stopped() {
+    let scratch = dataset("");
+    let table = Arc::new(Table::open(scratch.path().join("d/train")).unwrap());
+    let parts = [Part { rows: (0..10).collect(), count: 4 }, Part { rows: (10..36).collect(), count: 8 }];
+    for order in [RowOrder::Stored, RowOrder::Random, RowOrder::Mixed { row_groups: 1 }] {
+        let mut seen = [0; 36];
+        for number in 0..65 {
+            let epoch = Epoch { order, seed: 2, number };
+            let options = BatchOptions::new(5).epoch(epoch).draw(Draw::Parts(parts.clone().into()));
+            let rows: Vec<usize> = batches(&table, &options).into_iter().flatten().collect();
+            assert_eq!((rows.len(), options.count(table.len())), (12, 3));
+            assert_eq!(rows.iter().filter(|row| **row < 10).count(), 4);
+            rows.into_iter().for_each(|row| seen[row] += 1);
+        }
+        // 260 draws of 10 rows, and 520 of 26.
+        assert_eq!(seen[..10], [26; 10]);
+        assert_eq!(seen[10..], [20; 26]);
+    }
+}
+
+#[test]
+fn weights_decide_how_often_a_row_is_drawn() {
+    let scratch = dataset("");
+    let table = Arc::new(Table::open(scratch.path().join("d/train")).unwrap());
+    let weights: Vec<f64> = (0..36).map(|row| if row < 3 { row as f64 } else { 0.0 }).collect();
+    for number in 0..20 {
+        let epoch = Epoch { order: RowOrder::Random, seed: 0, number };
+        let options = BatchOptions::new(36).epoch(epoch).draw(Draw::Weights(weights.clone().into()));
+        let rows: Vec<usize> = batches(&table, &options).into_iter().flatten().collect();
+        let drawn = |row: usize| rows.iter().filter(|other| **other == row).count();
+        assert_eq!([drawn(0), drawn(1), drawn(2)], [0, 12, 24]);
     }
 }
