@@ -2,6 +2,7 @@
 
     python benches/reading.py PHOTOS [--images 2000] [--repeat 3] [--only NAME ...] [--inlaid target/release/inlaid]
     python benches/reading.py PHOTOS --memory [--images 50000]
+    python benches/reading.py PHOTOS --passes 600
 
 inlaid converts the photos into one split, once for each storage; every other format gets the pixels of its rows as they
 are, written as its documentation has it (`benches/readers/`). A measurement is a fresh process for each reader and
@@ -14,6 +15,7 @@ repetition, with the imports done:
   in order      passes for two seconds, timed; of every batch, one byte in each 4 KiB is read
   shuffled      the same, in another order each pass: any row may follow any other, except that TFRecords and webdataset
                 mix 1,000 images at a time, and MosaicML blocks
+  short         passes in order, each of which opens everything anew
 
 A batch is one stretch of memory: a NumPy array, or a tensor of TensorFlow or PyTorch. "inlaid is faster by" compares
 with the reader of inlaid that gives the same, in one repetition; medians, with least and greatest. A view's rate is one
@@ -21,6 +23,9 @@ of page faults, not of bandwidth. Everything is in the page cache.
 
 With --memory, inlaid alone reads 1,000, 20,000 and --images images: whether memory grows with them, and how long the
 first batch takes.
+
+With --passes, inlaid alone reads --images images (640) that many times, shuffled: the anonymous memory after the second
+pass, and the most after any later one.
 
 Needs the package, psutil, and a release build of inlaid; the other readers need the packages of
 benches/requirements-reading.txt, which says how to install them. What is not installed is left out, and named.
@@ -51,6 +56,7 @@ OURS = {
 }
 FEW = (1_000, 20_000)
 ALONE = ("inlaid, batches", "inlaid, to_torch", "inlaid, to_tf")
+PASSES = (*ALONE, "inlaid, batches, float32", "inlaid, to_jax")
 
 
 def missing(name):
@@ -73,14 +79,14 @@ def write(name, scratch):
     reader.write(inlaid.open(scratch / "tensor")["train"], str(folder))
 
 
-def checked_pass(batches):
+def checked_pass(batches, shape):
     """[images, sum of pixels, sum of labels] of a pass; ends the bench if a batch is no single array."""
     content = [0, 0, 0]
     for images, labels in batches:
-        if images.shape[1:] != (measure.SIZE, measure.SIZE, 3) or not images.flags.c_contiguous:
+        if images.shape[1:] != shape or not images.flags.c_contiguous:
             sys.exit(f"error: a batch is {images.shape}, with strides {images.strides}")
         content[0] += len(images)
-        content[1] += int(images.sum(dtype="uint64"))
+        content[1] += int(images.sum(dtype="uint64" if images.dtype == "uint8" else "float64"))
         content[2] += int(labels.sum())
     return content
 
@@ -90,7 +96,7 @@ def touch(batches):
     count = touched = 0
     for images, _ in batches:
         count += len(images)
-        touched += int(images.reshape(-1)[::4096].sum())
+        touched += int(images.reshape(-1).view("uint8")[::4096].sum())
     return count
 
 
@@ -117,14 +123,28 @@ def opened(name, scratch):
 def read(name, scratch):
     """What is measured of a reader."""
     reading, first, memory = opened(name, scratch)
-    contents = [checked_pass(reading.in_order())]
+    contents = [checked_pass(reading.in_order(), reading.shape)]
     if reading.shuffles:
-        contents.append(checked_pass(reading.shuffled()))
+        contents.append(checked_pass(reading.shuffled(), reading.shape))
     peak = memory.stop()
     result = {"first": first, "peak": peak, "contents": contents, "in order": rate(reading.in_order)}
     if reading.shuffles:
         result["shuffled"] = rate(reading.shuffled)
+    result["short"] = rate(lambda: READERS[name](str(scratch / reading.format)).in_order())
     return result
+
+
+def anonymous():
+    """Bytes of memory of this process that no file has."""
+    with open("/proc/self/smaps_rollup") as rollup:
+        return next(int(line.split()[1]) * 1024 for line in rollup if line.startswith("Anonymous:"))
+
+
+def read_passes(name, scratch):
+    """Anonymous memory after each pass but the first."""
+    reading, passes = READERS[name](str(scratch / READERS[name].format)), int(os.environ["INLAID_PASSES"])
+    sizes = [(touch(reading.shuffled()), anonymous())[1] for _ in range(passes)]
+    return {"second": sizes[1], "most": max(sizes[1:])}
 
 
 def read_once(name, scratch):
@@ -189,10 +209,10 @@ def compare(options, scratch):
     for name in names:
         first, *peak = first_and_peak(results[name])
         size = bytes_of(scratch / READERS[name].format) / measure.MIB
-        speed = [*cells(results, name, "in order"), *cells(results, name, "shuffled")]
+        speed = [cell for order in ("in order", "shuffled", "short") for cell in cells(results, name, order)]
         table.append([name, *speed, first, *peak, f"{size:.0f}"])
     faster = "inlaid is faster by"
-    header = ["in order, images/s", faster, "shuffled, images/s", faster]
+    header = ["in order, images/s", faster, "shuffled, images/s", faster, "short, images/s", faster]
     header += ["first batch, ms", "memory, MiB", "and mapped", "on disk, MiB"]
     measure.print_table([f"{options.images} images", *header], table)
     for name, reason in reasons.items():
@@ -216,23 +236,44 @@ def compare_sizes(options, scratch):
     measure.print_table(["", "images", "first batch, ms", "memory, MiB", "and mapped"], table)
 
 
+def compare_passes(options, scratch):
+    """Memory of inlaid over many passes."""
+    os.environ["INLAID_PASSES"] = str(max(options.passes, 2))
+    folder = measure.class_folders(options.photos, options.images, scratch / "images")
+    convert(options, folder, OURS["tensor"], scratch / "tensor")
+    names = [name for name in PASSES if not measure.fresh_process(__file__, "missing", name, scratch)]
+    results = repeated(options, "passes", names, scratch)
+    table = []
+    for name in names:
+        second, most = (median(run[size] for run in results[name]) / measure.MIB for size in ("second", "most"))
+        table.append([name, f"{second:.0f}", f"{most:.0f}", f"{most / second:.2f}"])
+    measure.print_table([f"{options.passes} passes", "after the second, MiB", "at most, MiB", "ratio"], table)
+
+
 def main():
     parser = measure.arguments(__doc__, images=None, repeat=3)
     parser.add_argument("--images", type=measure.positive, help="default: 2000; with --memory 50000")
     parser.add_argument("--memory", action="store_true", help="measure memory of growing datasets")
+    parser.add_argument("--passes", type=measure.positive, help="measure memory over this many passes")
     parser.add_argument("--only", nargs="+", choices=READERS, default=list(READERS), metavar="NAME",
                         help="these readers, and those of inlaid that they are compared with")
     options = parser.parse_args()
     options.inlaid = measure.program(options.inlaid)
-    options.images = options.images or (50_000 if options.memory else 2000)
+    options.images = options.images or (50_000 if options.memory else 640 if options.passes else 2000)
     rivals = {READERS[name].rival for name in options.only}
     options.only = [name for name in READERS if name in rivals or name in options.only]
     with measure.scratch_folder(options.scratch) as scratch:
-        run = compare_sizes if options.memory else compare
+        run = compare_sizes if options.memory else compare_passes if options.passes else compare
         run(options, scratch)
 
 
-STEPS = {"missing": lambda name, _: missing(name), "write": write, "read": read, "once": read_once}
+STEPS = {
+    "missing": lambda name, _: missing(name),
+    "write": write,
+    "read": read,
+    "once": read_once,
+    "passes": read_passes,
+}
 
 
 if __name__ == "__main__":

@@ -10,11 +10,15 @@ READERS = {
     reader.name: reader
     for reader in (
         ours.Batches,
+        ours.Planes,
+        ours.Floats,
+        ours.FloatPlanes,
         ours.Unmapped,
         ours.Rows,
         ours.ArrowRows,
         ours.ToTorch,
         ours.ToTf,
+        ours.ToJax,
         arrays.Copied,
         arrays.Views,
         arrays.TfGenerator,

@@ -2,6 +2,8 @@
 
 import os
 
+import measure
+
 BATCH = 64
 WORKERS = 2
 # Images that a shuffle holds, where it can't go to any row.
@@ -18,6 +20,8 @@ class Reader:
     """The folder that it reads; readers of one format share it."""
     rival = "inlaid, batches"
     """The reader of inlaid whose batches are of the same kind."""
+    shape = (measure.SIZE, measure.SIZE, 3)
+    """The shape of an image."""
     shuffles = "any row"
     """What a shuffle mixes; empty if the reader has none."""
 
