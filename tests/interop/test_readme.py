@@ -2,8 +2,8 @@
 
 An example is a fenced block of `python` or `sh`. It finds the sample in `photos`, other images in `more-photos`, the
 sample converted in `dataset`, and with other options in `dataset-binary`, `dataset-arrow` and `dataset-encoded`, except
-the one that it makes itself. A comment line before it may say `<!-- not run: WHY -->`, or
-`<!-- continues the example before -->`.
+the one that it makes itself. A comment line before it may say `<!-- not run: WHY -->`,
+`<!-- continues the example before -->`, or `<!-- recipe: NAME -->`: test_loading.py runs these.
 """
 
 import os
@@ -27,7 +27,7 @@ def examples():
         text, before = page.read_text(), ""
         for found in EXAMPLE.finditer(text):
             comment, language, code = found[1] or "", found[2], found[3]
-            if comment.startswith("not run: "):
+            if comment.startswith(("not run: ", "recipe: ")):
                 continue
             if comment == "continues the example before":
                 code = before + code
