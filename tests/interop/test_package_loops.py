@@ -227,9 +227,45 @@ def test_an_error_in_a_worker_ends_the_pass_and_the_next_one_is_whole(train, epo
     assert rows(DataLoader(made, batch_size=None, num_workers=2)) == epochs[1]
 
 
-def test_a_loader_that_would_make_batches_of_batches_is_refused(train):
+@pytest.mark.parametrize("transform", [None, lambda batch: (batch[0] / 255, batch[1])])
+def test_a_loader_that_would_make_batches_of_batches_is_refused(train, transform):
     with pytest.raises(inlaid.SettingError, match=r"`DataLoader\(dataset, batch_size=None\)` takes them as they are"):
-        next(iter(DataLoader(train.to_torch(BATCH))))
+        next(iter(DataLoader(train.to_torch(BATCH, transform=transform))))
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_workers_of_every_kind_read_one_epoch_after_the_other(train, epochs, method):
+    made = shuffled(train)
+    options = dict(batch_size=None, num_workers=2, multiprocessing_context=method)
+    living = DataLoader(made, persistent_workers=True, **options)
+    assert [rows(DataLoader(made, **options)), rows(living), rows(living)] == epochs[:3]
+
+
+# tf.data
+
+
+def rows_of_tf(dataset):
+    return [path.decode() for _, paths in dataset for path in paths.numpy()]
+
+
+def test_datasets_of_tf_data_read_one_epoch_after_the_other(train, epochs):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+
+    def made():
+        return train.to_tf(BATCH, shuffle=True, columns=["path"])
+
+    assert rows_of_tf(made().repeat(3)) == sum(epochs[:3], [])
+    cached, taken, prefetched = made().cache(), made().take(5), made().prefetch(2)
+    assert [rows_of_tf(cached) for _ in range(2)] == [epochs[0]] * 2
+    assert [rows_of_tf(taken) for _ in range(3)] == [epoch[: 5 * BATCH] for epoch in epochs[:3]]
+    assert [rows_of_tf(prefetched) for _ in range(3)] == epochs[:3]
+
+
+def test_two_passes_of_tf_data_at_the_same_time_are_two_epochs(train, epochs):
+    tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    made = train.to_tf(BATCH, shuffle=True, columns=["path"])
+    for epoch, pairs in [(0, zip(made, made, strict=True)), (2, tf.data.Dataset.zip((made, made)))]:
+        assert [rows_of_tf(half) for half in zip(*pairs, strict=True)] == epochs[epoch : epoch + 2]
 
 
 # StatefulDataLoader
@@ -424,6 +460,36 @@ def test_ranks_that_wait_for_each_other_in_every_step_do_not_hang(dataset, train
 
 
 # Loops of frameworks
+
+
+@pytest.mark.parametrize("kind", ["to_torch", "batches"])
+def test_lightning_saves_the_state_of_what_it_reads(train, epochs, tmp_path, kind):
+    lightning = pytest.importorskip("lightning", reason="Lightning is not installed")
+
+    class Model(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.read = torch.nn.Linear(1, 1), []
+
+        def training_step(self, batch):
+            self.read += list(batch["path"] if isinstance(batch, dict) else batch[1])
+            return self.layer(torch.ones(1)).sum()
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), 0.1)
+
+    def fit(steps, checkpoint=None):
+        model = Model()
+        trainer = lightning.Trainer(
+            max_steps=steps, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+            enable_model_summary=False, default_root_dir=tmp_path,
+        )  # fmt: skip
+        trainer.fit(model, getattr(train, kind)(BATCH, shuffle=True, columns=["path"]), ckpt_path=checkpoint)
+        trainer.save_checkpoint(tmp_path / "checkpoint")
+        return model.read
+
+    first = fit(BATCHES + 5)
+    assert first + fit(3 * BATCHES, tmp_path / "checkpoint") == sum(epochs[:3], [])
 
 
 @pytest.mark.parametrize("workers", [0, 2])

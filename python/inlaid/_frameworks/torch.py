@@ -119,14 +119,14 @@ class _Pass(Iterator[Any]):
             batches = dataset._batches._arrays(self._epoch, self._skip, self._worker, workers)
             self._arrays = zip(count(self._skip + workers, workers), batches)
         skip, arrays = next(self._arrays)
-        element = Batch.of(dataset._element(arrays))
+        element = dataset._element(arrays)
         if dataset._transform is not None:
             element = dataset._transform(element)
         # A batch whose transform failed was not read.
         self._skip = skip
         if self._workers is None:
             dataset._passes.move(self._epoch, skip)
-        return element
+        return Batch.of(element)
 
     def state_dict(self) -> dict[str, Any]:
         """The epoch, how many batches at its beginning this pass is past, and of how many workers it is."""
@@ -154,7 +154,7 @@ class Batch(tuple):  # type: ignore[type-arg]
 
     @staticmethod
     def of(element: Any) -> Any:
-        """A batch, or the tensors alone if there are no columns."""
+        """A batch, if it is a tuple: what a transform returned may be something else, or there are no columns."""
         return Batch(element) if type(element) is tuple else element
 
 
