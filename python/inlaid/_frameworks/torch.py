@@ -121,12 +121,13 @@ class _Pass(Iterator[Any]):
         skip, arrays = next(self._arrays)
         element = dataset._element(arrays)
         if dataset._transform is not None:
+            # A plain tuple: transforms of torchvision look into no other.
             element = dataset._transform(element)
         # A batch whose transform failed was not read.
         self._skip = skip
         if self._workers is None:
             dataset._passes.move(self._epoch, skip)
-        return Batch.of(element)
+        return Batch(element) if type(element) is tuple else element
 
     def state_dict(self) -> dict[str, Any]:
         """The epoch, how many batches at its beginning this pass is past, and of how many workers it is."""
@@ -151,11 +152,6 @@ class Batch(tuple):  # type: ignore[type-arg]
     """The tensors and columns of a batch."""
 
     __slots__ = ()
-
-    @staticmethod
-    def of(element: Any) -> Any:
-        """A batch, if it is a tuple: what a transform returned may be something else, or there are no columns."""
-        return Batch(element) if type(element) is tuple else element
 
 
 def _refuse_to_collate(batch: Any, *, collate_fn_map: Any = None) -> Any:
