@@ -418,6 +418,8 @@ def test_batches_that_are_older_than_the_process_group_are_refused(dataset, tmp_
             else:
                 raise AssertionError("it reads all rows")
         assert len(train.batches(4)) == 5
+        # The other rank may still be connecting.
+        dist.barrier()
         dist.destroy_process_group()
         print("refused")
     """
@@ -635,6 +637,7 @@ def test_accelerate_divides_batches_among_processes_once(dataset, train, tmp_pat
         read = {"left out": rows(DataLoader(train.to_torch(4, **options), batch_size=None)), "prepared": rows(prepared)}
         with open(f"read-{accelerator.process_index}", "w") as file:
             json.dump(read, file)
+        accelerator.wait_for_everyone()
     """
     (tmp_path / "dataset").symlink_to(dataset)
     run(code, tmp_path, processes=2)
