@@ -100,7 +100,8 @@ class Batches:
         if settings.are_ranks_found:
             check_found(settings.rank, settings.world_size)
         if self._pass is not None:
-            is_partial = not settings.shuffle and 0 < self._read < len(self)
+            is_of_steps = self._steps is not None and self._steps[1] is self._pass
+            is_partial = not settings.shuffle and not is_of_steps and 0 < self._read < len(self)
             self._left_early = self._left_early + 1 if is_partial else 0
             if self._left_early == 2:
                 self._warn()
@@ -111,10 +112,10 @@ class Batches:
         """The batches of a pass from the position on, which moves along."""
         names = (self.table.tensor_column, *self.columns)
         for read, arrays in enumerate(self._arrays(self._epoch, self._read), self._read + 1):
-            # Another pass may have begun meanwhile.
+            batch = self._placed(dict(zip(names, arrays, strict=True)))
+            # A batch whose transform failed was not read. Another pass may have begun meanwhile.
             if self._pass is here:
                 self._read = read
-            batch = self._placed(dict(zip(names, arrays, strict=True)))
             yield batch
 
     def _placed(self, batch: dict[str, Any]) -> Any:

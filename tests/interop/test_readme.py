@@ -1,9 +1,10 @@
 """The Python and shell examples of the README and of the documentation run as they stand.
 
 An example is a fenced block of `python` or `sh`. It finds the sample in `photos`, other images in `more-photos`, the
-sample converted in `dataset` (several files and row groups in each split), and with other options in `dataset-binary`, `dataset-arrow` and `dataset-encoded`, except
-the one that it makes itself. A comment line before it may say `<!-- not run: WHY -->`, or
-`<!-- continues the example before -->`.
+sample converted in `dataset` (several files and row groups in each split), and with other options in `dataset-binary`,
+`dataset-arrow` and `dataset-encoded`, except
+the one that it makes itself. A comment line before it may say `<!-- not run: WHY -->`,
+`<!-- continues the example before -->`, or `<!-- recipe: NAME -->`: test_loading.py runs these.
 """
 
 import os
@@ -27,7 +28,7 @@ def examples():
         text, before = page.read_text(), ""
         for found in EXAMPLE.finditer(text):
             comment, language, code = found[1] or "", found[2], found[3]
-            if comment.startswith("not run: "):
+            if comment.startswith(("not run: ", "recipe: ")):
                 continue
             if comment == "continues the example before":
                 code = before + code
@@ -61,7 +62,8 @@ def folder(inlaid_path, sample, tmp_path, request):
 
 def test_pages_have_examples():
     names = [example.id.split(":")[0] for example in examples()]
-    assert {"README.md", "docs/python.md", "docs/readers.md", "docs/storage.md", "docs/format.md"} <= set(names)
+    pages = ["python", "loading", "readers", "storage", "format"]
+    assert {"README.md", *(f"docs/{page}.md" for page in pages)} <= set(names)
 
 
 @pytest.mark.parametrize(("language", "code"), list(examples()))

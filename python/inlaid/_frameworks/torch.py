@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,21 +105,24 @@ class _Pass(Iterator[Any]):
     def __init__(self, dataset: BatchesDataset, epoch: int, skip: int, worker: int = 0, workers: int | None = None):
         self._dataset, self._epoch, self._skip = dataset, epoch, skip
         self._worker, self._workers = worker, workers
-        self._arrays: Iterator[list[NDArray[Any]]] | None = None
+        # How many batches this pass is past after each one, and the arrays of that.
+        self._arrays: Iterator[tuple[int, list[NDArray[Any]]]] | None = None
 
     def __next__(self) -> Any:
         workers = self._workers or 1
         dataset = self._dataset
         if self._arrays is None:
-            self._arrays = dataset._batches._arrays(self._epoch, self._skip, self._worker, workers)
-        arrays = next(self._arrays)
-        self._skip += workers
-        if self._workers is None:
-            dataset._passes.move(self._epoch, self._skip)
+            batches = dataset._batches._arrays(self._epoch, self._skip, self._worker, workers)
+            self._arrays = zip(count(self._skip + workers, workers), batches)
+        skip, arrays = next(self._arrays)
         element = dataset._element(arrays)
         if dataset._transform is not None:
             # A plain tuple: transforms of torchvision look into no other.
             element = dataset._transform(element)
+        # A batch whose transform failed was not read.
+        self._skip = skip
+        if self._workers is None:
+            dataset._passes.move(self._epoch, skip)
         return Batch(element) if type(element) is tuple else element
 
     def state_dict(self) -> dict[str, Any]:

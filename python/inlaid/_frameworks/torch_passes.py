@@ -8,11 +8,13 @@ from typing import Any
 
 import torch
 
-# The words of the shared memory: the position, then the latest passes of workers, the last one first.
-_EPOCH, _READ, _IS_BEGUN, _WORKERS_READ, _PASSES = range(5)
-# Of each of these passes: the seed of its loader and its number for the workers of that loader, which tell it from
-# others; its epoch, the batches to skip, and the workers that have begun it, 62 to a word.
-_SEED, _NUMBER, _PASS_EPOCH, _SKIP, _BEGUN = range(5)
+# The words of the shared memory: the position, how often it was set, the position that would have been next before
+# that, then the latest passes of workers, the last one first.
+_EPOCH, _READ, _IS_BEGUN, _WORKERS_READ, _SETS, _OLD_EPOCH, _OLD_READ, _PASSES = range(8)
+# Of each of these passes: the seed of its loader, its number for the workers of that loader, and how often the position
+# had been set, which tell it from others; its epoch, the batches to skip, and the workers that have begun it, 62 to a
+# word.
+_SEED, _NUMBER, _PASS_SETS, _PASS_EPOCH, _SKIP, _BEGUN = range(6)
 _BITS, _WORDS = 62, 17
 _PASS = _BEGUN + _WORDS
 _KEPT = 16
@@ -23,7 +25,8 @@ class Passes:
 
     A `DataLoader` makes an iterator of the dataset in each of its workers, at any time, and tells the dataset nothing.
     But all workers of a pass have the same base seed, which is another one for the next pass, or live on and count
-    their passes. So the first worker of a pass begins the next epoch, and the others find it.
+    their passes. So the first worker of a pass begins the next epoch, and the others find it. A worker that was started
+    before the position was set, and begins after that, reads what was next before.
     """
 
     def __init__(self) -> None:
@@ -32,6 +35,8 @@ class Passes:
         self._lock = get_context("spawn").Lock()
         # How many passes this worker has begun for a loader, by its seed.
         self._counts: dict[int, int] = {}
+        # How often the position was set, as far as this process knew when it was started.
+        self._sets = 0
 
     @property
     def epoch(self) -> int:
@@ -51,8 +56,11 @@ class Passes:
     def set(self, epoch: int, read: int) -> None:
         """Makes the next pass begin there."""
         with self._lock:
-            self._shared.zero_()
-            self._shared[_EPOCH], self._shared[_READ] = epoch, read
+            self._advance()
+            self._shared[_OLD_EPOCH], self._shared[_OLD_READ] = self.epoch, self.read
+            self._shared[_EPOCH], self._shared[_READ], self._shared[_WORKERS_READ] = epoch, read, 0
+            self._shared[_SETS] += 1
+            self._sets = int(self._shared[_SETS])
 
     def begin(self) -> tuple[int, int]:
         """The epoch of a new pass in this process, and the batches to skip. A pass that reads nothing is none."""
@@ -72,18 +80,20 @@ class Passes:
         self._counts[seed] = number + 1
         word, bit = divmod(worker, _BITS)
         with self._lock:
+            sets = int(self._shared[_SETS]) if number > 0 else self._sets
+            key = torch.tensor([seed, number, sets])
             passes = self._shared[_PASSES:].view(_KEPT, _PASS)
             for one in passes:
                 has_begun = int(one[_BEGUN + word]) >> bit & 1
-                if one[_SEED] == seed and one[_NUMBER] == number and not has_begun and one[_BEGUN:].any():
+                if one[: len(key)].equal(key) and not has_begun and one[_BEGUN:].any():
                     break
             else:
-                self._advance()
+                position = self._next_position(sets)
                 passes[1:] = passes[:-1].clone()
                 one = passes[0]
                 one.zero_()
-                one[_SEED], one[_NUMBER], one[_PASS_EPOCH], one[_SKIP] = seed, number, self.epoch, self.read
-                self._shared[_IS_BEGUN] = self._shared[_WORKERS_READ] = 1
+                one[: len(key)] = key
+                one[_PASS_EPOCH], one[_SKIP] = position
             one[_BEGUN + word] |= 1 << bit
             return int(one[_PASS_EPOCH]), int(one[_SKIP])
 
@@ -91,6 +101,14 @@ class Passes:
         """Says that the pass that workers have begun last is of another epoch."""
         with self._lock:
             self._shared[_EPOCH] = self._shared[_PASSES + _PASS_EPOCH] = epoch
+
+    def _next_position(self, sets: int) -> tuple[int, int]:
+        """The position of a new pass of workers, which were started when the position had been set so often."""
+        if sets != self._shared[_SETS]:
+            return int(self._shared[_OLD_EPOCH]), int(self._shared[_OLD_READ])
+        self._advance()
+        self._shared[_IS_BEGUN] = self._shared[_WORKERS_READ] = 1
+        return self.epoch, self.read
 
     def _advance(self) -> None:
         if self._shared[_IS_BEGUN]:
@@ -101,7 +119,7 @@ class Passes:
         # A worker that is being spawned shares it; any other copy is another dataset.
         if get_spawning_popen() is not None:
             return self.__dict__
-        return {"_shared": self._shared.clone(), "_lock": None, "_counts": {}}
+        return {"_shared": self._shared.clone(), "_lock": None, "_counts": {}, "_sets": int(self._shared[_SETS])}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
