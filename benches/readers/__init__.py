@@ -22,6 +22,7 @@ READERS = {
         arrays.Copied,
         arrays.Views,
         arrays.TfGenerator,
+        arrays.TfInMemory,
         arrow.PyarrowTensor,
         arrow.PyarrowBinary,
         arrow.PolarsTensor,
