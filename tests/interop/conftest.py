@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 # Before any of these libraries is imported: nothing is fetched, and nothing is written outside a
@@ -25,7 +26,7 @@ import pyarrow.parquet as pq
 import pytest
 
 IS_LIGHT = "INLAID_LIGHT_TESTS" in os.environ
-if not IS_LIGHT:
+if find_spec("torchvision"):
     # Before TensorFlow, whose copy of LLVM ends the process when that of Triton comes after it.
     import torchvision.transforms.v2  # noqa: F401
 

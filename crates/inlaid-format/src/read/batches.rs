@@ -152,7 +152,7 @@ pub struct Batch {
 
 /// An iterator over the batches of a share of an epoch, in order. At most `prefetch + 1` batches are in memory if
 /// each is dropped before the next is requested; their buffers are reused, also by the next pass. While there is none,
-/// a process keeps at most 64 MiB of them.
+/// a process keeps those of the last pass, or 64 MiB if that is more.
 pub struct Batches {
     source: Arc<Source>,
     /// Numbers of the remaining batches.
@@ -219,9 +219,9 @@ impl Batches {
         });
         let main = options.cast.as_ref().map_or(table.tensor_column(), |cast| cast.target()).row_bytes();
         let row_bytes = main + others.sum::<Result<usize, Error>>()?;
-        // The batches alive at a time, if each is dropped before the next is requested.
+        // The batches alive at a time, with one more that a loop drops only when it has the next.
         let need =
-            Need::of((options.prefetch + 1).saturating_mul(batch_size.min(rows.len())).saturating_mul(row_bytes));
+            Need::of((options.prefetch + 2).saturating_mul(batch_size.min(rows.len())).saturating_mul(row_bytes));
         let source = Arc::new(Source { table, rows, batch_size, columns, cast: options.cast.clone(), _need: need });
         let threads = (0..options.prefetch).map(|thread| {
             // A thread waits with its batch until that is taken: more batches would not stay in the processor's caches.

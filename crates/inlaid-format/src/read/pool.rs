@@ -18,7 +18,7 @@ const HUGE: usize = 4 << 20;
 /// Size of a huge page.
 const HUGE_PAGE: usize = 2 << 20;
 
-/// Bytes that are kept while no pass needs more.
+/// Bytes that are kept even if no pass needs as many.
 const KEPT: usize = 64 << 20;
 
 /// The unused memory of all batches of the process. It is mapped, not allocated: an allocator keeps what it has given out
@@ -28,11 +28,13 @@ struct Pool {
     /// The most recently used last: it may still be in the caches of the processor.
     unused: Vec<Memory>,
     bytes: usize,
-    /// Bytes that the passes of now use at a time.
+    /// Bytes that the passes of now use at a time, or the last one did if there is none.
     needed: usize,
+    /// Number of these passes.
+    passes: usize,
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { unused: Vec::new(), bytes: 0, needed: 0 });
+static POOL: Mutex<Pool> = Mutex::new(Pool { unused: Vec::new(), bytes: 0, needed: 0, passes: 0 });
 
 fn with_pool<T>(use_pool: impl FnOnce(&mut Pool) -> T) -> T {
     use_pool(&mut POOL.lock().unwrap_or_else(PoisonError::into_inner))
@@ -44,7 +46,10 @@ pub(super) struct Need(usize);
 impl Need {
     /// The need for as many bytes at a time.
     pub(super) fn of(bytes: usize) -> Need {
-        with_pool(|pool| pool.needed = pool.needed.saturating_add(bytes));
+        with_pool(|pool| {
+            pool.needed = if pool.passes == 0 { bytes } else { pool.needed.saturating_add(bytes) };
+            pool.passes += 1;
+        });
         Need(bytes)
     }
 }
@@ -52,7 +57,9 @@ impl Need {
 impl Drop for Need {
     fn drop(&mut self) {
         let surplus = with_pool(|pool| {
-            pool.needed -= self.0;
+            pool.passes -= 1;
+            // The next epoch needs as much as the one that ends.
+            pool.needed = if pool.passes == 0 { self.0 } else { pool.needed.saturating_sub(self.0) };
             pool.surplus()
         });
         drop(surplus);
