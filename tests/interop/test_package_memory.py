@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather
 
+from conftest import SAMPLE
+
 # Files of other tools are what this is about.
 pytestmark = pytest.mark.filterwarnings("ignore::inlaid.DecodingWarning")
 
@@ -93,6 +95,27 @@ def test_a_long_page_that_is_no_bomb_is_read(tmp_path):
     table = inlaid.open(tmp_path / "long.parquet")
     for row in (19, 0, 7):
         assert np.array_equal(table[row], values[row])
+
+
+@pytest.mark.parametrize("options", ["prefetch=0", "prefetch=2", "layout='chw', dtype='float32'"])
+def test_memory_of_batches_is_flat_over_passes(tmp_path, options):
+    inlaid.convert(SAMPLE, tmp_path / "dataset", 512, split={"train": 1}, progress=False)
+    program = (
+        "import sys, inlaid\n"
+        "def anonymous():\n"
+        "    with open('/proc/self/smaps_rollup') as rollup:\n"
+        "        return next(int(line.split()[1]) for line in rollup if line.startswith('Anonymous:'))\n"
+        "sizes = []\n"
+        "table = inlaid.open(sys.argv[1])['train']\n"
+        "for _ in range(60):\n"
+        f"    for batch in table.batches(8, shuffle=True, {options}): pass\n"
+        "    sizes.append(anonymous())\n"
+        "print(sizes[1], max(sizes[1:]))\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "dataset")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    second, most = map(int, done.stdout.split())
+    assert most <= 1.1 * second
 
 
 # Pages that begin in the middle of a row
