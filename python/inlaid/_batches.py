@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._errors import PartialPassWarning, SettingError
+from ._errors import PartialPassWarning, RepeatedOrderWarning, SettingError, warn
 from ._ranks import check_found
 from ._settings import BatchSettings, counted, integer
 
@@ -36,7 +35,11 @@ class Batches:
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         """Type of the elements."""
         self._settings, self._transform = settings, transform
+        # Neither depends on anything that changes.
+        self._length = table._native.count_batches(settings)
         self._epoch = self._read = 0
+        # Whether the position is that of batches that were just made.
+        self._is_new = True
         # The pass that reads now, once it has begun.
         self._pass: object = None
         # What `steps` draws from, and the pass that it is.
@@ -47,7 +50,7 @@ class Batches:
 
     def __len__(self) -> int:
         """Number of batches of an epoch, for this rank."""
-        return self.table._native.count_batches(self._settings)
+        return self._length
 
     def __iter__(self) -> Iterator[Any]:
         # A generator: an iterator that nobody draws from begins no epoch.
@@ -106,7 +109,9 @@ class Batches:
             if self._left_early == 2:
                 self._warn()
             self._epoch, self._read = self._epoch + 1, 0
-        self._pass = object()
+        elif self._is_new and settings.shuffle:
+            self._tell_of_repeated_order()
+        self._pass, self._is_new = object(), False
 
     def _rest(self, here: object) -> Iterator[Any]:
         """The batches of a pass from the position on, which moves along."""
@@ -139,6 +144,7 @@ class Batches:
 
     def _move(self, epoch: int, read: int) -> None:
         self._epoch, self._read, self._pass, self._steps, self._left_early = epoch, read, None, None, 0
+        self._is_new = False
 
     def _state(self, epoch: int, batches: int) -> dict[str, Any]:
         count, read = len(self), integer("batches", batches, 0)
@@ -178,12 +184,32 @@ class Batches:
     def _arrays(self, epoch: int, skip: int, worker: int = 0, workers: int = 1) -> Iterator[list[Any]]:
         return self.table._native.batches(self._settings, epoch, skip, worker, workers)
 
+    def _order(self) -> tuple[Any, ...]:
+        """What the order of the first epoch depends on."""
+        return (*self._identity().values(), self._settings.rank)
+
+    def _tell_of_repeated_order(self) -> None:
+        order = self._order()
+        if order in _read_before:
+            warn(REPEATED_ORDER, RepeatedOrderWarning)
+        _read_before.add(order)
+
     def _warn(self) -> None:
         text = (
             "two passes in a row were left early, and without `shuffle` every pass begins with the same rows:"
             " `steps(n)` goes on through the data"
         )
-        warnings.warn(text, PartialPassWarning, stacklevel=4)
+        warn(text, PartialPassWarning)
+
+
+REPEATED_ORDER = (
+    "these batches have the same order as others that were read before: make them once, before the loop over epochs, or"
+    " call `set_epoch(epoch)`"
+)
+"""The text of a `RepeatedOrderWarning`."""
+
+_read_before: set[tuple[Any, ...]] = set()
+"""The orders of first epochs that were read in this process."""
 
 
 def _no_batch(rows: int, settings: BatchSettings) -> str:

@@ -65,6 +65,11 @@ class DatasetWarning(UserWarning):
     """A remark on a dataset: its last commit was interrupted and can't be completed, or its card was left as it is."""
 
 
+class RepeatedOrderWarning(UserWarning):
+    """Shuffled batches are made anew and have the order of others that were read before, as in a loop that makes them
+    for every epoch."""
+
+
 class PartialPassWarning(UserWarning):
     """Passes over batches in stored order are left early, so that each reads the same rows."""
 
@@ -75,7 +80,7 @@ class DiskFullError(InlaidError, OSError):
 
 def warn(text: str, category: type[Warning]) -> None:
     """Warns, and names the first line outside of the package."""
-    frame, level, package = sys._getframe(0), 1, os.path.dirname(__file__)
-    while frame.f_back is not None and os.path.dirname(frame.f_code.co_filename) == package:
+    frame, level, package = sys._getframe(0), 1, os.path.join(os.path.dirname(__file__), "")
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
         frame, level = frame.f_back, level + 1
     warnings.warn(text, category, stacklevel=level)

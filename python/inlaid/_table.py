@@ -185,8 +185,9 @@ class Table(Loading):
 
         Raises `RowError` (an `IndexError`) if there is no such row.
         """
-        all_rows = np.arange(len(self))
-        chosen = all_rows[rows] if isinstance(rows, slice) else self._checked(np.asarray(rows))
+        if isinstance(rows, slice):
+            rows = np.arange(len(self))[rows]
+        chosen = self._checked(np.asarray(rows))
         numbers = chosen.astype(np.int64).tobytes()
         return Table._new(_Selected(self._origin, numbers), self._native.select(numbers), self.classes)
 

@@ -644,3 +644,60 @@ def test_accelerate_divides_batches_among_processes_once(dataset, train, tmp_pat
     first, second = [json.loads((tmp_path / f"read-{rank}").read_text()) for rank in range(2)]
     for way in ("left out", "prepared"):
         assert set(first[way] + second[way]) == set(range(33)) and len(first[way]) == len(second[way]) < 20
+
+
+# Batches that are made anew
+
+ANEW = """
+import sys, warnings
+import inlaid
+
+warnings.simplefilter("always")
+
+
+def main():
+    train = inlaid.open(sys.argv[1])["train"]
+    for epoch in range(2):
+        made = {made}
+        {between}
+        for batch in {loop}:
+            pass
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize("between", ["pass", "made.set_epoch(epoch)"], ids=["not told", "told"])
+@pytest.mark.parametrize(
+    ("made", "loop", "needs"),
+    [
+        ("train.batches(8, shuffle=True)", "made", "numpy"),
+        ("train.batches(8, shuffle=True)", "made.steps(3)", "numpy"),
+        ("train.to_torch(8, shuffle=True)", "made", "torch"),
+        ("train.to_torch(8, shuffle=True)", "{fork}", "torch"),
+        ("train.to_torch(8, shuffle=True)", "{spawn}", "torch"),
+        ("train.to_jax(8, shuffle=True)", "made", "jax"),
+    ],
+    ids=["batches", "steps", "torch", "fork", "spawn", "jax"],
+)
+def test_an_order_that_is_repeated_is_told(dataset, tmp_path, made, loop, needs, between):
+    pytest.importorskip(needs)
+    loader = "__import__('torch').utils.data.DataLoader(made, None, num_workers=2, multiprocessing_context='{}')"
+    loop = loop.format(fork=loader.format("fork"), spawn=loader.format("spawn"))
+    (tmp_path / "loop.py").write_text(ANEW.format(made=made, loop=loop, between=between))
+    command = [sys.executable, str(tmp_path / "loop.py"), str(dataset)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    told = done.stderr.count("RepeatedOrderWarning: these batches have the same order as others that were read before")
+    assert told == (between == "pass")
+
+
+def test_stored_order_and_batches_made_once_are_not_told(dataset, recwarn):
+    train = inlaid.open(dataset)["train"]
+    once = train.batches(8, shuffle=True, seed=12345)
+    for _ in range(3):
+        list(once)
+        list(train.batches(8))
+    list(train.batches(4, shuffle=True, seed=12345))
+    assert [warning.category for warning in recwarn] == []

@@ -11,10 +11,11 @@ import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 from torch.utils.data._utils.collate import default_collate_fn_map
 
-from .._errors import SettingError
+from .._batches import REPEATED_ORDER
+from .._errors import RepeatedOrderWarning, SettingError, warn
 from .._ranks import check_found
 from .._settings import CastSettings, chosen_columns, integer
-from .torch_passes import Passes
+from .torch_passes import Passes, read_before
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,6 +55,7 @@ class BatchesDataset(IterableDataset[Any]):
         self._batches, self._transform = batches, transform
         self._element = _Elements(batches.table, batches.columns, batches._settings.cast)
         self._passes = Passes()
+        self._read_before = read_before(batches._order()) if batches._settings.shuffle else None
 
     def __len__(self) -> int:
         return len(self._batches)
@@ -63,9 +65,23 @@ class BatchesDataset(IterableDataset[Any]):
         if settings.are_ranks_found:
             check_found(settings.rank, settings.world_size)
         if worker is None:
-            return _Pass(self, *self._passes.begin())
+            epoch, skip = self._passes.begin()
+            self._tell_of_repeated_order(epoch, skip)
+            return _Pass(self, epoch, skip)
         epoch, skip = self._passes.begin_in_worker(worker.seed - worker.id, worker.id)
+        if worker.id == 0:
+            self._tell_of_repeated_order(epoch, skip)
         return _Pass(self, epoch, skip, worker.id, worker.num_workers)
+
+    def _tell_of_repeated_order(self, epoch: int, skip: int) -> None:
+        is_first = epoch == skip == 0 and not self._passes.was_set()
+        if self._read_before is None or not is_first:
+            return
+        if self._read_before:
+            warn(REPEATED_ORDER, RepeatedOrderWarning)
+        self._read_before[0] = True
+        # Told, or its own now.
+        self._read_before = None
 
     def set_epoch(self, epoch: int) -> None:
         """Makes the next pass this epoch (from 0), from its first batch. There is no need to call it."""

@@ -76,6 +76,10 @@ class Passes:
         with self._lock:
             words[_EPOCH], words[_READ], words[_IS_BEGUN] = epoch, read, 1
 
+    def was_set(self) -> bool:
+        """Whether the position was ever set."""
+        return bool(self._shared[_SETS])
+
     def begin_in_worker(self, seed: int, worker: int) -> tuple[int, int]:
         """The epoch of a new pass, and the batches to skip, in a worker of the loader with this base seed."""
         number = self._counts.get(seed, 0)
@@ -128,3 +132,13 @@ class Passes:
         if self._lock is None:
             self._lock = get_context("spawn").Lock()
             self._shared = self._shared.clone().share_memory_()
+
+
+_read_before: dict[tuple[Any, ...], torch.Tensor] = {}
+
+
+def read_before(order: tuple[Any, ...]) -> torch.Tensor:
+    """A truth value that all datasets of this order share, with their workers: whether its first epoch was read."""
+    if order not in _read_before:
+        _read_before[order] = torch.zeros(1, dtype=torch.bool).share_memory_()
+    return _read_before[order]
