@@ -45,6 +45,8 @@ class Batches:
         # What `steps` draws from, and the pass that it is.
         self._steps: tuple[Iterator[Any], object] | None = None
         self._left_early = 0
+        if not (transform is None or callable(transform)):
+            raise SettingError(f"transform is a function, not {transform!r}")
         if len(table) > 0 and len(self) == 0 and settings.uneven != "keep":
             raise SettingError(_no_batch(len(table), settings))
 
@@ -84,7 +86,7 @@ class Batches:
 
         Raises `SettingError` if it is the state of other rows, or of batches with other settings.
         """
-        self._move(*self._position(state))
+        self._move(*self._resumed(state))
 
     def __repr__(self) -> str:
         settings = self._settings
@@ -153,15 +155,20 @@ class Batches:
         epoch, read = (epoch + 1, 0) if 0 < count == read else (epoch, read)
         return {"epoch": epoch, "batches": read, **self._identity()}
 
+    def _resumed(self, state: dict[str, Any]) -> tuple[int, int]:
+        """As `_position`; the end of an epoch is the beginning of the next."""
+        epoch, read = self._position(state)
+        return (epoch + 1, 0) if 0 < read == len(self) else (epoch, read)
+
     def _position(self, state: dict[str, Any]) -> tuple[int, int]:
         """The epoch and the number of batches of a state, if it fits."""
         ours = self._identity()
         if not isinstance(state, dict) or not {"epoch", "batches", *ours} <= state.keys():
             raise SettingError(f"a state is what `state_dict()` returned, not {state!r}")
-        for name, value in ours.items():
-            if state[name] != value:
-                raise SettingError(_mismatch(name, state, ours))
         epoch, read = integer("epoch", state["epoch"], 0), integer("batches", state["batches"], 0)
+        for name, value in ours.items():
+            if type(state[name]) is not type(value) or state[name] != value:
+                raise SettingError(_mismatch(name, state, ours))
         if read > len(self):
             raise SettingError(f"the state is after {read} batches, an epoch has {len(self)}")
         return epoch, read

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import _inlaid, _maintain, _write
-from ._errors import SplitError
+from ._errors import InlaidError, SplitError
 from ._progress import Progress
 from ._rejects import Rejects
-from ._settings import counted, input_path, truth
+from ._settings import counted, input_path, meant, truth
 from ._statistics import Statistics
 from ._table import Table
 from ._write import Sources
@@ -43,13 +43,21 @@ class Dataset(Mapping[str, Table]):
         self.rejects: Rejects = Rejects(rejects)
         """The inputs that could not become rows: a sequence of `Reject`, and a frame of polars or pandas."""
         order = sorted(splits, key=["train", "validation", "test"].index)
-        self._splits = {name: Table._new(_Split(self.path, map, name), splits[name], self.classes) for name in order}
+        self._splits = {
+            name: Table._new(self._origin(name, splits[name], map), splits[name], self.classes) for name in order
+        }
+
+    def _origin(self, name: str, native: _inlaid.Table, map: bool) -> _Split:
+        files = (os.path.abspath(file) for file in native.files)
+        return _Split(self.path, map, name, tuple(zip(files, native.lengths, strict=True)), tuple(self.classes))
 
     def __getitem__(self, split: str) -> Table:
         try:
             return self._splits[split]
         except KeyError:
-            raise SplitError(f"`{self.path}` has no rows in a split `{split}`, it has {', '.join(self)}") from None
+            raise SplitError(
+                f"`{self.path}` has no rows in a split `{split}`, it has {', '.join(self)}{meant(split)}"
+            ) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._splits)
@@ -136,6 +144,14 @@ class _Split:
     path: Path
     map: bool
     name: str
+    shards: tuple[tuple[str, int], ...]
+    """The files, and how many bytes of each are read."""
+    classes: tuple[str, ...]
 
     def open(self) -> Table:
-        return Dataset(self.path, map=self.map)[self.name]
+        try:
+            # Appends lengthen files, and keep what they were.
+            native = _inlaid.Table.of_lengths(self.shards, self.map)
+            return Table._new(self, native, list(self.classes))
+        except InlaidError:
+            return Dataset(self.path, map=self.map)[self.name]

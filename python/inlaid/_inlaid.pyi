@@ -103,6 +103,10 @@ class Table:
 
     def __new__(cls, path: str | PathLike[str], is_mapped: bool) -> Table: ...
     @staticmethod
+    def of_lengths(files: Sequence[tuple[str, int]], is_mapped: bool) -> Table:
+        """Opens the first bytes of files, as many of each as are told."""
+
+    @staticmethod
     def of_files(paths: Sequence[str | PathLike[str]], is_mapped: bool) -> Table:
         """Opens files whose rows follow each other."""
 
@@ -133,6 +137,10 @@ class Table:
     def schema(self) -> Schema: ...
     @property
     def files(self) -> list[Path]: ...
+    @property
+    def lengths(self) -> list[int]:
+        """The length of each file in bytes, as far as it is read."""
+
     def slice(self, start: int, rows: int) -> NDArray[Any]:
         """The tensors of a range of rows, read-only: a view where they are contiguous, else a copy."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
@@ -153,6 +154,9 @@ class Loading:
         Its cardinality is the number of batches; with `drop_last=True` the batch size is in its `element_spec`. Each
         pass over it is the next epoch. Needs TensorFlow.
         """
+        if "transform" in options:
+            raise SettingError("to_tf has no transform: `to_tf(64).map(function)` transforms each batch")
+        _refuse_unknown("to_tf", options)
         from ._frameworks.tensorflow import tf_dataset
 
         return tf_dataset(self.batches(batch_size, **options))
@@ -185,6 +189,7 @@ class Loading:
 
         `transform` is called with each tuple, or tensor, in the workers of the `DataLoader` if it has any.
         """
+        _refuse_unknown("to_torch", options)
         from ._frameworks.torch import batches_dataset, rows_dataset
 
         if batch_size is None:
@@ -203,6 +208,7 @@ class Loading:
           default device.
         - `transform`: is called with the NumPy arrays, before they go to devices.
         """
+        _refuse_unknown("to_jax", options)
         from ._frameworks.jax import JaxBatches
 
         batches = self.batches(batch_size, **options)
@@ -213,6 +219,14 @@ def _check_draw(settings: BatchSettings, weights: Any, balanced: bool) -> None:
     if settings.shuffle is False and (weights is not None or balanced):
         name = "balanced=True" if balanced else "weights"
         raise SettingError(f"{name} draws rows at random: add shuffle=True")
+
+
+def _refuse_unknown(method: str, options: Mapping[str, Any]) -> None:
+    for name in options:
+        if name not in BatchOptions.__annotations__:
+            alike = difflib.get_close_matches(name, BatchOptions.__annotations__, 1)
+            did_you_mean = "".join(f". Did you mean '{other}'?" for other in alike)
+            raise TypeError(f"{method}() got an unexpected keyword argument '{name}'{did_you_mean}")
 
 
 def _refuse_keywords_of_batches(options: dict[str, Any]) -> None:

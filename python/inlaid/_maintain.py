@@ -67,7 +67,8 @@ def compact(path: Source, *, progress: Progress = True) -> dict[str, Any]:
     Returns the new snapshot, or the old one if there is nothing to merge: "dataset_version", "classes", "splits",
     "inputs" and "rejects", as in the manifest.
 
-    Ctrl-C (`KeyboardInterrupt`) stops it, and nothing has changed. Raises `NotFoundError` if `path` is not a dataset,
+    Ctrl-C (`KeyboardInterrupt`) stops it, and nothing has changed, unless the exception says that it was done before it
+    could be stopped. Raises `NotFoundError` if `path` is not a dataset,
     `LockedError` if another process writes to it, `DamagedError`, `DiskFullError`, and `InlaidError` if a run on it was
     interrupted.
     """
@@ -81,7 +82,7 @@ def rollback(path: Source, *, progress: Progress = True) -> dict[str, Any]:
 
     Returns the snapshot that was restored, as `compact` does.
 
-    Ctrl-C (`KeyboardInterrupt`) stops it, and nothing has changed. Raises as `compact` does, and `InlaidError` if there
+    Ctrl-C (`KeyboardInterrupt`) stops it as it does `compact`. Raises as `compact` does, and `InlaidError` if there
     is no append to undo: only the last one can be, and not after `compact`, or if it was made with `history=False`.
     """
     return _snapshot(_inlaid.rollback(input_path("path", path), reporter(progress, "rows")))

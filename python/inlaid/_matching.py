@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._errors import ColumnError, RowError, SettingError
-from ._settings import counted, integer
+from ._settings import counted, integer, listed
 
 if TYPE_CHECKING:
     from ._table import Table
@@ -34,28 +34,43 @@ def matching(table: Table, mask: Any, columns: Mapping[str, Any]) -> NDArray[np.
             if fits.dtype != bool or fits.shape != values.shape[:1]:
                 raise SettingError(f"the function for `{name}` gives a boolean for each row, not {fits!r}")
         else:
-            several = [wanted] if isinstance(wanted, str | bytes) or not hasattr(wanted, "__iter__") else list(wanted)
-            fits = np.isin(values, _numbered(table, several)) if name == "label" else _is_one_of(values, several)
+            fits = _is_one_of(name, values, _numbered(table, values, wanted) if name == "label" else _several(wanted))
         chosen &= fits
     return np.flatnonzero(chosen)
 
 
-def _numbered(table: Table, labels: list[Any]) -> list[int]:
-    """Labels, of which some may be the names of classes."""
+def _several(wanted: Any) -> list[Any]:
+    is_one = isinstance(wanted, str | bytes) or not hasattr(wanted, "__iter__") or np.ndim(wanted) == 0
+    return [wanted] if is_one else list(wanted)
+
+
+def _numbered(table: Table, labels: NDArray[Any], wanted: Any) -> list[Any]:
+    """The labels that are wanted, of which some may be the names of classes."""
+    if not np.issubdtype(labels.dtype, np.integer):
+        return _several(wanted)
+    places = {name: place for place, name in enumerate(table.classes)}
     numbers = []
-    for label in labels:
-        if not isinstance(label, str):
-            numbers.append(integer("label", label, -1))
-        elif label in table.classes:
-            numbers.append(table.classes.index(label))
-        else:
-            known = ", ".join(table.classes) or "not named"
-            raise SettingError(f"there is no class {label!r}, the classes are {known}")
+    for label in _several(wanted):
+        if isinstance(label, str):
+            if label not in places:
+                raise SettingError(f"there is no class {label!r}, the classes are {listed(table.classes)}")
+            numbers.append(places[label])
+            continue
+        number = integer("label", label, -1)
+        if table.classes and number >= len(table.classes):
+            raise SettingError(f"there is no label {number}, the classes are {listed(table.classes)}")
+        numbers.append(number)
     return numbers
 
 
-def _is_one_of(values: NDArray[Any], wanted: list[Any]) -> NDArray[np.bool_]:
+def _is_one_of(name: str, values: NDArray[Any], wanted: list[Any]) -> NDArray[np.bool_]:
+    if values.ndim > 1:
+        raise SettingError(
+            f"column `{name}` holds {values.shape[1:]} numbers a row; rows are chosen by a function or a mask"
+        )
     if values.dtype == object:
-        known = set(wanted)
+        known = set(wanted) if all(isinstance(value, str | bytes) for value in wanted) else wanted
         return np.fromiter((value in known for value in values), bool, len(values))
+    if np.issubdtype(values.dtype, np.number) and any(isinstance(value, str | bytes) for value in wanted):
+        raise SettingError(f"column `{name}` holds numbers, which {wanted} are not; a function may compare them")
     return np.isin(values, wanted)

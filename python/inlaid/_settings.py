@@ -37,14 +37,43 @@ class CastSettings:
         """The settings, or None if all of them are."""
         if all(value is None for value in (layout, dtype, scale, mean, std)):
             return None
-        if dtype is not None and not isinstance(dtype, str):
-            # np.float32 and np.dtype("float32") as well.
-            try:
-                dtype = np.dtype(dtype).name
-            except TypeError:
-                raise SettingError(f'dtype is a type such as "float32", not {dtype!r}') from None
-        as_tuple = [tuple(value.tolist()) if isinstance(value, np.ndarray) else value for value in (mean, std)]
-        return CastSettings(layout, dtype, scale, *as_tuple)
+        if scale is not None and scale not in SCALES:
+            raise SettingError(f'scale is "0..1", "-1..1" or "0..255", not {scale!r}')
+        numbers = [value.tolist() if isinstance(value, np.ndarray | np.generic) else value for value in (mean, std)]
+        _check_mean(numbers[0], scale or "0..1")
+        return CastSettings(layout, None if dtype is None else name_of_dtype(dtype), scale, *map(_hashable, numbers))
+
+
+SCALES = {"0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0), "0..255": (0.0, 255.0)}
+"""Black and white on each scale."""
+
+
+def name_of_dtype(dtype: Any) -> str:
+    """The name of a type of elements: of NumPy's types and PyTorch's too."""
+    if isinstance(dtype, str):
+        return dtype
+    if type(dtype).__module__ == "torch":
+        return str(dtype).removeprefix("torch.")
+    try:
+        name: str = np.dtype(dtype).name
+        return name
+    except TypeError:
+        raise SettingError(f'dtype is a type such as "float32", not {dtype!r}') from None
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _check_mean(mean: Any, scale: str) -> None:
+    """A mean that no image has is one on another scale, and makes every element nearly the same."""
+    black, white = SCALES[scale]
+    numbers = mean if isinstance(mean, list | tuple) else [mean]
+    for number in numbers:
+        if isinstance(number, int | float) and not black <= number <= white:
+            raise SettingError(
+                f'a mean of {number:g} is outside of the scale {scale}; elements of 0 to 255 are scale="0..255"'
+            )
 
 
 @dataclass(frozen=True)
@@ -84,7 +113,7 @@ def checked_settings(
     settings = BatchSettings(
         batch_size=integer("batch_size", batch_size, 1),
         shuffle=mixing(shuffle),
-        seed=integer("seed", seed, 0),
+        seed=integer("seed", seed, 0, 2**64 - 1),
         drop_last=truth("drop_last", drop_last),
         columns=columns,
         draw=draw,
@@ -122,10 +151,17 @@ def known_column(name: str, names: list[str]) -> str:
     raise ColumnError(f"there is no column `{name}`, the table has {', '.join(names)}{meant}")
 
 
+def meant(split: Any) -> str:
+    """A question, if a split is called by another of its names."""
+    names = {"val": "validation", "valid": "validation", "dev": "validation", "training": "train", "testing": "test"}
+    name = names.get(str(split))
+    return f"; did you mean `{name}`?" if name else ""
+
+
 def names_of_columns(asked: Sequence[str]) -> list[str]:
     """The names in a list, which a string is not."""
-    if isinstance(asked, str):
-        raise SettingError(f"columns is a list of names: [{asked!r}]")
+    if isinstance(asked, str | bytes) or not hasattr(asked, "__iter__"):
+        raise SettingError(f'columns is a list of names, as in ["label"], not {asked!r}')
     return list(asked)
 
 
@@ -147,14 +183,20 @@ def truth(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def integer(name: str, value: Any, least: int) -> int:
-    """The value as an integer of 64 bits, if it is at least `least`."""
+MOST = 2**63 - 1
+"""The most that an integer may be."""
+
+
+def integer(name: str, value: Any, least: int, most: int = MOST) -> int:
+    """The value as an integer, if it is from `least` to `most`."""
     try:
         number = operator.index(value)
     except TypeError:
         raise SettingError(f"{name} is an integer, not {value!r}") from None
-    if not least <= number < 2**64:
+    if number < least:
         raise SettingError(f"{name} is at least {least}, not {value}")
+    if number > most:
+        raise SettingError(f"{name} is at most {most}, not {value}")
     return number
 
 
@@ -180,6 +222,14 @@ def path_of(name: str, value: Any) -> str:
     if text.startswith("~") and os.path.expanduser(text) != text and not os.path.lexists(text):
         raise NotFoundError(f"`{text}` does not exist: `~` is not expanded; `os.path.expanduser` does that")
     return text
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Names in a sentence, the first ones if there are many."""
+    if not names:
+        return "not named"
+    others = f" and {len(names) - most} others" if len(names) > most else ""
+    return ", ".join(names[:most]) + others
 
 
 def counted(number: int, noun: str, nouns: str) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._errors import SplitError
 from ._frames import Framed
-from ._settings import counted
+from ._settings import counted, meant
 
 CHANNELS = {"gray": ["gray"], "rgb": ["red", "green", "blue"], "rgba": ["red", "green", "blue", "alpha"]}
 
@@ -66,7 +67,13 @@ class Statistics(Mapping[str, SplitStatistics], Framed):
         self._channels = CHANNELS[manifest["spec"]["channels"]] if known else []
 
     def __getitem__(self, split: str) -> SplitStatistics:
-        return self._splits[split]
+        try:
+            return self._splits[split]
+        except KeyError:
+            known = ", ".join(self) or "none"
+            raise SplitError(
+                f"there are no statistics of a split `{split}`, the splits are {known}{meant(split)}"
+            ) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._splits)

@@ -186,10 +186,17 @@ class Table(Loading):
         Raises `RowError` (an `IndexError`) if there is no such row.
         """
         if isinstance(rows, slice):
+            if rows.step == 0:
+                raise SettingError("the step of a slice is not 0")
             rows = np.arange(len(self))[rows]
-        chosen = self._checked(np.asarray(rows))
-        numbers = chosen.astype(np.int64).tobytes()
-        return Table._new(_Selected(self._origin, numbers), self._native.select(numbers), self.classes)
+        chosen = self._checked(np.asarray(rows)).astype(np.int64)
+        native = self._native.select(chosen.tobytes())
+        origin: Origin = self._origin
+        if isinstance(origin, _Selected):
+            # A selection of a selection is one of the rows below it.
+            chosen = np.frombuffer(origin.rows, np.int64)[chosen]
+            origin = origin.origin
+        return Table._new(_Selected(origin, chosen.tobytes()), native, self.classes)
 
     def where(self, mask: Any = None, /, **columns: Any) -> Table:
         """The table of the rows that a mask (N,) of booleans and the values of columns choose, in stored order:
@@ -286,7 +293,9 @@ class Table(Loading):
             if rows.shape != (len(self),):
                 raise RowError(f"a mask of shape {rows.shape} does not fit {counted(len(self), 'row', 'rows')}")
             return np.flatnonzero(rows)
-        if rows.ndim != 1 or not (np.issubdtype(rows.dtype, np.integer) or rows.size == 0):
+        if rows.size == 0 and rows.ndim == 1:
+            return np.zeros(0, np.int64)
+        if rows.ndim != 1 or rows.dtype.kind not in "iu":
             raise RowError(
                 f"rows are chosen by an integer, a slice, or an array (N,) of integers or booleans,"
                 f" not by an array {rows.shape} of {rows.dtype}"

@@ -26,7 +26,8 @@ def concat(tables: Iterable[Table]) -> Table:
     Classes are known by their names: a label of the result is an index into its `classes`, which are those of the first
     table, then those that others add.
 
-    Raises `SettingError` if there is no table, `DamagedError` if their tensors differ in name, shape or type.
+    Raises `SettingError` if there is no table, if their tensors differ in name, shape or type, or if one has labels
+    without class names where others name theirs.
     """
     several = _tables(tables)
     origin = _Concatenated(tuple(table._origin for table in several))
@@ -43,7 +44,7 @@ def mix(shares: Mapping[Table, float], *, rows: int | None = None) -> Mixture:
     is read as often as any other of its table, give or take one. Without `shuffle` the tables take turns, each in
     stored order. Classes are known by their names, as in `concat`.
 
-    Raises `SettingError` for wrong shares, `DamagedError` if the tensors of the tables differ.
+    Raises `SettingError` for wrong shares, and if the tables can't be joined, as `concat` does.
     """
     if not isinstance(shares, Mapping):
         raise SettingError(f"shares are a mapping of tables to numbers, not {shares!r}")
@@ -52,8 +53,12 @@ def mix(shares: Mapping[Table, float], *, rows: int | None = None) -> Mixture:
     for table in tables:
         if len(table) == 0:
             raise SettingError("a table without rows can't be mixed")
-    total = sum(map(len, tables)) if rows is None else integer("rows", rows, 1)
+    total = sum(map(len, tables)) if rows is None else integer("rows", rows, 1, MOST_ROWS)
     return Mixture(tables, numbers, total)
+
+
+MOST_ROWS = 2**40
+"""The most rows of an epoch of a mixture."""
 
 
 class Mixture(Loading):
@@ -120,7 +125,7 @@ def _tables(tables: Any) -> list[Table]:
 def _share(share: Any) -> float:
     try:
         number = float(share)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise SettingError(f"a share is a number above 0, not {share!r}") from None
     if not 0 < number < float("inf"):
         raise SettingError(f"a share is a number above 0, not {share!r}")

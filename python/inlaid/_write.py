@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from . import _inlaid
 from ._errors import SettingError
 from ._progress import Progress, reporter
-from ._settings import input_path, path_of
+from ._settings import input_path, name_of_dtype, path_of
 
 Source: TypeAlias = str | bytes | PathLike[str]
 Sources: TypeAlias = Source | Iterable[Source]
@@ -141,7 +141,8 @@ def convert(
     or has no images, `ExistsError` if `out` holds something else, `LockedError` if another process writes to it,
     `RejectedError` if more images than allowed are unusable, `DiskFullError`.
     """
-    return _run(_inlaid.convert, "images", **locals())
+    keywords = {**locals(), "dtype": name_of_dtype(dtype)}
+    return _run(_inlaid.convert, "images", **keywords)
 
 
 def append(

@@ -48,6 +48,7 @@ fn class(error: &Error) -> &'static str {
         | Error::Format(FormatError::SeveralColumns { .. })
         | Error::Format(FormatError::EncodedImages(_)) => "ColumnError",
         Error::Format(FormatError::Permuted { .. }) => "ColumnError",
+        Error::Format(FormatError::NotJoined(_)) => "SettingError",
         Error::Format(FormatError::NoRow { .. }) => "RowError",
         Error::Repack { source, .. } => repack_class(source),
         Error::OutputTaken(_)

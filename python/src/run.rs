@@ -7,14 +7,26 @@ use std::time::Duration;
 
 use inlaid::cli::bar;
 use inlaid::{Error, Progress};
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use serde::Serialize;
 
-use crate::errors::exception;
+use crate::errors::{exception, misuse};
 
 /// How often signals are looked for, and progress is reported.
 const TICK: Duration = Duration::from_millis(100);
+
+/// The error that was to stop a run, which was done before it could be.
+fn told_done(py: Python<'_>, error: PyErr) -> PyErr {
+    const DONE: &str = "it was done before it could be stopped";
+    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        return PyKeyboardInterrupt::new_err(DONE);
+    }
+    // Python 3.10 has no notes.
+    let _ = error.value(py).call_method1("add_note", (DONE,));
+    error
+}
 
 /// A run that is being watched.
 pub struct Run<'py> {
@@ -36,13 +48,15 @@ impl Run<'_> {
             // For other threads while this one waits without the lock of Python; never contended.
             let receive = Mutex::new(receive);
             let wait = |time| receive.lock().expect("nobody else locks it").recv_timeout(time);
-            scope.spawn(move || {
+            let work = move || {
                 let shown = draws.then(|| bar(counts, unit));
                 let outcome = task();
                 drop(shown);
                 // The receiver is there until this thread has ended.
                 let _ = send.send(outcome);
-            });
+            };
+            let started = thread::Builder::new().spawn_scoped(scope, work);
+            started.map_err(|error| misuse(format!("can't start a thread: {error}")))?;
             loop {
                 match py.detach(|| wait(TICK)) {
                     Ok(outcome) => return outcome.map_err(exception),
@@ -51,9 +65,9 @@ impl Run<'_> {
                 }
                 if let Err(error) = py.check_signals().and_then(|()| self.report()) {
                     counts.stop();
-                    // What is committed is whole; the exception says why there is no more.
-                    let _ = py.detach(|| wait(Duration::MAX));
-                    return Err(error);
+                    // What is committed is whole; the exception says why there is no more, or that there is all.
+                    let is_done = matches!(py.detach(|| wait(Duration::MAX)), Ok(Ok(_)));
+                    return Err(if is_done { told_done(py, error) } else { error });
                 }
             }
         });

@@ -78,6 +78,13 @@ impl Table {
         Ok(Table { table })
     }
 
+    /// Opens the first bytes of files, as many of each as are told.
+    #[staticmethod]
+    fn of_lengths(py: Python<'_>, files: Vec<(PathBuf, u64)>, is_mapped: bool) -> PyResult<Table> {
+        let table = py.detach(|| inlaid::Table::open_lengths(&files, file_access(is_mapped))).map_err(exception)?;
+        Ok(Table { table })
+    }
+
     /// Opens files whose rows follow each other.
     #[staticmethod]
     fn of_files(py: Python<'_>, paths: Vec<PathBuf>, is_mapped: bool) -> PyResult<Table> {
@@ -143,6 +150,12 @@ impl Table {
         self.table.files().collect()
     }
 
+    /// The length of each file, as far as it is read.
+    #[getter]
+    fn lengths(&self) -> Vec<u64> {
+        self.table.lengths().collect()
+    }
+
     #[getter]
     fn schema(&self) -> Schema {
         Schema { schema: self.table.schema().clone() }
@@ -150,9 +163,14 @@ impl Table {
 
     /// The tensors of a range of rows, read-only: a view where they are contiguous, else a copy.
     fn slice<'py>(&self, py: Python<'py>, start: usize, rows: usize) -> PyResult<Bound<'py, PyAny>> {
-        let read = || match self.table.run(start, rows)? {
-            (view, count) if count == rows => Ok(Buffer::from(view)),
-            _ => self.table.copy(&(start..start + rows).collect::<Vec<_>>()).map(Buffer::from),
+        let read = || {
+            if self.table.is_mapped()
+                && let (view, count) = self.table.run(start, rows)?
+                && count == rows
+            {
+                return Ok(Buffer::from(view));
+            }
+            self.table.copy(&(start..start + rows).collect::<Vec<_>>())
         };
         let values = if rows == 0 { Buffer::default() } else { py.detach(read).map_err(exception)? };
         tensors(py, self.table.tensor_column(), values, rows, Access::Read)
@@ -164,18 +182,18 @@ impl Table {
         let (table, rows) = (&self.table, row_numbers(rows));
         let Some(cast) = cast else {
             let values = py.detach(|| table.copy(&rows)).map_err(exception)?;
-            return tensors(py, table.tensor_column(), values.into(), rows.len(), Access::Write);
+            return tensors(py, table.tensor_column(), values, rows.len(), Access::Write);
         };
         let cast = cast.of(table)?;
         let values = py.detach(|| table.cast(&rows, &cast)).map_err(exception)?;
-        tensors(py, cast.target(), values.into(), rows.len(), Access::Write)
+        tensors(py, cast.target(), values, rows.len(), Access::Write)
     }
 
     /// A copy of the tensors of these rows in any column of tensors; otherwise as `take`.
     fn take_of<'py>(&self, py: Python<'py>, column: &str, rows: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         let (of_column, rows) = (self.table.tensors(column).map_err(exception)?, row_numbers(rows));
         let values = py.detach(|| of_column.copy(&rows)).map_err(exception)?;
-        tensors(py, of_column.column(), values.into(), rows.len(), Access::Write)
+        tensors(py, of_column.column(), values, rows.len(), Access::Write)
     }
 
     /// The shape and type of tensors that are cast.

@@ -105,8 +105,8 @@ def test_package(dataset, folders):
 def test_rows_of_torch(dataset, folders):
     rows = inlaid.open(dataset)["train"].to_torch(columns=["path", "mask", "photo_bytes"])
     for image, path, mask, photo_bytes in (rows[5], next(iter(torch.utils.data.DataLoader(rows, batch_size=None)))):
-        assert isinstance(mask, torch.Tensor) and mask.shape == (16, 16, 1)
-        check(path, image, mask, photo_bytes, folders)
+        assert isinstance(mask, torch.Tensor) and (image.shape, mask.shape) == ((3, 32, 32), (1, 16, 16))
+        check(path, image.permute(1, 2, 0), mask, photo_bytes, folders)
 
 
 def test_command_line(dataset, run):

@@ -40,7 +40,7 @@ fn row_groups(s: &Scratch) -> Vec<Vec<usize>> {
 fn tensors(s: &Scratch) -> Vec<u8> {
     let dataset = Dataset::open(s.path().join("out")).unwrap();
     let train = dataset.split(Split::Train).unwrap();
-    train.copy(&(0..train.len()).collect::<Vec<_>>()).unwrap()
+    train.copy(&(0..train.len()).collect::<Vec<_>>()).unwrap().to_vec()
 }
 
 fn named(shards: &[(&str, u64)]) -> Vec<(String, u64)> {

@@ -178,10 +178,13 @@ impl Case {
         let table = Table::open(path).unwrap();
         let row_bytes = self.bytes.len() / self.rows;
         assert_eq!((table.len(), table.tensor_column().row_bytes()), (self.rows, row_bytes));
-        assert_eq!(table.copy(&(0..self.rows).collect::<Vec<_>>()).unwrap(), self.bytes);
+        assert_eq!(table.copy(&(0..self.rows).collect::<Vec<_>>()).unwrap().to_vec(), self.bytes);
         let rows: Vec<usize> = (0..10).map(|_| self.chance.below(self.rows)).collect();
         let tensor = |row: usize| &self.bytes[row * row_bytes..][..row_bytes];
-        assert_eq!(table.copy(&rows).unwrap(), rows.iter().flat_map(|row| tensor(*row).to_vec()).collect::<Vec<_>>());
+        assert_eq!(
+            table.copy(&rows).unwrap().to_vec(),
+            rows.iter().flat_map(|row| tensor(*row).to_vec()).collect::<Vec<_>>()
+        );
         for row in rows {
             assert_eq!(table.tensor(row).unwrap(), tensor(row));
         }

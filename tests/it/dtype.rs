@@ -29,7 +29,7 @@ fn train(s: &Scratch) -> Table {
 }
 
 fn all(table: &Table) -> Vec<u8> {
-    table.copy(&(0..table.len()).collect::<Vec<_>>()).unwrap()
+    table.copy(&(0..table.len()).collect::<Vec<_>>()).unwrap().to_vec()
 }
 
 /// The tensors of Parquet files, as the parquet crate decodes them.

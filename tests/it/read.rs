@@ -52,7 +52,7 @@ fn decoded(folder: &Path) -> (Vec<u8>, Vec<i64>) {
 }
 
 fn all(table: &Table) -> Vec<u8> {
-    table.copy(&(0..table.len()).collect::<Vec<_>>()).unwrap()
+    table.copy(&(0..table.len()).collect::<Vec<_>>()).unwrap().to_vec()
 }
 
 fn batches(table: &Arc<Table>, options: &BatchOptions) -> Vec<Vec<usize>> {
@@ -76,7 +76,7 @@ fn every_storage_reads_back_as_the_parquet_crate_decodes_it() {
         }
         let chosen = [35, 0, 1, 2, 20, 20, 8];
         let expected: Vec<u8> = chosen.iter().flat_map(|row| tensors[row * 90..(row + 1) * 90].to_vec()).collect();
-        assert_eq!(table.copy(&chosen).unwrap(), expected, "{settings}");
+        assert_eq!(table.copy(&chosen).unwrap().to_vec(), expected, "{settings}");
     }
 }
 
@@ -181,7 +181,7 @@ fn an_epoch_gives_every_row_once() {
 fn orders_depend_on_seed_and_epoch_alone() {
     let scratch = dataset("");
     let table = Table::open(scratch.path().join("d/train")).unwrap();
-    let rows = |order, seed, number| Epoch { order, seed, number }.rows(&table);
+    let rows = |order, seed, number| Epoch { order, seed, number }.rows(&table).unwrap();
     let orders: BTreeSet<Vec<usize>> =
         [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(seed, number)| rows(RowOrder::Random, seed, number)).into();
     assert_eq!(orders.len(), 4);

@@ -96,7 +96,7 @@ fn read(path: &Path) -> RecordBatch {
 }
 
 fn all(table: &Table) -> Vec<u8> {
-    table.copy(&(0..table.len()).collect::<Vec<_>>()).unwrap()
+    table.copy(&(0..table.len()).collect::<Vec<_>>()).unwrap().to_vec()
 }
 
 /// Asserts that a repacked file has all rows of [`table`], and that its pages are verbatim.

@@ -79,7 +79,7 @@ fn slope_resized(width: u8, options: &str) -> Vec<u8> {
     let levels = (0..width).map(|x| x * 10);
     s.file("src/slope.pgm", &format!("P5 {width} 1 255\n").into_bytes().into_iter().chain(levels).collect::<Vec<_>>());
     s.convert(&format!("src --out d --channels gray --folders none --split train=1 {options}")).exits(0);
-    Table::open(s.path().join("d/train")).unwrap().copy(&[0]).unwrap()
+    Table::open(s.path().join("d/train")).unwrap().copy(&[0]).unwrap().to_vec()
 }
 
 #[test]

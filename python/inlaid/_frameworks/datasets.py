@@ -13,6 +13,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 def hf_dataset(table: Table) -> datasets.Dataset:
     """See `Table.to_hf`."""
     arrow = table.to_arrow()
+    if not len(table):
+        # A table without chunks has no type to cast.
+        arrow = pa.Table.from_batches([pa.RecordBatch.from_pylist([], arrow.schema)])
     columns = Features.from_arrow_schema(arrow.schema)
     columns |= {field.name: tensor for field in arrow.schema if (tensor := _of_bytes(field))}
     columns[table.tensor_column] = Tensor(table.shape, table.dtype.name)
@@ -68,8 +72,12 @@ class Tensor:
         found = re.fullmatch(r"tensor\[(\d+(?:,\d+)*)\]", str(written.get("id")))
         if written.get("_type") != List.__name__ or not found:
             return None
-        tensor = Tensor(tuple(map(int, found[1].split(","))), written["feature"]["dtype"])
-        return tensor if tensor.length == written["length"] else None
+        feature = written.get("feature")
+        dtype = feature.get("dtype") if isinstance(feature, dict) else None
+        if not isinstance(dtype, str):
+            return None
+        tensor = Tensor(tuple(map(int, found[1].split(","))), dtype)
+        return tensor if tensor.length == written.get("length") else None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -143,7 +151,16 @@ class TensorType(pa.ExtensionType):
 
     @classmethod
     def __arrow_ext_deserialize__(cls, storage_type: pa.DataType, serialized: bytes) -> TensorType:
-        return cls(storage_type.value_type, json.loads(serialized)["shape"])
+        # Anybody may write such a type into a file, and pyarrow ends the process at one that does not fit its storage.
+        try:
+            shape = tuple(json.loads(serialized)["shape"])
+            fits = all(type(dim) is int and dim >= 0 for dim in shape) and pa.types.is_fixed_size_list(storage_type)
+            column = cls(storage_type.value_type, shape) if fits else None
+        except (KeyError, TypeError, ValueError, OverflowError):
+            column = None
+        if column is None or column.storage_type != storage_type:
+            raise ValueError(f"a column of type inlaid.tensor: {serialized!r} does not fit {storage_type}")
+        return column
 
     def __arrow_ext_class__(self) -> type[TensorArray]:
         return TensorArray
@@ -188,6 +205,9 @@ def _register() -> None:
         if name in formatting._FORMAT_TYPES
     }
     # Nothing is changed before all of it is found.
+    with suppress(pa.ArrowKeyError):
+        # Of this file when it was imported before.
+        pa.unregister_extension_type("inlaid.tensor")
     pa.register_extension_type(TensorType(pa.uint8(), (1,)))
     for module in (features, arrow_dataset, arrow_writer):
         vars(module).update((name, function) for name, function in patched.items() if name in vars(module))

@@ -6,6 +6,7 @@ The package is not imported for that, and never fails to import for it: what fai
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -18,7 +19,7 @@ def import_with(package: str, module: str) -> None:
     """Imports `module` once `package` has been imported: now, if it has been already."""
     if package in sys.modules:
         _try_to_import(module)
-    else:
+    elif not any(getattr(finder, "inlaid", None) == (package, module) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder(package, module))
 
 
@@ -27,10 +28,21 @@ class _Finder:
 
     def __init__(self, package: str, module: str) -> None:
         self._package, self._module = package, module
+        # What another finder of this kind is known by, also if this file is imported once more.
+        self.inlaid = (package, module)
+        self._finding = threading.local()
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name != self._package:
+        # Others may ask all finders, too.
+        if name != self._package or getattr(self._finding, "is_on", False):
             return None
+        self._finding.is_on = True
+        try:
+            return self._found(name, path, target)
+        finally:
+            self._finding.is_on = False
+
+    def _found(self, name: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
         others = [finder for finder in sys.meta_path if finder is not self]
         found = (finder.find_spec(name, path, target) for finder in others if hasattr(finder, "find_spec"))
         spec = next((spec for spec in found if spec is not None), None)

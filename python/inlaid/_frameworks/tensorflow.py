@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from .._batches import Batches
+from .._errors import SettingError
 
 _ALIGNMENT = 64
 """Of the memory of tensors, in bytes."""
@@ -79,9 +80,18 @@ def _specs(batches: Batches) -> list[tf.TensorSpec]:
             specs.append(tf.TensorSpec((rows, *shape), kind))
             continue
         column = batches.table.column(name)
+        if column.dtype.kind not in "biufO" or (column.dtype == object and not _are_texts(column)):
+            kind = "objects or missing values" if column.dtype == object else str(column.dtype)
+            raise SettingError(
+                f"column `{name}` holds {kind}, for which TensorFlow has no type; leave it out of columns"
+            )
         dtype = tf.string if column.dtype == object else column.dtype
         specs.append(tf.TensorSpec((rows, *column.shape[1:]), dtype))
     return specs
+
+
+def _are_texts(column: NDArray[Any]) -> bool:
+    return all(isinstance(value, str | bytes) for value in column)
 
 
 def _tensor(values: NDArray[Any]) -> tf.Tensor:

@@ -55,6 +55,8 @@ class BatchesDataset(IterableDataset[Any]):
         self._batches, self._transform = batches, transform
         self._element = _Elements(batches.table, batches.columns, batches._settings.cast)
         self._passes = Passes()
+        # The position that was loaded last.
+        self._begin: tuple[int, int] | None = None
         self._read_before = read_before(batches._order()) if batches._settings.shuffle else None
 
     def __len__(self) -> int:
@@ -86,6 +88,10 @@ class BatchesDataset(IterableDataset[Any]):
     def set_epoch(self, epoch: int) -> None:
         """Makes the next pass this epoch (from 0), from its first batch. There is no need to call it."""
         self._passes.set(integer("epoch", epoch, 0), 0)
+        self._begin = None
+
+    def __getitem__(self, row: Any) -> Any:
+        raise SettingError("the dataset yields batches; `to_torch()` without a batch_size has rows by number")
 
     def state_dict(self, batches: int | None = None) -> dict[str, Any]:
         """How far reading has come: the epoch, the number of its batches that were read, and what these depend on.
@@ -99,6 +105,12 @@ class BatchesDataset(IterableDataset[Any]):
             if self._passes.have_workers_read:
                 raise SettingError("workers read ahead: `state_dict(batches=...)` needs the number that the loop took")
             read = self._passes.read
+        epoch = self._passes.epoch
+        if batches is not None and self._begin is not None and epoch == self._begin[0] and batches < self._begin[1]:
+            raise SettingError(
+                f"the pass began after batch {self._begin[1]} of the epoch: batches counts from the beginning of the"
+                f" epoch, not of the pass"
+            )
         # In a worker the state of its pass says more.
         return self._batches._state(self._passes.epoch, 0 if read is None else read)
 
@@ -107,9 +119,10 @@ class BatchesDataset(IterableDataset[Any]):
 
         Raises `SettingError` if it is the state of other rows, or of batches with other settings.
         """
-        position = self._batches._position(state)
+        position = self._batches._resumed(state)
         if get_worker_info() is None:
             self._passes.set(*position)
+            self._begin = position
 
     def __repr__(self) -> str:
         return repr(self._batches).replace("inlaid.Batches", "inlaid.BatchesDataset", 1)
@@ -149,6 +162,8 @@ class _Pass(Iterator[Any]):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues where a pass of the same number of workers was."""
         batches = self._dataset._batches
+        if not isinstance(state, dict) or "batches" not in state:
+            raise SettingError(f"a state is what `state_dict()` returned, not {state!r}")
         if state.get("workers", 0) != self._workers:
             raise SettingError(f"the state is of {state.get('workers')} workers, these are {self._workers}")
         skip = integer("batches", state["batches"], 0)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.context import get_spawning_popen
 from typing import Any
 
 import torch
+
+from .._errors import InlaidError, SettingError
 
 # The words of the shared memory: the position, how often it was set, the position that would have been next before
 # that, then the latest passes of workers, the last one first.
@@ -18,6 +22,8 @@ _SEED, _NUMBER, _PASS_SETS, _PASS_EPOCH, _SKIP, _BEGUN = range(6)
 _BITS, _WORDS = 62, 17
 _PASS = _BEGUN + _WORDS
 _KEPT = 16
+# Seconds that a process waits for the others, which hold the lock for less than a thousandth of one.
+_PATIENCE = 60.0
 
 
 class Passes:
@@ -55,7 +61,7 @@ class Passes:
 
     def set(self, epoch: int, read: int) -> None:
         """Makes the next pass begin there."""
-        with self._lock:
+        with self._locked():
             self._advance()
             self._shared[_OLD_EPOCH], self._shared[_OLD_READ] = self.epoch, self.read
             self._shared[_EPOCH], self._shared[_READ], self._shared[_WORKERS_READ] = epoch, read, 0
@@ -64,7 +70,7 @@ class Passes:
 
     def begin(self) -> tuple[int, int]:
         """The epoch of a new pass in this process, and the batches to skip. A pass that reads nothing is none."""
-        with self._lock:
+        with self._locked():
             self._advance()
             self._shared[_WORKERS_READ] = 0
             return self.epoch, self.read
@@ -73,7 +79,7 @@ class Passes:
         """Says how far a pass in this process has come."""
         # NumPy sets numbers ten times as fast, and this is done for every batch.
         words = self._shared.numpy()
-        with self._lock:
+        with self._locked():
             words[_EPOCH], words[_READ], words[_IS_BEGUN] = epoch, read, 1
 
     def was_set(self) -> bool:
@@ -85,7 +91,9 @@ class Passes:
         number = self._counts.get(seed, 0)
         self._counts[seed] = number + 1
         word, bit = divmod(worker, _BITS)
-        with self._lock:
+        if word >= _WORDS:
+            raise SettingError(f"a loader has at most {_BITS * _WORDS} workers")
+        with self._locked():
             sets = int(self._shared[_SETS]) if number > 0 else self._sets
             key = torch.tensor([seed, number, sets])
             passes = self._shared[_PASSES:].view(_KEPT, _PASS)
@@ -105,8 +113,18 @@ class Passes:
 
     def resume_in_worker(self, epoch: int) -> None:
         """Says that the pass that workers have begun last is of another epoch."""
-        with self._lock:
+        with self._locked():
             self._shared[_EPOCH] = self._shared[_PASSES + _PASS_EPOCH] = epoch
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Nobody else changes the memory meanwhile."""
+        if not self._lock.acquire(timeout=_PATIENCE):
+            raise InlaidError("a worker ended while it began a pass: make the dataset anew")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _next_position(self, sets: int) -> tuple[int, int]:
         """The position of a new pass of workers, which were started when the position had been set so often."""

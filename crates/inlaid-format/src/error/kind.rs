@@ -28,6 +28,9 @@ impl Error {
             EncodedImages(..) => "encoded-images",
             NoRow { .. } => "no-row",
             NoColumn { .. } => "no-column",
+            NotJoined(..) => "not-joined",
+            ColumnTooLong { .. } => "column-too-long",
+            NoMemory(..) => "no-memory",
             SeveralColumns { .. } => "several-columns",
             Link(..) => "link",
             UnknownFormat(..) => "unknown-format",
@@ -52,11 +55,12 @@ impl Error {
             | Permuted { path, .. }
             | EncodedImages(path)
             | NoColumn { path, .. }
+            | ColumnTooLong { path, .. }
             | SeveralColumns { path, .. }
             | Link(path)
             | UnknownFormat(path)
             | Committing(path) => vec![path],
-            NoRow { .. } => Vec::new(),
+            NoRow { .. } | NotJoined(..) | NoMemory(..) => Vec::new(),
         }
     }
 }

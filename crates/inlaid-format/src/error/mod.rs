@@ -108,6 +108,20 @@ pub enum Error {
         /// Requested column, or columns separated by commas.
         columns: String,
     },
+    /// Tables that are no parts of one table.
+    #[error("the tables can't be joined: {0}")]
+    NotJoined(String),
+    /// A column that is too long for one array.
+    #[error("column `{column}` of `{}` has more than 2 GiB of values, which one array can't hold", path.display())]
+    ColumnTooLong {
+        /// First file with the column.
+        path: PathBuf,
+        /// Name of the column.
+        column: String,
+    },
+    /// Memory that the system does not have.
+    #[error("can't make room for {}", crate::spec::ByteSize(*.0))]
+    NoMemory(u64),
     /// Several columns of the same name.
     #[error("`{}` has several columns named `{column}`", path.display())]
     SeveralColumns {

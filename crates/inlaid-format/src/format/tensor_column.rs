@@ -26,7 +26,9 @@ pub fn layout(field: &Field) -> Option<Layout> {
         dim_names: Vec<String>,
     }
     let text = [keys::EXTENSION_METADATA, keys::SHAPE].into_iter().find_map(|key| field.metadata().get(key));
-    if let Some(Metadata { dim_names }) = text.and_then(|text| serde_json::from_str(text).ok()) {
+    let dims = TensorColumn::new(field)?.shape.len();
+    let told = text.and_then(|text| serde_json::from_str(text).ok());
+    if let Some(Metadata { dim_names }) = told.filter(|told: &Metadata| told.dim_names.len() == dims) {
         return match &*dim_names.iter().map(String::as_str).collect::<Vec<_>>() {
             ["H", "W", "C"] => Some(Layout::Hwc),
             ["C", "H", "W"] => Some(Layout::Chw),

@@ -19,6 +19,7 @@ use super::pool::{self, Need};
 use super::table::Table;
 use crate::error::Error;
 use crate::format::tensor::tensor_array;
+use crate::format::tensor_column::TensorColumn;
 
 /// Options of a pass over a table in batches.
 #[derive(Clone, Debug)]
@@ -175,8 +176,8 @@ struct Source {
 
 /// A column of batches besides the main tensors.
 enum Column {
-    /// All values of the column, of all stored rows.
-    Values(ArrayRef),
+    /// All values of the column, of all stored rows, by its name.
+    Values(String, ArrayRef),
     /// A tensor column, by its name, with its Arrow field.
     Tensors(String, FieldRef),
 }
@@ -184,7 +185,7 @@ enum Column {
 impl Column {
     fn open(table: &Table, name: &str) -> Result<Column, Error> {
         if !table.tensor_columns().iter().any(|column| column.name == name) {
-            return table.stored.column(name).map(Column::Values);
+            return Ok(Column::Values(name.to_owned(), table.stored.column(name)?));
         }
         table.tensors(name)?;
         let (_, field) = table.schema().fields().find(name).ok_or_else(|| table.no_column(name))?;
@@ -193,10 +194,10 @@ impl Column {
 
     fn take(&self, table: &Table, rows: &[usize], stored: &UInt64Array) -> Result<ArrayRef, Error> {
         match self {
-            Column::Values(array) => Ok(take(array, stored, None).expect("every row of a table is in its columns")),
+            Column::Values(name, array) => take(array, stored, None).map_err(|_| table.stored.too_long(name)),
             Column::Tensors(name, field) => {
                 let tensors = table.tensors(name)?;
-                let mut memory = pool::take(rows.len() * tensors.column().row_bytes(), &table.stored.files[0].path)?;
+                let mut memory = pool::take(length(rows, tensors.column())?)?;
                 tensors.gather(rows, &mut memory)?;
                 Ok(tensor_array(field, pool::lend(memory)).expect("tensors are of the type of their column"))
             }
@@ -204,17 +205,22 @@ impl Column {
     }
 }
 
+/// Bytes of the tensors of some rows.
+fn length(rows: &[usize], column: &TensorColumn) -> Result<usize, Error> {
+    rows.len().checked_mul(column.row_bytes()).ok_or(Error::NoMemory(u64::MAX))
+}
+
 impl Batches {
     pub(super) fn new(table: Table, options: &BatchOptions) -> Result<Batches, Error> {
         let columns = options.columns.iter().map(|name| Column::open(&table, name));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let batch_size = options.batch_size.max(1);
-        let rows = options.share.rows(&options.epoch.drawn(&table, &options.draw));
+        let rows = options.share.rows(&options.epoch.drawn(&table, &options.draw)?);
         let count = options.count(table.len());
         let (worker, workers) = (options.worker.0, options.worker.1.max(1));
         let numbers = (options.skip + worker).min(count)..count;
         let others = columns.iter().map(|column| match column {
-            Column::Values(_) => Ok(0),
+            Column::Values(..) => Ok(0),
             Column::Tensors(name, _) => Ok(table.tensors(name)?.column().row_bytes()),
         });
         let main = options.cast.as_ref().map_or(table.tensor_column(), |cast| cast.target()).row_bytes();
@@ -228,17 +234,18 @@ impl Batches {
             let (sender, receiver) = sync_channel(0);
             let mine = numbers.clone().step_by(workers).skip(thread).step_by(options.prefetch);
             let source = source.clone();
-            thread::spawn(move || {
+            let make = move || {
                 for number in mine {
                     // The iterator was dropped.
                     if sender.send(source.batch(number)).is_err() {
                         return;
                     }
                 }
-            });
-            receiver
+            };
+            thread::Builder::new().spawn(make).map(|_| receiver)
         });
-        let threads = threads.collect();
+        let threads = threads.collect::<Result<_, _>>();
+        let threads = threads.map_err(Error::io("start a thread that reads", &source.table.stored.files[0].path))?;
         Ok(Batches { numbers: numbers.step_by(workers), source, threads, given: 0 })
     }
 }
@@ -270,7 +277,7 @@ impl Source {
         let rows = self.rows[number * self.batch_size..end].to_vec();
         let main = self.table.main();
         let column = self.cast.as_ref().map_or(main.column(), |cast| cast.target());
-        let mut tensors = pool::take(rows.len() * column.row_bytes(), &self.table.stored.files[0].path)?;
+        let mut tensors = pool::take(length(&rows, column)?)?;
         main.gather_cast(&rows, &mut tensors, self.cast.as_deref())?;
         let tensors = pool::lend(tensors);
         let stored = UInt64Array::from_iter_values(rows.iter().map(|row| self.table.stored(*row) as u64));

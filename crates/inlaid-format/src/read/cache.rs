@@ -1,9 +1,10 @@
 //! The decoded tensors that are kept: those asked for most recently, up to a number of bytes.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+
+use super::per_process::PerProcess;
 
 /// Maximum length of all that is kept, in bytes, unless the part decoded last is longer: enough for a shuffle that mixes
 /// 16 row groups of 16 MiB.
@@ -15,7 +16,7 @@ pub(super) type Key = (usize, usize, usize);
 /// Decoded tensors by the part of the table that they are.
 #[derive(Default)]
 pub(super) struct Cache {
-    kept: Mutex<Kept>,
+    kept: PerProcess<Kept>,
 }
 
 #[derive(Default)]
@@ -51,7 +52,7 @@ impl Cache {
     }
 
     fn with<T>(&self, use_kept: impl FnOnce(&mut Kept) -> T) -> T {
-        use_kept(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+        self.kept.with(use_kept)
     }
 }
 

@@ -7,6 +7,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
 use super::order::{Epoch, RowOrder};
+use crate::error::Error;
 
 /// The rows that an epoch draws from a table.
 #[derive(Clone, Debug, Default)]
@@ -37,29 +38,32 @@ impl Draw {
     pub fn count(&self, rows: usize) -> usize {
         match self {
             Draw::Every | Draw::Weights(_) => rows,
-            Draw::Parts(parts) => parts.iter().map(|part| part.count).sum(),
+            Draw::Parts(parts) => parts.iter().fold(0, |sum, part| part.count.saturating_add(sum)),
         }
     }
 
     /// The rows that an epoch draws from a table of `rows` rows, in stored order; those of several parts take turns.
-    pub(super) fn rows(&self, epoch: &Epoch, rows: usize) -> Vec<usize> {
-        match self {
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub(super) fn rows(&self, epoch: &Epoch, rows: usize) -> Result<Vec<usize>, Error> {
+        Ok(match self {
             Draw::Every => (0..rows).collect(),
             Draw::Weights(weights) => weighted(weights, &mut random(epoch.seed, u64::MAX, epoch.number)),
             Draw::Parts(parts) => {
-                let drawn = parts.iter().zip(0..).map(|(part, number)| part.draw(epoch, number)).collect();
-                interleaved(drawn)
+                let drawn = parts.iter().zip(0..).map(|(part, number)| part.draw(epoch, number));
+                interleaved(drawn.collect::<Result<_, _>>()?)?
             }
-        }
+        })
     }
 }
 
 impl Part {
     /// The rows that an epoch draws; `number` is that of the part.
-    fn draw(&self, epoch: &Epoch, number: u64) -> Vec<usize> {
-        let mut drawn = Vec::with_capacity(self.count);
+    fn draw(&self, epoch: &Epoch, number: u64) -> Result<Vec<usize>, Error> {
+        let mut drawn = room(self.count)?;
         if self.rows.is_empty() {
-            return drawn;
+            return Ok(drawn);
         }
         let begin = u128::from(epoch.number) * self.count as u128;
         let (mut pass, mut skip) = (begin / self.rows.len() as u128, (begin % self.rows.len() as u128) as usize);
@@ -72,7 +76,7 @@ impl Part {
             drawn.extend(rows.into_iter().skip(skip).take(wanted));
             (pass, skip) = (pass + 1, 0);
         }
-        drawn
+        Ok(drawn)
     }
 }
 
@@ -107,14 +111,21 @@ fn weighted(weights: &[f64], random: &mut ChaCha8Rng) -> Vec<usize> {
 
 /// Rows of several parts, which take turns: after any number of rows, each part has given its share of them, give or
 /// take one.
-fn interleaved(parts: Vec<Vec<usize>>) -> Vec<usize> {
+fn interleaved(parts: Vec<Vec<usize>>) -> Result<Vec<usize>, Error> {
     // The place of a row is the middle of its share of the part, on a scale from 0 to 1.
     let place = |at: usize, count: usize| (2 * at + 1) as f64 / (2 * count) as f64;
-    let mut placed: Vec<(f64, usize, usize)> = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+    let mut placed: Vec<(f64, usize, usize)> = room(parts.iter().map(Vec::len).sum())?;
     for (number, rows) in parts.iter().enumerate() {
         placed.extend(rows.iter().enumerate().map(|(at, row)| (place(at, rows.len()), number, *row)));
     }
     // Stable: rows at the same place in the order of their parts.
     placed.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
-    placed.into_iter().map(|(.., row)| row).collect()
+    Ok(placed.into_iter().map(|(.., row)| row).collect())
+}
+
+/// An empty list with room for as many values.
+fn room<T>(count: usize) -> Result<Vec<T>, Error> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(count).map_err(|_| Error::NoMemory(count.saturating_mul(size_of::<T>()) as u64))?;
+    Ok(list)
 }

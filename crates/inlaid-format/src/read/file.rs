@@ -108,6 +108,15 @@ impl TensorFile {
         Ok(file)
     }
 
+    /// Number of bytes, as far as they are read.
+    pub(super) fn len(&self) -> usize {
+        self.input.len()
+    }
+
+    pub(super) fn is_mapped(&self) -> bool {
+        matches!(self.input, Input::Mapped(_))
+    }
+
     /// Checks that the record batches of an Arrow file are large enough for the rows they claim.
     fn check_claims(&self) -> Result<(), Error> {
         let Content::Arrow(blocks) = &self.content else { return Ok(()) };

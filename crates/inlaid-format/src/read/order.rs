@@ -9,6 +9,7 @@ use rand::seq::SliceRandom;
 
 use super::draw::Draw;
 use super::table::Table;
+use crate::error::Error;
 
 /// The order in which an epoch reads the rows of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,16 +40,19 @@ pub struct Epoch {
 
 impl Epoch {
     /// The numbers of all rows of a table, in the order of this epoch. Takes 8 bytes per row.
-    pub fn rows(&self, table: &Table) -> Vec<usize> {
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub fn rows(&self, table: &Table) -> Result<Vec<usize>, Error> {
         self.drawn(table, &Draw::Every)
     }
 
     /// The numbers of the rows that are drawn from a table, in the order of this epoch.
-    pub(super) fn drawn(&self, table: &Table, draw: &Draw) -> Vec<usize> {
+    pub(super) fn drawn(&self, table: &Table, draw: &Draw) -> Result<Vec<usize>, Error> {
         // The sequence of a seed is the same on every machine, and unrelated to the sequences of other seeds.
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(self.number);
-        let mut rows = draw.rows(self, table.len());
+        let mut rows = draw.rows(self, table.len())?;
         match self.order {
             RowOrder::Stored => {}
             RowOrder::Random => rows.shuffle(&mut random),
@@ -63,7 +67,7 @@ impl Epoch {
                 }
             }
         }
-        rows
+        Ok(rows)
     }
 }
 

@@ -3,26 +3,27 @@
 
 use std::io;
 use std::ops::{Deref, DerefMut};
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
-use arrow_buffer::Buffer;
+use arrow_buffer::{Buffer, MutableBuffer};
 use bytes::Bytes;
 use memmap2::{MmapMut, MmapOptions};
 
+use super::per_process::PerProcess;
 use crate::error::Error;
 
 /// Length from which memory is made of huge pages, where the system has them: it takes a page fault for each 2 MiB then,
 /// not for each 4 KiB. NumPy begins at the same length.
 const HUGE: usize = 4 << 20;
+/// Length from which memory is mapped.
+const MAPPED: usize = 1 << 20;
 /// Size of a huge page.
 const HUGE_PAGE: usize = 2 << 20;
 
 /// Bytes that are kept even if no pass needs as many.
 const KEPT: usize = 64 << 20;
 
-/// The unused memory of all batches of the process. It is mapped, not allocated: an allocator keeps what it has given out
-/// to many threads, and memory that nobody uses would stay. Passes share it, so that a short one finds some.
+/// The unused memory of all batches of the process. Long memory is mapped, not allocated: an allocator keeps what it has
+/// given out to many threads, and memory that nobody uses would stay. Passes share it, so that a short one finds some.
 #[derive(Default)]
 struct Pool {
     /// The most recently used last: it may still be in the caches of the processor.
@@ -34,11 +35,7 @@ struct Pool {
     passes: usize,
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { unused: Vec::new(), bytes: 0, needed: 0, passes: 0 });
-
-fn with_pool<T>(use_pool: impl FnOnce(&mut Pool) -> T) -> T {
-    use_pool(&mut POOL.lock().unwrap_or_else(PoisonError::into_inner))
-}
+static POOL: PerProcess<Pool> = PerProcess::new(Pool { unused: Vec::new(), bytes: 0, needed: 0, passes: 0 });
 
 /// A pass, for which memory is kept that it uses again and again.
 pub(super) struct Need(usize);
@@ -46,7 +43,7 @@ pub(super) struct Need(usize);
 impl Need {
     /// The need for as many bytes at a time.
     pub(super) fn of(bytes: usize) -> Need {
-        with_pool(|pool| {
+        POOL.with(|pool| {
             pool.needed = if pool.passes == 0 { bytes } else { pool.needed.saturating_add(bytes) };
             pool.passes += 1;
         });
@@ -56,8 +53,9 @@ impl Need {
 
 impl Drop for Need {
     fn drop(&mut self) {
-        let surplus = with_pool(|pool| {
-            pool.passes -= 1;
+        let surplus = POOL.with(|pool| {
+            // A pass that a fork has from the process before is none of its own.
+            pool.passes = pool.passes.saturating_sub(1);
             // The next epoch needs as much as the one that ends.
             pool.needed = if pool.passes == 0 { self.0 } else { pool.needed.saturating_sub(self.0) };
             pool.surplus()
@@ -79,12 +77,12 @@ impl Pool {
     }
 }
 
-/// Memory of `length` bytes with any content, for a batch of a file.
+/// Memory of `length` bytes with any content.
 ///
 /// # Errors
 /// If the system has no more.
-pub(super) fn take(length: usize, path: &Path) -> Result<Memory, Error> {
-    let found = with_pool(|pool| {
+pub(super) fn take(length: usize) -> Result<Memory, Error> {
+    let found = POOL.with(|pool| {
         // The shortest that is long enough, of these the one used last.
         let fitting = pool.unused.iter().enumerate().rev().filter(|(_, memory)| memory.fits(length));
         let (place, _) = fitting.min_by_key(|(_, memory)| memory.capacity())?;
@@ -92,7 +90,7 @@ pub(super) fn take(length: usize, path: &Path) -> Result<Memory, Error> {
         pool.bytes -= memory.capacity();
         Some(Memory { length, ..memory })
     });
-    found.map_or_else(|| Memory::new(length).map_err(Error::io("make room for a batch of", path)), Ok)
+    found.map_or_else(|| Memory::new(length).map_err(|_| Error::NoMemory(length as u64)), Ok)
 }
 
 /// Wraps memory in a buffer that gives it back when the last reference is dropped.
@@ -102,32 +100,45 @@ pub(super) fn lend(memory: Memory) -> Buffer {
 
 /// Memory that is aligned for elements of any size.
 pub(super) struct Memory {
-    map: MmapMut,
-    start: usize,
+    content: Content,
     length: usize,
+}
+
+enum Content {
+    /// A few bytes. A process can have some ten thousand maps only.
+    Heap(MutableBuffer),
+    /// Mapped memory, used from an offset on.
+    Map(MmapMut, usize),
 }
 
 impl Memory {
     fn new(length: usize) -> io::Result<Memory> {
+        if length < MAPPED {
+            return Ok(Memory { content: Content::Heap(MutableBuffer::from_len_zeroed(length)), length });
+        }
         let slack = if length >= HUGE { HUGE_PAGE } else { 0 };
-        let map = MmapOptions::new().len(length.max(1) + slack).map_anon()?;
+        let too_long = io::ErrorKind::OutOfMemory;
+        let map = MmapOptions::new().len(length.checked_add(slack).ok_or(too_long)?).map_anon()?;
         if slack == 0 {
-            return Ok(Memory { map, start: 0, length });
+            return Ok(Memory { content: Content::Map(map, 0), length });
         }
         let start = map.as_ptr().align_offset(HUGE_PAGE);
         #[cfg(target_os = "linux")]
         // A kernel without them maps small ones.
         let _ = map.advise_range(memmap2::Advice::HugePage, start, length);
-        Ok(Memory { map, start, length })
+        Ok(Memory { content: Content::Map(map, start), length })
     }
 
     /// Whether it holds `length` bytes, and not far more: the last batch of a pass has fewer rows.
     fn fits(&self, length: usize) -> bool {
-        (length..=length.saturating_mul(2).saturating_add(HUGE)).contains(&self.capacity())
+        (length..=length.saturating_mul(2)).contains(&self.capacity())
     }
 
     fn capacity(&self) -> usize {
-        self.map.len() - self.start
+        match &self.content {
+            Content::Heap(memory) => memory.len(),
+            Content::Map(map, start) => map.len() - start,
+        }
     }
 }
 
@@ -135,13 +146,19 @@ impl Deref for Memory {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.map[self.start..self.start + self.length]
+        match &self.content {
+            Content::Heap(memory) => &memory[..self.length],
+            Content::Map(map, start) => &map[*start..start + self.length],
+        }
     }
 }
 
 impl DerefMut for Memory {
     fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.map[self.start..self.start + self.length]
+        match &mut self.content {
+            Content::Heap(memory) => &mut memory[..self.length],
+            Content::Map(map, start) => &mut map[*start..*start + self.length],
+        }
     }
 }
 
@@ -157,7 +174,7 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let Some(memory) = self.0.take() else { return };
-        let surplus = with_pool(|pool| {
+        let surplus = POOL.with(|pool| {
             pool.bytes += memory.capacity();
             pool.unused.push(memory);
             pool.surplus()

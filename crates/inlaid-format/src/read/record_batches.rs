@@ -95,7 +95,7 @@ impl RecordBatches {
             None => {
                 let tensors = self.table.tensors(field.name()).map_err(external)?;
                 let values = match gathered {
-                    true => tensors.copy(&(self.row..self.row + rows).collect::<Vec<_>>()).map(Buffer::from),
+                    true => tensors.copy(&(self.row..self.row + rows).collect::<Vec<_>>()),
                     false => tensors.run(self.row, rows).map(|(tensors, _)| Buffer::from(tensors)),
                 };
                 tensor_array(field, values.map_err(external)?)

@@ -5,23 +5,22 @@ use std::fmt;
 use std::hash::Hasher;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, UInt64Array, new_empty_array};
-use arrow_schema::{ArrowError, Schema, SchemaRef};
+use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::take::take;
-use serde_json::Value;
 use twox_hash::xxhash3_64;
 
 use super::cache::Cache;
 use super::file::TensorFile;
 use super::folder::tables_below;
 use super::input::FileAccess;
+use super::labels::{Labels, class_names};
+use super::per_process::PerProcess;
 use crate::error::Error;
-use crate::format::columns::{LABEL, told_features};
-use crate::format::keys::{CLASSES, HUGGINGFACE};
+use crate::format::columns::LABEL;
 use crate::format::tensor::tensor_array;
 use crate::format::tensor_column::{TensorColumn, layout};
 use crate::spec::Layout;
@@ -48,14 +47,6 @@ pub struct Table {
     pub(super) chosen: Option<Arc<[usize]>>,
 }
 
-/// The labels of files whose class names differ.
-pub(super) struct Labels {
-    /// All class names.
-    pub(super) classes: Vec<String>,
-    /// For each file the labels that its own stand for.
-    pub(super) of_files: Vec<Arc<[i64]>>,
-}
-
 /// The rows of files, which all views of them share.
 pub(super) struct Stored {
     pub(super) files: Vec<Arc<TensorFile>>,
@@ -67,7 +58,7 @@ pub(super) struct Stored {
     pub(super) labels: Option<Labels>,
     /// What was decoded most recently.
     pub(super) decoded: Cache,
-    columns: Mutex<HashMap<String, ArrayRef>>,
+    columns: PerProcess<HashMap<String, ArrayRef>>,
 }
 
 impl Table {
@@ -107,6 +98,15 @@ impl Table {
         Table::of_files(paths, paths.first().and_then(|path| path.parent()).unwrap_or(Path::new("")), access)
     }
 
+    /// Opens the first bytes of files as one table: as many of each as it had when [`Table::lengths`] told. An append
+    /// lengthens a file, but keeps what it was.
+    ///
+    /// # Errors
+    /// As [`Table::open`], also if a file was replaced by another one.
+    pub fn open_lengths(files: &[(PathBuf, u64)], access: FileAccess) -> Result<Table, Error> {
+        Table::of_shards(files, files.first().map_or(Path::new(""), |(path, _)| path), access)
+    }
+
     /// Opens these files. An error about all of them names `whole`.
     fn of_files(paths: &[PathBuf], whole: &Path, access: FileAccess) -> Result<Table, Error> {
         Table::of(paths.iter().map(|path| TensorFile::open(path, None, access)), whole)
@@ -122,15 +122,17 @@ impl Table {
         if files.is_empty() {
             return Err(Error::NoTables(whole.to_owned()));
         }
-        Table::of_open_files(files, None)
+        let first = files[0].clone();
+        if let Some(other) = files.iter().find(|file| file.columns[0] != first.columns[0]) {
+            let first = first.path.display();
+            return Err(Error::damaged(&other.path, format!("its tensors differ from those of `{first}`")));
+        }
+        let labels = Labels::of_files(&files)?;
+        Ok(Table::of_open_files(files, labels))
     }
 
     /// A table of files, at least one; for `labels` see [`Stored`].
-    pub(super) fn of_open_files(files: Vec<Arc<TensorFile>>, labels: Option<Labels>) -> Result<Table, Error> {
-        if let Some(other) = files.iter().find(|file| file.columns[0] != files[0].columns[0]) {
-            let first = files[0].path.display();
-            return Err(Error::damaged(&other.path, format!("its tensors differ from those of `{first}`")));
-        }
+    pub(super) fn of_open_files(files: Vec<Arc<TensorFile>>, labels: Option<Labels>) -> Table {
         let (mut row_groups, mut rows) = (Vec::new(), 0);
         for (file, number) in files.iter().zip(0..) {
             for (row_group, count) in file.row_groups.iter().enumerate() {
@@ -139,12 +141,12 @@ impl Table {
             }
         }
         let schema = match &labels {
-            Some(labels) => Arc::new(with_classes(&files[0].schema, &labels.classes)),
+            Some(labels) => Arc::new(labels.schema(&files[0].schema)),
             None => files[0].schema.clone(),
         };
         let (decoded, columns) = Default::default();
         let stored = Stored { files, schema, row_groups, rows, labels, decoded, columns };
-        Ok(Table { stored: Arc::new(stored), chosen: None })
+        Table { stored: Arc::new(stored), chosen: None }
     }
 
     /// Path and surplus bytes of a shard that is longer than its expected length, if there is one.
@@ -165,6 +167,16 @@ impl Table {
     /// The files, in the order of their rows.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.stored.files.iter().map(|file| &*file.path)
+    }
+
+    /// The length of each file in bytes, as far as it is read.
+    pub fn lengths(&self) -> impl Iterator<Item = u64> {
+        self.stored.files.iter().map(|file| file.len() as u64)
+    }
+
+    /// Whether tensors that are stored verbatim are slices of mapped files; otherwise all are copies.
+    pub fn is_mapped(&self) -> bool {
+        self.stored.files.iter().all(|file| file.is_mapped())
     }
 
     /// Number of rows.
@@ -243,7 +255,7 @@ impl Table {
         if self.tensor_columns().iter().any(|column| column.name == name) {
             let field = self.schema().field_with_name(name).map_err(|_| self.no_column(name))?;
             let all = self.tensors(name)?.copy(&(0..self.len()).collect::<Vec<_>>())?;
-            let array = tensor_array(field, all.into());
+            let array = tensor_array(field, all);
             return array.map_err(|error| Error::damaged(&self.stored.files[0].path, error.to_string()));
         }
         let stored = self.stored.column(name)?;
@@ -261,15 +273,18 @@ impl Table {
 impl Stored {
     /// All values of a column beside the tensors.
     pub(super) fn column(&self, name: &str) -> Result<ArrayRef, Error> {
-        let mut columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(array) = columns.get(name) {
-            return Ok(array.clone());
+        if let Some(array) = self.columns.with(|columns| columns.get(name).cloned()) {
+            return Ok(array);
         }
         let mut parts: Vec<ArrayRef> = Vec::new();
         for &(_, number, row_group) in &self.row_groups {
             let file = &self.files[number];
             let part = without_dictionary(file.read(row_group, &[name])?.column(0));
             let part = part.map_err(|error| Error::damaged(&file.path, error.to_string()))?;
+            let part = match &self.labels {
+                Some(labels) if name == LABEL => labels.renumbered(&part, number)?,
+                _ => part,
+            };
             if let Some(first) = parts.first().filter(|first| first.data_type() != part.data_type()) {
                 let (kind, other, path) = (part.data_type(), first.data_type(), self.files[0].path.display());
                 return Err(Error::damaged(
@@ -277,10 +292,7 @@ impl Stored {
                     format!("its column `{name}` has type {kind}, but {other} in `{path}`"),
                 ));
             }
-            parts.push(match &self.labels {
-                Some(labels) if name == LABEL => relabelled(&part, &labels.of_files[number]),
-                _ => part,
-            });
+            parts.push(part);
         }
         let damaged = |error: ArrowError| Error::damaged(&self.files[0].path, error.to_string());
         if parts.is_empty() {
@@ -288,21 +300,22 @@ impl Stored {
             return without_dictionary(&new_empty_array(field.data_type())).map_err(damaged);
         }
         let parts: Vec<&dyn Array> = parts.iter().map(|part| &**part).collect();
-        let array = arrow_select::concat::concat(&parts).map_err(damaged)?;
-        columns.insert(name.to_owned(), array.clone());
-        Ok(array)
+        let array = arrow_select::concat::concat(&parts).map_err(|error| match error {
+            ArrowError::OffsetOverflowError(_) => self.too_long(name),
+            error => damaged(error),
+        })?;
+        // Another thread may have read it meanwhile.
+        Ok(self.columns.with(|columns| columns.entry(name.to_owned()).or_insert(array).clone()))
+    }
+
+    /// The error for a column that one array can't hold.
+    pub(super) fn too_long(&self, name: &str) -> Error {
+        Error::ColumnTooLong { path: self.files[0].path.clone(), column: name.to_owned() }
     }
 
     fn no_column(&self, name: &str) -> Error {
         Error::NoColumn { path: self.files[0].path.clone(), columns: name.to_owned() }
     }
-}
-
-/// Labels of other class names. A label that names no class stays.
-fn relabelled(labels: &ArrayRef, new: &[i64]) -> ArrayRef {
-    let Some(labels) = labels.as_primitive_opt::<Int64Type>() else { return labels.clone() };
-    let new = |label: i64| usize::try_from(label).ok().and_then(|label| new.get(label)).copied().unwrap_or(label);
-    Arc::new(labels.unary::<_, Int64Type>(new))
 }
 
 impl fmt::Debug for Table {
@@ -318,27 +331,5 @@ fn without_dictionary(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match array.as_any_dictionary_opt() {
         Some(dictionary) => without_dictionary(&take(dictionary.values(), dictionary.keys(), None)?),
         None => Ok(array.clone()),
-    }
-}
-
-/// The schema with other class names in its metadata.
-fn with_classes(schema: &Schema, classes: &[String]) -> Schema {
-    let mut metadata = schema.metadata().clone();
-    metadata.insert(CLASSES.to_owned(), serde_json::json!(classes).to_string());
-    // What it told of the features of `datasets` is no longer true of the labels.
-    if let Some(mut told) = metadata.get(HUGGINGFACE).and_then(|text| serde_json::from_str::<Value>(text).ok()) {
-        if let Some(names) = told.pointer_mut("/info/features/label/names") {
-            *names = serde_json::json!(classes);
-        }
-        metadata.insert(HUGGINGFACE.to_owned(), told.to_string());
-    }
-    Schema::new_with_metadata(schema.fields().clone(), metadata)
-}
-
-/// The class names in a schema's metadata; none if it has none.
-fn class_names(schema: &Schema) -> Option<Vec<String>> {
-    match schema.metadata().get(CLASSES) {
-        Some(text) => serde_json::from_str(text).ok(),
-        None => serde_json::from_value(told_features(schema)?.get("label")?.get("names")?.clone()).ok(),
     }
 }

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use arrow_buffer::MutableBuffer;
+use arrow_buffer::{Buffer, MutableBuffer};
 use bytes::Bytes;
 
 use super::cast::Cast;
 use super::file::{TensorFile, Tensors as Layout};
 use super::input::Owned;
+use super::pool;
 use super::table::Table;
 use crate::error::Error;
 use crate::format::tensor_column::TensorColumn;
@@ -76,7 +77,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`Tensors::row`].
-    pub fn copy(&self, rows: &[usize]) -> Result<Vec<u8>, Error> {
+    pub fn copy(&self, rows: &[usize]) -> Result<Buffer, Error> {
         self.main().copy(rows)
     }
 }
@@ -86,10 +87,8 @@ impl Table {
     ///
     /// # Errors
     /// As [`Tensors::row`].
-    pub fn cast(&self, rows: &[usize], cast: &Cast) -> Result<Vec<u8>, Error> {
-        let mut out = vec![0; rows.len() * cast.target().row_bytes()];
-        self.main().gather_cast(rows, &mut out, Some(cast))?;
-        Ok(out)
+    pub fn cast(&self, rows: &[usize], cast: &Cast) -> Result<Buffer, Error> {
+        self.main().copy_cast(rows, Some(cast))
     }
 }
 
@@ -198,10 +197,16 @@ impl<'t> Tensors<'t> {
     ///
     /// # Errors
     /// As [`Tensors::row`].
-    pub fn copy(&self, rows: &[usize]) -> Result<Vec<u8>, Error> {
-        let mut out = vec![0; rows.len() * self.column().row_bytes()];
-        self.gather(rows, &mut out)?;
-        Ok(out)
+    pub fn copy(&self, rows: &[usize]) -> Result<Buffer, Error> {
+        self.copy_cast(rows, None)
+    }
+
+    /// As [`Tensors::copy`], with tensors cast on the way.
+    fn copy_cast(&self, rows: &[usize], cast: Option<&Cast>) -> Result<Buffer, Error> {
+        let row_bytes = cast.map_or(self.column(), |cast| cast.target()).row_bytes();
+        let mut out = pool::take(rows.len().checked_mul(row_bytes).ok_or(Error::NoMemory(u64::MAX))?)?;
+        self.gather_cast(rows, &mut out, cast)?;
+        Ok(pool::lend(out))
     }
 }
 

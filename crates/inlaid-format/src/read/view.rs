@@ -1,10 +1,11 @@
 //! Views: tables whose rows are some rows of other tables. They share files, maps and columns with them.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
-use super::table::{Labels, Table};
+use super::labels::Labels;
+use super::table::Table;
 use crate::error::Error;
+use crate::format::tensor_column::TensorColumn;
 
 impl Table {
     /// The table of these rows, in this order. Rows may repeat. Takes 8 bytes per row, and copies nothing else.
@@ -25,15 +26,24 @@ impl Table {
     /// add, in order.
     ///
     /// # Errors
-    /// If the main tensor columns differ in name, shape or element type.
+    /// If the main tensor columns differ in name, shape or element type, or a table has labels without class names where
+    /// others name theirs.
     pub fn concat(tables: &[&Table]) -> Result<Table, Error> {
+        let first = tables[0].tensor_column();
+        if let Some(other) = tables.iter().find(|table| table.tensor_column() != first) {
+            let words =
+                |column: &TensorColumn| format!("{} {:?} {}", column.name, column.shape, column.element.numpy_name());
+            let (path, other) = (other.stored.files[0].path.display(), words(other.tensor_column()));
+            let (of_first, first) = (tables[0].stored.files[0].path.display(), words(first));
+            return Err(Error::NotJoined(format!("`{path}` has tensors {other}, `{of_first}` has {first}")));
+        }
         let (mut files, mut chosen, mut rows) = (Vec::new(), Vec::new(), 0);
         for table in tables {
             files.extend(table.stored.files.iter().cloned());
             chosen.extend((0..table.len()).map(|row| rows + table.stored(row)));
             rows += table.stored.rows;
         }
-        let all = Table::of_open_files(files, common_classes(tables))?;
+        let all = Table::of_open_files(files, Labels::of_tables(tables)?);
         let is_all = tables.iter().all(|table| table.chosen.is_none());
         Ok(if is_all { all } else { Table { chosen: Some(chosen.into()), ..all } })
     }
@@ -61,29 +71,4 @@ impl Table {
         let next = groups.partition_point(|(start, ..)| *start <= stored);
         groups[next - 1].0..groups.get(next).map_or(self.stored.rows, |(start, ..)| *start)
     }
-}
-
-/// The class names of all tables, and for each file the labels that its own stand for; none if all have the same names.
-fn common_classes(tables: &[&Table]) -> Option<Labels> {
-    let names: Vec<Vec<String>> = tables.iter().map(|table| table.classes()).collect();
-    if names.iter().all(|classes| *classes == names[0]) && tables.iter().all(|table| table.stored.labels.is_none()) {
-        return None;
-    }
-    let (mut classes, mut labels): (Vec<String>, HashMap<String, i64>) = Default::default();
-    for name in names.iter().flatten() {
-        labels.entry(name.clone()).or_insert_with(|| {
-            classes.push(name.clone());
-            classes.len() as i64 - 1
-        });
-    }
-    let of_files = tables.iter().zip(&names).flat_map(|(table, names)| {
-        let new = |label: i64| usize::try_from(label).ok().and_then(|label| names.get(label)).map(|name| labels[name]);
-        (0..table.stored.files.len()).map(move |file| match &table.stored.labels {
-            // Labels that were changed once already.
-            Some(old) => old.of_files[file].iter().map(|label| new(*label).unwrap_or(*label)).collect(),
-            None => (0..names.len() as i64).filter_map(new).collect(),
-        })
-    });
-    let of_files = of_files.collect();
-    Some(Labels { classes, of_files })
 }
