@@ -37,7 +37,7 @@ impl Pairs {
 impl Source for Pairs {
     fn list(&self, _spec: &Spec) -> Result<Listing, Error> {
         let records = self.names.iter().zip(0..);
-        let records = records.map(|(name, place)| Record { key: (**name).into(), place, label: None, split: None });
+        let records = records.map(|(name, place)| Record::new(&**name, place));
         let records: Vec<Record> = records.collect();
         let bytes: Int64Array = records.iter().map(|record| self.length(record).map(|bytes| bytes as i64)).collect();
         Ok(Listing::new(records, Vec::new(), vec![Arc::new(bytes) as ArrayRef]))

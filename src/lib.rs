@@ -21,7 +21,7 @@
 //!   2 * row group (16 MiB) + 4 * threads * page (1.25 MiB)     pixels waiting to be written
 //! + threads * 32 MiB                                           files, images and profiles of a few megabytes
 //! + large images                                               at most RunOptions::memory, on all threads together
-//! + inputs * (48 + length of the key)                          records and plan
+//! + inputs * (56 + length of the key)                          records and plan
 //! ```
 //!
 //! An image is large if it takes more than 4 MiB. It takes the samples of its file, what its decoder needs besides
@@ -67,7 +67,7 @@ pub use commands::verify::{Problem, Verification, verify};
 #[doc(hidden)]
 pub use commit::pending::abandon;
 pub use commit::recovery::complete_commit;
-pub use error::{Error, FormatError, RecordError, RepackError};
+pub use error::{Error, FormatError, RecordError, RepackError, SourceError};
 pub use image::recipe::Recipe;
 #[doc(hidden)]
 pub use inlaid_format::counted;
@@ -84,4 +84,4 @@ pub use plan::split::SmallClass;
 pub use run::{History, MaxErrors, Mode, OnChanged, OnError, Overwrite, Progress, RunOptions, SmallClasses};
 #[doc(hidden)]
 pub use source::stuck_read;
-pub use source::{Files, FolderSource, Ignored, ImageRef, Listing, Notice, Record, Source};
+pub use source::{Files, FolderSource, Ignored, ImageRef, Listing, Notice, OnMissing, Record, Source, SourceOptions};

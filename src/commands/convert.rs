@@ -69,6 +69,7 @@ fn write(
     if options.overwrite == Overwrite::Refuse {
         output.check_shards()?;
     }
+    source.prepare(Some(output.staging()))?;
     let (mut inputs, pool) = plan(source, recipe, options)?;
     let run = inputs.checksum();
 
@@ -108,6 +109,7 @@ fn foresee(
     options: &RunOptions,
 ) -> Result<Summary, Error> {
     let there = ownership::check(out)?;
+    source.prepare(None)?;
     let (mut inputs, _) = plan(source, recipe, options)?;
     let (unfinished, snapshot) = match Start::new(inputs.checksum(), there.as_ref(), out, options)? {
         Start::New | Start::Replaces(_) => (None, &Snapshot::default()),
@@ -205,5 +207,14 @@ fn resolve(source: &dyn Source, recipe: Recipe, listing: &Listing) -> Result<Rec
     if rule == SplitBy::Folder && spec.shares != SplitFractions::default() {
         return Err(SpecError::FolderShares.into());
     }
+    let recipe = match (&*listing.found, &*listing.found_tensors) {
+        ([], []) => recipe,
+        (columns, tensors) => {
+            let mut with_found = spec.clone();
+            with_found.columns.extend_from_slice(columns);
+            with_found.tensors.extend_from_slice(tensors);
+            Recipe::new(&with_found)?
+        }
+    };
     Ok(recipe.resolved(rule, folders))
 }

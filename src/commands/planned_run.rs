@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::time::Instant;
 
+use arrow_array::{Array, ArrayRef};
 use twox_hash::xxhash3_128::Hasher;
 
 use crate::commands::summary::{SplitSummary, Summary};
@@ -93,6 +94,9 @@ impl Inputs {
             hasher.write(&record.label.map_or(0, |label| u64::from(label) + 1).to_le_bytes());
             hasher.write(&[record.split.map_or(0, |split| split as u8 + 1)]);
         }
+        for column in &self.listing.columns {
+            hash_values(&mut hasher, column);
+        }
         for shard in &self.plan.shards {
             hasher.write(&(shard.rows.len() as u64).to_le_bytes());
         }
@@ -169,6 +173,20 @@ impl Inputs {
     ) -> Summary {
         let small_classes = self.small_classes.clone();
         Summary { small_classes, ..Summary::of(begin, &self.listing, unchanged, rejects, splits) }
+    }
+}
+
+/// Adds the values of a column to a checksum.
+fn hash_values(hasher: &mut Hasher, column: &ArrayRef) {
+    let data = column.to_data();
+    hasher.write(&(data.len() as u64).to_le_bytes());
+    for row in 0..data.len() {
+        if data.is_null(row) {
+            hasher.write(&(row as u64).to_le_bytes());
+        }
+    }
+    for part in std::iter::once(&data).chain(data.child_data()) {
+        part.buffers().iter().for_each(|buffer| hasher.write(buffer));
     }
 }
 

@@ -12,6 +12,7 @@ impl Error {
             Format(error) => error.kind(),
             Spec(error) => error.kind(),
             Repack { source, .. } => source.kind(),
+            Source { source, .. } => source.kind(),
             SourceNotFolder(..) => "source-not-folder",
             NoSource => "no-source",
             SourceKey(..) => "source-key",
@@ -65,6 +66,7 @@ impl Error {
             | OutputExists(path)
             | ForeignFile(path)
             | Locked { path, .. }
+            | Source { path, .. }
             | OtherFolders { source_folder: path, .. }
             | OtherConversion(path)
             | CommitInterrupted(path)

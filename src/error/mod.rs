@@ -4,6 +4,7 @@
 mod kind;
 mod record;
 mod repack;
+mod source;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ pub(crate) use inlaid_format::counted;
 pub use inlaid_format::Error as FormatError;
 pub use record::RecordError;
 pub use repack::RepackError;
+pub use source::SourceError;
 
 /// Failure that stopped a run; the dataset is as it was last committed.
 #[derive(Debug, ThisError)]
@@ -219,6 +221,14 @@ pub enum Error {
         /// Cause.
         source: RepackError,
     },
+    /// A source that can't be read.
+    #[error("can't read `{}`: {source}", path.display())]
+    Source {
+        /// File or folder.
+        path: PathBuf,
+        /// Cause.
+        source: SourceError,
+    },
     /// A source whose top folders have another meaning than in the original conversion.
     #[error("`{}` holds {}, but the dataset was made from {}", source_folder.display(), found_folders.described(), folders.described())]
     OtherFolders {
@@ -260,6 +270,11 @@ impl Error {
     /// For `map_err`: adds the path to the reason that a file can't be repacked.
     pub(crate) fn repack(path: &Path) -> impl FnOnce(RepackError) -> Error {
         move |source| Error::Repack { path: path.to_owned(), source }
+    }
+
+    /// For `map_err`: adds the path to the reason that a source can't be read.
+    pub(crate) fn source(path: &Path) -> impl FnOnce(SourceError) -> Error {
+        move |source| Error::Source { path: path.to_owned(), source }
     }
 
     /// For `map_err`: adds the action and the path to an I/O error.

@@ -157,10 +157,9 @@ impl<'a> Worker<'a> {
     /// All columns except the tensors, for rows with the indices of their records.
     fn other_arrays(&self, rows: Vec<(u32, Row)>) -> Vec<ArrayRef> {
         let listing = self.job.listing;
-        let places =
-            UInt32Array::from_iter_values(rows.iter().map(|(index, _)| listing.records[*index as usize].place));
-        let typed = listing.columns.iter().map(|column| take(column, &places, None));
-        let typed: Vec<ArrayRef> = typed.collect::<Result<_, _>>().expect("every record has a place in its columns");
+        let stored = UInt32Array::from_iter_values(rows.iter().map(|(index, _)| listing.records[*index as usize].row));
+        let typed = listing.columns.iter().map(|column| take(column, &stored, None));
+        let typed: Vec<ArrayRef> = typed.collect::<Result<_, _>>().expect("every record has a row in its columns");
         let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
         self.job.columns.other_arrays(&rows, &typed)
     }

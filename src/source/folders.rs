@@ -184,7 +184,7 @@ impl Walk<'_> {
             self.reject(path, root, RecordError::NotAFile);
         } else {
             match key_of(path, root) {
-                Some(key) => self.listing.records.push(Record { key: key.into(), place, label: None, split: None }),
+                Some(key) => self.listing.records.push(Record::new(key, place)),
                 None => self.reject(path, root, RecordError::NameNotUtf8),
             }
         }

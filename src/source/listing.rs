@@ -9,16 +9,20 @@ use super::record::Record;
 use crate::dataset::reject::Reject;
 use crate::error::Error;
 use crate::format::columns::typed;
-use crate::spec::{Folders, Spec};
+use crate::spec::{ColumnSpec, Folders, Spec, TensorSpec};
 
 /// The listing of a source, made before any image is read.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// Inputs, sorted by key, with unique keys.
     pub records: Vec<Record>,
-    /// Values of the columns in [`Spec::columns`](crate::Spec::columns), in that order. The values of a record are in
-    /// row [`Record::place`].
+    /// Values of the columns in [`Spec::columns`](crate::Spec::columns), then of those in `found`. The values of a
+    /// record are in row [`Record::row`].
     pub columns: Vec<ArrayRef>,
+    /// Columns of values that the spec does not name. A new dataset gets them.
+    pub found: Vec<ColumnSpec>,
+    /// Columns of further tensors that the spec does not name. A new dataset gets them.
+    pub found_tensors: Vec<TensorSpec>,
     /// Class names, sorted by UTF-8 bytes; empty if rows have no labels.
     pub classes: Vec<String>,
     /// Meaning of the source's top-level folders; none if the source has no images.
@@ -56,8 +60,8 @@ impl Listing {
         if let Some(record) = self.records.iter().find(|record| record.label.is_some_and(|label| !is_class(label))) {
             return Err(Error::SourceLabel(record.key.clone().into()));
         }
-        let rows = self.records.iter().map(|record| record.place as usize + 1).max().unwrap_or(0);
-        for (number, column) in spec.columns.iter().enumerate() {
+        let rows = self.records.iter().map(|record| record.row as usize + 1).max().unwrap_or(0);
+        for (number, column) in spec.columns.iter().chain(&self.found).enumerate() {
             let expected = typed::data_type(column.kind);
             let values = self.columns.get(number);
             if !values.is_some_and(|values| *values.data_type() == expected && values.len() >= rows) {

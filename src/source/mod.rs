@@ -3,14 +3,17 @@
 mod files;
 mod folders;
 mod hash_lanes;
+mod labels;
 mod listing;
 mod notice;
+mod options;
 mod reading;
 mod record;
 mod reject;
 mod tree;
+mod values;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::spec::{Limits, Spec};
@@ -19,6 +22,7 @@ pub use files::Files;
 pub use folders::FolderSource;
 pub use listing::Listing;
 pub use notice::{Ignored, Notice};
+pub use options::{OnMissing, SourceOptions};
 pub use reading::stuck_read;
 pub use record::Record;
 pub(crate) use reject::reject;
@@ -27,6 +31,16 @@ pub(crate) use reject::reject;
 ///
 /// Everything else (splits, order, decoding, commits) is the same for every source.
 pub trait Source: Sync {
+    /// Called before the inputs are listed. A source that can't be read at random is copied to a file in the folder
+    /// `scratch`; none if nothing may be written, because nothing will be read.
+    ///
+    /// # Errors
+    /// If the source can't be read, or there is no room for the copy.
+    fn prepare(&self, scratch: Option<&Path>) -> Result<(), Error> {
+        let _ = scratch;
+        Ok(())
+    }
+
     /// Lists the inputs without reading images. For each input, a listing holds a key, a few numbers, and the values
     /// of the columns in [`Spec::columns`].
     ///

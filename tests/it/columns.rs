@@ -65,12 +65,11 @@ impl Shelf {
 
 impl Source for Shelf {
     fn list(&self, spec: &Spec) -> Result<Listing, Error> {
-        let records = self.rows.iter().zip(0..).map(|(row, place)| Record {
-            key: row.key.as_str().into(),
-            place,
-            label: Some(row.label),
-            split: None,
-        });
+        let records = self
+            .rows
+            .iter()
+            .zip(0..)
+            .map(|(row, place)| Record { label: Some(row.label), ..Record::new(row.key.as_str(), place) });
         let column = |column: &ColumnSpec| -> ArrayRef {
             let ages = self.rows.iter().map(|row| row.age);
             match &*column.name {

@@ -1,0 +1,71 @@
+//! The reasons a source can't be read.
+
+use thiserror::Error as ThisError;
+
+use crate::spec::ColumnType;
+
+/// Reason that a source can't be read.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// A file that the reader of its format can't parse.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// A file in a format that is not a source.
+    #[error("it is neither a folder, an archive, a table nor an array of images")]
+    UnknownFormat,
+    /// A column that a table does not have.
+    #[error("it has no column `{column}`, only {}", quoted(.columns))]
+    NoColumn {
+        /// Requested name.
+        column: String,
+        /// Names of all columns.
+        columns: Vec<String>,
+    },
+    /// Values that can't be labels.
+    #[error("column `{column}` can't be labels: {reason}")]
+    Labels {
+        /// Name of the column.
+        column: String,
+        /// What is wrong with its values.
+        reason: String,
+    },
+    /// Values that are not of the type of their column.
+    #[error("column `{column}` has values that are not {}: {value}", words(*.kind))]
+    Values {
+        /// Name of the column.
+        column: String,
+        /// Type of the column.
+        kind: ColumnType,
+        /// The first such value, and its place if that is known.
+        value: String,
+    },
+}
+
+pub(crate) fn quoted<S: AsRef<str>>(names: &[S]) -> String {
+    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
+}
+
+fn words(kind: ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Int64 => "whole numbers",
+        ColumnType::Float64 => "numbers",
+        ColumnType::Bool => "true or false",
+        ColumnType::Timestamp => "times",
+        _ => "texts",
+    }
+}
+
+impl SourceError {
+    /// Word for this kind of failure, stable across releases.
+    pub fn kind(&self) -> &'static str {
+        use SourceError::*;
+        match self {
+            Damaged(_) => "source-damaged",
+            UnknownFormat => "source-unknown-format",
+            NoColumn { .. } => "source-no-column",
+            Labels { .. } => "source-labels",
+            Values { .. } => "source-values",
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! How sources are read.
+
+use std::path::PathBuf;
+
+use crate::spec::ColumnSpec;
+
+/// How sources are read: which of their columns are what. A dataset has what follows from them, not these options.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct SourceOptions {
+    /// Table of the images: CSV, TSV, JSON lines, Parquet or Arrow. Default: a `metadata` table beside the images or in
+    /// a folder above them, the nearest one.
+    pub metadata: Option<PathBuf>,
+    /// Column with the names of image files. Default: `file_name`.
+    pub file_column: Option<String>,
+    /// Columns with labels: one of class names, numbers, or lists of them; or several, one for each class, of 0 and 1.
+    /// Default: the column `label`, if there is one.
+    pub label_columns: Vec<String>,
+    /// Column with the images of a table. Default: the only one.
+    pub image_column: Option<String>,
+    /// Types of columns that are not guessed.
+    pub column_types: Vec<ColumnSpec>,
+    /// Columns that become columns of the dataset. Default: all.
+    pub keep_columns: Option<Vec<String>>,
+    /// Reaction to a row without a file, and to a file without a row. Default: [`OnMissing::Reject`].
+    pub on_missing: OnMissing,
+}
+
+/// Reaction to a row of a table without a file, and to a file without a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnMissing {
+    /// List it among the rejects.
+    #[default]
+    Reject,
+    /// Stop.
+    Stop,
+}

@@ -1,0 +1,42 @@
+//! Values of other tools' columns as those of a dataset.
+
+use arrow_array::{Array, ArrayRef};
+use arrow_cast::cast::{CastOptions, cast_with_options};
+use arrow_cast::display::array_value_to_string;
+use arrow_schema::DataType;
+
+use crate::error::SourceError;
+use crate::format::columns::typed;
+use crate::spec::ColumnType;
+
+/// The type of the column that values of an Arrow type become; none if they are not single values.
+pub(super) fn kind_of(values: &DataType) -> Option<ColumnType> {
+    use DataType::*;
+    Some(match values {
+        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 => ColumnType::Int64,
+        UInt64 | Float16 | Float32 | Float64 | Decimal32(..) | Decimal64(..) | Decimal128(..) => ColumnType::Float64,
+        Boolean => ColumnType::Bool,
+        Timestamp(..) | Date32 | Date64 => ColumnType::Timestamp,
+        Utf8 | LargeUtf8 | Utf8View => ColumnType::String,
+        Dictionary(_, values) => return kind_of(values),
+        _ => return None,
+    })
+}
+
+/// Values as those of a column of this type.
+///
+/// # Errors
+/// If a value is not of that type.
+pub(super) fn cast(column: &str, values: &ArrayRef, kind: ColumnType) -> Result<ArrayRef, SourceError> {
+    let to = typed::data_type(kind);
+    let cast = cast_with_options(values, &to, &CastOptions { safe: true, ..CastOptions::default() });
+    let cast = cast.map_err(|error| SourceError::Damaged(error.to_string()))?;
+    // What can't be cast becomes null.
+    match (0..values.len()).find(|row| cast.is_null(*row) && values.is_valid(*row)) {
+        None => Ok(cast),
+        Some(row) => {
+            let value = array_value_to_string(values, row).unwrap_or_default();
+            Err(SourceError::Values { column: column.to_owned(), kind, value: format!("`{value}` in row {row}") })
+        }
+    }
+}
