@@ -81,7 +81,10 @@ pub use inlaid_format::{
 /// The crates whose types are in signatures here.
 pub use inlaid_format::{arrow_array, arrow_buffer, arrow_schema, bytes};
 pub use plan::split::SmallClass;
-pub use run::{History, MaxErrors, Mode, OnChanged, OnError, Overwrite, Progress, RunOptions, SmallClasses};
+pub use run::{
+    History, MaxErrors, Mode, OnChanged, OnError, OnMissing, Overwrite, Progress, RunOptions, SmallClasses,
+    SourceOptions,
+};
 #[doc(hidden)]
 pub use source::stuck_read;
-pub use source::{Files, FolderSource, Ignored, ImageRef, Listing, Notice, OnMissing, Record, Source, SourceOptions};
+pub use source::{FileSource, Files, Ignored, ImageRef, Listing, Notice, OtherLabels, Record, Source, open_source};

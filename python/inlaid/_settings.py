@@ -121,11 +121,9 @@ def checked_settings(
         rank=rank,
         world_size=world_size,
         uneven=("drop" if drop_last else "pad") if uneven is None else uneven,
-        prefetch=integer("prefetch", prefetch, 0),
+        prefetch=integer("prefetch", prefetch, 0, MAX_THREADS),
         are_ranks_found=are_ranks_found,
     )
-    if settings.prefetch > MAX_THREADS:
-        raise SettingError(f"prefetch is at most {MAX_THREADS} threads, not {prefetch}")
     if settings.uneven not in ("keep", "drop", "pad"):
         raise SettingError(f'uneven is "keep", "drop" or "pad", not {uneven!r}')
     return settings

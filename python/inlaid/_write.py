@@ -16,6 +16,7 @@ from ._settings import input_path, name_of_dtype, path_of
 
 Source: TypeAlias = str | bytes | PathLike[str]
 Sources: TypeAlias = Source | Iterable[Source]
+ColumnType: TypeAlias = Literal["int64", "float64", "bool", "timestamp", "string"]
 
 
 def convert(
@@ -23,6 +24,14 @@ def convert(
     out: Source,
     size: int | tuple[int, int] | None = None,
     *,
+    metadata: Source | None = None,
+    file_column: str | None = None,
+    label_column: str | Sequence[str] | None = None,
+    image_column: str | None = None,
+    column_types: Mapping[str, ColumnType] | None = None,
+    keep_columns: Sequence[str] | None = None,
+    missing: Literal["reject", "stop"] = "reject",
+    files_from: Source | None = None,
     folders: Literal["auto", "classes", "splits", "none"] = "auto",
     follow_links: bool = False,
     any_name: bool = False,
@@ -73,6 +82,17 @@ def convert(
 
     Sources:
 
+    - `metadata`: a table of the images: CSV, TSV, JSON lines, Parquet or Arrow. `None`: `metadata.csv`, `.tsv`, `.jsonl`
+      or `.parquet` beside the images or in a folder above them.
+    - `file_column`: its column with the names of image files, with or without extension. `None`: "file_name".
+    - `label_column`: its column with labels (names of classes, their numbers, lists of either, or other numbers), or
+      several columns of 0 and 1, one for each class. `None`: "label", if there is one.
+    - `image_column`: the column with the images of a table, if several columns could be.
+    - `column_types`: types that are not to be guessed, by the names of columns.
+    - `keep_columns`: columns of the table that the dataset gets. `None`: all.
+    - `missing`: what to do about a row of the table without a file, and a file without a row: reject and list it, or stop.
+    - `files_from`: a list of the images: paths in lines or separated by NUL, with a label after a tab, relative to the only
+      source. `None`: all images of the sources.
     - `folders`: what the top-level folders mean. "auto": splits if all of them are named after splits, else classes.
     - `follow_links`: follows symbolic links to folders.
     - `any_name`: takes every regular file that is not hidden, whatever its extension; the content decides.
@@ -149,6 +169,14 @@ def append(
     sources: Sources,
     out: Source,
     *,
+    metadata: Source | None = None,
+    file_column: str | None = None,
+    label_column: str | Sequence[str] | None = None,
+    image_column: str | None = None,
+    column_types: Mapping[str, ColumnType] | None = None,
+    keep_columns: Sequence[str] | None = None,
+    missing: Literal["reject", "stop"] = "reject",
+    files_from: Source | None = None,
     folders: Literal["auto", "classes", "splits", "none"] | None = None,
     on_changed: Literal["skip", "stop"] = "skip",
     history: bool = True,
@@ -214,6 +242,9 @@ def _run(
     progress: Progress,
     **keywords: Any,
 ) -> dict[str, Any]:
+    for name in ("metadata", "files_from"):
+        if keywords.get(name) is not None:
+            keywords[name] = path_of(name, keywords[name])
     shown = reporter(progress, unit)
     summary: dict[str, Any] = json.loads(write(paths_of(sources), path_of("out", out), keywords, shown))
     return summary

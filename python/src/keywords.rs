@@ -1,11 +1,12 @@
 //! Keyword arguments of Python as types of the library. One that can't be its type is a `SettingError` that names it.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use inlaid::{
-    ByteSize, Color, CropRatio, Dtype, JpegShrink, MaxErrors, Mean, Quality, Shape, Size, SpecError, SplitFractions,
-    Std,
+    ByteSize, Color, ColumnSpec, CropRatio, Dtype, JpegShrink, MaxErrors, Mean, Quality, Shape, Size, SpecError,
+    SplitFractions, Std,
 };
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::prelude::*;
@@ -72,6 +73,30 @@ impl<'py> Keyword<'py> {
     /// Any text.
     pub fn text(&self) -> PyResult<String> {
         self.value.extract().map_err(|_| self.not("a string"))
+    }
+
+    /// A path.
+    pub fn path(&self) -> PyResult<PathBuf> {
+        self.value.extract().map_err(|_| self.not("a path"))
+    }
+
+    /// A text, or several.
+    pub fn texts(&self) -> PyResult<Vec<String>> {
+        match self.value.extract() {
+            Ok(text) => Ok(vec![text]),
+            Err(_) => self.value.extract().map_err(|_| self.not("a name, or a list of names")),
+        }
+    }
+
+    /// Types by the names of columns.
+    pub fn column_types(&self) -> PyResult<Vec<ColumnSpec>> {
+        let items = self.value.cast::<PyMapping>().map_err(PyErr::from).and_then(|types| types.items());
+        let items = items.map_err(|_| self.not("a mapping of columns to types, as in {\"id\": \"string\"}"))?;
+        let read = |item: Bound<'_, PyAny>| {
+            let (name, kind): (String, String) = item.extract()?;
+            Ok(ColumnSpec::new(name, self.parsed(&kind)?))
+        };
+        items.iter().map(read).collect()
     }
 
     /// One of the words of a type of the library.

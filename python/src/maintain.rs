@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use inlaid::{Change, Error, FolderSource, Info, Progress};
+use inlaid::{Change, Error, Info, Progress, open_source};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ pub fn verify(
     let run = Run { counts: options.progress.clone(), unit: "rows", progress };
     run.run(|| match &sources[..] {
         [] => inlaid::verify(&folder, None, &options),
-        sources => inlaid::verify(&folder, Some(&FolderSource::new(sources)?), &options),
+        sources => inlaid::verify(&folder, Some(&*open_source(sources, &options.source)?), &options),
     })
 }
 

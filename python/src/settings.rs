@@ -3,7 +3,10 @@
 
 use std::num::NonZeroUsize;
 
-use inlaid::{History, Limits, Mode, OnChanged, OnError, Overwrite, RepackSpec, RunOptions, SmallClasses, Spec};
+use inlaid::{
+    History, Limits, Mode, OnChanged, OnError, OnMissing, Overwrite, RepackSpec, RunOptions, SmallClasses,
+    SourceOptions, Spec,
+};
 use pyo3::prelude::*;
 
 use crate::keywords::{Keyword, Keywords};
@@ -51,6 +54,7 @@ pub fn convert(keywords: Keywords<'_>) -> PyResult<(Spec, RunOptions)> {
     let row_group = keywords.take_if_some("row_group_bytes", Keyword::bytes)?;
     let spec = spec.with_bytes(row_group, keywords.take_if_some("shard_bytes", Keyword::bytes)?);
     let mut options = run(&keywords)?;
+    options.source = source(&keywords)?;
     if keywords.take("overwrite", Keyword::switch)? {
         options.overwrite = Overwrite::Dataset;
     }
@@ -61,6 +65,7 @@ pub fn convert(keywords: Keywords<'_>) -> PyResult<(Spec, RunOptions)> {
 /// Of an append.
 pub fn append(keywords: Keywords<'_>) -> PyResult<RunOptions> {
     let mut options = run(&keywords)?;
+    options.source = source(&keywords)?;
     options.folders = keywords.take_if_some("folders", Keyword::word)?;
     let changed = [("skip", OnChanged::Skip), ("stop", OnChanged::Stop)];
     options.on_changed = keywords.take("on_changed", |word| word.either(changed))?;
@@ -103,6 +108,21 @@ fn run(keywords: &Keywords<'_>) -> PyResult<RunOptions> {
     if keywords.take("dry_run", Keyword::switch)? {
         options.mode = Mode::DryRun;
     }
+    Ok(options)
+}
+
+/// Of the sources of a run.
+fn source(keywords: &Keywords<'_>) -> PyResult<SourceOptions> {
+    let mut options = SourceOptions::default();
+    options.metadata = keywords.take_if_some("metadata", Keyword::path)?;
+    options.files_from = keywords.take_if_some("files_from", Keyword::path)?;
+    options.file_column = keywords.take_if_some("file_column", Keyword::text)?;
+    options.label_columns = keywords.take_if_some("label_column", Keyword::texts)?.unwrap_or_default();
+    options.image_column = keywords.take_if_some("image_column", Keyword::text)?;
+    options.column_types = keywords.take_if_some("column_types", Keyword::column_types)?.unwrap_or_default();
+    options.keep_columns = keywords.take_if_some("keep_columns", Keyword::texts)?;
+    let missing = [("reject", OnMissing::Reject), ("stop", OnMissing::Stop)];
+    options.on_missing = keywords.take("missing", |word| word.either(missing))?;
     Ok(options)
 }
 

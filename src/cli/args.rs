@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::{
-    ByteSize, Channels, Color, ColorProfile, Compression, CropRatio, Dtype, Encoding, Filter, Fit, Folders, Format,
-    History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, Mode, OnChanged, OnError, Order, Overwrite,
-    Quality, RepackSpec, ResizeLike, RunOptions, Scale, Shape, Size, SmallClasses, Spec, SplitBy, SplitFractions, Std,
-    Storage,
+    ByteSize, Channels, Color, ColorProfile, ColumnSpec, Compression, CropRatio, Dtype, Encoding, Filter, Fit, Folders,
+    Format, History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, Mode, OnChanged, OnError, OnMissing,
+    Order, Overwrite, Quality, RepackSpec, ResizeLike, RunOptions, Scale, Shape, Size, SmallClasses, SourceOptions,
+    Spec, SpecError, SplitBy, SplitFractions, Std, Storage,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -57,11 +57,12 @@ impl Command {
     }
 }
 
-/// Make a dataset from folders of images
+/// Make a dataset from images
 ///
-/// SRC holds class folders (SRC/cat/1.jpg), split folders with class folders inside
-/// (SRC/train/cat/1.jpg), or only images. Every image becomes a row of the dataset in DIR, or a line
-/// of DIR/rejects.jsonl that says why it could not.
+/// SRC is a folder with class folders (SRC/cat/1.jpg), split folders with class folders inside
+/// (SRC/train/cat/1.jpg), or only images; a tar or zip archive of these; or a table or array that holds or names
+/// images. A table `metadata.csv` (or tsv, jsonl, parquet) beside the images describes them. Every image becomes a row of
+/// the dataset in DIR, or a line of DIR/rejects.jsonl that says why it could not.
 ///
 /// Each file is committed as soon as it is finished: after a crash, run the same command again to resume.
 ///
@@ -69,8 +70,8 @@ impl Command {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Convert {
-    /// Folders of images
-    #[arg(value_name = "SRC", required = true)]
+    /// Folders, archives, tables or arrays of images
+    #[arg(value_name = "SRC", required_unless_present = "files_from")]
     pub sources: Vec<PathBuf>,
     /// Folder of the dataset; created if missing
     #[arg(short, long, value_name = "DIR")]
@@ -81,6 +82,8 @@ pub struct Convert {
     #[arg(short, long, value_name = "SIZE", required_unless_present = "storage")]
     size: Option<Size>,
 
+    #[command(flatten)]
+    inputs: Inputs,
     /// Meaning of top-level folders [auto: splits if all are named after splits, else classes]
     #[arg(long, help_heading = "Source", value_name = "RULE", default_value = "auto", value_parser = words(Folders::ALL))]
     folders: Folders,
@@ -202,6 +205,60 @@ pub struct Convert {
     pub run: Run,
 }
 
+/// Options that say what is what in a source
+#[derive(Args)]
+#[command(next_help_heading = "Source")]
+pub struct Inputs {
+    /// Table of the images: csv, tsv, jsonl, parquet or arrow [default: `metadata.*` beside or above them]
+    #[arg(long, value_name = "FILE")]
+    metadata: Option<PathBuf>,
+    /// Column with the names of image files, with or without extension [default: file_name]
+    #[arg(long, value_name = "NAME")]
+    file_column: Option<String>,
+    /// Column with labels, or several columns of 0 and 1, one for each class [default: label]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    label_column: Vec<String>,
+    /// Column with the images of a table, if several columns could be
+    #[arg(long, value_name = "NAME")]
+    image_column: Option<String>,
+    /// Type of a column that is not to be guessed: int64, float64, bool, timestamp or string
+    #[arg(long = "column", value_name = "NAME:TYPE", value_parser = column)]
+    column_types: Vec<ColumnSpec>,
+    /// Columns to keep, separated by commas, or none [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    keep_columns: Option<Vec<String>>,
+    /// If a row of the table has no file, or a file no row: reject and list it, or stop
+    #[arg(long, default_value = "reject", value_parser = ["reject", "stop"])]
+    missing: String,
+    /// Take the images that a list names, - for standard input: paths in lines or separated by NUL, with a label after a tab
+    #[arg(long, value_name = "FILE")]
+    files_from: Option<PathBuf>,
+}
+
+impl Inputs {
+    fn resolve(&self) -> SourceOptions {
+        let mut options = SourceOptions::default();
+        options.metadata = self.metadata.clone();
+        options.files_from = self.files_from.clone();
+        options.file_column = self.file_column.clone();
+        options.label_columns = self.label_column.clone();
+        options.image_column = self.image_column.clone();
+        options.column_types = self.column_types.clone();
+        options.keep_columns = self.keep_columns.clone().map(|names| match &*names {
+            [name] if name == "none" => Vec::new(),
+            _ => names,
+        });
+        options.on_missing = if self.missing == "stop" { OnMissing::Stop } else { OnMissing::Reject };
+        options
+    }
+}
+
+/// A column and its type, as in `id:string`.
+fn column(text: &str) -> Result<ColumnSpec, String> {
+    let (name, kind) = text.rsplit_once(':').ok_or("it is a name and a type, as in `id:string`")?;
+    Ok(ColumnSpec::new(name, kind.parse().map_err(|error: SpecError| error.to_string())?))
+}
+
 /// Options of a run
 #[derive(Args)]
 #[command(next_help_heading = "Run")]
@@ -255,12 +312,14 @@ impl Run {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Append {
-    /// Folders of images
-    #[arg(value_name = "SRC", required = true)]
+    /// Folders, archives, tables or arrays of images
+    #[arg(value_name = "SRC", required_unless_present = "files_from")]
     pub sources: Vec<PathBuf>,
     /// Folder of the dataset
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
+    #[command(flatten)]
+    inputs: Inputs,
     /// Override what top-level folders mean; must match the original conversion
     #[arg(long, value_name = "RULE", value_parser = words(Folders::ALL))]
     folders: Option<Folders>,
@@ -278,6 +337,7 @@ impl Append {
     /// Options of the run.
     pub fn resolve(&self) -> RunOptions {
         RunOptions {
+            source: self.inputs.resolve(),
             folders: self.folders,
             on_changed: if self.on_changed == "stop" { OnChanged::Stop } else { OnChanged::Skip },
             history: if self.no_history { History::Drop } else { History::Keep },
@@ -401,6 +461,7 @@ impl Convert {
         let spec = spec.with_bytes(self.row_group_bytes, self.shard_bytes);
         let options = RunOptions {
             overwrite: if self.overwrite { Overwrite::Dataset } else { Overwrite::Refuse },
+            source: self.inputs.resolve(),
             ..self.run.resolve()
         };
         (spec, options)

@@ -91,7 +91,8 @@ fn run_verify(verify: &Verify) -> u8 {
     let options = crate::RunOptions { threads: verify.threads, ..crate::RunOptions::default() };
     let verification = match &verify.sources[..] {
         [] => crate::verify(folder, None, &options),
-        sources => crate::FolderSource::new(sources).and_then(|source| crate::verify(folder, Some(&source), &options)),
+        sources => crate::open_source(sources, &options.source)
+            .and_then(|source| crate::verify(folder, Some(&*source), &options)),
     };
     report(verification, *json, |verification| {
         report::verification_notices(verification);

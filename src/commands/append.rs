@@ -4,6 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt8Type;
+
 use crate::commands::planned_run::{Base, Inputs};
 use crate::commands::summary::{SplitSummary, Summary};
 use crate::commit::output::Output;
@@ -21,8 +25,8 @@ use crate::image::recipe::Recipe;
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::run::{History, Mode, OnChanged, RunOptions};
-use crate::source::{FolderSource, Listing, Notice, Record, Source, reject};
-use crate::spec::{Folders, Spec};
+use crate::source::{Listing, Notice, Record, Source, multi_hot, open_source, reject};
+use crate::spec::{Folders, LabelKind, Spec};
 
 /// Adds the images in the folders `sources` to the dataset in the folder `out`, with the settings of its existing rows.
 /// Images whose keys are already in the dataset are skipped. Shards are committed as they are finished: repeating an
@@ -32,7 +36,7 @@ use crate::spec::{Folders, Spec};
 /// If `out` is not a dataset or is damaged, a source is unsuitable, or the run is stopped. The dataset then
 /// has its former contents and the shards that were finished.
 pub fn append<P: AsRef<Path>>(sources: &[P], out: impl AsRef<Path>, options: &RunOptions) -> Result<Summary, Error> {
-    append_from(&FolderSource::new(sources)?, out, options)
+    append_from(&*open_source(sources, &options.source)?, out, options)
 }
 
 /// Adds images from any source; see [`append`].
@@ -121,7 +125,10 @@ impl Append {
             let unchanged = set_aside(source, &mut listing, &stored, spec, options, &pool)?;
             let notices = std::mem::take(&mut listing.notices).into_iter();
             listing.notices = notices.filter_map(|notice| notice.of_new_classes(&base.classes)).collect();
-            add_classes(&mut listing, &base.classes);
+            match spec.label {
+                LabelKind::MultiHot => match_classes(&mut listing, &base.classes)?,
+                _ => add_classes(&mut listing, &base.classes),
+            }
             let inputs = Inputs::new(
                 source,
                 listing,
@@ -201,6 +208,11 @@ fn list(source: &dyn Source, spec: &Spec, options: &RunOptions) -> Result<Listin
     // A dataset has the columns of its first sources.
     listing.columns.truncate(spec.columns.len());
     listing.check(spec)?;
+    let kind = listing.labels.as_ref().map_or(LabelKind::Class, |labels| labels.kind);
+    let is_labelled = listing.labels.is_some() || listing.records.iter().any(|record| record.label.is_some());
+    if kind != spec.label && (is_labelled || spec.label != LabelKind::Class && listing.inputs() > 0) {
+        return Err(Error::OtherLabels { kind: spec.label, found: kind });
+    }
     match listing.folders {
         Some(found_folders) if listing.inputs() > 0 && found_folders != spec.folders => {
             let source_folder = Listing::first_path(source.paths());
@@ -272,6 +284,29 @@ fn set_aside(
         }
     }
     Ok(unchanged)
+}
+
+/// Changes labels of any number of classes to those of the dataset, whose columns have a place for each of its classes.
+///
+/// # Errors
+/// If there are other classes.
+fn match_classes(listing: &mut Listing, there: &[String]) -> Result<(), Error> {
+    let Some(labels) = &mut listing.labels else { return Ok(()) };
+    let place = |name: &String| there.iter().position(|class| class == name).ok_or_else(|| name.clone());
+    let (places, new): (Vec<_>, Vec<_>) = listing.classes.iter().map(place).partition(Result::is_ok);
+    if !new.is_empty() {
+        return Err(Error::NewClasses(new.into_iter().filter_map(Result::err).collect()));
+    }
+    let places: Vec<usize> = places.into_iter().filter_map(Result::ok).collect();
+    let old = labels.values.as_fixed_size_list();
+    let old_values = old.values().as_primitive::<UInt8Type>().values();
+    let mut values = vec![0; old.len() * there.len()];
+    for (row, classes) in old_values.chunks(places.len().max(1)).enumerate() {
+        places.iter().zip(classes).for_each(|(place, value)| values[row * there.len() + place] = *value);
+    }
+    labels.values = multi_hot(values, there.len());
+    listing.classes = there.to_vec();
+    Ok(())
 }
 
 /// Changes the labels of the records to those of the dataset. New classes follow the existing ones, in the order of

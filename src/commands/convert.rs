@@ -19,8 +19,8 @@ use crate::image::recipe::Recipe;
 use crate::pipeline;
 use crate::plan::Tails;
 use crate::run::{Mode, Overwrite, RunOptions};
-use crate::source::{FolderSource, Listing, Notice, Source};
-use crate::spec::{Folders, Spec, SpecError, SplitBy, SplitFractions};
+use crate::source::{Listing, Notice, Source, open_source};
+use crate::spec::{Folders, LabelKind, Spec, SpecError, SplitBy, SplitFractions};
 
 /// Converts the images in the folders `sources` into a dataset in the folder `out`. Shards are committed as they are
 /// finished: repeating an interrupted conversion resumes it, with the same bytes in the end as without the
@@ -35,7 +35,7 @@ pub fn convert<P: AsRef<Path>>(
     spec: &Spec,
     options: &RunOptions,
 ) -> Result<Summary, Error> {
-    convert_from(&FolderSource::new(sources)?, out, spec, options)
+    convert_from(&*open_source(sources, &options.source)?, out, spec, options)
 }
 
 /// Converts images from any source; see [`convert`].
@@ -207,14 +207,10 @@ fn resolve(source: &dyn Source, recipe: Recipe, listing: &Listing) -> Result<Rec
     if rule == SplitBy::Folder && spec.shares != SplitFractions::default() {
         return Err(SpecError::FolderShares.into());
     }
-    let recipe = match (&*listing.found, &*listing.found_tensors) {
-        ([], []) => recipe,
-        (columns, tensors) => {
-            let mut with_found = spec.clone();
-            with_found.columns.extend_from_slice(columns);
-            with_found.tensors.extend_from_slice(tensors);
-            Recipe::new(&with_found)?
-        }
-    };
+    let mut with_found = spec.clone();
+    with_found.columns.extend_from_slice(&listing.found);
+    with_found.tensors.extend_from_slice(&listing.found_tensors);
+    with_found.label = listing.labels.as_ref().map_or(LabelKind::Class, |labels| labels.kind);
+    let recipe = if with_found == *spec { recipe } else { Recipe::new(&with_found)? };
     Ok(recipe.resolved(rule, folders))
 }

@@ -94,7 +94,7 @@ impl Inputs {
             hasher.write(&record.label.map_or(0, |label| u64::from(label) + 1).to_le_bytes());
             hasher.write(&[record.split.map_or(0, |split| split as u8 + 1)]);
         }
-        for column in &self.listing.columns {
+        for column in self.listing.columns.iter().chain(self.listing.labels.iter().map(|labels| &labels.values)) {
             hash_values(&mut hasher, column);
         }
         for shard in &self.plan.shards {

@@ -43,6 +43,10 @@ impl Error {
             Interrupted => "interrupted",
             Abandoned => "abandoned",
             OtherFolders { .. } => "other-folders",
+            OtherLabels { .. } => "other-labels",
+            NewClasses(..) => "new-classes",
+            SecondFolderOfList(..) => "second-folder-of-list",
+            NoMetadata(..) => "no-metadata",
             ContentChanged { .. } => "content-changed",
             OtherConversion(..) => "other-conversion",
             CommitInterrupted(..) => "commit-interrupted",
@@ -58,6 +62,7 @@ impl Error {
         match self {
             Format(error) => error.paths(),
             SourceNotFolder(path)
+            | SecondFolderOfList(path)
             | NoSplitFolders(path)
             | OutputNotEmpty(path)
             | OutputTaken(path)
@@ -92,6 +97,9 @@ impl Error {
             Spec(_)
             | NoSource
             | SourceColumn { .. }
+            | OtherLabels { .. }
+            | NewClasses(..)
+            | NoMetadata(..)
             | SmallClasses { .. }
             | TooFewImages { .. }
             | TooManyThreads { .. }

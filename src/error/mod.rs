@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use arrow_schema::DataType;
 use thiserror::Error as ThisError;
 
-use crate::spec::{Folders, SpecError};
+use crate::spec::{Folders, LabelKind, SpecError};
 
 pub(crate) use inlaid_format::counted;
 
@@ -229,6 +229,23 @@ pub enum Error {
         /// Cause.
         source: SourceError,
     },
+    /// A column of a table that is asked for, where there is no table.
+    #[error("there is no table with a column `{0}`: no metadata file is given, and none is in the sources")]
+    NoMetadata(String),
+    /// A second source beside a list of files.
+    #[error("a list of files is relative to one folder, not also to `{}`", .0.display())]
+    SecondFolderOfList(PathBuf),
+    /// Labels of another kind than those of the dataset.
+    #[error("the dataset has labels of the kind {kind}, the new images of the kind {found}")]
+    OtherLabels {
+        /// Kind of the dataset's labels.
+        kind: LabelKind,
+        /// Kind of the new ones.
+        found: LabelKind,
+    },
+    /// Classes that a dataset of multi-hot labels does not have: its column has a place for each of its own.
+    #[error("the dataset has multi-hot labels without {}", classes(.0))]
+    NewClasses(Vec<String>),
     /// A source whose top folders have another meaning than in the original conversion.
     #[error("`{}` holds {}, but the dataset was made from {}", source_folder.display(), found_folders.described(), folders.described())]
     OtherFolders {
@@ -328,6 +345,17 @@ fn holding_splits(folders: &[PathBuf]) -> String {
         (1, _) => format!("{names} holds split folders, so it is not taken for a class"),
         (_, 0) => format!("{names} hold split folders, so they are not taken for classes"),
         (_, more) => format!("{names} and {more} more hold split folders, so they are not taken for classes"),
+    }
+}
+
+/// ``a class `ant` ``, ``classes `ant`, `bee` and 3 more``.
+fn classes(names: &[String]) -> String {
+    const NAMED: usize = 10;
+    let named = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match (names.len(), names.len().saturating_sub(NAMED)) {
+        (1, _) => format!("a class {named}"),
+        (_, 0) => format!("classes {named}"),
+        (_, more) => format!("classes {named} and {more} more"),
     }
 }
 

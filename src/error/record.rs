@@ -26,6 +26,24 @@ pub enum RecordError {
     /// A key that a file of an earlier source already has.
     #[error("the key is already taken by the file in `{}`", .0.display())]
     DuplicateKey(PathBuf),
+    /// A name of a file that leads out of its folder or archive.
+    #[error("the name is absolute, has a scheme, or leads out of its folder")]
+    NameOutside,
+    /// A row of a table without the name of a file.
+    #[error("the row names no file")]
+    NoFileName,
+    /// A row of a table whose file does not exist, or is no image by its name.
+    #[error("there is no such image file")]
+    NoFile,
+    /// A row of a table whose file may be several files.
+    #[error("several image files fit the name")]
+    SeveralFiles,
+    /// A row of a table whose file has another row.
+    #[error("the file has another row")]
+    SecondRow,
+    /// A file that has no row in a table.
+    #[error("the table has no row for the file")]
+    NoTableRow,
     /// A file next to class folders.
     #[error("the file is next to class folders, so it has no class")]
     NoClass,
@@ -119,9 +137,8 @@ impl RecordError {
     pub fn stage(&self) -> Stage {
         use RecordError::*;
         match self {
-            NameNotUtf8 | NotAFile | BrokenLink | LinkLoop | DuplicateKey(_) | NoClass | NoSplit | ContentChanged => {
-                Stage::Discover
-            }
+            NameNotUtf8 | NotAFile | BrokenLink | LinkLoop | DuplicateKey(_) | NoClass | NoSplit | ContentChanged
+            | NameOutside | NoFileName | NoFile | SeveralFiles | SecondRow | NoTableRow => Stage::Discover,
             Resize(_) => Stage::Resize,
             _ => Stage::Decode,
         }
@@ -136,6 +153,12 @@ impl RecordError {
             BrokenLink => "broken-link",
             LinkLoop => "link-loop",
             DuplicateKey(_) => "duplicate-key",
+            NameOutside => "name-outside",
+            NoFileName => "no-file-name",
+            NoFile => "no-file",
+            SeveralFiles => "several-files",
+            SecondRow => "second-row",
+            NoTableRow => "no-row",
             NoClass => "no-class",
             NoSplit => "no-split",
             Unreadable(_) => "unreadable",

@@ -14,6 +14,12 @@ pub enum SourceError {
     /// A file in a format that is not a source.
     #[error("it is neither a folder, an archive, a table nor an array of images")]
     UnknownFormat,
+    /// A list of files without any.
+    #[error("it names no files")]
+    EmptyList,
+    /// A table of image files beside other sources.
+    #[error("a table that names image files is the only source")]
+    SeveralSources,
     /// A column that a table does not have.
     #[error("it has no column `{column}`, only {}", quoted(.columns))]
     NoColumn {
@@ -22,6 +28,17 @@ pub enum SourceError {
         /// Names of all columns.
         columns: Vec<String>,
     },
+    /// A table without a column of names of files.
+    #[error("it has no column `{column}` with the names of the files, only {}", quoted(.columns))]
+    NoFileColumn {
+        /// Name of the column.
+        column: String,
+        /// Names of all columns.
+        columns: Vec<String>,
+    },
+    /// A table with a column that the tables of other folders don't have.
+    #[error("it has a column `{0}`, which the tables in other folders don't have")]
+    FurtherColumn(String),
     /// Values that can't be labels.
     #[error("column `{column}` can't be labels: {reason}")]
     Labels {
@@ -63,7 +80,11 @@ impl SourceError {
         match self {
             Damaged(_) => "source-damaged",
             UnknownFormat => "source-unknown-format",
+            EmptyList => "source-empty-list",
+            SeveralSources => "source-several",
             NoColumn { .. } => "source-no-column",
+            NoFileColumn { .. } => "source-no-file-column",
+            FurtherColumn(_) => "source-further-column",
             Labels { .. } => "source-labels",
             Values { .. } => "source-values",
         }

@@ -158,10 +158,11 @@ impl<'a> Worker<'a> {
     fn other_arrays(&self, rows: Vec<(u32, Row)>) -> Vec<ArrayRef> {
         let listing = self.job.listing;
         let stored = UInt32Array::from_iter_values(rows.iter().map(|(index, _)| listing.records[*index as usize].row));
-        let typed = listing.columns.iter().map(|column| take(column, &stored, None));
-        let typed: Vec<ArrayRef> = typed.collect::<Result<_, _>>().expect("every record has a row in its columns");
+        let of_rows = |column: &ArrayRef| take(column, &stored, None).expect("every record has a row in its columns");
+        let typed: Vec<ArrayRef> = listing.columns.iter().map(of_rows).collect();
+        let labels = listing.labels.as_ref().map(|labels| of_rows(&labels.values));
         let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
-        self.job.columns.other_arrays(&rows, &typed)
+        self.job.columns.other_arrays(&rows, labels, &typed)
     }
 
     /// Makes a row, and writes its tensors to the next slots of the pages.

@@ -3,7 +3,9 @@
 mod memory;
 mod options;
 mod progress;
+mod source_options;
 
 pub(crate) use memory::{Memory, SMALL, Share};
 pub use options::{History, MaxErrors, Mode, OnChanged, OnError, Overwrite, RunOptions, SmallClasses};
 pub use progress::Progress;
+pub use source_options::{OnMissing, SourceOptions};

@@ -8,6 +8,7 @@ use std::thread;
 use crate::dataset::reject::Reject;
 use crate::error::Error;
 use crate::run::progress::Progress;
+use crate::run::source_options::SourceOptions;
 use crate::spec::{ByteSize, Folders};
 
 /// Options of a run, none of which affect the bytes of a row.
@@ -34,6 +35,8 @@ pub struct RunOptions {
     pub on_changed: OnChanged,
     /// Whether an append can be rolled back. Default: [`History::Keep`].
     pub history: History,
+    /// How the sources are read.
+    pub source: SourceOptions,
     /// Meaning of the top folders in an append's sources, which must match the original conversion. Default:
     /// [`Folders::Auto`].
     pub folders: Option<Folders>,

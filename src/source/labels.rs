@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef, FixedSizeListArray, UInt8Array};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field};
 
-use super::values::kind_of;
+use super::values::{self, kind_of};
 use crate::error::SourceError;
 use crate::spec::ColumnType;
 
@@ -63,6 +63,15 @@ impl Labels {
             Some(ColumnType::String) => Ok(Labels::of_names(&to(values, &DataType::Utf8))),
             _ => Err(refused(format!("they are of type {}", values.data_type()))),
         }
+    }
+
+    /// The labels in a column that are numbers to be predicted, whole or not.
+    ///
+    /// # Errors
+    /// If they are not numbers.
+    pub(super) fn of_numbers(column: &str, values: &ArrayRef) -> Result<Labels, SourceError> {
+        let rows = RowLabels::Number(values::cast(column, values, ColumnType::Float64)?);
+        Ok(Labels { classes: Vec::new(), rows })
     }
 
     /// Labels from several columns, one for each class, of 0 and 1 or false and true.
@@ -190,8 +199,8 @@ fn width_of_hot(rows: &[Vec<i64>]) -> Option<usize> {
     (rows.iter().all(is_hot) && rows.iter().any(repeats)).then_some(width)
 }
 
-/// Lists of 0 and 1 as an array.
-fn multi_hot(hot: Vec<u8>, width: usize) -> ArrayRef {
+/// Lists of 0 and 1, of one length, as labels.
+pub(crate) fn multi_hot(hot: Vec<u8>, width: usize) -> ArrayRef {
     let field = Arc::new(Field::new("item", DataType::UInt8, false));
     Arc::new(FixedSizeListArray::new(field, width as i32, Arc::new(UInt8Array::from(hot)), None))
 }

@@ -8,8 +8,8 @@ use super::notice::{Ignored, Notice};
 use super::record::Record;
 use crate::dataset::reject::Reject;
 use crate::error::Error;
-use crate::format::columns::typed;
-use crate::spec::{ColumnSpec, Folders, Spec, TensorSpec};
+use crate::format::columns::{LABEL, labels, typed};
+use crate::spec::{ColumnSpec, Folders, LabelKind, Spec, TensorSpec};
 
 /// The listing of a source, made before any image is read.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Listing {
     pub found: Vec<ColumnSpec>,
     /// Columns of further tensors that the spec does not name. A new dataset gets them.
     pub found_tensors: Vec<TensorSpec>,
+    /// Labels that are not one class each; none if those of [`Record::label`] are the labels.
+    pub labels: Option<OtherLabels>,
     /// Class names, sorted by UTF-8 bytes; empty if rows have no labels.
     pub classes: Vec<String>,
     /// Meaning of the source's top-level folders; none if the source has no images.
@@ -33,6 +35,16 @@ pub struct Listing {
     pub ignored: Ignored,
     /// Remarks for the user on how the source was read.
     pub notices: Vec<Notice>,
+}
+
+/// Labels that are not one class each.
+#[derive(Clone, Debug)]
+pub struct OtherLabels {
+    /// What they are: not [`LabelKind::Class`].
+    pub kind: LabelKind,
+    /// The labels, in the order of rows of [`Listing::columns`]: lists of 8-bit integers, 0 or 1 for each class, or
+    /// 64-bit floats.
+    pub values: ArrayRef,
 }
 
 impl Listing {
@@ -59,6 +71,12 @@ impl Listing {
         let is_class = |label: u32| (label as usize) < self.classes.len();
         if let Some(record) = self.records.iter().find(|record| record.label.is_some_and(|label| !is_class(label))) {
             return Err(Error::SourceLabel(record.key.clone().into()));
+        }
+        if let Some(OtherLabels { kind, values }) = &self.labels {
+            let expected = labels::data_type(*kind, self.classes.len());
+            if *values.data_type() != expected {
+                return Err(Error::SourceColumn { column: LABEL.to_owned(), expected });
+            }
         }
         let rows = self.records.iter().map(|record| record.row as usize + 1).max().unwrap_or(0);
         for (number, column) in spec.columns.iter().chain(&self.found).enumerate() {

@@ -1,28 +1,36 @@
 //! Sources of images. A folder is the first kind of [`Source`]; other kinds implement the same trait.
 
+mod file_list;
+mod file_source;
 mod files;
-mod folders;
+mod found;
 mod hash_lanes;
+mod json;
 mod labels;
 mod listing;
+mod meaning;
+mod metadata;
 mod notice;
-mod options;
+mod open;
+mod patterns;
 mod reading;
 mod record;
 mod reject;
 mod tree;
 mod values;
+mod walk;
 
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::spec::{Limits, Spec};
 
+pub use file_source::FileSource;
 pub use files::Files;
-pub use folders::FolderSource;
-pub use listing::Listing;
+pub(crate) use labels::multi_hot;
+pub use listing::{Listing, OtherLabels};
 pub use notice::{Ignored, Notice};
-pub use options::{OnMissing, SourceOptions};
+pub use open::open_source;
 pub use reading::stuck_read;
 pub use record::Record;
 pub(crate) use reject::reject;

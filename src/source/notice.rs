@@ -56,8 +56,19 @@ pub enum Notice {
     LinkedFolders(usize),
     /// Files ignored because of their extensions, with counts as in [`Ignored::other`].
     OtherFiles(BTreeMap<String, usize>),
-    /// Files such as `metadata.csv`, with labels or captions that are not read: paths below the source.
+    /// Tables such as `metadata.csv` that are not read, because another one is given: paths below the source.
     MetadataFiles(Vec<String>),
+    /// A table such as `metadata.csv` that is not read, because it has no column with the names of the files.
+    NoFileColumn {
+        /// Path of the table.
+        path: PathBuf,
+        /// Name of the column.
+        column: String,
+    },
+    /// The column of a table that was used as splits.
+    SplitColumn(String),
+    /// Columns of a table that are not kept: they hold no single values, or have the name of another column.
+    ColumnsLeft(Vec<String>),
     /// Files and folders of the operating system that were ignored, with counts as in [`Ignored::system`].
     SystemFiles(BTreeMap<&'static str, usize>),
     /// Number of hidden files or folders that were ignored.
@@ -149,10 +160,22 @@ impl fmt::Display for Notice {
             Notice::MetadataFiles(paths) => {
                 let names = first_of(paths);
                 match paths.len() {
-                    1 => write!(f, "{names} is not read: labels come from the names of folders alone"),
-                    n => {
-                        write!(f, "{n} files are not read, since labels come from the names of folders alone: {names}")
-                    }
+                    1 => write!(f, "{names} is not read, since another table is given"),
+                    n => write!(f, "{n} files are not read, since another table is given: {names}"),
+                }
+            }
+            Notice::NoFileColumn { path, column } => {
+                write!(f, "`{}` is not read: it has no column `{column}` with the names of the files", path.display())
+            }
+            Notice::SplitColumn(name) => write!(f, "column `{name}` of the table is used as splits"),
+            Notice::ColumnsLeft(names) => {
+                let list = first_of(names);
+                match names.len() {
+                    1 => write!(f, "column {list} is left out: its values have no type here, or its name is taken"),
+                    n => write!(
+                        f,
+                        "{n} columns are left out: their values have no type here, or their names are taken: {list}"
+                    ),
                 }
             }
             Notice::SystemFiles(counts) => {

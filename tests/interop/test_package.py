@@ -428,7 +428,7 @@ def test_columns_that_numpy_has_no_type_for_are_named(tmp_path):
         ({"uneven": "even"}, 'uneven is "keep", "drop" or "pad", not \'even\''),
         ({"uneven": ["pad"]}, 'uneven is "keep", "drop" or "pad", not'),
         ({"prefetch": -1}, "prefetch is at least 0, not -1"),
-        ({"prefetch": 2**63}, "prefetch is at most 1024 threads"),
+        ({"prefetch": 2**63}, "prefetch is at most 1024, not"),
     ],
 )
 def test_wrong_settings_are_named(train, options, message):

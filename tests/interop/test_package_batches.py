@@ -184,7 +184,8 @@ def test_a_pickled_table_notices_that_its_dataset_changed(dataset, tmp_path):
     (split,) = [name for name, table in inlaid.open(dataset).items() if grown[name] != len(table)]
     reopen, (origin, *state) = inlaid.open(dataset)[split].__reduce__()
     with pytest.raises(inlaid.InlaidError, match="rows now, it had"):
-        reopen(replace(origin, path=tmp_path / "dataset"), *state)
+        # Its own files are gone, and those of its dataset are others.
+        reopen(replace(origin, path=tmp_path / "dataset", shards=((str(tmp_path / "gone"), 1),)), *state)
 
 
 def test_a_pickled_table_notices_other_rows_in_the_same_place(tmp_path):

@@ -159,7 +159,7 @@ def test_wrong_casts_are_named(train):
         ({"dtype": 5}, 'dtype is a type such as "float32", not 5'),
         ({"scale": "0..2"}, "0..2"),
         ({"mean": "imagenet", "scale": "0..255"}, "the imagenet mean is for the scale 0..1"),
-        ({"mean": (1, 2)}, "mean is a number, .red, green, blue. or \"imagenet\""),
+        ({"mean": (0.1, 0.2)}, "mean is a number, .red, green, blue. or \"imagenet\""),
         ({"std": 0}, "standard deviation `0`"),
         ({"mean": 0.5, "dtype": "uint8"}, '`mean` has no effect with `dtype="uint8"`'),
         ({"std": 1e-30, "dtype": "float16"}, "out of the range of `f16`"),

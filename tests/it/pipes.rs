@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use inlaid::{Files, FolderSource, ImageRef, Listing, Record, RunOptions, Source, Spec, convert_from};
+use inlaid::{FileSource, Files, ImageRef, Listing, Record, RunOptions, Source, Spec, convert_from};
 
 use crate::harness::{Ran, Scratch};
 
 /// A source whose files become pipes once they are listed.
-struct TurnsIntoPipes(FolderSource);
+struct TurnsIntoPipes(FileSource);
 
 impl Source for TurnsIntoPipes {
     fn list(&self, spec: &Spec) -> Result<Listing, inlaid::Error> {
@@ -55,7 +55,7 @@ fn ends(s: &Scratch, command: &str, words: &str) -> Ran {
 fn input_that_becomes_a_pipe_is_rejected() {
     let s = Scratch::new();
     s.images(&["src/a", "src/b"], 10);
-    let source = TurnsIntoPipes(FolderSource::new(&[s.path().join("src")]).unwrap());
+    let source = TurnsIntoPipes(FileSource::new(&[s.path().join("src")]).unwrap());
     let spec = Spec::new("4".parse().unwrap());
     let summary = convert_from(&source, s.path().join("out"), &spec, &RunOptions::default()).unwrap();
     assert_eq!((summary.rows, summary.rejects), (19, 1));

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use inlaid::{FolderSource, RunOptions, verify};
+use inlaid::{FileSource, RunOptions, verify};
 use serde_json::json;
 
 use crate::harness::{Ran, Scratch};
@@ -498,7 +498,7 @@ fn more_shards_than_files_that_may_be_open_are_read() {
 #[test]
 fn verification_counts_the_rows_of_shards_and_sources_until_it_is_stopped() {
     let s = dataset(5, "");
-    let (out, source) = (s.path().join("out"), FolderSource::new(&[s.path().join("src")]).unwrap());
+    let (out, source) = (s.path().join("out"), FileSource::new(&[s.path().join("src")]).unwrap());
     let options = RunOptions::default();
     verify(&out, Some(&source), &options).unwrap();
     assert_eq!((options.progress.done(), options.progress.total()), (20, 20));

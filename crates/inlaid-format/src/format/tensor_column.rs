@@ -1,8 +1,9 @@
 //! Finds the tensor columns of a file, with their shape and element type.
 
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, FieldRef, Schema};
 use serde::Deserialize;
 
+use crate::format::columns::LABEL;
 use crate::format::keys;
 use crate::spec::{Dtype, Layout, Storage};
 
@@ -148,9 +149,11 @@ pub struct TensorColumn {
     pub storage: Storage,
 }
 
-/// Number of columns at the start of a schema that hold tensors. inlaid writes these first in every row group.
+/// Number of columns at the start of a schema that hold tensors. inlaid writes these first in every row group. Labels
+/// may be lists, too, but have no pages of their own.
 pub fn leading_tensors(schema: &Schema) -> usize {
-    schema.fields().iter().take_while(|field| TensorColumn::new(field).is_some()).count()
+    let is_tensors = |field: &&FieldRef| field.name() != LABEL && TensorColumn::new(field).is_some();
+    schema.fields().iter().take_while(is_tensors).count()
 }
 
 impl TensorColumn {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Channels, Dtype, Filter, Layout, ResizeLike, Scale, Size, Spec, SpecError};
+use super::{Channels, ColumnType, Dtype, Filter, Layout, ResizeLike, Scale, Size, Spec, SpecError};
 
 /// Names of the columns that every dataset has.
 const TAKEN: [&str; 6] = ["image", "label", "path", "source_height", "source_width", "sha256"];
@@ -58,27 +58,15 @@ pub struct ColumnSpec {
 }
 
 impl ColumnSpec {
+    /// Whether a column of the source may have this name: it is not empty, and none of inlaid's own columns has it.
+    pub fn is_free(name: &str) -> bool {
+        !name.is_empty() && !TAKEN.contains(&name)
+    }
+
     /// A column of this name and type.
     pub fn new(name: impl Into<String>, kind: ColumnType) -> ColumnSpec {
         ColumnSpec { name: name.into(), kind }
     }
-}
-
-/// Type of the values of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum ColumnType {
-    /// Whole numbers of 64 bits, signed.
-    Int64,
-    /// Floating point numbers of 64 bits.
-    Float64,
-    /// True or false.
-    Bool,
-    /// Instants in UTC, in microseconds.
-    Timestamp,
-    /// Text in UTF-8.
-    String,
 }
 
 impl Spec {

@@ -21,7 +21,7 @@ pub use byte_size::ByteSize;
 pub use color::Color;
 pub use crop_ratio::CropRatio;
 pub use error::SpecError;
-pub use extra::{ColumnSpec, ColumnType, TensorSpec};
+pub use extra::{ColumnSpec, TensorSpec};
 pub use jpeg_shrink::JpegShrink;
 pub use normalize::{IMAGENET_MEAN, IMAGENET_STD};
 pub use normalize::{Mean, Std};
@@ -31,8 +31,8 @@ pub use shape::{MAX_ELEMENTS, Shape};
 pub use size::Size;
 pub use split_fractions::SplitFractions;
 pub use words::{
-    Channels, ColorProfile, Compression, Dtype, Encoding, Filter, Fit, Folders, Format, JpegDecoder, Layout, Order,
-    ResizeLike, Scale, Split, SplitBy, Storage,
+    Channels, ColorProfile, ColumnType, Compression, Dtype, Encoding, Filter, Fit, Folders, Format, JpegDecoder,
+    LabelKind, Layout, Order, ResizeLike, Scale, Split, SplitBy, Storage,
 };
 
 /// Settings that decide the bytes of a dataset.
@@ -132,6 +132,9 @@ pub struct Spec {
     pub shard_bytes: ByteSize,
     /// Limits on source images.
     pub limits: Limits,
+    /// What labels are. Default: [`LabelKind::Class`], which a manifest replaces by the kind that was found.
+    #[serde(default = "class", skip_serializing_if = "LabelKind::is_class")]
+    pub label: LabelKind,
     /// Further columns of tensors. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tensors: Vec<TensorSpec>,
@@ -182,6 +185,7 @@ impl Spec {
             row_group_bytes: ByteSize::mib(16),
             shard_bytes: ByteSize::mib(512),
             limits: Limits::default(),
+            label: LabelKind::Class,
             tensors: Vec::new(),
             columns: Vec::new(),
         }
@@ -233,6 +237,10 @@ impl Spec {
             Ok(())
         }
     }
+}
+
+fn class() -> LabelKind {
+    LabelKind::Class
 }
 
 fn keep() -> ColorProfile {

@@ -61,6 +61,42 @@ words! {
     }
 }
 
+words! {
+    /// Type of the values of a column.
+    #[non_exhaustive]
+    ColumnType: "column type" {
+        /// Whole numbers of 64 bits, signed.
+        Int64 = "int64",
+        /// Floating point numbers of 64 bits.
+        Float64 = "float64",
+        /// True or false.
+        Bool = "bool",
+        /// Instants in UTC, in microseconds.
+        Timestamp = "timestamp",
+        /// Text in UTF-8.
+        String = "string",
+    }
+}
+
+words! {
+    /// What a label is.
+    LabelKind: "label kind" {
+        /// One class, or none: an index into the names of the classes.
+        Class = "class",
+        /// Any number of classes: 0 or 1 for each of them.
+        MultiHot = "multi-hot",
+        /// A number to be predicted.
+        Number = "number",
+    }
+}
+
+impl LabelKind {
+    /// Whether a label is one class.
+    pub fn is_class(&self) -> bool {
+        *self == LabelKind::Class
+    }
+}
+
 impl Split {
     /// Split that a folder of this name holds by convention, ignoring case:
     /// `train`/`training`, `validation`/`valid`/`val`/`dev`, `test`/`testing`/`eval`/`evaluation`

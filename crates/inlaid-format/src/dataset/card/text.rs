@@ -7,7 +7,7 @@ use crate::dataset::manifest::Manifest;
 use crate::format::columns::{TENSOR_COLUMN, typed};
 use crate::format::row_layout::{RowLayout, TensorLayout};
 use crate::format::tensor::TensorShape;
-use crate::spec::{Dtype, Format, Scale, Spec, Storage};
+use crate::spec::{Dtype, Format, LabelKind, Scale, Spec, Storage};
 
 /// The value of `dataset_info`, with its key.
 pub(super) fn dataset_info(out: &mut String, manifest: &Manifest, layout: &RowLayout) -> std::fmt::Result {
@@ -28,12 +28,15 @@ pub(super) fn dataset_info(out: &mut String, manifest: &Manifest, layout: &RowLa
         }
     }
     writeln!(out, "  - name: label")?;
-    if manifest.snapshot.classes.is_empty() {
-        writeln!(out, "    dtype: int64")?;
-    } else {
-        writeln!(out, "    dtype:\n      class_label:\n        names:")?;
-        for (id, name) in manifest.snapshot.classes.iter().enumerate() {
-            writeln!(out, "          '{id}': {}", yaml_string(name))?;
+    match (spec.label, &*manifest.snapshot.classes) {
+        (LabelKind::Number, _) => writeln!(out, "    dtype: float64")?,
+        (LabelKind::MultiHot, names) => writeln!(out, "    list: uint8\n    length: {}", names.len())?,
+        (LabelKind::Class, []) => writeln!(out, "    dtype: int64")?,
+        (LabelKind::Class, names) => {
+            writeln!(out, "    dtype:\n      class_label:\n        names:")?;
+            for (id, name) in names.iter().enumerate() {
+                writeln!(out, "          '{id}': {}", yaml_string(name))?;
+            }
         }
     }
     for (name, dtype) in

@@ -2,6 +2,7 @@
 //! arrays of all columns except the tensors.
 
 pub mod image_files;
+pub mod labels;
 mod row;
 pub mod typed;
 
@@ -17,7 +18,7 @@ use crate::format::page::PageLayout;
 use crate::format::row_layout::{RowLayout, TensorLayout};
 
 pub use crate::format::row_layout::TENSOR_COLUMN;
-use crate::spec::{Compression, Encoding, Format, Spec, Storage};
+use crate::spec::{Compression, Encoding, Format, LabelKind, Spec, Storage};
 
 pub use row::Row;
 
@@ -68,8 +69,7 @@ impl Columns {
             tensors => tensors.iter().map(|column| column.shape.field(&column.name, layout.storage)).collect(),
         };
         let own = [
-            // Nullable and 64 bits wide, because Hugging Face keeps it as a ClassLabel only then.
-            Field::new("label", DataType::Int64, true),
+            labels::field(spec.label, classes.len()),
             Field::new("path", DataType::Utf8, false),
             Field::new("source_height", DataType::Int32, false),
             Field::new("source_width", DataType::Int32, false),
@@ -125,12 +125,13 @@ impl Columns {
     }
 
     /// The arrays of all columns except the tensors, in schema order: images stored as files, inlaid's own columns of
-    /// each row, and the `typed` columns.
-    pub fn other_arrays(&self, rows: &[Row], typed: &[ArrayRef]) -> Vec<ArrayRef> {
+    /// each row, and the `typed` columns. `labels` are those of the rows, if they are not classes.
+    pub fn other_arrays(&self, rows: &[Row], labels: Option<ArrayRef>, typed: &[ArrayRef]) -> Vec<ArrayRef> {
         let images = self.tensors.is_empty().then(|| image_files::array(rows, self.encoding));
         let pixels = |side: u32| i32::try_from(side).expect("codecs hold sides in 31 bits");
+        let classes = || Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.label.map(i64::from)))) as ArrayRef;
         let own: [ArrayRef; 5] = [
-            Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.label.map(i64::from)))),
+            labels.unwrap_or_else(classes),
             Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.path))),
             Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| pixels(row.source_height)))),
             Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| pixels(row.source_width)))),
@@ -143,9 +144,11 @@ impl Columns {
 /// The feature types of Hugging Face `datasets`, by column.
 fn features(layout: &RowLayout, spec: &Spec, classes: &[String]) -> Value {
     let value = |dtype: &str| json!({ "dtype": dtype, "_type": "Value" });
-    let label = match classes {
-        [] => value("int64"),
-        names => json!({ "names": names, "_type": "ClassLabel" }),
+    let label = match (spec.label, classes) {
+        (LabelKind::Number, _) => value("float64"),
+        (LabelKind::MultiHot, names) => json!({ "feature": value("uint8"), "length": names.len(), "_type": "List" }),
+        (LabelKind::Class, []) => value("int64"),
+        (LabelKind::Class, names) => json!({ "names": names, "_type": "ClassLabel" }),
     };
     let mut features = json!({
         TENSOR_COLUMN: { "_type": "Image" },

@@ -5,6 +5,7 @@ use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::ArrowError;
 
+use crate::format::columns::LABEL;
 use crate::format::sha256::Sha256;
 
 /// Number of rows read back at a time.
@@ -51,13 +52,13 @@ impl StoredRow<'_> {
             column(name)?.as_primitive_opt::<Int32Type>().ok_or_else(wrong)
         };
         let (heights, widths) = (pixels("source_height")?, pixels("source_width")?);
-        let labels = column("label")?.as_primitive_opt::<Int64Type>();
-        let labels = labels.ok_or_else(|| ArrowError::SchemaError("column `label` is not int64".to_owned()))?;
+        // Other labels are no classes.
+        let labels = column(LABEL)?.as_primitive_opt::<Int64Type>();
         let (paths, hashes) = (text("path")?, text("sha256")?);
         for row in 0..batch.num_rows() {
             visit(StoredRow {
                 path: paths.value(row),
-                label: labels.is_valid(row).then(|| labels.value(row)),
+                label: labels.filter(|labels| labels.is_valid(row)).map(|labels| labels.value(row)),
                 source_height: heights.value(row),
                 source_width: widths.value(row),
                 sha256: hashes.value(row).parse().ok(),

@@ -11,6 +11,9 @@ pub struct SourceOptions {
     /// Table of the images: CSV, TSV, JSON lines, Parquet or Arrow. Default: a `metadata` table beside the images or in
     /// a folder above them, the nearest one.
     pub metadata: Option<PathBuf>,
+    /// List of image files, one in each line or separated by NUL, `-` for standard input. A tab separates a path from
+    /// its label. Default: none, all files of the sources are inputs.
+    pub files_from: Option<PathBuf>,
     /// Column with the names of image files. Default: `file_name`.
     pub file_column: Option<String>,
     /// Columns with labels: one of class names, numbers, or lists of them; or several, one for each class, of 0 and 1.

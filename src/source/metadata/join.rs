@@ -1,0 +1,283 @@
+//! Rows of tables and the files that they name.
+
+use std::collections::HashMap;
+
+use arrow_array::{Array, StringArray};
+
+use super::names::below;
+use super::{Place, Tables};
+use crate::error::{Error, RecordError, SourceError};
+use crate::run::{OnMissing, SourceOptions};
+use crate::source::labels::RowLabels;
+use crate::source::listing::{Listing, OtherLabels};
+use crate::source::record::Record;
+use crate::source::reject;
+use crate::source::values::cast;
+use crate::spec::{Folders, LabelKind, Spec, SpecError, TensorSpec};
+
+/// No row, or no file.
+const NONE: u32 = u32::MAX;
+
+/// Further images of rows.
+#[derive(Debug, Default)]
+pub(in crate::source) struct Others {
+    /// Place and key of each file that is a further image.
+    files: Vec<(u32, Box<str>)>,
+    /// Index of the file of each row, for each column of tensors.
+    columns: Vec<Vec<u32>>,
+}
+
+impl Others {
+    /// Place and key of the file of a row in a further column, from 0.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(in crate::source) fn image(&self, row: u32, column: usize) -> Result<(u32, &str), RecordError> {
+        let file = self.columns.get(column).and_then(|rows| rows.get(row as usize)).filter(|file| **file != NONE);
+        let (place, key) = file.and_then(|file| self.files.get(*file as usize)).ok_or(RecordError::NoFile)?;
+        Ok((*place, key))
+    }
+}
+
+impl Tables {
+    /// Gives every record its row, and what the row says. Rows without a file, files without a row, and further rows of
+    /// a file are rejected.
+    ///
+    /// # Errors
+    /// If the options say so of one that is missing, or a column of the spec is.
+    pub(in crate::source) fn join(
+        self,
+        listing: &mut Listing,
+        spec: &Spec,
+        options: &SourceOptions,
+    ) -> Result<Others, Error> {
+        listing.notices.extend(self.notices.iter().cloned());
+        if self.tables.is_empty() {
+            let tensors = spec.tensors.iter().map(|column| &column.name);
+            let mut asked = tensors.chain(spec.columns.iter().map(|column| &column.name));
+            return match asked.next() {
+                Some(name) => Err(SpecError::NotInFolders(name.clone()).into()),
+                None => Ok(Others::default()),
+            };
+        }
+        let files = Files::new(&listing.records);
+        let mut row_of = vec![NONE; listing.records.len()];
+        let mut missing = Vec::new();
+        // The nearest table describes a file, so those of deeper folders come first.
+        for (table, first) in self.nearest_first() {
+            for row in first..first + table.rows {
+                match files.named(table, &self.files, row) {
+                    Ok(file) if row_of[file as usize] == NONE => row_of[file as usize] = row as u32,
+                    Ok(_) => missing.push((self.name(row), RecordError::SecondRow)),
+                    Err(error) => missing.push((self.name(row), error)),
+                }
+            }
+        }
+        let mut others = Others::default();
+        let mut is_other = vec![false; listing.records.len()];
+        let further = self.further_in_order(spec)?;
+        for names in &further {
+            let mut of_rows = vec![NONE; names.len()];
+            let mut known: HashMap<u32, u32> = HashMap::new();
+            for (table, first) in self.nearest_first() {
+                for row in first..first + table.rows {
+                    let Ok(file) = files.named(table, names, row) else { continue };
+                    is_other[file as usize] = true;
+                    of_rows[row] = *known.entry(file).or_insert_with(|| {
+                        let record = &listing.records[file as usize];
+                        others.files.push((record.place, record.key.clone()));
+                        others.files.len() as u32 - 1
+                    });
+                }
+            }
+            others.columns.push(of_rows);
+        }
+        drop(files);
+        let records = std::mem::take(&mut listing.records);
+        listing.records.reserve_exact(records.len());
+        for ((mut record, row), is_other) in records.into_iter().zip(row_of).zip(is_other) {
+            if row == NONE {
+                if !is_other {
+                    missing.push((record.key.into(), RecordError::NoTableRow));
+                }
+                continue;
+            }
+            record.row = row;
+            self.describe(&mut record);
+            listing.records.push(record);
+        }
+        if options.on_missing == OnMissing::Stop
+            && let Some((path, error)) = missing.first()
+        {
+            return Err(Error::Rejected { path: path.clone(), detail: error.to_string() });
+        }
+        listing.rejects.extend(missing.into_iter().map(|(path, error)| reject(path, &error)));
+        self.give_columns(listing, spec)?;
+        Ok(others)
+    }
+
+    /// The tables, with their first rows, from the deepest folder up.
+    fn nearest_first(&self) -> Vec<(&Place, usize)> {
+        let mut first = 0;
+        let mut tables: Vec<(&Place, usize)> = Vec::with_capacity(self.tables.len());
+        for table in &self.tables {
+            tables.push((table, first));
+            first += table.rows;
+        }
+        tables.sort_by_key(|(table, _)| std::cmp::Reverse(table.folder.matches('/').count()));
+        tables
+    }
+
+    /// What a row is called where it has no file.
+    fn name(&self, row: usize) -> String {
+        match self.files.is_valid(row) {
+            true => self.files.value(row).to_owned(),
+            false => format!("row {}", row + 1),
+        }
+    }
+
+    /// Gives a record the label and the split of its row.
+    fn describe(&self, record: &mut Record) {
+        let row = record.row as usize;
+        if let Some(labels) = &self.labels {
+            record.label = match &labels.rows {
+                RowLabels::Class(labels) => labels[row],
+                RowLabels::MultiHot(_) | RowLabels::Number(_) => None,
+            };
+        }
+        if let Some(splits) = &self.splits {
+            record.split = Some(splits[row]);
+        }
+    }
+
+    /// The columns of further images: those of the spec, then all others.
+    fn further_in_order(&self, spec: &Spec) -> Result<Vec<&StringArray>, Error> {
+        let named = |name: &str| self.further.iter().find(|(further, _)| further == name).map(|(_, names)| names);
+        let asked = spec.tensors.iter().map(|column| {
+            let missing = || self.no_column(format!("{}{}", column.name, super::FURTHER));
+            named(&column.name).ok_or_else(missing)
+        });
+        let mut columns = asked.collect::<Result<Vec<_>, _>>()?;
+        let is_new = |name: &str| !spec.tensors.iter().any(|column| column.name == name);
+        columns.extend(self.further.iter().filter(|(name, _)| is_new(name)).map(|(_, names)| names));
+        Ok(columns)
+    }
+
+    fn give_columns(self, listing: &mut Listing, spec: &Spec) -> Result<(), Error> {
+        if let Some(labels) = &self.labels {
+            listing.classes.clone_from(&labels.classes);
+            listing.labels = match &labels.rows {
+                RowLabels::Class(_) => None,
+                RowLabels::MultiHot(values) => Some(OtherLabels { kind: LabelKind::MultiHot, values: values.clone() }),
+                RowLabels::Number(values) => Some(OtherLabels { kind: LabelKind::Number, values: values.clone() }),
+            };
+        }
+        if self.splits.is_some() && spec.folders == Folders::Auto {
+            listing.folders = Some(Folders::Splits);
+        }
+        for asked in &spec.columns {
+            let found = self.values.iter().find(|(column, _)| column.name == asked.name);
+            let (_, values) = found.ok_or_else(|| self.no_column(asked.name.clone()))?;
+            let values = cast(&asked.name, values, asked.kind).map_err(Error::source(&self.tables[0].path))?;
+            listing.columns.push(values);
+        }
+        let is_new = |name: &str| !spec.columns.iter().any(|column| column.name == name);
+        for (column, values) in self.values.iter().filter(|(column, _)| is_new(&column.name)) {
+            listing.found.push(column.clone());
+            listing.columns.push(values.clone());
+        }
+        for (name, _) in &self.further {
+            let is_new = !spec.tensors.iter().any(|column| column.name == *name);
+            if let Some(size) = spec.size.filter(|_| is_new) {
+                let is_mask = name == "mask" || name.ends_with("_mask");
+                listing.found_tensors.push(match is_mask {
+                    true => TensorSpec::mask(name, size),
+                    false => TensorSpec::new(name, size),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn no_column(&self, column: String) -> Error {
+        let values = self.values.iter().map(|(column, _)| column.name.clone());
+        let further = self.further.iter().map(|(name, _)| format!("{name}{}", super::FURTHER));
+        let columns = values.chain(further).collect();
+        Error::source(&self.tables[0].path)(SourceError::NoColumn { column, columns })
+    }
+}
+
+/// Image files, to be found by what tables call them.
+struct Files<'a> {
+    /// Sorted by key.
+    records: &'a [Record],
+    /// Indices of the records, sorted by the last part of their keys; made when it is needed.
+    by_name: std::cell::OnceCell<Vec<u32>>,
+}
+
+impl<'a> Files<'a> {
+    fn new(records: &'a [Record]) -> Files<'a> {
+        Files { records, by_name: std::cell::OnceCell::new() }
+    }
+
+    /// Index of the record of the file that a row names.
+    fn named(&self, table: &Place, names: &StringArray, row: usize) -> Result<u32, RecordError> {
+        let name = if names.is_valid(row) { names.value(row) } else { "" };
+        if name.is_empty() {
+            return Err(RecordError::NoFileName);
+        }
+        let name = below(name)?;
+        let in_folder = |folder: &str| self.with_key(&format!("{folder}{name}"));
+        let found = match in_folder(&table.folder)? {
+            None if table.is_given && !table.folder.is_empty() => in_folder("")?,
+            found => found,
+        };
+        match found {
+            None if table.is_given && !name.contains('/') => self.anywhere(&name)?.ok_or(RecordError::NoFile),
+            found => found.ok_or(RecordError::NoFile),
+        }
+    }
+
+    /// The record with this key, or the only one that differs from it by an extension.
+    fn with_key(&self, key: &str) -> Result<Option<u32>, RecordError> {
+        if let Ok(index) = self.records.binary_search_by(|record| (*record.key).cmp(key)) {
+            return Ok(Some(index as u32));
+        }
+        let stem = format!("{key}.");
+        let first = self.records.partition_point(|record| *record.key < *stem);
+        let mut same = (first..self.records.len()).take_while(|index| self.records[*index].key.starts_with(&stem));
+        let mut found = same.by_ref().filter(|index| !self.records[*index].key[stem.len()..].contains(['/', '.']));
+        match (found.next(), found.next()) {
+            (Some(index), None) => Ok(Some(index as u32)),
+            (Some(_), Some(_)) => Err(RecordError::SeveralFiles),
+            (None, _) => Ok(None),
+        }
+    }
+
+    /// The only record in any folder whose file has this name, or differs from it by an extension.
+    fn anywhere(&self, name: &str) -> Result<Option<u32>, RecordError> {
+        let last = |index: u32| {
+            let key = &*self.records[index as usize].key;
+            key.rsplit_once('/').map_or(key, |(_, last)| last)
+        };
+        let by_name = self.by_name.get_or_init(|| {
+            let mut all: Vec<u32> = (0..self.records.len() as u32).collect();
+            all.sort_by(|a, b| last(*a).cmp(last(*b)));
+            all
+        });
+        let fits = |file: &str| {
+            file == name
+                || file.strip_prefix(name).is_some_and(|rest| rest.starts_with('.') && !rest[1..].contains('.'))
+        };
+        let first = by_name.partition_point(|index| last(*index) < name);
+        let mut found = by_name[first..]
+            .iter()
+            .take_while(|index| last(**index).starts_with(name))
+            .filter(|index| fits(last(**index)));
+        match (found.next(), found.next()) {
+            (Some(index), None) => Ok(Some(*index)),
+            (Some(_), Some(_)) => Err(RecordError::SeveralFiles),
+            (None, _) => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Tables that describe images that are files: their labels, splits, further images and values.
+//!
+//! A table named `metadata` lies in a folder and names files below it; the nearest one above a file describes it. Any
+//! other table is given. Rows without a file, and files without a row, are rejects.
+
+mod csv;
+mod join;
+mod names;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_select::concat::concat;
+
+use self::table::{Column, as_texts};
+use super::found::Found;
+use super::labels::Labels;
+use super::notice::Notice;
+use super::values::{cast, kind_of};
+use crate::error::{Error, SourceError};
+use crate::run::SourceOptions;
+use crate::spec::{ColumnSpec, ColumnType, Split};
+
+pub(super) use self::join::Others;
+
+/// Names of tables that are found by themselves.
+const NAMES: [&str; 5] = ["metadata.csv", "metadata.tsv", "metadata.jsonl", "metadata.parquet", "metadata.arrow"];
+
+/// The column with the names of files, unless another one is named.
+const FILE: &str = "file_name";
+
+/// What the names of columns with further images end with.
+const FURTHER: &str = "_file_name";
+
+/// Columns with labels, unless another one is named.
+const LABELS: [&str; 2] = ["label", "labels"];
+
+/// The column with the names of splits.
+const SPLIT: &str = "split";
+
+/// Whether a file is a table by its name.
+pub(super) fn is_table(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| NAMES.iter().any(|known| name == *known))
+}
+
+/// The tables of a source, read.
+#[derive(Debug)]
+pub(super) struct Tables {
+    /// Where they are, in the order of their rows.
+    tables: Vec<Place>,
+    /// Names of files, as they are written.
+    files: StringArray,
+    /// Columns of further images, with the names of files.
+    further: Vec<(String, StringArray)>,
+    labels: Option<Labels>,
+    splits: Option<Vec<Split>>,
+    /// Columns of values.
+    values: Vec<(ColumnSpec, ArrayRef)>,
+    notices: Vec<Notice>,
+}
+
+/// Where a table is.
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    /// Folder that names of files are relative to, below the source, with a `/` at its end; empty for the top.
+    folder: String,
+    /// Whether files are looked for elsewhere, too, because the table was given.
+    is_given: bool,
+    /// Number of its rows.
+    rows: usize,
+}
+
+/// Reads the tables of what was found, or the one that the options name.
+///
+/// # Errors
+/// If one can't be read, lacks a column that the options name, or they differ in their columns.
+pub(super) fn read(found: &Found, options: &SourceOptions) -> Result<Tables, Error> {
+    let found = found.parts.iter().flat_map(|part| part.tables.iter().map(|table| (&part.source, table)));
+    let mut found: Vec<(&PathBuf, &String)> = found.collect();
+    found.sort();
+    let mut notices = Vec::new();
+    let mut tables: Vec<(Place, Vec<Column>)> = Vec::new();
+    if let Some(path) = &options.metadata {
+        let columns = table::read(path, &options.column_types)?;
+        let folder = found_below(path, &found);
+        tables.push((Place { path: path.clone(), folder, is_given: true, rows: 0 }, columns));
+        let others = found.iter().filter(|(source, below)| source.join(below) != *path);
+        let others: Vec<String> = others.map(|(_, below)| (*below).clone()).collect();
+        if !others.is_empty() {
+            notices.push(Notice::MetadataFiles(others));
+        }
+    } else {
+        for (source, below) in found {
+            let path = source.join(below);
+            let columns = table::read(&path, &options.column_types)?;
+            let file = options.file_column.as_deref().unwrap_or(FILE);
+            if !columns.iter().any(|column| column.name == file) {
+                notices.push(Notice::NoFileColumn { path, column: file.to_owned() });
+                continue;
+            }
+            let folder = below.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+            tables.push((Place { path, folder, is_given: false, rows: 0 }, columns));
+        }
+    }
+    if tables.is_empty() {
+        return match (&options.file_column, &*options.label_columns) {
+            (Some(column), _) | (None, [column, ..]) => Err(Error::NoMetadata(column.clone())),
+            (None, []) => Ok(Tables::new(Vec::new(), notices)),
+        };
+    }
+    Tables::of(tables, options, notices)
+}
+
+/// The folder of a table below the source that it lies in, if it was found there.
+fn found_below(path: &Path, found: &[(&PathBuf, &String)]) -> String {
+    let below = found.iter().find(|(source, below)| source.join(below) == path);
+    below.and_then(|(_, below)| below.rsplit_once('/')).map_or(String::new(), |(folder, _)| format!("{folder}/"))
+}
+
+impl Tables {
+    fn new(tables: Vec<Place>, notices: Vec<Notice>) -> Tables {
+        let (further, values) = (Vec::new(), Vec::new());
+        Tables { tables, files: StringArray::new_null(0), further, labels: None, splits: None, values, notices }
+    }
+
+    fn of(tables: Vec<(Place, Vec<Column>)>, options: &SourceOptions, notices: Vec<Notice>) -> Result<Tables, Error> {
+        let first = tables[0].0.path.clone();
+        let refused = |error| Error::source(&first)(error);
+        let (mut places, mut columns): (Vec<Place>, Vec<Column>) = Default::default();
+        for (mut place, of_table) in tables {
+            place.rows = of_table.first().map_or(0, |column| column.values.len());
+            columns = joined(columns, of_table, &place)?;
+            places.push(place);
+        }
+        let mut tables = Tables::new(places, notices);
+        let file = options.file_column.as_deref().unwrap_or(FILE);
+        let files = take(&mut columns, file).map_err(|error| match options.file_column {
+            Some(_) => refused(error),
+            None => refused(SourceError::NoFileColumn { column: file.to_owned(), columns: names(&columns) }),
+        })?;
+        tables.files = as_texts(&files).map_err(refused)?;
+        tables.labels = take_labels(&mut columns, options).map_err(refused)?;
+        tables.take_splits(&mut columns);
+        tables.take_further(&mut columns).map_err(refused)?;
+        tables.take_values(columns, options).map_err(refused)?;
+        Ok(tables)
+    }
+
+    /// Takes the column of splits, if all of its values are names of splits.
+    fn take_splits(&mut self, columns: &mut Vec<Column>) {
+        let Some(place) = columns.iter().position(|column| column.name.eq_ignore_ascii_case(SPLIT)) else { return };
+        let Ok(texts) = as_texts(&columns[place]) else { return };
+        let splits = texts.iter().map(|name| name.and_then(Split::from_folder_name)).collect::<Option<Vec<_>>>();
+        if let Some(splits) = splits {
+            columns.remove(place);
+            self.notices.push(Notice::SplitColumn(SPLIT.to_owned()));
+            self.splits = Some(splits);
+        }
+    }
+
+    fn take_further(&mut self, columns: &mut Vec<Column>) -> Result<(), SourceError> {
+        let (further, others) = std::mem::take(columns).into_iter().partition(|column| column.name.ends_with(FURTHER));
+        *columns = others;
+        for column in further {
+            let texts = as_texts(&column)?;
+            let name = column.name.strip_suffix(FURTHER).unwrap_or(&column.name);
+            self.further.push((name.to_owned(), texts));
+        }
+        Ok(())
+    }
+
+    fn take_values(&mut self, columns: Vec<Column>, options: &SourceOptions) -> Result<(), SourceError> {
+        let known = names(&columns);
+        let asked = options.keep_columns.iter().flatten().chain(options.column_types.iter().map(|column| &column.name));
+        let is_role =
+            |name: &String| options.label_columns.contains(name) || options.file_column.as_ref() == Some(name);
+        if let Some(missing) = asked.into_iter().find(|name| !known.contains(name) && !is_role(name)) {
+            return Err(SourceError::NoColumn { column: missing.clone(), columns: known });
+        }
+        let mut left_out = Vec::new();
+        for column in columns {
+            if options.keep_columns.as_ref().is_some_and(|kept| !kept.contains(&column.name)) {
+                continue;
+            }
+            let asked = options.column_types.iter().find(|asked| asked.name == column.name).map(|asked| asked.kind);
+            match asked.or_else(|| kind_of(column.values.data_type())) {
+                Some(kind) if ColumnSpec::is_free(&column.name) => {
+                    let values = cast(&column.name, &column.values, kind)?;
+                    self.values.push((ColumnSpec::new(column.name, kind), values));
+                }
+                _ => left_out.push(column.name),
+            }
+        }
+        if !left_out.is_empty() {
+            self.notices.push(Notice::ColumnsLeft(left_out));
+        }
+        Ok(())
+    }
+
+    /// Whether rows have labels.
+    pub(super) fn has_labels(&self) -> bool {
+        self.labels.is_some()
+    }
+}
+
+/// The columns of several tables, one after the other. All have the same columns.
+fn joined(before: Vec<Column>, mut next: Vec<Column>, place: &Place) -> Result<Vec<Column>, Error> {
+    if before.is_empty() {
+        return Ok(next);
+    }
+    let refused = |error| Error::source(&place.path)(error);
+    let mut columns = Vec::with_capacity(before.len());
+    for column in before {
+        let known = next.iter().position(|other| other.name == column.name);
+        let other = known.map(|place| next.swap_remove(place)).ok_or_else(|| no_column(&column.name, &next));
+        let other = other.map_err(refused)?;
+        // One may be empty, or have numbers where the other has texts.
+        let values = match column.values.data_type() == other.values.data_type() {
+            true => concat(&[&*column.values, &*other.values]),
+            false => {
+                let (a, b) = (as_texts(&column).map_err(refused)?, as_texts(&other).map_err(refused)?);
+                concat(&[&a, &b])
+            }
+        };
+        let values = values.map_err(|error| refused(SourceError::Damaged(error.to_string())))?;
+        columns.push(Column { name: column.name, values });
+    }
+    match next.first() {
+        None => Ok(columns),
+        Some(further) => Err(refused(SourceError::FurtherColumn(further.name.clone()))),
+    }
+}
+
+/// Takes the labels out of the columns.
+fn take_labels(columns: &mut Vec<Column>, options: &SourceOptions) -> Result<Option<Labels>, SourceError> {
+    match &*options.label_columns {
+        [] => LABELS
+            .iter()
+            .find_map(|name| take(columns, name).ok())
+            .map(|column| of_column(&column, options))
+            .transpose(),
+        [name] => of_column(&take(columns, name)?, options).map(Some),
+        several => {
+            let of_class = |name: &String| take(columns, name).map(|column| (column.name, column.values));
+            Labels::of_columns(&several.iter().map(of_class).collect::<Result<Vec<_>, _>>()?).map(Some)
+        }
+    }
+}
+
+fn of_column(column: &Column, options: &SourceOptions) -> Result<Labels, SourceError> {
+    let asked = options.column_types.iter().find(|asked| asked.name == column.name).map(|asked| asked.kind);
+    match asked {
+        Some(ColumnType::Float64) => Labels::of_numbers(&column.name, &column.values),
+        _ => Labels::of(&column.name, &column.values, None),
+    }
+}
+
+/// Takes a column out.
+fn take(columns: &mut Vec<Column>, name: &str) -> Result<Column, SourceError> {
+    match columns.iter().position(|column| column.name == name) {
+        Some(place) => Ok(columns.remove(place)),
+        None => Err(no_column(name, columns)),
+    }
+}
+
+fn names(columns: &[Column]) -> Vec<String> {
+    columns.iter().map(|column| column.name.clone()).collect()
+}
+
+fn no_column(name: &str, columns: &[Column]) -> SourceError {
+    SourceError::NoColumn { column: name.to_owned(), columns: names(columns) }
+}
