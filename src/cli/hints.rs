@@ -11,6 +11,7 @@ pub fn notice_hint(notice: &Notice) -> Option<String> {
     Some(match notice {
         // Most likely names that are hashes.
         Notice::OtherFiles(counts) if counts.keys().all(String::is_empty) => ANY_NAME.into(),
+        Notice::FoldersBesideTable(_) => "`--folders classes` takes folders as classes".into(),
         Notice::NestedFolders { source: Some(source), .. } => {
             format!("give `{}` to make them classes", source.display())
         }

@@ -14,7 +14,7 @@ use super::walk::walk;
 use super::{ImageRef, Source};
 use crate::error::Error;
 use crate::run::SourceOptions;
-use crate::spec::{Limits, Spec};
+use crate::spec::{Folders, Limits, Spec};
 
 /// Images that are files: in one or more folders, or named in a list.
 #[derive(Debug)]
@@ -109,23 +109,26 @@ impl Source for FileSource {
     /// Lists the inputs in an order that does not depend on the file system. Opens no image.
     fn list(&self, spec: &Spec) -> Result<Listing, Error> {
         let given = self.options.metadata.as_ref().and_then(|table| table.canonicalize().ok());
-        let (mut found, mut place, mut has_labels) = (Found { given, ..Found::default() }, 0, false);
+        let (mut found, mut place, mut has_table) = (Found { given, ..Found::default() }, 0, false);
         for root in &self.roots {
             match root {
                 Root::Folder(folder) => walk(&mut found, folder, place, spec)?,
                 Root::List(list) => {
                     list.list(&mut found, place);
-                    has_labels |= list.has_labels();
+                    has_table |= list.has_labels();
                 }
             }
             place += root.places();
         }
         let tables = metadata::read(&found, &self.options)?;
-        has_labels |= tables.has_labels();
-        found.decide(spec, has_labels)?;
+        has_table |= !tables.is_empty();
+        found.decide(spec, has_table)?;
         let mut listing = found.into_listing(&|place| self.locate(place).0.path());
-        if !has_labels {
+        if !has_table || listing.folders == Some(Folders::Classes) {
             listing.label_by_folders();
+        }
+        if has_table && !tables.has_labels() {
+            listing.tell_folders_without_meaning();
         }
         for root in &self.roots {
             if let Root::List(list) = root {

@@ -16,29 +16,29 @@ use crate::spec::{Folders, Spec, Split};
 
 impl Found {
     /// Decides what the top-level folders of every source mean, and assigns splits. A record beside these folders,
-    /// rather than in one, is rejected. With `has_labels`, records get their labels elsewhere, so that folders are not
+    /// rather than in one, is rejected. With `has_table`, a table describes the records, so that folders are not
     /// taken for classes unless the spec says so.
     ///
     /// # Errors
     /// If folders are not what the spec says, or mean different things in different sources.
-    pub(super) fn decide(&mut self, spec: &Spec, has_labels: bool) -> Result<(), Error> {
+    pub(super) fn decide(&mut self, spec: &Spec, has_table: bool) -> Result<(), Error> {
         let mut parts = std::mem::take(&mut self.parts);
         let first = parts.first().map(|part| part.source.clone()).unwrap_or_default();
         for part in &mut parts {
-            self.decide_part(part, &first, spec, has_labels)?;
+            self.decide_part(part, &first, spec, has_table)?;
         }
         self.parts = parts;
         Ok(())
     }
 
-    fn decide_part(&mut self, part: &mut Part, first: &Path, spec: &Spec, has_labels: bool) -> Result<(), Error> {
+    fn decide_part(&mut self, part: &mut Part, first: &Path, spec: &Spec, has_table: bool) -> Result<(), Error> {
         let used: BTreeSet<&str> =
             part.records.iter().filter_map(|record| record.key.split_once('/')).map(|(top, _)| top).collect();
         let not_a_split = used.iter().find(|name| Split::from_folder_name(name).is_none());
         let folders = match spec.folders {
             Folders::Auto if used.is_empty() => Folders::None,
             Folders::Auto if not_a_split.is_none() => Folders::Splits,
-            Folders::Auto if has_labels => Folders::None,
+            Folders::Auto if has_table => Folders::None,
             Folders::Auto => Folders::Classes,
             asked => asked,
         };
@@ -69,7 +69,7 @@ impl Found {
         self.tell_folders(&part.source, folders, &used, spec);
         self.tell_empty_folders(part, folders);
 
-        let labelled = !has_labels
+        let labelled = !has_table
             && folders == Folders::Splits
             && part.records.iter().any(|record| record.key.split('/').count() > 2);
         for mut record in std::mem::take(&mut part.records) {
@@ -159,6 +159,19 @@ impl Listing {
         let ids: HashMap<&str, u32> = self.classes.iter().map(String::as_str).zip(0..).collect();
         for record in &mut self.records {
             record.label = class_of(&record.key, depth).map(|name| ids[name]);
+        }
+    }
+
+    /// Says that folders are no classes because a table describes the images, if they could be.
+    pub(super) fn tell_folders_without_meaning(&mut self) {
+        let depth = match self.folders {
+            Some(Folders::None) => 0,
+            Some(Folders::Splits) => 1,
+            _ => return,
+        };
+        let names: BTreeSet<&str> = self.records.iter().filter_map(|record| class_of(&record.key, depth)).collect();
+        if names.len() > 1 {
+            self.notices.push(Notice::FoldersBesideTable(names.into_iter().map(str::to_owned).collect()));
         }
     }
 

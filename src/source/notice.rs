@@ -65,6 +65,8 @@ pub enum Notice {
         /// Name of the column.
         column: String,
     },
+    /// Folders that are no classes, because a table without labels describes the images.
+    FoldersBesideTable(Vec<String>),
     /// The column of a table that was used as splits.
     SplitColumn(String),
     /// Columns of a table that are not kept: they hold no single values, or have the name of another column.
@@ -166,6 +168,10 @@ impl fmt::Display for Notice {
             }
             Notice::NoFileColumn { path, column } => {
                 write!(f, "`{}` is not read: it has no column `{column}` with the names of the files", path.display())
+            }
+            Notice::FoldersBesideTable(names) => {
+                let list = first_of(names);
+                write!(f, "folders {list} are no classes, since a table without labels describes the images")
             }
             Notice::SplitColumn(name) => write!(f, "column `{name}` of the table is used as splits"),
             Notice::ColumnsLeft(names) => {

@@ -1,0 +1,382 @@
+"""Tables that describe images that are files: CSV, TSV, JSON lines, Parquet."""
+
+import json
+from datetime import datetime, timezone
+
+import datasets
+import inlaid
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+NAMES = ["a.png", "b.png", "deep/er/c.png", "deep/d.png"]
+
+
+@pytest.fixture
+def run(request):
+    """The command; `inlaid` is the package here."""
+    return request.getfixturevalue("inlaid")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four images, at three depths, whose pixels are their numbers."""
+    for number, name in enumerate(NAMES):
+        path = tmp_path / "src" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (6, 5), (number, 0, 0)).save(path)
+    return tmp_path / "src"
+
+
+def rows(out, *columns):
+    """Path, label and the values of columns of every row, sorted by path."""
+    frames = [pl.DataFrame(table) for table in inlaid.open(out).values()]
+    frame = pl.concat(frames).sort("path")
+    return list(frame.select("path", "label", *columns).iter_rows())
+
+
+def convert(source, out, **options):
+    options = {"split": {"train": 1}, "progress": False, "size": 4} | options
+    return inlaid.convert(source, out, **options)
+
+
+def write(folder, name, frame):
+    path = folder / name
+    match path.suffix:
+        case ".csv":
+            frame.to_csv(path, index=False)
+        case ".tsv":
+            frame.to_csv(path, index=False, sep="\t")
+        case ".jsonl":
+            frame.to_json(path, orient="records", lines=True)
+        case ".parquet":
+            frame.to_parquet(path)
+    return path
+
+
+FRAME = pd.DataFrame(
+    {
+        "file_name": ["b.png", "a.png", "deep/d.png", "deep/er/c.png"],
+        "label": ["bee", "ant", "bee", None],
+        "age": [2, 1, 4, 3],
+        "score": [0.5, None, 2.0, 1.5],
+        "good": [True, False, True, True],
+        "text": ['a, "b"\nc', "é", "x", "y"],
+    }
+)
+EXPECTED = [
+    ("a.png", 0, 1, None, False, "é"),
+    ("b.png", 1, 2, 0.5, True, 'a, "b"\nc'),
+    ("deep/d.png", 1, 4, 2.0, True, "x"),
+    ("deep/er/c.png", None, 3, 1.5, True, "y"),
+]
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_a_table_beside_the_images_is_found(folder, tmp_path, kind):
+    write(folder, f"metadata.{kind}", FRAME)
+    summary = convert(folder, tmp_path / "out")
+    assert (summary["rows"], summary["rejects"]) == (4, 0)
+    assert rows(tmp_path / "out", "age", "score", "good", "text") == EXPECTED
+    assert inlaid.open(tmp_path / "out").classes == ["ant", "bee"]
+    schema = pq.read_schema(tmp_path / "out/train/train-00000.parquet")
+    types = {name: str(schema.field(name).type) for name in ("age", "score", "good", "text")}
+    assert types == {"age": "int64", "score": "double", "good": "bool", "text": "string"}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_rows_are_those_of_imagefolder(folder, tmp_path, kind):
+    write(folder, f"metadata.{kind}", FRAME.drop(columns="label"))
+    convert(folder, tmp_path / "out")
+    theirs = datasets.load_dataset("imagefolder", data_dir=str(folder), split="train")
+    theirs = sorted((row["age"], row["score"], row["text"], row["image"].getpixel((0, 0))[0]) for row in theirs)
+    table = inlaid.open(tmp_path / "out")["train"]
+    ours = [table.column(name).tolist() for name in ("age", "score", "text")]
+    ours = sorted(zip(*ours, table[:][:, 0, 0, 0].tolist(), strict=True))
+    assert str(ours).replace("nan", "None") == str(theirs)
+
+
+def test_the_nearest_table_describes_a_file(folder, tmp_path):
+    for place, name in enumerate(["metadata.csv", "deep/metadata.csv", "deep/er/metadata.csv"]):
+        below = [file.removeprefix(name.removesuffix("metadata.csv")) for file in NAMES]
+        below = [
+            file
+            for file, whole in zip(below, NAMES, strict=True)
+            if whole.startswith(name.removesuffix("metadata.csv"))
+        ]
+        (folder / name).write_text("file_name,n\n" + "".join(f"{file},{place}\n" for file in below))
+    summary = convert(folder, tmp_path / "out")
+    assert rows(tmp_path / "out", "n") == [
+        ("a.png", None, 0),
+        ("b.png", None, 0),
+        ("deep/d.png", None, 1),
+        ("deep/er/c.png", None, 2),
+    ]
+    rejects = [(reject.path, reject.reason) for reject in inlaid.open(tmp_path / "out").rejects]
+    assert summary["rejects"] == 3
+    assert rejects == [("deep/d.png", "second-row"), ("deep/er/c.png", "second-row"), ("er/c.png", "second-row")]
+
+
+def test_a_competition_has_ids_and_a_table_elsewhere(folder, tmp_path):
+    table = tmp_path / "train.csv"
+    table.write_text("id,breed,when\na,cat,2024-01-02\nb,dog,2024-01-02T03:04:05+01:00\nd,cat,\nc,cow,2024-02-01\n")
+    convert(folder, tmp_path / "out", metadata=table, file_column="id", label_column="breed")
+    assert rows(tmp_path / "out", "when") == [
+        ("a.png", 0, datetime(2024, 1, 2, tzinfo=timezone.utc)),
+        ("b.png", 2, datetime(2024, 1, 2, 2, 4, 5, tzinfo=timezone.utc)),
+        ("deep/d.png", 0, None),
+        ("deep/er/c.png", 1, datetime(2024, 2, 1, tzinfo=timezone.utc)),
+    ]
+    assert inlaid.open(tmp_path / "out").classes == ["cat", "cow", "dog"]
+
+
+def test_a_table_is_a_source(folder, tmp_path):
+    (folder / "list.csv").write_text("file_name;n\na.png;1\n")
+    summary = convert(folder / "list.csv", tmp_path / "out")
+    assert rows(tmp_path / "out", "n") == [("a.png", None, 1)] and summary["rejects"] == 3
+
+
+def test_every_row_and_every_file_is_a_row_or_a_reject(folder, tmp_path):
+    names = ["a.png", "a.png", "", "../a.png", "/etc/passwd", "https://x/y.png", "C:\\a.png", "none.png", "deep/er/c"]
+    (folder / "metadata.csv").write_text("file_name,n\n" + "".join(f"{name},{n}\n" for n, name in enumerate(names)))
+    (folder / "deep/er/c.jpg").write_bytes((folder / "a.png").read_bytes())
+    summary = convert(folder, tmp_path / "out")
+    assert rows(tmp_path / "out", "n") == [("a.png", None, 0)]
+    rejects = [(reject.path, reject.reason) for reject in inlaid.open(tmp_path / "out").rejects]
+    assert rejects == [
+        ("../a.png", "name-outside"),
+        ("/etc/passwd", "name-outside"),
+        ("C:\\a.png", "name-outside"),
+        ("a.png", "second-row"),
+        ("b.png", "no-row"),
+        ("deep/d.png", "no-row"),
+        ("deep/er/c", "several-files"),
+        ("deep/er/c.jpg", "no-row"),
+        ("deep/er/c.png", "no-row"),
+        ("https://x/y.png", "name-outside"),
+        ("none.png", "no-file"),
+        ("row 3", "no-file-name"),
+    ]
+    assert summary["rejects"] == len(rejects)
+    with pytest.raises(inlaid.RejectedError, match="`a.png` can't be used: the file has another row"):
+        convert(folder, tmp_path / "other", missing="stop")
+
+
+# Labels
+
+
+@pytest.mark.parametrize(
+    ("values", "classes", "labels"),
+    [
+        ("3,1,-1,", ["0", "1", "2", "3"], [3, 1, None, None]),
+        ("b,a,b,", ["a", "b"], [1, 0, 1, None]),
+        ("true,false,true,true", ["false", "true"], [1, 0, 1, 1]),
+        ("1.0,0.0,,2.0", ["0", "1", "2"], [1, 0, None, 2]),
+    ],
+)
+def test_labels_are_classes(folder, tmp_path, values, classes, labels):
+    lines = [f"{name},{value}\n" for name, value in zip(NAMES, values.split(","), strict=True)]
+    (folder / "metadata.csv").write_text("file_name,label\n" + "".join(lines))
+    convert(folder, tmp_path / "out")
+    expected = sorted((name, label) for name, label in zip(NAMES, labels, strict=True))
+    assert rows(tmp_path / "out") == expected
+    assert inlaid.open(tmp_path / "out").classes == classes
+
+
+def test_labels_are_numbers(folder, tmp_path):
+    (folder / "metadata.csv").write_text("file_name,label\n" + "".join(f"{n},{i}.5\n" for i, n in enumerate(NAMES)))
+    convert(folder, tmp_path / "out")
+    dataset = inlaid.open(tmp_path / "out")
+    assert dataset.classes == [] and dataset.manifest["spec"]["label"] == "number"
+    batch = next(iter(dataset["train"].batches(4)))
+    assert batch["label"].dtype == np.float64
+    assert batch["label"].tolist() == [batch["image"][row, 0, 0, 0] + 0.5 for row in range(4)]
+    convert(folder, tmp_path / "whole", column_types={"label": "float64"})
+    theirs = datasets.load_dataset(str(tmp_path / "out"), split="train")
+    assert theirs.features["label"] == datasets.Value("float64")
+
+
+MANY = {"a.png": [1, 0, 1], "b.png": [0, 0, 0], "deep/d.png": [0, 1, 1], "deep/er/c.png": [1, 1, 1]}
+
+
+@pytest.mark.parametrize("how", ["names", "numbers", "hot", "columns", "parquet"])
+def test_labels_are_several_classes(folder, tmp_path, how):
+    options, classes = {}, ["0", "1", "2"]
+    if how == "columns":
+        lines = [f"{name},{','.join(map(str, hot))}\n" for name, hot in MANY.items()]
+        (folder / "metadata.csv").write_text("file_name,x,y,z\n" + "".join(lines))
+        options, classes = {"label_column": ["x", "y", "z"]}, ["x", "y", "z"]
+    else:
+        words = ["x", "y", "z"] if how in ("names", "parquet") else [0, 1, 2]
+        classes = ["x", "y", "z"] if how in ("names", "parquet") else classes
+        listed = {name: [word for word, is_on in zip(words, hot, strict=True) if is_on] for name, hot in MANY.items()}
+        labels = MANY if how == "hot" else listed
+        if how == "parquet":
+            pq.write_table(
+                pa.table({"file_name": list(labels), "label": list(labels.values())}), folder / "metadata.parquet"
+            )
+        else:
+            lines = [json.dumps({"file_name": name, "labels": label}) + "\n" for name, label in labels.items()]
+            (folder / "metadata.jsonl").write_text("".join(lines))
+    for out, format in ((tmp_path / "out", "parquet"), (tmp_path / "arrow", "arrow")):
+        convert(folder, out, format=format, row_group_bytes=96, **options)
+        dataset = inlaid.open(out)
+        assert dataset.classes == classes and dataset.manifest["spec"]["label"] == "multi-hot"
+        train = dataset["train"]
+        got = {}
+        for batch in train.batches(3, shuffle=True, columns=["label", "path"]):
+            assert batch["label"].dtype == np.uint8 and batch["label"].shape[1:] == (3,)
+            got |= dict(zip(batch["path"], batch["label"].tolist(), strict=True))
+        assert got == MANY
+        assert inlaid.verify(out)["problems"] == []
+    images, labels = next(iter(inlaid.open(tmp_path / "out")["train"].to_torch(4)))
+    assert labels.shape == (4, 3) and str(labels.dtype) == "torch.uint8"
+    theirs = datasets.load_dataset(str(tmp_path / "out"), split="train")
+    assert {row["path"]: row["label"] for row in theirs.to_dict() and theirs} == MANY
+
+
+def test_an_append_knows_the_classes_of_several(folder, tmp_path):
+    (folder / "metadata.jsonl").write_text(
+        "".join(json.dumps({"file_name": n, "label": ["x", "z"]}) + "\n" for n in NAMES)
+    )
+    convert(folder, tmp_path / "out")
+    more = tmp_path / "more"
+    more.mkdir()
+    Image.new("RGB", (5, 5)).save(more / "new.png")
+    (more / "metadata.jsonl").write_text(json.dumps({"file_name": "new.png", "label": ["z"]}))
+    inlaid.append(more, tmp_path / "out", progress=False)
+    table = inlaid.open(tmp_path / "out")["train"]
+    assert dict(zip(table.column("path"), table.column("label").tolist(), strict=True))["new.png"] == [0, 1]
+    Image.new("RGB", (5, 5)).save(more / "newer.png")
+    (more / "metadata.jsonl").write_text(json.dumps({"file_name": "newer.png", "label": ["y"]}))
+    with pytest.raises(inlaid.InlaidError, match="multi-hot labels without a class `y`"):
+        inlaid.append(more, tmp_path / "out", progress=False)
+    (more / "metadata.jsonl").write_text(json.dumps({"file_name": "newer.png", "label": "x"}))
+    with pytest.raises(inlaid.InlaidError, match="labels of the kind multi-hot, the new images of the kind class"):
+        inlaid.append(more, tmp_path / "out", progress=False)
+
+
+# Columns
+
+
+def test_columns_are_kept_and_typed_as_asked(folder, tmp_path):
+    (folder / "metadata.csv").write_text(
+        "file_name,zip,n,x\n" + "".join(f"{n},0{i},{i},{i}\n" for i, n in enumerate(NAMES))
+    )
+    convert(folder, tmp_path / "out", keep_columns=["n", "zip"], column_types={"n": "string"})
+    schema = pq.read_schema(tmp_path / "out/train/train-00000.parquet")
+    assert schema.names[-2:] == ["zip", "n"] and str(schema.field("n").type) == "string"
+    convert(folder, tmp_path / "none", keep_columns=[])
+    assert pq.read_schema(tmp_path / "none/train/train-00000.parquet").names[-1] == "sha256"
+    for options in (
+        {"keep_columns": ["y"]},
+        {"column_types": {"y": "int64"}},
+        {"label_column": "y"},
+        {"file_column": "y"},
+    ):
+        with pytest.raises(inlaid.InlaidError, match="has no column `y`"):
+            convert(folder, tmp_path / "wrong", **options, metadata=folder / "metadata.csv")
+    with pytest.raises(inlaid.InlaidError, match="column `zip` has values that are not times: `00` in line 2"):
+        convert(folder, tmp_path / "wrong", column_types={"zip": "timestamp"})
+
+
+def test_an_append_has_the_columns_of_the_dataset(folder, tmp_path):
+    (folder / "metadata.csv").write_text("file_name,n,x\n" + "".join(f"{n},{i},a{i}\n" for i, n in enumerate(NAMES)))
+    convert(folder, tmp_path / "out")
+    more = tmp_path / "more"
+    more.mkdir()
+    Image.new("RGB", (5, 5)).save(more / "new.png")
+    (more / "metadata.csv").write_text("file_name,y,x,n\nnew.png,1,7,5\n")
+    inlaid.append(more, tmp_path / "out", progress=False)
+    assert rows(tmp_path / "out", "n", "x")[-1] == ("new.png", None, 5, "7")
+    Image.new("RGB", (5, 5)).save(more / "newer.png")
+    (more / "metadata.csv").write_text("file_name,n\nnewer.png,5\n")
+    with pytest.raises(inlaid.InlaidError, match="has no column `x`, only `n`"):
+        inlaid.append(more, tmp_path / "out", progress=False)
+    (more / "metadata.csv").unlink()
+    with pytest.raises(inlaid.InlaidError, match="folders of images have no column `n`"):
+        inlaid.append(more, tmp_path / "out", progress=False)
+
+
+def test_a_column_of_splits_decides_splits(folder, tmp_path):
+    splits = ["train", "val", "test", "train"]
+    (folder / "metadata.csv").write_text(
+        "file_name,split\n" + "".join(f"{n},{s}\n" for n, s in zip(NAMES, splits, strict=True))
+    )
+    inlaid.convert(folder, tmp_path / "out", 4, progress=False)
+    dataset = inlaid.open(tmp_path / "out")
+    assert {name: sorted(table.column("path")) for name, table in dataset.items()} == {
+        "train": ["a.png", "deep/d.png"],
+        "validation": ["b.png"],
+        "test": ["deep/er/c.png"],
+    }
+
+
+def test_further_images_become_tensors(folder, tmp_path):
+    (folder / "masks").mkdir()
+    for number, name in enumerate(["a", "b"]):
+        Image.new("L", (6, 5), 100 + number).save(folder / f"masks/{name}.png")
+    (folder / "metadata.csv").write_text(
+        "file_name,mask_file_name,near_file_name\na.png,masks/a.png,b.png\nb.png,masks/b.png,a.png\n"
+        "deep/d.png,masks/none.png,a.png\ndeep/er/c.png,masks/a.png,b.png\n"
+    )
+    summary = convert(folder, tmp_path / "out")
+    table = inlaid.open(tmp_path / "out")["train"]
+    for row, path in enumerate(table.column("path")):
+        mask, near = {"a.png": (100, 1), "b.png": (101, 0), "deep/er/c.png": (100, 1)}[path]
+        assert np.array_equal(table.column("mask")[row], np.full((4, 4, 1), mask))
+        assert table.column("near")[row, 0, 0].tolist() == [near, 0, 0]
+    assert summary["rows"] == 3
+    assert [(reject.path, reject.reason) for reject in inlaid.open(tmp_path / "out").rejects] == [
+        ("deep/d.png", "no-file")
+    ]
+
+
+# Broken tables
+
+
+def test_tables_of_folders_have_the_same_columns(folder, tmp_path):
+    (folder / "metadata.csv").write_text("file_name,n\na.png,1\n")
+    (folder / "deep/metadata.csv").write_text("file_name,m\nd.png,1\n")
+    with pytest.raises(inlaid.InlaidError, match="metadata.csv`: it has no column `n`"):
+        convert(folder, tmp_path / "out")
+
+
+def test_broken_tables_are_told(folder, tmp_path):
+    for text, message in [
+        ("file_name,n\na.png,1,2\n", "it is damaged: line 2 has 3 fields, the first one has 2"),
+        (b"file_name,n\na.png,\xff\n", "column `n` has values that are not texts: `\ufffd` in line 2"),
+    ]:
+        (folder / "metadata.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+        with pytest.raises(inlaid.InlaidError) as caught:
+            convert(folder, tmp_path / "out")
+        assert message in str(caught.value) and "metadata.csv" in str(caught.value)
+
+
+def test_a_table_without_names_of_files_is_not_read_and_told(run, folder, tmp_path):
+    (folder / "metadata.csv").write_text("text\nhello\n")
+    done = run("convert", folder, "--out", tmp_path / "out", "--size", "4", "--split", "train=1")
+    assert (
+        f"note: `{folder}/metadata.csv` is not read: it has no column `file_name` with the names of the files\n"
+        in done.stderr
+    )
+
+
+# Lists
+
+
+def test_a_list_of_files_is_a_source(run, folder, tmp_path, monkeypatch):
+    (tmp_path / "list").write_text(f"src/a.png\tant\n{folder}/b.png\tbee\nsrc/none.png\tbee\n")
+    (tmp_path / "nul").write_bytes(b"a.png\0deep/er/../d.png\0")
+    monkeypatch.chdir(tmp_path)
+    inlaid.convert([], "out", 4, files_from="list", split={"train": 1}, progress=False)
+    assert rows("out") == [("src/a.png", 0), ("src/b.png", 1)]
+    assert [(r.path, r.reason) for r in inlaid.open("out").rejects] == [("src/none.png", "unreadable")]
+    inlaid.convert("src", "nul-out", 4, files_from="nul", folders="none", split={"train": 1}, progress=False)
+    assert rows("nul-out") == [("a.png", None), ("deep/d.png", None)]
+    done = run("convert", "--files-from", "nothing", "--out", tmp_path / "x", "--size", "4", exit_code=1)
+    assert done.stderr.startswith("error: can't read the list `nothing`")
