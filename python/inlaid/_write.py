@@ -82,17 +82,18 @@ def convert(
 
     Sources:
 
-    - `metadata`: a table of the images: CSV, TSV, JSON lines, Parquet or Arrow. `None`: `metadata.csv`, `.tsv`, `.jsonl`
-      or `.parquet` beside the images or in a folder above them.
+    - `metadata`: a table of the images: CSV, TSV, JSON lines, Parquet or Arrow. `None`: `metadata.csv` (or `.tsv`,
+      `.jsonl`, `.parquet`, `.arrow`) beside the images or in a folder above them.
     - `file_column`: its column with the names of image files, with or without extension. `None`: "file_name".
     - `label_column`: its column with labels (names of classes, their numbers, lists of either, or other numbers), or
       several columns of 0 and 1, one for each class. `None`: "label", if there is one.
     - `image_column`: the column with the images of a table, if several columns could be.
     - `column_types`: types that are not to be guessed, by the names of columns.
     - `keep_columns`: columns of the table that the dataset gets. `None`: all.
-    - `missing`: what to do about a row of the table without a file, and a file without a row: reject and list it, or stop.
-    - `files_from`: a list of the images: paths in lines or separated by NUL, with a label after a tab, relative to the only
-      source. `None`: all images of the sources.
+    - `missing`: what to do about a row of the table without a file, and a file without a row: reject and list it, or
+      stop.
+    - `files_from`: a list of the images: paths in lines or separated by NUL, with a label after a tab, relative to the
+      only source. `None`: all images of the sources.
     - `folders`: what the top-level folders mean. "auto": splits if all of them are named after splits, else classes.
     - `follow_links`: follows symbolic links to folders.
     - `any_name`: takes every regular file that is not hidden, whatever its extension; the content decides.

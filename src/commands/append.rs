@@ -207,6 +207,8 @@ fn list(source: &dyn Source, spec: &Spec, options: &RunOptions) -> Result<Listin
     let mut listing = source.list(&as_asked)?;
     // A dataset has the columns of its first sources.
     listing.columns.truncate(spec.columns.len());
+    listing.found.clear();
+    listing.found_tensors.clear();
     listing.check(spec)?;
     let kind = listing.labels.as_ref().map_or(LabelKind::Class, |labels| labels.kind);
     let is_labelled = listing.labels.is_some() || listing.records.iter().any(|record| record.label.is_some());

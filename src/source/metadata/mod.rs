@@ -135,6 +135,7 @@ impl Tables {
             places.push(place);
         }
         let mut tables = Tables::new(places, notices);
+        check_asked(&columns, options).map_err(refused)?;
         let file = options.file_column.as_deref().unwrap_or(FILE);
         let files = take(&mut columns, file).map_err(|error| match options.file_column {
             Some(_) => refused(error),
@@ -172,13 +173,6 @@ impl Tables {
     }
 
     fn take_values(&mut self, columns: Vec<Column>, options: &SourceOptions) -> Result<(), SourceError> {
-        let known = names(&columns);
-        let asked = options.keep_columns.iter().flatten().chain(options.column_types.iter().map(|column| &column.name));
-        let is_role =
-            |name: &String| options.label_columns.contains(name) || options.file_column.as_ref() == Some(name);
-        if let Some(missing) = asked.into_iter().find(|name| !known.contains(name) && !is_role(name)) {
-            return Err(SourceError::NoColumn { column: missing.clone(), columns: known });
-        }
         let mut left_out = Vec::new();
         for column in columns {
             if options.keep_columns.as_ref().is_some_and(|kept| !kept.contains(&column.name)) {
@@ -197,6 +191,11 @@ impl Tables {
             self.notices.push(Notice::ColumnsLeft(left_out));
         }
         Ok(())
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tables.is_empty()
     }
 
     /// Whether rows have labels.
@@ -231,6 +230,13 @@ fn joined(before: Vec<Column>, mut next: Vec<Column>, place: &Place) -> Result<V
         None => Ok(columns),
         Some(further) => Err(refused(SourceError::FurtherColumn(further.name.clone()))),
     }
+}
+
+/// Checks that there are the columns that the options name.
+fn check_asked(columns: &[Column], options: &SourceOptions) -> Result<(), SourceError> {
+    let mut asked = options.keep_columns.iter().flatten().chain(options.column_types.iter().map(|column| &column.name));
+    let missing = asked.find(|name| !columns.iter().any(|column| column.name == **name));
+    missing.map_or(Ok(()), |name| Err(no_column(name, columns)))
 }
 
 /// Takes the labels out of the columns.
