@@ -27,7 +27,6 @@ def convert(
     metadata: Source | None = None,
     file_column: str | None = None,
     label_column: str | Sequence[str] | None = None,
-    image_column: str | None = None,
     column_types: Mapping[str, ColumnType] | None = None,
     keep_columns: Sequence[str] | None = None,
     missing: Literal["reject", "stop"] = "reject",
@@ -87,7 +86,6 @@ def convert(
     - `file_column`: its column with the names of image files, with or without extension. `None`: "file_name".
     - `label_column`: its column with labels (names of classes, their numbers, lists of either, or other numbers), or
       several columns of 0 and 1, one for each class. `None`: "label", if there is one.
-    - `image_column`: the column with the images of a table, if several columns could be.
     - `column_types`: types that are not to be guessed, by the names of columns.
     - `keep_columns`: columns of the table that the dataset gets. `None`: all.
     - `missing`: what to do about a row of the table without a file, and a file without a row: reject and list it, or
@@ -173,7 +171,6 @@ def append(
     metadata: Source | None = None,
     file_column: str | None = None,
     label_column: str | Sequence[str] | None = None,
-    image_column: str | None = None,
     column_types: Mapping[str, ColumnType] | None = None,
     keep_columns: Sequence[str] | None = None,
     missing: Literal["reject", "stop"] = "reject",

@@ -118,7 +118,6 @@ fn source(keywords: &Keywords<'_>) -> PyResult<SourceOptions> {
     options.files_from = keywords.take_if_some("files_from", Keyword::path)?;
     options.file_column = keywords.take_if_some("file_column", Keyword::text)?;
     options.label_columns = keywords.take_if_some("label_column", Keyword::texts)?.unwrap_or_default();
-    options.image_column = keywords.take_if_some("image_column", Keyword::text)?;
     options.column_types = keywords.take_if_some("column_types", Keyword::column_types)?.unwrap_or_default();
     options.keep_columns = keywords.take_if_some("keep_columns", Keyword::texts)?;
     let missing = [("reject", OnMissing::Reject), ("stop", OnMissing::Stop)];

@@ -25,7 +25,7 @@ pub struct Arguments {
 #[derive(Subcommand)]
 pub enum Command {
     Convert(Box<Convert>),
-    Append(Append),
+    Append(Box<Append>),
     Repack(Repack),
     Verify(Verify),
     /// Show a dataset's settings and contents
@@ -60,9 +60,9 @@ impl Command {
 /// Make a dataset from images
 ///
 /// SRC is a folder with class folders (SRC/cat/1.jpg), split folders with class folders inside
-/// (SRC/train/cat/1.jpg), or only images; a tar or zip archive of these; or a table or array that holds or names
-/// images. A table `metadata.csv` (or tsv, jsonl, parquet) beside the images describes them. Every image becomes a row of
-/// the dataset in DIR, or a line of DIR/rejects.jsonl that says why it could not.
+/// (SRC/train/cat/1.jpg), or only images; or a table that names images. A table `metadata.csv` (or tsv, jsonl, parquet)
+/// beside the images describes them. Every image becomes a row of the dataset in DIR, or a line of DIR/rejects.jsonl that
+/// says why it could not.
 ///
 /// Each file is committed as soon as it is finished: after a crash, run the same command again to resume.
 ///
@@ -70,7 +70,7 @@ impl Command {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Convert {
-    /// Folders, archives, tables or arrays of images
+    /// Folders of images, or a table that names them
     #[arg(value_name = "SRC", required_unless_present = "files_from")]
     pub sources: Vec<PathBuf>,
     /// Folder of the dataset; created if missing
@@ -218,9 +218,6 @@ pub struct Inputs {
     /// Column with labels, or several columns of 0 and 1, one for each class [default: label]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     label_column: Vec<String>,
-    /// Column with the images of a table, if several columns could be
-    #[arg(long, value_name = "NAME")]
-    image_column: Option<String>,
     /// Type of a column that is not to be guessed: int64, float64, bool, timestamp or string
     #[arg(long = "column", value_name = "NAME:TYPE", value_parser = column)]
     column_types: Vec<ColumnSpec>,
@@ -237,19 +234,19 @@ pub struct Inputs {
 
 impl Inputs {
     fn resolve(&self) -> SourceOptions {
-        let mut options = SourceOptions::default();
-        options.metadata = self.metadata.clone();
-        options.files_from = self.files_from.clone();
-        options.file_column = self.file_column.clone();
-        options.label_columns = self.label_column.clone();
-        options.image_column = self.image_column.clone();
-        options.column_types = self.column_types.clone();
-        options.keep_columns = self.keep_columns.clone().map(|names| match &*names {
+        let kept = |names: Vec<String>| match &*names {
             [name] if name == "none" => Vec::new(),
             _ => names,
-        });
-        options.on_missing = if self.missing == "stop" { OnMissing::Stop } else { OnMissing::Reject };
-        options
+        };
+        SourceOptions {
+            metadata: self.metadata.clone(),
+            files_from: self.files_from.clone(),
+            file_column: self.file_column.clone(),
+            label_columns: self.label_column.clone(),
+            column_types: self.column_types.clone(),
+            keep_columns: self.keep_columns.clone().map(kept),
+            on_missing: if self.missing == "stop" { OnMissing::Stop } else { OnMissing::Reject },
+        }
     }
 }
 
@@ -312,7 +309,7 @@ impl Run {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Append {
-    /// Folders, archives, tables or arrays of images
+    /// Folders of images, or a table that names them
     #[arg(value_name = "SRC", required_unless_present = "files_from")]
     pub sources: Vec<PathBuf>,
     /// Folder of the dataset

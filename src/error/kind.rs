@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, RepackError};
+use super::{Error, RepackError, SourceError};
 
 impl Error {
     /// Word for this kind of failure, stable across releases.
@@ -137,6 +137,24 @@ impl RepackError {
             NullTensor { .. } => "repack-null-tensor",
             NullElement { .. } => "repack-null-element",
             Ragged { .. } => "repack-ragged",
+        }
+    }
+}
+
+impl SourceError {
+    /// Word for this kind of failure, stable across releases.
+    pub fn kind(&self) -> &'static str {
+        use SourceError::*;
+        match self {
+            Damaged(_) => "source-damaged",
+            UnknownFormat => "source-unknown-format",
+            EmptyList => "source-empty-list",
+            SeveralSources => "source-several",
+            NoColumn { .. } => "source-no-column",
+            NoFileColumn { .. } => "source-no-file-column",
+            FurtherColumn(_) => "source-further-column",
+            Labels { .. } => "source-labels",
+            Values { .. } => "source-values",
         }
     }
 }

@@ -72,21 +72,3 @@ fn words(kind: ColumnType) -> &'static str {
         _ => "texts",
     }
 }
-
-impl SourceError {
-    /// Word for this kind of failure, stable across releases.
-    pub fn kind(&self) -> &'static str {
-        use SourceError::*;
-        match self {
-            Damaged(_) => "source-damaged",
-            UnknownFormat => "source-unknown-format",
-            EmptyList => "source-empty-list",
-            SeveralSources => "source-several",
-            NoColumn { .. } => "source-no-column",
-            NoFileColumn { .. } => "source-no-file-column",
-            FurtherColumn(_) => "source-further-column",
-            Labels { .. } => "source-labels",
-            Values { .. } => "source-values",
-        }
-    }
-}

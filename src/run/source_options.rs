@@ -19,8 +19,6 @@ pub struct SourceOptions {
     /// Columns with labels: one of class names, numbers, or lists of them; or several, one for each class, of 0 and 1.
     /// Default: the column `label`, if there is one.
     pub label_columns: Vec<String>,
-    /// Column with the images of a table. Default: the only one.
-    pub image_column: Option<String>,
     /// Types of columns that are not guessed.
     pub column_types: Vec<ColumnSpec>,
     /// Columns that become columns of the dataset. Default: all.

@@ -78,7 +78,7 @@ impl FileList {
                 Ok(below) => (below, BELOW),
                 Err(_) => (absolute.strip_prefix("/").unwrap_or(&absolute), ELSEWHERE),
             };
-            let key = key.to_str().map(Box::from).filter(|key: &Box<str>| !key.is_empty());
+            let key = key.to_str().filter(|key| !key.is_empty()).map(Box::from);
             let label = label.and_then(|label| classes.binary_search_by(|class| (**class).cmp(label)).ok());
             Entry {
                 key: key.ok_or(RecordError::NotAFile),

@@ -58,7 +58,7 @@ pub fn open_source<P: AsRef<Path>>(paths: &[P], options: &SourceOptions) -> Resu
 
 /// What a path holds.
 fn kind_of(path: &Path) -> Result<Kind, Error> {
-    let meta = fs::metadata(path).map_err(Error::io("read source", path))?;
+    let meta = fs::metadata(path).map_err(Error::io("read source folder", path))?;
     if meta.is_dir() {
         return Ok(Kind::Folder);
     }

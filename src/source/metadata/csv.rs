@@ -17,6 +17,9 @@ use crate::spec::{ColumnSpec, ColumnType};
 /// Separators that are looked for in the first line, if it is not told by the name of the file.
 const SEPARATORS: [u8; 4] = [b',', b'\t', b';', b'|'];
 
+/// A file without the mark of its byte order.
+type Unmarked<R> = io::Chain<io::Cursor<Vec<u8>>, R>;
+
 /// Reads a table. `open` opens it from its beginning, twice: types are found before values are kept. `types` are those
 /// that are not guessed.
 ///
@@ -27,7 +30,7 @@ pub(super) fn read<R: Read>(
     types: &[ColumnSpec],
 ) -> Result<Vec<Column>, SourceError> {
     let separator = separator(open().map_err(damaged)?).map_err(damaged)?;
-    let reader = || -> Result<Reader<io::Chain<io::Cursor<Vec<u8>>, R>>, SourceError> {
+    let reader = || -> Result<Reader<Unmarked<R>>, SourceError> {
         let file = without_mark(open().map_err(damaged)?).map_err(damaged)?;
         Ok(ReaderBuilder::new().delimiter(separator).from_reader(file))
     };
@@ -208,7 +211,7 @@ fn separator(file: impl Read) -> io::Result<u8> {
 }
 
 /// The file without the mark of its byte order that some programs begin it with.
-fn without_mark<R: Read>(mut file: R) -> io::Result<io::Chain<io::Cursor<Vec<u8>>, R>> {
+fn without_mark<R: Read>(mut file: R) -> io::Result<Unmarked<R>> {
     let mut head = Vec::new();
     (&mut file).take(3).read_to_end(&mut head)?;
     if head == [0xEF, 0xBB, 0xBF] {

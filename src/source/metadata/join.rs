@@ -80,10 +80,10 @@ impl Tables {
             let mut of_rows = vec![NONE; names.len()];
             let mut known: HashMap<u32, u32> = HashMap::new();
             for (table, first) in self.nearest_first() {
-                for row in first..first + table.rows {
+                for (row, of_row) in of_rows.iter_mut().enumerate().skip(first).take(table.rows) {
                     let Ok(file) = files.named(table, names, row) else { continue };
                     is_other[file as usize] = true;
-                    of_rows[row] = *known.entry(file).or_insert_with(|| {
+                    *of_row = *known.entry(file).or_insert_with(|| {
                         let record = &listing.records[file as usize];
                         others.files.push((record.place, record.key.clone()));
                         others.files.len() as u32 - 1

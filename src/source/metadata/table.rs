@@ -74,7 +74,7 @@ fn json_lines(path: &Path) -> Result<Vec<Column>, Error> {
         if line.trim().is_empty() {
             continue;
         }
-        let pushed = columns.push(Some(&line));
+        let pushed = columns.push(Some(line.as_bytes()));
         let told = |error: String| SourceError::Damaged(format!("line {}: {error}", number + 1));
         pushed.map_err(told).map_err(Error::source(path))?;
     }
