@@ -193,8 +193,9 @@ def append(
     - `on_changed`: what to do about a file that changed since its row was written: skip and list it, or stop.
     - `history`: keeps what `rollback` needs.
 
-    The other keywords, the result, interrupts and exceptions are as for `convert`; `NotFoundError` also if there is no
-    dataset.
+    The other keywords (`metadata` and those after it among them), the result, interrupts and exceptions are as for
+    `convert`; `NotFoundError` also if there is no dataset. A table needs the columns of the dataset; further ones are
+    left out.
     """
     return _run(_inlaid.append, "images", **locals())
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Filter, FormatError, Notice, RepackError, SpecError};
+use crate::{Error, Filter, FormatError, Notice, RepackError, SourceError, SpecError};
 
 const ANY_NAME: &str = "`inlaid convert --any-name` takes files of any name and lets their content decide";
 
@@ -99,6 +99,10 @@ pub fn hint(error: &Error) -> Option<String> {
             "leave out `--small-classes stop`, or let a new dataset draw for each image with `--split-by path`".into()
         }
         Error::Repack { source, .. } => return repack_hint(source),
+        Error::Source { source, .. } => return source_hint(source),
+        Error::NoMetadata(_) => "give the table with `--metadata`".into(),
+        Error::SecondFolderOfList(_) => "leave it out, or give the folder that holds all files".into(),
+        Error::OtherLabels { .. } | Error::NewClasses(_) => "convert all images to a new dataset".into(),
         Error::MountPoint(_) => "choose a new folder inside it for `--out`".into(),
         Error::OutputTaken(_) | Error::OutputNotEmpty(_) => "choose a new folder for `--out`".into(),
         Error::OutputExists(_) => {
@@ -188,6 +192,21 @@ fn above_splits(folders: &[PathBuf]) -> String {
         _ => "put split folders above class folders, or give each of these folders as a source".to_owned(),
     };
     format!("{give}; for a new dataset, `--folders classes` takes the top folders as classes")
+}
+
+/// Suggested fix for a source that can't be read.
+fn source_hint(error: &SourceError) -> Option<String> {
+    Some(match error {
+        SourceError::NoFileColumn { .. } => "name it with `--file-column`".into(),
+        SourceError::NoColumn { .. } => "names of columns are case-sensitive".into(),
+        SourceError::FurtherColumn(_) => "give one table with `--metadata`, or make their columns the same".into(),
+        SourceError::Labels { .. } => "choose another column with `--label-column`".into(),
+        SourceError::TooLong(_) => "leave it out: name the columns to keep with `--keep-columns`".into(),
+        SourceError::SeveralSources => {
+            "give the folder of the images as the source, and the table with `--metadata`".into()
+        }
+        _ => return None,
+    })
 }
 
 /// Suggested fix for a file that can't be repacked.

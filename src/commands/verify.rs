@@ -27,7 +27,7 @@ use crate::format::shard::{Footer, ShardInfo};
 use crate::pipeline;
 use crate::run::{Progress, RunOptions};
 use crate::source::{Listing, Record, Source};
-use crate::spec::Split;
+use crate::spec::{Folders, Spec, Split};
 
 /// The result of verifying a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -101,7 +101,7 @@ pub fn verify(
         }
     }
 
-    let listing = source.map_or_else(|| Ok(Listing::default()), |source| source.list(&manifest.spec))?;
+    let listing = source.map_or_else(|| Ok(Listing::default()), |source| source.list(&keys_alone(&manifest.spec)))?;
     let mut rows = Rows { records: &listing.records, ..Rows::default() };
     for (&split, info) in &manifest.snapshot.splits {
         found.check_split(folder, split, info, &manifest, &readable, &mut rows);
@@ -167,6 +167,15 @@ fn told_of_system_file(file: &str) -> String {
         false => "`datasets` passes over it, pyarrow and polars stop at it",
     };
     format!("`{file}` was left by an operating system; {readers}")
+}
+
+/// A spec that lists files by their keys: neither what folders mean nor what tables say matters.
+fn keys_alone(spec: &Spec) -> Spec {
+    let mut keys = spec.clone();
+    keys.folders = Folders::None;
+    keys.columns.clear();
+    keys.tensors.clear();
+    keys
 }
 
 /// Maximum number of rows without a source file to list.

@@ -154,6 +154,7 @@ impl SourceError {
             NoFileColumn { .. } => "source-no-file-column",
             FurtherColumn(_) => "source-further-column",
             Labels { .. } => "source-labels",
+            TooLong(_) => "source-too-long",
             Values { .. } => "source-values",
         }
     }

@@ -47,6 +47,9 @@ pub enum SourceError {
         /// What is wrong with its values.
         reason: String,
     },
+    /// A column that is too long for one array.
+    #[error("column `{0}` has more than 2 GiB of text")]
+    TooLong(String),
     /// Values that are not of the type of their column.
     #[error("column `{column}` has values that are not {}: {value}", words(*.kind))]
     Values {

@@ -15,7 +15,7 @@ use crate::format::open;
 pub(super) struct FileList {
     /// The list itself.
     path: PathBuf,
-    /// Folder that paths are relative to.
+    /// Folder that keys are relative to.
     folder: PathBuf,
     /// Keys and labels, in the order of the list.
     entries: Vec<Entry>,
@@ -41,7 +41,7 @@ const ELSEWHERE: u32 = 1;
 impl FileList {
     pub(super) const PLACES: u32 = 2;
 
-    /// Reads a list, `-` from standard input. Relative paths are those below `folder`.
+    /// Reads a list, `-` from standard input. The keys of files below `folder` are their paths below it.
     ///
     /// # Errors
     /// If the list can't be read, or is not UTF-8.
@@ -70,13 +70,13 @@ impl FileList {
         }
         let classes: BTreeSet<&str> = lines.iter().filter_map(|(_, label)| *label).collect();
         let classes: Vec<String> = classes.into_iter().map(str::to_owned).collect();
-        let above = std::path::absolute(folder).map_err(Error::io("read source folder", folder))?;
-        let above = normal(&above);
+        let absolute = |path: &Path| std::path::absolute(path).map(|path| normal(&path));
+        let above = absolute(folder).map_err(Error::io("read source folder", folder))?;
         let entry = |(file, label): &(&str, Option<&str>)| {
-            let absolute = normal(&above.join(file));
-            let (key, place) = match absolute.strip_prefix(&above) {
+            let file_path = absolute(Path::new(file)).unwrap_or_default();
+            let (key, place) = match file_path.strip_prefix(&above) {
                 Ok(below) => (below, BELOW),
-                Err(_) => (absolute.strip_prefix("/").unwrap_or(&absolute), ELSEWHERE),
+                Err(_) => (file_path.strip_prefix("/").unwrap_or(&file_path), ELSEWHERE),
             };
             let key = key.to_str().filter(|key| !key.is_empty()).map(Box::from);
             let label = label.and_then(|label| classes.binary_search_by(|class| (**class).cmp(label)).ok());
@@ -111,7 +111,7 @@ impl FileList {
 
     /// Adds the files, with places from `place` on.
     pub(super) fn list(&self, found: &mut Found, place: u32) {
-        let mut part = Part::of(&self.path);
+        let mut part = Part::of(&self.path, place..place + FileList::PLACES);
         for entry in &self.entries {
             match &entry.key {
                 Ok(key) => {

@@ -138,7 +138,10 @@ impl Source for FileSource {
         let others = tables.join(&mut listing, spec, &self.options)?;
         *self.others.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(others);
         listing.rejects.sort();
-        listing.tell_nested_folders(spec, self.paths.first().filter(|_| self.roots.len() == 1).map(PathBuf::as_path));
+        if !has_table {
+            listing
+                .tell_nested_folders(spec, self.paths.first().filter(|_| self.roots.len() == 1).map(PathBuf::as_path));
+        }
         listing.tell_ignored();
         if spec.size.is_none() {
             listing.tell_unknown_to_pillow();

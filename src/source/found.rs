@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::listing::Listing;
@@ -37,6 +38,8 @@ pub(super) struct Found {
 pub(super) struct Part {
     /// Path of the source.
     pub(super) source: PathBuf,
+    /// Places of its records.
+    pub(super) places: Range<u32>,
     /// Image files, in any order.
     pub(super) records: Vec<Record>,
     pub(super) rejects: Vec<Reject>,
@@ -47,8 +50,8 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn of(source: impl Into<PathBuf>) -> Part {
-        Part { source: source.into(), ..Part::default() }
+    pub(super) fn of(source: impl Into<PathBuf>, places: Range<u32>) -> Part {
+        Part { source: source.into(), places, ..Part::default() }
     }
 
     pub(super) fn reject(&mut self, path: impl Into<String>, error: &RecordError) {

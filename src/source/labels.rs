@@ -129,6 +129,9 @@ impl Labels {
         let Some(first) = lists.iter().flatten().next() else {
             return Ok(Labels { classes: Vec::new(), rows: RowLabels::Class(vec![None; lists.len()]) });
         };
+        if first.data_type() == &DataType::Null || lists.iter().flatten().all(|list| list.is_empty()) {
+            return Ok(Labels { classes: Vec::new(), rows: RowLabels::Class(vec![None; lists.len()]) });
+        }
         let (classes, of_rows): (Vec<String>, Vec<Vec<usize>>) = match kind_of(first.data_type()) {
             Some(ColumnType::String) => {
                 let texts: Vec<ArrayRef> =

@@ -33,7 +33,7 @@ pub(super) fn walk(found: &mut Found, root: &Path, place: u32, spec: &Spec) -> R
     if !meta.is_dir() {
         return Err(Error::SourceNotFolder(root.to_owned()));
     }
-    let mut walk = Walk { root, place, spec, found, part: Part::of(root) };
+    let mut walk = Walk { root, place, spec, found, part: Part::of(root, place..place + 1) };
     let mut entries = WalkDir::new(root).min_depth(1).follow_links(spec.follow_links).into_iter();
     while let Some(entry) = entries.next() {
         match entry {

@@ -336,6 +336,56 @@ def test_further_images_become_tensors(folder, tmp_path):
     ]
 
 
+def test_a_table_describes_the_files_of_its_own_source(folder, tmp_path):
+    """Both sources have a table at the top, and one file of the same name."""
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("a.png", "z.png"):
+        Image.new("RGB", (5, 5)).save(other / name)
+    (folder / "metadata.csv").write_text("file_name,n\n" + "".join(f"{name},1\n" for name in NAMES) + "z.png,1\n")
+    (other / "metadata.csv").write_text("file_name,n\na.png,2\nz.png,2\nb.png,2\n")
+    for sources, of_a in (([folder, other], 1), ([other, folder], 2)):
+        out = tmp_path / f"out{of_a}"
+        convert(sources, out)
+        values = {path: n for path, _, n in rows(out, "n")}
+        assert values == {"a.png": of_a, "b.png": 1, "deep/d.png": 1, "deep/er/c.png": 1, "z.png": 2}
+        told = [(reject.path, reject.reason) for reject in inlaid.open(out).rejects]
+        assert told == [("a.png", "duplicate-key"), ("a.png", "no-file"), ("b.png", "no-file"), ("z.png", "no-file")]
+
+
+def test_a_given_table_may_lie_beside_its_files(folder, tmp_path):
+    (folder / "deep/list.csv").write_text("file_name,n\ner/c.png,1\nd.png,2\n")
+    convert(folder, tmp_path / "out", metadata=folder / "deep/list.csv")
+    assert rows(tmp_path / "out", "n") == [("deep/d.png", None, 2), ("deep/er/c.png", None, 1)]
+
+
+def test_numbers_as_names_are_not_beginnings_of_others(tmp_path):
+    for number in (1, 10, 100):
+        path = tmp_path / f"src/{number % 7}/{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (5, 5)).save(path)
+    (tmp_path / "t.csv").write_text("id,n\n1,1\n10,2\n100,3\n")
+    convert(tmp_path / "src", tmp_path / "out", metadata=tmp_path / "t.csv", file_column="id")
+    assert rows(tmp_path / "out", "n") == [("1/1.png", None, 1), ("2/100.png", None, 3), ("3/10.png", None, 2)]
+
+
+@pytest.mark.parametrize("labels", ["[]", "null"])
+def test_lists_without_any_class_are_no_labels(folder, tmp_path, labels):
+    (folder / "metadata.jsonl").write_text("".join(f'{{"file_name": "{name}", "label": {labels}}}\n' for name in NAMES))
+    convert(folder, tmp_path / "out")
+    assert rows(tmp_path / "out") == [(name, None) for name in sorted(NAMES)]
+
+
+def test_files_are_verified_without_the_table(folder, tmp_path):
+    splits = "".join(f"{name},{split},1\n" for name, split in zip(NAMES, ["train", "test"] * 2, strict=True))
+    (tmp_path / "t.csv").write_text("file_name,split,n\n" + splits)
+    inlaid.convert(folder, tmp_path / "out", 4, metadata=tmp_path / "t.csv", progress=False)
+    verified = inlaid.verify(tmp_path / "out", folder)
+    assert (verified["problems"], verified["sources"]) == ([], 4)
+    (folder / "a.png").write_bytes(b"other")
+    assert inlaid.verify(tmp_path / "out", folder)["problems"] != []
+
+
 # Broken tables
 
 
@@ -371,7 +421,7 @@ def test_a_table_without_names_of_files_is_not_read_and_told(run, folder, tmp_pa
 
 def test_a_list_of_files_is_a_source(run, folder, tmp_path, monkeypatch):
     (tmp_path / "list").write_text(f"src/a.png\tant\n{folder}/b.png\tbee\nsrc/none.png\tbee\n")
-    (tmp_path / "nul").write_bytes(b"a.png\0deep/er/../d.png\0")
+    (tmp_path / "nul").write_bytes(b"src/a.png\0src/deep/er/../d.png\0")
     monkeypatch.chdir(tmp_path)
     inlaid.convert([], "out", 4, files_from="list", split={"train": 1}, progress=False)
     assert rows("out") == [("src/a.png", 0), ("src/b.png", 1)]

@@ -46,8 +46,10 @@ def options_of(inlaid_path, command):
     help = subprocess.run([inlaid_path, command, "--help"], capture_output=True, text=True, check=True).stdout
     option = re.compile(r"^ {2,6}(?:-\w, )?--([a-z-]+)(.*)\n((?:(?: {8,}.*)?\n)*)", re.MULTILINE)
     # Defaults that the program sets stand in a line of their own; others are only told in the text.
+    # Said once for each column.
+    repeated = {"column": "column_types"} if command != "repack" else {}
     return {
-        name.replace("-", "_"): ("<" in value, re.findall(r"^ +\[default: (.*)\]$|\[default: (\w+)\]", text, re.MULTILINE))
+        repeated.get(name, name.replace("-", "_")): ("<" in value, re.findall(r"^ +\[default: (.*)\]$|\[default: (\w+)\]", text, re.MULTILINE))
         for name, value, text in option.findall(help)
     }
 
@@ -111,7 +113,8 @@ def test_every_keyword_is_explained(command):
     function = getattr(inlaid, command)
     explained = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^ +- (`.*?:)", function.__doc__, re.MULTILINE))))
     explained |= set(re.findall(r"`(\w+)`", function.__doc__.partition("\n\n")[0]))
-    of_runs = {"threads", "memory", "on_error", "max_errors", "small_classes", "dry_run", "progress"}
+    of_runs = {"metadata", "file_column", "label_column", "column_types", "keep_columns", "missing", "files_from"}
+    of_runs |= {"threads", "memory", "on_error", "max_errors", "small_classes", "dry_run", "progress"}
     shared = of_runs if command == "append" else set()
     assert explained | shared >= inspect.signature(function).parameters.keys()
 

@@ -48,6 +48,9 @@ pub(super) fn read<R: Read>(
     second.headers().map_err(|error| damaged(told(error)))?;
     while second.read_byte_record(&mut record).map_err(|error| damaged(told(error)))? {
         for ((builder, value), name) in builders.iter_mut().zip(&record).zip(&names) {
+            if !builder.has_room(value) {
+                return Err(SourceError::TooLong(name.clone()));
+            }
             let added = std::str::from_utf8(value).ok().and_then(|value| builder.add(value));
             if added.is_none() {
                 let line = record.position().map_or(0, csv::Position::line);
@@ -134,6 +137,14 @@ impl Builder {
             Builder::Bool(_) => ColumnType::Bool,
             Builder::Time(_) => ColumnType::Timestamp,
             Builder::Text(_) => ColumnType::String,
+        }
+    }
+
+    /// Whether one array can hold this value, too.
+    fn has_room(&self, value: &[u8]) -> bool {
+        match self {
+            Builder::Text(builder) => builder.values_slice().len() + value.len() <= i32::MAX as usize,
+            _ => true,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use arrow_array::{Array, StringArray};
 
-use super::names::below;
+use super::image_files::ImageFiles;
 use super::{Place, Tables};
 use crate::error::{Error, RecordError, SourceError};
 use crate::run::{OnMissing, SourceOptions};
@@ -60,7 +60,7 @@ impl Tables {
                 None => Ok(Others::default()),
             };
         }
-        let files = Files::new(&listing.records);
+        let files = ImageFiles::new(&listing.records);
         let mut row_of = vec![NONE; listing.records.len()];
         let mut missing = Vec::new();
         // The nearest table describes a file, so those of deeper folders come first.
@@ -204,80 +204,5 @@ impl Tables {
         let further = self.further.iter().map(|(name, _)| format!("{name}{}", super::FURTHER));
         let columns = values.chain(further).collect();
         Error::source(&self.tables[0].path)(SourceError::NoColumn { column, columns })
-    }
-}
-
-/// Image files, to be found by what tables call them.
-struct Files<'a> {
-    /// Sorted by key.
-    records: &'a [Record],
-    /// Indices of the records, sorted by the last part of their keys; made when it is needed.
-    by_name: std::cell::OnceCell<Vec<u32>>,
-}
-
-impl<'a> Files<'a> {
-    fn new(records: &'a [Record]) -> Files<'a> {
-        Files { records, by_name: std::cell::OnceCell::new() }
-    }
-
-    /// Index of the record of the file that a row names.
-    fn named(&self, table: &Place, names: &StringArray, row: usize) -> Result<u32, RecordError> {
-        let name = if names.is_valid(row) { names.value(row) } else { "" };
-        if name.is_empty() {
-            return Err(RecordError::NoFileName);
-        }
-        let name = below(name)?;
-        let in_folder = |folder: &str| self.with_key(&format!("{folder}{name}"));
-        let found = match in_folder(&table.folder)? {
-            None if table.is_given && !table.folder.is_empty() => in_folder("")?,
-            found => found,
-        };
-        match found {
-            None if table.is_given && !name.contains('/') => self.anywhere(&name)?.ok_or(RecordError::NoFile),
-            found => found.ok_or(RecordError::NoFile),
-        }
-    }
-
-    /// The record with this key, or the only one that differs from it by an extension.
-    fn with_key(&self, key: &str) -> Result<Option<u32>, RecordError> {
-        if let Ok(index) = self.records.binary_search_by(|record| (*record.key).cmp(key)) {
-            return Ok(Some(index as u32));
-        }
-        let stem = format!("{key}.");
-        let first = self.records.partition_point(|record| *record.key < *stem);
-        let mut same = (first..self.records.len()).take_while(|index| self.records[*index].key.starts_with(&stem));
-        let mut found = same.by_ref().filter(|index| !self.records[*index].key[stem.len()..].contains(['/', '.']));
-        match (found.next(), found.next()) {
-            (Some(index), None) => Ok(Some(index as u32)),
-            (Some(_), Some(_)) => Err(RecordError::SeveralFiles),
-            (None, _) => Ok(None),
-        }
-    }
-
-    /// The only record in any folder whose file has this name, or differs from it by an extension.
-    fn anywhere(&self, name: &str) -> Result<Option<u32>, RecordError> {
-        let last = |index: u32| {
-            let key = &*self.records[index as usize].key;
-            key.rsplit_once('/').map_or(key, |(_, last)| last)
-        };
-        let by_name = self.by_name.get_or_init(|| {
-            let mut all: Vec<u32> = (0..self.records.len() as u32).collect();
-            all.sort_by(|a, b| last(*a).cmp(last(*b)));
-            all
-        });
-        let fits = |file: &str| {
-            file == name
-                || file.strip_prefix(name).is_some_and(|rest| rest.starts_with('.') && !rest[1..].contains('.'))
-        };
-        let first = by_name.partition_point(|index| last(*index) < name);
-        let mut found = by_name[first..]
-            .iter()
-            .take_while(|index| last(**index).starts_with(name))
-            .filter(|index| fits(last(**index)));
-        match (found.next(), found.next()) {
-            (Some(index), None) => Ok(Some(*index)),
-            (Some(_), Some(_)) => Err(RecordError::SeveralFiles),
-            (None, _) => Ok(None),
-        }
     }
 }

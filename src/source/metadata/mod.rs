@@ -4,19 +4,22 @@
 //! other table is given. Rows without a file, and files without a row, are rejects.
 
 mod csv;
+mod image_files;
 mod join;
 mod names;
 mod table;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_select::concat::concat;
 
 use self::table::{Column, as_texts};
-use super::found::Found;
+use super::found::{Found, Part};
 use super::labels::Labels;
 use super::notice::Notice;
+use super::record::Record;
 use super::values::{cast, kind_of};
 use crate::error::{Error, SourceError};
 use crate::run::SourceOptions;
@@ -66,10 +69,21 @@ struct Place {
     path: PathBuf,
     /// Folder that names of files are relative to, below the source, with a `/` at its end; empty for the top.
     folder: String,
-    /// Whether files are looked for elsewhere, too, because the table was given.
-    is_given: bool,
+    /// Places of the files of its source; none if the table was given, so that files are looked for everywhere.
+    places: Option<Range<u32>>,
     /// Number of its rows.
     rows: usize,
+}
+
+impl Place {
+    fn is_given(&self) -> bool {
+        self.places.is_none()
+    }
+
+    /// Whether a file may be one of the table's.
+    fn describes(&self, record: &Record) -> bool {
+        self.places.as_ref().is_none_or(|places| places.contains(&record.place))
+    }
 }
 
 /// Reads the tables of what was found, or the one that the options name.
@@ -77,23 +91,23 @@ struct Place {
 /// # Errors
 /// If one can't be read, lacks a column that the options name, or they differ in their columns.
 pub(super) fn read(found: &Found, options: &SourceOptions) -> Result<Tables, Error> {
-    let found = found.parts.iter().flat_map(|part| part.tables.iter().map(|table| (&part.source, table)));
-    let mut found: Vec<(&PathBuf, &String)> = found.collect();
-    found.sort();
+    let parts = found.parts.iter();
+    let mut tables_found: Vec<(&Part, &String)> =
+        parts.flat_map(|part| part.tables.iter().map(move |table| (part, table))).collect();
+    tables_found.sort_by_key(|(part, below)| (part.places.start, *below));
     let mut notices = Vec::new();
     let mut tables: Vec<(Place, Vec<Column>)> = Vec::new();
     if let Some(path) = &options.metadata {
         let columns = table::read(path, &options.column_types)?;
-        let folder = found_below(path, &found);
-        tables.push((Place { path: path.clone(), folder, is_given: true, rows: 0 }, columns));
-        let others = found.iter().filter(|(source, below)| source.join(below) != *path);
+        tables.push((Place { path: path.clone(), folder: folder_of_given(found), places: None, rows: 0 }, columns));
+        let others = tables_found.iter().filter(|(part, below)| !found.is_given(&part.source.join(below)));
         let others: Vec<String> = others.map(|(_, below)| (*below).clone()).collect();
         if !others.is_empty() {
             notices.push(Notice::MetadataFiles(others));
         }
     } else {
-        for (source, below) in found {
-            let path = source.join(below);
+        for (part, below) in tables_found {
+            let path = part.source.join(below);
             let columns = table::read(&path, &options.column_types)?;
             let file = options.file_column.as_deref().unwrap_or(FILE);
             if !columns.iter().any(|column| column.name == file) {
@@ -101,7 +115,7 @@ pub(super) fn read(found: &Found, options: &SourceOptions) -> Result<Tables, Err
                 continue;
             }
             let folder = below.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
-            tables.push((Place { path, folder, is_given: false, rows: 0 }, columns));
+            tables.push((Place { path, folder, places: Some(part.places.clone()), rows: 0 }, columns));
         }
     }
     if tables.is_empty() {
@@ -113,10 +127,14 @@ pub(super) fn read(found: &Found, options: &SourceOptions) -> Result<Tables, Err
     Tables::of(tables, options, notices)
 }
 
-/// The folder of a table below the source that it lies in, if it was found there.
-fn found_below(path: &Path, found: &[(&PathBuf, &String)]) -> String {
-    let below = found.iter().find(|(source, below)| source.join(below) == path);
-    below.and_then(|(_, below)| below.rsplit_once('/')).map_or(String::new(), |(folder, _)| format!("{folder}/"))
+/// The folder of the table that was given, below the source that it lies in; the top if it lies elsewhere.
+fn folder_of_given(found: &Found) -> String {
+    let folder = found.given.as_deref().and_then(Path::parent);
+    let below = found.parts.iter().find_map(|part| {
+        let below = folder?.strip_prefix(part.source.canonicalize().ok()?).ok()?.to_str()?;
+        (!below.is_empty()).then(|| format!("{below}/"))
+    });
+    below.unwrap_or_default()
 }
 
 impl Tables {
