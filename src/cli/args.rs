@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::{
-    ByteSize, Channels, Color, ColorProfile, ColumnSpec, Compression, CropRatio, Dtype, Encoding, Filter, Fit, Folders,
-    Format, History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, Mode, OnChanged, OnError, OnMissing,
-    Order, Overwrite, Quality, RepackSpec, ResizeLike, RunOptions, Scale, Shape, Size, SmallClasses, SourceOptions,
-    Spec, SpecError, SplitBy, SplitFractions, Std, Storage,
+    ByteSize, Channels, Color, ColorProfile, Compression, CropRatio, Dtype, Encoding, Filter, Fit, Folders, Format,
+    History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, Mode, OnChanged, OnError, Order,
+    Overwrite, Quality, RepackSpec, ResizeLike, RunOptions, Scale, Shape, Size, SmallClasses, Spec,
+    SplitBy, SplitFractions, Std, Storage,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+
+use super::source_args::Inputs;
 
 /// Turn folders of images into training datasets: resized tensors in Parquet, split and shuffled.
 #[derive(Parser)]
@@ -203,57 +205,6 @@ pub struct Convert {
 
     #[command(flatten)]
     pub run: Run,
-}
-
-/// Options that say what is what in a source
-#[derive(Args)]
-#[command(next_help_heading = "Source")]
-pub struct Inputs {
-    /// Table of the images: csv, tsv, jsonl, parquet or arrow [default: `metadata.*` beside or above them]
-    #[arg(long, value_name = "FILE")]
-    metadata: Option<PathBuf>,
-    /// Column with the names of image files, with or without extension [default: column file_name]
-    #[arg(long, value_name = "NAME")]
-    file_column: Option<String>,
-    /// Column with labels, or several columns of 0 and 1, one for each class [default: column label]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    label_column: Vec<String>,
-    /// Type of a column that is not to be guessed: int64, float64, bool, timestamp or string
-    #[arg(long = "column", value_name = "NAME:TYPE", value_parser = column)]
-    column_types: Vec<ColumnSpec>,
-    /// Columns to keep, separated by commas, or none [default: all]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    keep_columns: Option<Vec<String>>,
-    /// If a row of the table has no file, or a file no row: reject and list it, or stop
-    #[arg(long, default_value = "reject", value_parser = ["reject", "stop"])]
-    missing: String,
-    /// Take the images that a list names, - for standard input: paths in lines or separated by NUL, with a label after a tab
-    #[arg(long, value_name = "FILE")]
-    files_from: Option<PathBuf>,
-}
-
-impl Inputs {
-    fn resolve(&self) -> SourceOptions {
-        let kept = |names: Vec<String>| match &*names {
-            [name] if name == "none" => Vec::new(),
-            _ => names,
-        };
-        SourceOptions {
-            metadata: self.metadata.clone(),
-            files_from: self.files_from.clone(),
-            file_column: self.file_column.clone(),
-            label_columns: self.label_column.clone(),
-            column_types: self.column_types.clone(),
-            keep_columns: self.keep_columns.clone().map(kept),
-            on_missing: if self.missing == "stop" { OnMissing::Stop } else { OnMissing::Reject },
-        }
-    }
-}
-
-/// A column and its type, as in `id:string`.
-fn column(text: &str) -> Result<ColumnSpec, String> {
-    let (name, kind) = text.rsplit_once(':').ok_or("it is a name and a type, as in `id:string`")?;
-    Ok(ColumnSpec::new(name, kind.parse().map_err(|error: SpecError| error.to_string())?))
 }
 
 /// Options of a run

@@ -11,6 +11,7 @@ mod hints;
 mod info;
 mod report;
 mod signals;
+mod source_args;
 mod terminal;
 mod write;
 

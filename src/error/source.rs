@@ -21,7 +21,7 @@ pub enum SourceError {
     #[error("a table that names image files is the only source")]
     SeveralSources,
     /// A column that a table does not have.
-    #[error("it has no column `{column}`, only {}", quoted(.columns))]
+    #[error("it has no column `{column}`, {}", only(.columns))]
     NoColumn {
         /// Requested name.
         column: String,
@@ -29,7 +29,7 @@ pub enum SourceError {
         columns: Vec<String>,
     },
     /// A table without a column of names of files.
-    #[error("it has no column `{column}` with the names of the files, only {}", quoted(.columns))]
+    #[error("it has no column `{column}` with the names of the files, {}", only(.columns))]
     NoFileColumn {
         /// Name of the column.
         column: String,
@@ -62,8 +62,12 @@ pub enum SourceError {
     },
 }
 
-pub(crate) fn quoted<S: AsRef<str>>(names: &[S]) -> String {
-    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
+/// `` only `a`, `b` ``.
+fn only(names: &[String]) -> String {
+    match names {
+        [] => "nor any other".to_owned(),
+        names => format!("only {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+    }
 }
 
 fn words(kind: ColumnType) -> &'static str {

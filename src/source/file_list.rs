@@ -1,6 +1,7 @@
 //! A list of image files, from a program that has found them.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
@@ -8,7 +9,6 @@ use super::found::{Found, Part};
 use super::listing::Listing;
 use super::record::Record;
 use crate::error::{Error, RecordError, SourceError};
-use crate::format::open;
 
 /// Files that a list names, one in each line, or separated by NUL. A tab separates the path from a label.
 #[derive(Debug)]
@@ -51,7 +51,8 @@ impl FileList {
                 let mut bytes = Vec::new();
                 io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
             }
-            false => open::read(path),
+            // Also from a pipe, which is there to be read.
+            false => fs::read(path),
         };
         let bytes = bytes.map_err(Error::io("read the list", path))?;
         let text = String::from_utf8(bytes).map_err(|_| SourceError::Damaged("it is not UTF-8".to_owned()));

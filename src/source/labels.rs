@@ -47,6 +47,9 @@ impl Labels {
         if let Some(lists) = lists(values) {
             return Labels::of_lists(&lists, names).map_err(refused);
         }
+        if values.data_type() == &DataType::Null {
+            return Ok(Labels::none(values.len()));
+        }
         match kind_of(values.data_type()) {
             Some(ColumnType::Int64) => Labels::of_integers(&to(values, &DataType::Int64), names).map_err(refused),
             Some(ColumnType::Bool) => {
@@ -63,6 +66,11 @@ impl Labels {
             Some(ColumnType::String) => Ok(Labels::of_names(&to(values, &DataType::Utf8))),
             _ => Err(refused(format!("they are of type {}", values.data_type()))),
         }
+    }
+
+    /// Rows without labels.
+    fn none(rows: usize) -> Labels {
+        Labels { classes: Vec::new(), rows: RowLabels::Class(vec![None; rows]) }
     }
 
     /// The labels in a column that are numbers to be predicted, whole or not.
@@ -126,12 +134,9 @@ impl Labels {
     }
 
     fn of_lists(lists: &[Option<ArrayRef>], names: Option<&[String]>) -> Result<Labels, String> {
-        let Some(first) = lists.iter().flatten().next() else {
-            return Ok(Labels { classes: Vec::new(), rows: RowLabels::Class(vec![None; lists.len()]) });
+        let Some(first) = lists.iter().flatten().find(|list| !list.is_empty()) else {
+            return Ok(Labels::none(lists.len()));
         };
-        if first.data_type() == &DataType::Null || lists.iter().flatten().all(|list| list.is_empty()) {
-            return Ok(Labels { classes: Vec::new(), rows: RowLabels::Class(vec![None; lists.len()]) });
-        }
         let (classes, of_rows): (Vec<String>, Vec<Vec<usize>>) = match kind_of(first.data_type()) {
             Some(ColumnType::String) => {
                 let texts: Vec<ArrayRef> =
@@ -151,6 +156,13 @@ impl Labels {
                     let Some(list) = list else { return Vec::new() };
                     to(list, &DataType::Int64).as_primitive::<Int64Type>().iter().map(|n| n.unwrap_or(-1)).collect()
                 };
+                let fractions = |list: &&ArrayRef| {
+                    let numbers = to(list, &DataType::Float64);
+                    numbers.as_primitive::<Float64Type>().iter().flatten().any(|number| number.fract() != 0.0)
+                };
+                if lists.iter().flatten().any(|list| fractions(&list)) {
+                    return Err("they are lists of numbers with fractions".to_owned());
+                }
                 let rows: Vec<Vec<i64>> = lists.iter().map(numbers).collect();
                 if let Some(width) = width_of_hot(&rows) {
                     let classes = match names {

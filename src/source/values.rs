@@ -1,5 +1,9 @@
 //! Values of other tools' columns as those of a dataset.
 
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef};
 use arrow_cast::cast::{CastOptions, cast_with_options};
 use arrow_cast::display::array_value_to_string;
@@ -28,8 +32,15 @@ pub(super) fn kind_of(values: &DataType) -> Option<ColumnType> {
 /// # Errors
 /// If a value is not of that type.
 pub(super) fn cast(column: &str, values: &ArrayRef, kind: ColumnType) -> Result<ArrayRef, SourceError> {
-    let to = typed::data_type(kind);
-    let cast = cast_with_options(values, &to, &CastOptions { safe: true, ..CastOptions::default() });
+    let options = CastOptions { safe: true, ..CastOptions::default() };
+    let cast = match typed::data_type(kind) {
+        // Times without a zone are those of UTC. A zone is named afterwards: the cast knows offsets alone.
+        DataType::Timestamp(unit, zone) => {
+            let times = cast_with_options(values, &DataType::Timestamp(unit, None), &options);
+            times.map(|times| in_zone(&times, zone))
+        }
+        to => cast_with_options(values, &to, &options),
+    };
     let cast = cast.map_err(|error| SourceError::Damaged(error.to_string()))?;
     // What can't be cast becomes null.
     match (0..values.len()).find(|row| cast.is_null(*row) && values.is_valid(*row)) {
@@ -39,4 +50,9 @@ pub(super) fn cast(column: &str, values: &ArrayRef, kind: ColumnType) -> Result<
             Err(SourceError::Values { column: column.to_owned(), kind, value: format!("`{value}` in row {row}") })
         }
     }
+}
+
+/// The same instants, in this zone.
+fn in_zone(times: &ArrayRef, zone: Option<Arc<str>>) -> ArrayRef {
+    Arc::new(times.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(zone))
 }

@@ -1,6 +1,8 @@
 """Tables that describe images that are files: CSV, TSV, JSON lines, Parquet."""
 
 import json
+import os
+import subprocess
 from datetime import datetime, timezone
 
 import datasets
@@ -12,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+
+from conftest import REPOSITORY
 
 NAMES = ["a.png", "b.png", "deep/er/c.png", "deep/d.png"]
 
@@ -386,6 +390,40 @@ def test_files_are_verified_without_the_table(folder, tmp_path):
     assert inlaid.verify(tmp_path / "out", folder)["problems"] != []
 
 
+@pytest.mark.parametrize("kind", ["date32", "naive", "zoned"])
+def test_times_of_any_type_are_those_of_utc(folder, tmp_path, kind):
+    noon = datetime(2024, 1, 2, 12)
+    values, is_of = {
+        "date32": (noon.date(), pa.date32()),
+        "naive": (noon, pa.timestamp("ms")),
+        "zoned": (noon.replace(tzinfo=timezone.utc), pa.timestamp("s", "Europe/Berlin")),
+    }[kind]
+    table = pa.table({"file_name": NAMES, "when": pa.array([values, None, values, values], is_of)})
+    pq.write_table(table, folder / "metadata.parquet")
+    convert(folder, tmp_path / "out")
+    expected = datetime(2024, 1, 2, 0 if kind == "date32" else 12, tzinfo=timezone.utc)
+    assert [when for _, _, when in rows(tmp_path / "out", "when")] == [expected, None, expected, expected]
+
+
+def test_lists_of_fractions_are_no_classes(folder, tmp_path):
+    (folder / "metadata.jsonl").write_text('{"file_name": "a.png", "label": [1.5]}\n')
+    with pytest.raises(
+        inlaid.InlaidError, match="column `label` can't be labels: they are lists of numbers with fractions"
+    ):
+        convert(folder, tmp_path / "out")
+
+
+def test_names_that_are_taken_are_left_out_and_told(run, folder, tmp_path):
+    names = "file_name,n,n,path,image_file_name,_file_name,mask_file_name,mask"
+    (folder / "metadata.csv").write_text(names + "\n" + "".join(f"{name},1,2,x,y,z,a.png,5\n" for name in NAMES))
+    done = run("convert", folder, "--out", tmp_path / "out", "--size", "4", "--split", "train=1")
+    assert (
+        "note: 5 columns are left out: their values have no type here, or their names are taken: `n`, `path`"
+        in done.stderr
+    )
+    assert rows(tmp_path / "out", "n")[0] == ("a.png", None, 1)
+
+
 # Broken tables
 
 
@@ -394,6 +432,15 @@ def test_tables_of_folders_have_the_same_columns(folder, tmp_path):
     (folder / "deep/metadata.csv").write_text("file_name,m\nd.png,1\n")
     with pytest.raises(inlaid.InlaidError, match="metadata.csv`: it has no column `[nm]`"):
         convert(folder, tmp_path / "out")
+
+
+def test_a_pipe_or_a_folder_is_no_table(run, folder, tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in ("pipe.csv", "src"):
+        done = run(
+            "convert", folder, "--metadata", tmp_path / path, "--out", tmp_path / "out", "--size", "4", exit_code=1
+        )
+        assert done.stderr == f"error: can't read `{tmp_path / path}`: it is not a regular file\n"
 
 
 def test_broken_tables_are_told(folder, tmp_path):
@@ -428,5 +475,9 @@ def test_a_list_of_files_is_a_source(run, folder, tmp_path, monkeypatch):
     assert [(r.path, r.reason) for r in inlaid.open("out").rejects] == [("src/none.png", "unreadable")]
     inlaid.convert("src", "nul-out", 4, files_from="nul", folders="none", split={"train": 1}, progress=False)
     assert rows("nul-out") == [("a.png", None), ("deep/d.png", None)]
+    command = "inlaid convert --files-from <(find src -name a.png) --out piped --size 4 --split train=1"
+    run_path = os.environ.get("INLAID_BIN", str(REPOSITORY / "target/release/inlaid"))
+    subprocess.run(["bash", "-c", command.replace("inlaid", run_path, 1)], check=True, capture_output=True)
+    assert rows("piped") == [("src/a.png", 0)]
     done = run("convert", "--files-from", "nothing", "--out", tmp_path / "x", "--size", "4", exit_code=1)
     assert done.stderr.startswith("error: can't read the list `nothing`")

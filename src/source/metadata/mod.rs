@@ -180,12 +180,17 @@ impl Tables {
     }
 
     fn take_further(&mut self, columns: &mut Vec<Column>) -> Result<(), SourceError> {
-        let (further, others) = std::mem::take(columns).into_iter().partition(|column| column.name.ends_with(FURTHER));
-        *columns = others;
-        for column in further {
+        let is_further = |column: &Column| match column.name.strip_suffix(FURTHER) {
+            Some(name) => ColumnSpec::is_free(name),
+            None => false,
+        };
+        for column in columns.extract_if(.., |column| is_further(column)) {
             let texts = as_texts(&column)?;
-            let name = column.name.strip_suffix(FURTHER).unwrap_or(&column.name);
-            self.further.push((name.to_owned(), texts));
+            let name = column.name.strip_suffix(FURTHER).unwrap_or(&column.name).to_owned();
+            match self.further.iter().any(|(other, _)| *other == name) {
+                true => self.notices.push(Notice::ColumnsLeft(vec![column.name])),
+                false => self.further.push((name, texts)),
+            }
         }
         Ok(())
     }
@@ -197,8 +202,10 @@ impl Tables {
                 continue;
             }
             let asked = options.column_types.iter().find(|asked| asked.name == column.name).map(|asked| asked.kind);
+            let others = self.values.iter().map(|(column, _)| &column.name);
+            let is_taken = others.chain(self.further.iter().map(|(name, _)| name)).any(|name| *name == column.name);
             match asked.or_else(|| kind_of(column.values.data_type())) {
-                Some(kind) if ColumnSpec::is_free(&column.name) => {
+                Some(kind) if ColumnSpec::is_free(&column.name) && !is_taken => {
                     let values = cast(&column.name, &column.values, kind)?;
                     self.values.push((ColumnSpec::new(column.name, kind), values));
                 }

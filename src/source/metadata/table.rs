@@ -1,6 +1,5 @@
 //! A table that describes images, as it is in its file.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use inlaid_format::read::{SourceFile, SourceFileError};
 
 use super::csv;
 use crate::error::{Error, SourceError};
+use crate::format::open;
 use crate::source::json::JsonColumns;
 use crate::source::values::cast;
 use crate::spec::{ColumnSpec, ColumnType};
@@ -34,8 +34,8 @@ pub(super) fn read(path: &Path, types: &[ColumnSpec]) -> Result<Vec<Column>, Err
         Some("jsonl" | "ndjson" | "json") => json_lines(path),
         _ => {
             // Opened before, so that a missing file is told as that.
-            File::open(path).map_err(Error::io("read", path))?;
-            csv::read(|| File::open(path), types).map_err(Error::source(path))
+            open::regular(path).map_err(Error::io("read", path))?;
+            csv::read(|| open::regular(path), types).map_err(Error::source(path))
         }
     }
 }
@@ -68,7 +68,7 @@ fn columns_of(path: &Path) -> Result<Vec<Column>, Error> {
 
 fn json_lines(path: &Path) -> Result<Vec<Column>, Error> {
     let mut columns = JsonColumns::default();
-    let file = File::open(path).map_err(Error::io("read", path))?;
+    let file = open::regular(path).map_err(Error::io("read", path))?;
     for (number, line) in BufReader::new(file).lines().enumerate() {
         let line = line.map_err(Error::io("read", path))?;
         if line.trim().is_empty() {

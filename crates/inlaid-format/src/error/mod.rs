@@ -108,7 +108,7 @@ pub enum Error {
         /// Requested column, or columns separated by commas.
         columns: String,
     },
-    /// Tables that are no parts of one table.
+    /// Tables that can't be joined into one.
     #[error("the tables can't be joined: {0}")]
     NotJoined(String),
     /// A column that is too long for one array.

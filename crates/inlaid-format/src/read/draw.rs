@@ -45,7 +45,7 @@ impl Draw {
     /// The rows that an epoch draws from a table of `rows` rows, in stored order; those of several parts take turns.
     ///
     /// # Errors
-    /// If there is no memory for them.
+    /// If memory runs out.
     pub(super) fn rows(&self, epoch: &Epoch, rows: usize) -> Result<Vec<usize>, Error> {
         Ok(match self {
             Draw::Every => (0..rows).collect(),

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field};
 use super::LABEL;
 use crate::spec::LabelKind;
 
-/// The Arrow type of labels of this kind, for so many classes.
+/// The Arrow type of labels of this kind; `classes` is the number of classes.
 pub fn data_type(kind: LabelKind, classes: usize) -> DataType {
     match kind {
         LabelKind::Class => DataType::Int64,
@@ -19,7 +19,7 @@ pub fn data_type(kind: LabelKind, classes: usize) -> DataType {
     }
 }
 
-/// The Arrow field of labels of this kind, for so many classes.
+/// The Arrow field of labels of this kind; `classes` is the number of classes.
 pub fn field(kind: LabelKind, classes: usize) -> Field {
     // Nullable and 64 bits wide, because Hugging Face keeps classes as a ClassLabel only then.
     Field::new(LABEL, data_type(kind, classes), kind != LabelKind::MultiHot)

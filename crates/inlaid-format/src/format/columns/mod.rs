@@ -125,7 +125,7 @@ impl Columns {
     }
 
     /// The arrays of all columns except the tensors, in schema order: images stored as files, inlaid's own columns of
-    /// each row, and the `typed` columns. `labels` are those of the rows, if they are not classes.
+    /// each row, and the `typed` columns. `labels` holds the labels of the rows unless they are classes.
     pub fn other_arrays(&self, rows: &[Row], labels: Option<ArrayRef>, typed: &[ArrayRef]) -> Vec<ArrayRef> {
         let images = self.tensors.is_empty().then(|| image_files::array(rows, self.encoding));
         let pixels = |side: u32| i32::try_from(side).expect("codecs hold sides in 31 bits");

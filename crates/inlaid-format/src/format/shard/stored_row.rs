@@ -52,7 +52,7 @@ impl StoredRow<'_> {
             column(name)?.as_primitive_opt::<Int32Type>().ok_or_else(wrong)
         };
         let (heights, widths) = (pixels("source_height")?, pixels("source_width")?);
-        // Other labels are no classes.
+        // Labels of any other type are not classes.
         let labels = column(LABEL)?.as_primitive_opt::<Int64Type>();
         let (paths, hashes) = (text("path")?, text("sha256")?);
         for row in 0..batch.num_rows() {
