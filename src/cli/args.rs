@@ -7,9 +7,9 @@ use std::str::FromStr;
 
 use crate::{
     ByteSize, Channels, Color, ColorProfile, Compression, CropRatio, Dtype, Encoding, Filter, Fit, Folders, Format,
-    History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, Mode, OnChanged, OnError, Order,
-    Overwrite, Quality, RepackSpec, ResizeLike, RunOptions, Scale, Shape, Size, SmallClasses, Spec,
-    SplitBy, SplitFractions, Std, Storage,
+    History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, Mode, OnChanged, OnError, Order, Overwrite,
+    Quality, RepackSpec, ResizeLike, RunOptions, Scale, Shape, Size, SmallClasses, Spec, SplitBy, SplitFractions, Std,
+    Storage,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
