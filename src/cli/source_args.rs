@@ -13,10 +13,10 @@ pub struct Inputs {
     /// Table of the images: csv, tsv, jsonl, parquet or arrow [default: `metadata.*` beside or above them]
     #[arg(long, value_name = "FILE")]
     metadata: Option<PathBuf>,
-    /// Column with the names of image files, with or without extension [default: column file_name]
+    /// Column of file names, with or without extension [default: file_name]
     #[arg(long, value_name = "NAME")]
     file_column: Option<String>,
-    /// Column with labels, or several columns of 0 and 1, one for each class [default: column label]
+    /// Column of labels, or one of 0 and 1 for each class [default: label]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     label_column: Vec<String>,
     /// Type of a column that is not to be guessed: int64, float64, bool, timestamp or string
