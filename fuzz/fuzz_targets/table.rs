@@ -39,7 +39,7 @@ fuzz_target!(init: let_contained_panics_pass(), |bytes: &[u8]| FILE.with_borrow(
     if let (Ok(tensors), Ok(Some(decoded))) = (tensors, decoded)
         && decoded.len() == tensors.len()
     {
-        assert!(decoded == tensors, "the parquet crate reads other pixels");
+        assert!(*decoded == *tensors, "the parquet crate reads other pixels");
     }
 }));
 
