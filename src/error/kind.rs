@@ -150,6 +150,7 @@ impl SourceError {
             UnknownFormat => "source-unknown-format",
             EmptyList => "source-empty-list",
             SeveralSources => "source-several",
+            SeveralArchives => "source-several-archives",
             NoColumn { .. } => "source-no-column",
             NoFileColumn { .. } => "source-no-file-column",
             FurtherColumn(_) => "source-further-column",

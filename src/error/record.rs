@@ -44,6 +44,38 @@ pub enum RecordError {
     /// A file that has no row in a table.
     #[error("the table has no row for the file")]
     NoTableRow,
+    /// A name of a member of an archive that is longer than paths may be.
+    #[error("the name is longer than a path can be")]
+    NameTooLong,
+    /// A member of an archive with the name of a later one.
+    #[error("a later file of the archive has the same name")]
+    DuplicateMember,
+    /// A link in an archive to something that is no file of it.
+    #[error("the link leads to no file of the archive")]
+    ArchiveLink,
+    /// An encrypted member of an archive.
+    #[error("the file is encrypted")]
+    Encrypted,
+    /// A member of an archive of a kind that can't be read.
+    #[error("{0}")]
+    UnsupportedMember(String),
+    /// A member of an archive that is not what the archive says it is.
+    #[error("the file is damaged in the archive: {0}")]
+    DamagedMember(String),
+    /// A sample of a WebDataset without an image.
+    #[error("the sample has no image")]
+    NoImage,
+    /// A sample of a WebDataset that has a field twice.
+    #[error("the sample has the field `{0}` twice")]
+    RepeatedField(String),
+    /// A field of a WebDataset that is not what its name says.
+    #[error("the field `{field}` can't be read: {reason}")]
+    Field {
+        /// Name of the field.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file next to class folders.
     #[error("the file is next to class folders, so it has no class")]
     NoClass,
@@ -138,7 +170,9 @@ impl RecordError {
         use RecordError::*;
         match self {
             NameNotUtf8 | NotAFile | BrokenLink | LinkLoop | DuplicateKey(_) | NoClass | NoSplit | ContentChanged
-            | NameOutside | NoFileName | NoFile | SeveralFiles | SecondRow | NoTableRow => Stage::Discover,
+            | NameOutside | NameTooLong | NoFileName | NoFile | SeveralFiles | SecondRow | NoTableRow
+            | DuplicateMember | ArchiveLink | Encrypted | UnsupportedMember(_) | NoImage | RepeatedField(_)
+            | Field { .. } => Stage::Discover,
             Resize(_) => Stage::Resize,
             _ => Stage::Decode,
         }
@@ -159,6 +193,15 @@ impl RecordError {
             SeveralFiles => "several-files",
             SecondRow => "second-row",
             NoTableRow => "no-row",
+            NameTooLong => "name-too-long",
+            DuplicateMember => "duplicate-key",
+            ArchiveLink => "link-in-archive",
+            Encrypted => "encrypted",
+            UnsupportedMember(_) => "unsupported-member",
+            DamagedMember(_) => "damaged-member",
+            NoImage => "no-image",
+            RepeatedField(_) => "repeated-field",
+            Field { .. } => "field",
             NoClass => "no-class",
             NoSplit => "no-split",
             Unreadable(_) => "unreadable",

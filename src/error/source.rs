@@ -20,6 +20,9 @@ pub enum SourceError {
     /// A table of image files beside other sources.
     #[error("a table that names image files is the only source")]
     SeveralSources,
+    /// A tar behind the end of another in one file.
+    #[error("it holds several tar archives one after another")]
+    SeveralArchives,
     /// A column that a table does not have.
     #[error("it has no column `{column}`, {}", only(.columns))]
     NoColumn {

@@ -16,7 +16,7 @@ use crate::spec::Spec;
 
 /// File name extensions of images, in lower case. Files of the formats in the second group are
 /// inputs too, so that they are listed as rejected instead of being ignored.
-const EXTENSIONS: &[&str] = &[
+pub(super) const EXTENSIONS: &[&str] = &[
     "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "pnm", "pbm", "pgm",
     "ppm", "pam", "qoi", "tga", "ico", "hdr", "exr", "ff", // decodable
     "avif", "heic", "heif", "jxl", "jp2", // not decodable without C code

@@ -1,5 +1,6 @@
 //! Sources of images. A folder is the first kind of [`Source`]; other kinds implement the same trait.
 
+mod archive;
 mod file_list;
 mod file_source;
 mod files;

@@ -1,0 +1,194 @@
+//! A tar read from front to back: a plain one, whose files stay where they are, or one that is being unpacked, whose
+//! files are kept in a spool.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use super::member::NOWHERE;
+use super::spool::Spool;
+use super::stop::Stop;
+use super::window::Window;
+use crate::source::found::EXTENSIONS;
+
+/// Bytes of a tar block.
+pub(super) const BLOCK: usize = 512;
+
+/// Bytes unpacked at once.
+const CHUNK: usize = 256 << 10;
+
+/// Greatest length of a member that is kept in memory, in bytes: as many as become a value of a column.
+const LONGEST_IN_MEMORY: u64 = 1 << 20;
+
+/// Most bytes kept in memory of one archive.
+const MOST_IN_MEMORY: usize = 1 << 30;
+
+/// A tar from front to back.
+pub(super) trait Stream {
+    /// Place of the next byte in the tar.
+    fn position(&self) -> u64;
+
+    /// Reads the next block; returns how much of it is there.
+    fn block(&mut self, block: &mut [u8; BLOCK]) -> Result<usize, Stop>;
+
+    /// Reads exactly so many bytes.
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), Stop>;
+
+    /// Goes past so many bytes, which have to be there.
+    fn skip(&mut self, bytes: u64) -> Result<(), Stop>;
+
+    /// Goes past the bytes of a file; returns where they can be read later.
+    fn keep(&mut self, name: &[u8], bytes: u64) -> Result<u64, Stop>;
+}
+
+impl Stream for Window<'_> {
+    fn position(&self) -> u64 {
+        self.position()
+    }
+
+    fn block(&mut self, block: &mut [u8; BLOCK]) -> Result<usize, Stop> {
+        block_of(self, block)
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), Stop> {
+        Ok(self.read_exact(bytes)?)
+    }
+
+    fn skip(&mut self, bytes: u64) -> Result<(), Stop> {
+        match self.position().checked_add(bytes).filter(|end| *end <= self.length()) {
+            Some(end) => {
+                self.go(end);
+                Ok(())
+            }
+            None => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        }
+    }
+
+    fn keep(&mut self, _: &[u8], bytes: u64) -> Result<u64, Stop> {
+        let place = self.position();
+        self.skip(bytes)?;
+        Ok(place)
+    }
+}
+
+/// Where unpacked files are kept.
+#[derive(Debug)]
+pub(super) enum Store {
+    /// In the spool.
+    Spool(Arc<Spool>),
+    /// In memory: only small files that are no images, for a run that writes nothing.
+    Memory(Vec<u8>),
+}
+
+/// A compressed tar while it is unpacked.
+#[derive(Debug)]
+pub(super) struct Unpacking<R> {
+    reader: R,
+    position: u64,
+    store: Store,
+    /// Greatest length of files that are kept.
+    longest: u64,
+    /// Bytes of all files up to that length.
+    spooled: u64,
+    chunk: Vec<u8>,
+}
+
+impl<R: Read> Unpacking<R> {
+    pub(super) fn new(reader: R, store: Store, longest: u64) -> Unpacking<R> {
+        Unpacking { reader, position: 0, store, longest, spooled: 0, chunk: vec![0; CHUNK] }
+    }
+
+    /// What was kept, and the number of bytes that a spool takes.
+    pub(super) fn finish(self) -> (Store, u64) {
+        (self.store, self.spooled)
+    }
+
+    /// Reads so many bytes in chunks and hands each over.
+    fn each_chunk(
+        &mut self,
+        bytes: u64,
+        mut take: impl FnMut(&mut Store, &[u8], u64) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let mut done = 0;
+        while done < bytes {
+            let step = (bytes - done).min(CHUNK as u64) as usize;
+            self.reader.read_exact(&mut self.chunk[..step])?;
+            take(&mut self.store, &self.chunk[..step], done)?;
+            done += step as u64;
+        }
+        self.position = self.position.saturating_add(bytes);
+        Ok(())
+    }
+}
+
+impl<R: Read> Stream for Unpacking<R> {
+    fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn block(&mut self, block: &mut [u8; BLOCK]) -> Result<usize, Stop> {
+        let read = block_of(&mut self.reader, block)?;
+        self.position = self.position.saturating_add(read as u64);
+        Ok(read)
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), Stop> {
+        self.reader.read_exact(bytes)?;
+        self.position = self.position.saturating_add(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn skip(&mut self, bytes: u64) -> Result<(), Stop> {
+        self.each_chunk(bytes, |_, _, _| Ok(()))
+    }
+
+    fn keep(&mut self, name: &[u8], bytes: u64) -> Result<u64, Stop> {
+        if bytes > self.longest {
+            self.skip(bytes)?;
+            return Ok(NOWHERE);
+        }
+        let place = match &mut self.store {
+            Store::Spool(spool) => spool.take(bytes),
+            Store::Memory(kept) => {
+                let is_wanted = bytes <= LONGEST_IN_MEMORY
+                    && kept.len() + bytes as usize <= MOST_IN_MEMORY
+                    && !is_named_as_image(name);
+                if is_wanted { kept.len() as u64 } else { NOWHERE }
+            }
+        };
+        self.each_chunk(bytes, |store, chunk, done| match store {
+            Store::Spool(spool) => spool.write(chunk, place + done).map_err(Stop::Write),
+            Store::Memory(_) if place == NOWHERE => Ok(()),
+            Store::Memory(kept) => {
+                kept.extend_from_slice(chunk);
+                Ok(())
+            }
+        })?;
+        self.spooled = self.spooled.saturating_add(bytes);
+        Ok(place)
+    }
+}
+
+/// Whether a name ends as those of images do.
+pub(super) fn is_named_as_image(name: &[u8]) -> bool {
+    image_rank(name).is_some()
+}
+
+/// Place of the extension of a name among those of images, the most usual first.
+pub(super) fn image_rank(name: &[u8]) -> Option<usize> {
+    let extension = name.rsplit(|byte| *byte == b'.').next().filter(|extension| extension.len() < name.len())?;
+    EXTENSIONS.iter().position(|image| image.as_bytes().eq_ignore_ascii_case(extension))
+}
+
+/// Reads a block, or what is left of the tar.
+fn block_of(reader: &mut impl Read, block: &mut [u8; BLOCK]) -> Result<usize, Stop> {
+    let mut read = 0;
+    while read < BLOCK {
+        match reader.read(&mut block[read..]) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(read)
+}

@@ -1,0 +1,207 @@
+//! The members of a zip: listed from its central directory, and read from where that says.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
+
+use flate2::bufread::DeflateDecoder;
+use zip::read::Config;
+use zip::unstable::read::ZipIterable;
+use zip::{CompressionMethod, System};
+
+use super::member::{Entry, Kind, Link, Packed, Refused, Table};
+use super::name::Origin;
+use super::read_exactly;
+use super::stop::Stop;
+use super::window::Window;
+use crate::error::RecordError;
+
+/// Length of a local header without its name and extra fields.
+const LOCAL_HEADER: u64 = 30;
+
+/// First bytes of a local header.
+const LOCAL_MAGIC: [u8; 4] = *b"PK\x03\x04";
+
+/// Bit of the flags that says that a name is UTF-8.
+const IS_UTF8: u16 = 1 << 11;
+
+/// Most bytes that a packed one can become: Deflate copies at most 258 bytes by two bits.
+const MOST_DEFLATED: u64 = 1032;
+
+/// Greatest length of the target of a symbolic link, in bytes.
+const LONGEST_TARGET: u64 = 4096;
+
+/// Type of a file in its Unix mode, and the types.
+const TYPE: u32 = 0o170_000;
+const REGULAR: u32 = 0o100_000;
+const SYMBOLIC_LINK: u32 = 0o120_000;
+
+/// Adds the members of a zip to the table.
+pub(super) fn index(file: &File, length: u64, table: &mut Table) -> Result<(), Stop> {
+    let mut archive = ZipIterable::try_new(Window::new(file, length), Config::default())?;
+    let mut links = Vec::new();
+    for entry in archive.files()? {
+        let entry = entry?;
+        let origin = if entry.system() == System::Dos { Origin::Dos } else { Origin::Unix };
+        let file_type = match (entry.system(), entry.unix_mode().unwrap_or(0) & TYPE) {
+            (System::Unix | System::OsDarwin, file_type) => file_type,
+            _ => 0,
+        };
+        let is_deflated = entry.compression() == CompressionMethod::Deflated;
+        let kind = if entry.is_dir() {
+            Kind::Folder
+        } else if entry.encrypted() {
+            Kind::Refused(Refused::Encrypted)
+        } else if !is_deflated && entry.compression() != CompressionMethod::Stored {
+            Kind::Refused(Refused::Method(method_number(entry.compression())))
+        } else {
+            match file_type {
+                0 | REGULAR | SYMBOLIC_LINK => Kind::File,
+                _ => Kind::Refused(Refused::NotAFile),
+            }
+        };
+        // Names without a flag are in code page 437, but programs write UTF-8 all the same.
+        let raw = entry.name_raw();
+        let number = if str::from_utf8(raw).is_err() && entry.flags().as_u16() & IS_UTF8 == 0 {
+            table.push(entry.name()?.as_bytes(), origin, kind, entry.header_start(), entry.size())?
+        } else {
+            table.push(raw, origin, kind, entry.header_start(), entry.size())?
+        };
+        let Some(number) = number else { continue };
+        table.push_packed(Packed { bytes: entry.compressed_size(), crc: entry.crc32(), is_deflated });
+        if file_type == SYMBOLIC_LINK && table.kind(number) == Kind::File {
+            links.push(number);
+        }
+    }
+    refuse_overlaps(length, table);
+    for member in links {
+        let target = target_of(file, length, table, member);
+        if table.kind(member) == Kind::File {
+            table.refuse(member, Refused::Link);
+            table.links.extend(target.map(|target| Link { member, is_hard: false, target }));
+        }
+    }
+    Ok(())
+}
+
+#[expect(deprecated, reason = "the only way to ask an unknown method for its number that matches a known one too")]
+fn method_number(method: CompressionMethod) -> u16 {
+    method.to_u16()
+}
+
+/// Refuses members that reach into the next one, or past the end: nothing but a bomb has such.
+fn refuse_overlaps(length: u64, table: &mut Table) {
+    let mut places: Vec<(u64, u32)> = Vec::new();
+    for number in 0..table.len() {
+        if let Some(entry) = table.entry(number).filter(|entry| entry.kind == Kind::File) {
+            places.push((entry.offset, number));
+        }
+    }
+    places.sort_unstable();
+    let mut next = length;
+    for (place, number) in places.into_iter().rev() {
+        let packed = table.packed(number).map_or(0, |packed| packed.bytes);
+        let end = place.checked_add(LOCAL_HEADER).and_then(|start| start.checked_add(packed));
+        if end.is_none_or(|end| end > next) {
+            table.refuse(number, Refused::Overlap);
+        }
+        next = place.min(next);
+    }
+}
+
+/// The target of a symbolic link, which is what its bytes say.
+fn target_of(file: &File, length: u64, table: &Table, member: u32) -> Option<Box<[u8]>> {
+    let (entry, packed) = (table.entry(member)?, table.packed(member)?);
+    let mut target = Vec::new();
+    read(file, length, entry, packed, LONGEST_TARGET, &mut target).ok()?;
+    Some(target.into_boxed_slice())
+}
+
+/// Appends the bytes of a member to the buffer, at most `limit`.
+pub(super) fn read(
+    file: &File,
+    length: u64,
+    entry: &Entry,
+    packed: Packed,
+    limit: u64,
+    buffer: &mut Vec<u8>,
+) -> Result<(), RecordError> {
+    let bytes = entry.bytes;
+    if bytes > limit {
+        return Err(RecordError::FileTooLarge { bytes, limit });
+    }
+    let start = start_of(file, length, entry.offset, packed.bytes)?;
+    let from = buffer.len();
+    match packed.is_deflated {
+        false if packed.bytes != bytes => {
+            return Err(damaged(format!("{} bytes are stored of the {bytes} it claims", packed.bytes)));
+        }
+        false => {
+            read_exactly(file, start, bytes, buffer).map_err(unreadable)?;
+        }
+        true => {
+            if bytes > packed.bytes.saturating_mul(MOST_DEFLATED) {
+                return Err(damaged(format!("{} bytes can't unpack to the {bytes} it claims", packed.bytes)));
+            }
+            let stored = BufReader::with_capacity(64 << 10, Stored { file, place: start, end: start + packed.bytes });
+            buffer.reserve_exact(bytes as usize + 1);
+            let unpacked = DeflateDecoder::new(stored).take(bytes + 1).read_to_end(buffer);
+            unpacked.map_err(|error| match error.raw_os_error() {
+                Some(_) => RecordError::Unreadable(error),
+                None => damaged(format!("it can't be unpacked: {error}")),
+            })?;
+            match (buffer.len() - from) as u64 {
+                unpacked if unpacked == bytes => {}
+                unpacked if unpacked > bytes => {
+                    return Err(damaged(format!("it unpacks to more than the {bytes} bytes it claims")));
+                }
+                unpacked => return Err(damaged(format!("it unpacks to {unpacked} bytes of the {bytes} it claims"))),
+            }
+        }
+    }
+    match crc32fast::hash(&buffer[from..]) == packed.crc {
+        true => Ok(()),
+        false => Err(damaged("its checksum does not match".to_owned())),
+    }
+}
+
+/// First byte of a member behind its local header, if it lies in the file.
+fn start_of(file: &File, length: u64, header: u64, bytes: u64) -> Result<u64, RecordError> {
+    let mut local = [0; LOCAL_HEADER as usize];
+    file.read_exact_at(&mut local, header).map_err(unreadable)?;
+    if local[..4] != LOCAL_MAGIC {
+        return Err(damaged("it is not where the directory of the archive says".to_owned()));
+    }
+    let lengths = [[local[26], local[27]], [local[28], local[29]]];
+    let lengths: u64 = lengths.into_iter().map(|bytes| u64::from(u16::from_le_bytes(bytes))).sum();
+    let start = header.checked_add(LOCAL_HEADER + lengths);
+    let start = start.filter(|start| start.checked_add(bytes).is_some_and(|end| end <= length));
+    start.ok_or_else(|| damaged("the archive ends before it does".to_owned()))
+}
+
+fn damaged(reason: String) -> RecordError {
+    RecordError::DamagedMember(reason)
+}
+
+fn unreadable(error: io::Error) -> RecordError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => damaged("the archive ends before it does".to_owned()),
+        _ => RecordError::Unreadable(error),
+    }
+}
+
+/// The stored bytes of a member.
+struct Stored<'a> {
+    file: &'a File,
+    place: u64,
+    end: u64,
+}
+
+impl Read for Stored<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let step = (self.end - self.place).min(into.len() as u64) as usize;
+        let read = self.file.read_at(&mut into[..step], self.place)?;
+        self.place += read as u64;
+        Ok(read)
+    }
+}
