@@ -87,4 +87,7 @@ pub use run::{
 };
 #[doc(hidden)]
 pub use source::stuck_read;
-pub use source::{FileSource, Files, Ignored, ImageRef, Listing, Notice, OtherLabels, Record, Source, open_source};
+pub use source::{
+    ArraySource, FileSource, Files, Ignored, ImageRef, Listing, Notice, OtherLabels, RawChannels, RawOrder, RawPixels,
+    RawSample, Record, Source, open_source,
+};

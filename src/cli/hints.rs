@@ -205,6 +205,22 @@ fn source_hint(error: &SourceError) -> Option<String> {
         SourceError::SeveralSources => {
             "give the folder of the images as the source, and the table with `--metadata`".into()
         }
+        SourceError::NoFiles => "add a size, as in `--size 28`; `--encoding png` stores files without loss".into(),
+        SourceError::Pickled { name: None } => {
+            "take the binary version: `cifar-10-binary.tar.gz` has `data_batch_1.bin`, `cifar-100-binary.tar.gz` \
+             has `train.bin`"
+                .into()
+        }
+        SourceError::Pickled { name: Some(_) } => {
+            "save it as numbers or texts: `numpy.save(\"images.npy\", numpy.stack(images))`".into()
+        }
+        SourceError::ArrayShape { .. } => {
+            "put images one after another with `numpy.stack`, or change the shape with `numpy.reshape`".into()
+        }
+        SourceError::SeveralArrays { .. } => "call the images `images` and their labels `labels`".into(),
+        SourceError::NoSplitNames => {
+            "call arrays or files as in `x_train` and `x_test`, or leave out `--folders splits`".into()
+        }
         _ => return None,
     })
 }

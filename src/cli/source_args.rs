@@ -16,6 +16,9 @@ pub struct Inputs {
     /// Column of file names, with or without extension [default: file_name]
     #[arg(long, value_name = "NAME")]
     file_column: Option<String>,
+    /// Column or array of images, where there is a choice
+    #[arg(long, value_name = "NAME")]
+    image_column: Option<String>,
     /// Column of labels, or one of 0 and 1 for each class [default: label]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     label_column: Vec<String>,
@@ -44,6 +47,7 @@ impl Inputs {
             metadata: self.metadata.clone(),
             files_from: self.files_from.clone(),
             file_column: self.file_column.clone(),
+            image_column: self.image_column.clone(),
             label_columns: self.label_column.clone(),
             column_types: self.column_types.clone(),
             keep_columns: self.keep_columns.clone().map(kept),

@@ -153,6 +153,24 @@ pub enum RecordError {
     /// A panic in the codec.
     #[error("the codec failed: {0}")]
     CodecPanic(String),
+    /// Pixels that would have to be stored as the file that they are not.
+    #[error("the image is no file that could be stored unchanged")]
+    NotStorable,
+    /// Numbers that are not on the scale of pixels.
+    #[error("values reach from {least} to {most}, not from 0 to {white}: {fix}")]
+    Range {
+        /// Least value.
+        least: f64,
+        /// Greatest value.
+        most: f64,
+        /// Value of white.
+        white: u8,
+        /// What to do about it.
+        fix: &'static str,
+    },
+    /// Floats that are no numbers.
+    #[error("there are values that are no numbers (NaN)")]
+    NotNumbers,
     /// An image that the resizer refused.
     #[error("can't be resized: {0}")]
     Resize(String),
@@ -216,6 +234,9 @@ impl RecordError {
             Truncated => "truncated",
             Malformed(_) => "malformed",
             CodecPanic(_) => "codec-panic",
+            NotStorable => "not-storable",
+            Range { .. } => "range",
+            NotNumbers => "not-numbers",
             Resize(_) => "resize",
             ContentChanged => "content-changed",
             Changed => "changed",

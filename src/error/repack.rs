@@ -142,6 +142,7 @@ pub enum RepackError {
     },
 }
 
-fn quoted(names: &[String]) -> String {
+/// `` `a`, `b` ``.
+pub(super) fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -2,6 +2,7 @@
 
 use thiserror::Error as ThisError;
 
+use super::repack::quoted;
 use crate::spec::ColumnType;
 
 /// Reason that a source can't be read.
@@ -42,6 +43,61 @@ pub enum SourceError {
     /// A table with a column that the tables of other folders don't have.
     #[error("it has a column `{0}`, which the tables in other folders don't have")]
     FurtherColumn(String),
+    /// Pickled Python objects, which can run code when they are read.
+    #[error("{}", pickled(.name.as_deref()))]
+    Pickled {
+        /// Name of the array; none if it is the whole file.
+        name: Option<String>,
+    },
+    /// An array whose elements are no numbers.
+    #[error("the elements of array `{array}` are of type `{element}`, not numbers")]
+    ArrayElements {
+        /// Name of the array.
+        array: String,
+        /// Type of its elements, as NumPy names it.
+        element: String,
+    },
+    /// An array whose shape is not that of images.
+    #[error(
+        "array `{array}` has the shape {shape}, not one of images: (N, H, W), or (N, H, W, C) or (N, C, H, W) with 1, 3 \
+         or 4 channels"
+    )]
+    ArrayShape {
+        /// Name of the array.
+        array: String,
+        /// Its shape, as NumPy writes it.
+        shape: String,
+    },
+    /// An array of labels that has not as many rows as the images.
+    #[error("array `{labels}` has {count} labels for the {wanted} images of `{images}`")]
+    ArrayLabels {
+        /// Name of the array of labels.
+        labels: String,
+        /// Number of labels.
+        count: u64,
+        /// Name of the array of images.
+        images: String,
+        /// Number of images.
+        wanted: u64,
+    },
+    /// Several arrays of a file, of which any could be the images.
+    #[error("several arrays could be the images: {}", quoted(.arrays))]
+    SeveralArrays {
+        /// Names of the arrays.
+        arrays: Vec<String>,
+    },
+    /// A file of arrays, none of which are images.
+    #[error("none of its arrays are images: {}", quoted(.arrays))]
+    NoImageArray {
+        /// Names of the arrays, with their shapes.
+        arrays: Vec<String>,
+    },
+    /// Pixels that are to be stored as the files that they are not.
+    #[error("it holds pixels, not files that could be stored unchanged")]
+    NoFiles,
+    /// Arrays whose names do not say which split they are.
+    #[error("the names of its arrays do not say which split they are")]
+    NoSplitNames,
     /// Values that can't be labels.
     #[error("column `{column}` can't be labels: {reason}")]
     Labels {
@@ -69,7 +125,14 @@ pub enum SourceError {
 fn only(names: &[String]) -> String {
     match names {
         [] => "nor any other".to_owned(),
-        names => format!("only {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        names => format!("only {}", quoted(names)),
+    }
+}
+
+fn pickled(name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("array `{name}` holds pickled Python objects, which can run code when they are read"),
+        None => "it holds pickled Python objects, which can run code when they are read".to_owned(),
     }
 }
 

@@ -14,14 +14,37 @@ const LANES: usize = 48;
 /// Number of squared bytes whose sum is sure to fit in 32 bits.
 const STEPS: usize = 1 << 16;
 
+/// Greatest number of channels.
+const CHANNELS: usize = 4;
+
+/// Moments of one row, which take no memory of their own.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RowMoments {
+    mean: [f64; CHANNELS],
+    std: [f64; CHANNELS],
+    /// Number of channels; 0 if elements are unknown.
+    channels: usize,
+}
+
+impl RowMoments {
+    /// Puts them in place of other moments.
+    pub(crate) fn put(&self, moments: &mut Moments) {
+        moments.rows = 1;
+        for (to, from) in [(&mut moments.mean, &self.mean), (&mut moments.std, &self.std)] {
+            to.clear();
+            to.extend_from_slice(&from[..self.channels]);
+        }
+    }
+}
+
 /// Mean and standard deviation of one tensor made with this spec.
-pub(crate) fn moments_of(tensor: &[u8], spec: &Spec) -> Moments {
+pub(crate) fn moments_of(tensor: &[u8], spec: &Spec) -> RowMoments {
     // Number of planes, and of interleaved channels in each.
     let (planes, channels) = match spec.layout {
         Layout::Hwc => (1, spec.channels.count()),
         Layout::Chw => (spec.channels.count(), 1),
     };
-    let mut moments = Moments { rows: 1, mean: Vec::new(), std: Vec::new() };
+    let mut moments = RowMoments::default();
     for plane in tensor.chunks_exact(tensor.len() / planes) {
         add_channels(&mut moments, plane, spec.dtype, channels);
     }
@@ -29,7 +52,7 @@ pub(crate) fn moments_of(tensor: &[u8], spec: &Spec) -> Moments {
 }
 
 /// Appends the mean and standard deviation of the channels interleaved in `elements`.
-fn add_channels(moments: &mut Moments, elements: &[u8], dtype: Dtype, channels: usize) {
+fn add_channels(moments: &mut RowMoments, elements: &[u8], dtype: Dtype, channels: usize) {
     let (sums, squares) = match dtype {
         Dtype::U8 => sums_of_bytes(elements),
         Dtype::U16 => sums_of(elements, |bytes| f64::from(u16::from_le_bytes(bytes))),
@@ -41,8 +64,9 @@ fn add_channels(moments: &mut Moments, elements: &[u8], dtype: Dtype, channels: 
     for channel in 0..channels {
         let mean = of_channel(&sums, channel) / count;
         let variance = of_channel(&squares, channel) / count - mean * mean;
-        moments.mean.push(mean);
-        moments.std.push(variance.max(0.0).sqrt());
+        moments.mean[moments.channels] = mean;
+        moments.std[moments.channels] = variance.max(0.0).sqrt();
+        moments.channels += 1;
     }
 }
 
@@ -99,8 +123,9 @@ mod tests {
     use super::*;
 
     fn of(elements: &[u8], dtype: Dtype, channels: usize) -> Moments {
-        let mut moments = Moments { rows: 1, mean: Vec::new(), std: Vec::new() };
-        add_channels(&mut moments, elements, dtype, channels);
+        let (mut of_row, mut moments) = (RowMoments::default(), Moments::default());
+        add_channels(&mut of_row, elements, dtype, channels);
+        of_row.put(&mut moments);
         moments
     }
 

@@ -40,6 +40,10 @@ const PAGES_PER_THREAD: usize = 2;
 /// side: eight files keep 0.59 of the lanes busy, sixteen 0.87.
 const ROWS_TOGETHER: usize = 16;
 
+/// Bytes of tensors that a thread takes at a time: of small tensors more than that many rows, so that what is done for
+/// each page and each hand-over stays negligible.
+const BYTES_TOGETHER: usize = 256 << 10;
+
 /// Number of files that a thread hashes at a time when it does nothing else: enough to keep eight lanes busy.
 const HASHED_TOGETHER: usize = 32;
 
@@ -56,6 +60,19 @@ pub(crate) struct Job<'a> {
     pub(crate) options: &'a RunOptions,
     /// Hash of every record's file if the split was decided by content; otherwise empty.
     pub(crate) hashes: &'a [Sha256],
+}
+
+impl Job<'_> {
+    /// Size of the largest page of tensors, in bytes of pixels; none if images are stored as files.
+    fn page_bytes(&self) -> Option<usize> {
+        let rows = self.plan.counts.page;
+        self.columns.tensors().iter().map(|column| column.pages.row_bytes() * rows).max()
+    }
+
+    /// Whether several pages together are still small.
+    fn has_small_pages(&self) -> bool {
+        self.page_bytes().is_some_and(|bytes| bytes <= BYTES_TOGETHER / 2)
+    }
 }
 
 /// Starts the threads of a run, no more than there are `tasks`.
@@ -140,7 +157,7 @@ pub(crate) fn write_shards(
         _ => ROW_GROUPS_AHEAD * (counts.row_group / counts.page),
     };
     let width = ahead + PAGES_PER_THREAD * pool.current_num_threads();
-    let window = Window::new(job.plan, job.columns, width, pool.current_num_threads());
+    let window = Window::new(job, width, pool.current_num_threads());
     let memory = Memory::new(job.options);
     let (sender, receiver) = channel();
     job.options.progress.begin(job.plan.rows(), rejects.len());

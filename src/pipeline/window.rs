@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::iter;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{PAGES_PER_THREAD, ROWS_TOGETHER};
-use crate::format::columns::{Columns, TensorPages};
+use super::{BYTES_TOGETHER, Job, PAGES_PER_THREAD, ROWS_TOGETHER};
+use crate::format::columns::TensorPages;
 use crate::format::page::Page;
-use crate::plan::{PagePlan, Plan};
+use crate::plan::PagePlan;
 
 /// The window of pages that may be filled now: `width` pages from the first unwritten one on.
 pub(super) struct Window<I> {
@@ -34,13 +34,9 @@ struct WindowState<I> {
 }
 
 impl<'a> Window<()> {
-    /// A window of `width` pages over the pages of a plan, for this number of threads.
-    pub(super) fn new(
-        plan: &'a Plan,
-        columns: &Columns,
-        width: usize,
-        threads: usize,
-    ) -> Window<impl Iterator<Item = PagePlan<'a>>> {
+    /// A window of `width` pages over the pages of a run, for this number of threads.
+    pub(super) fn new(job: &Job<'a>, width: usize, threads: usize) -> Window<impl Iterator<Item = PagePlan<'a>>> {
+        let Job { plan, columns, .. } = *job;
         let left = plan.pages().count();
         let of_column =
             |column: &TensorPages| iter::repeat_with(|| column.pages.zeroed()).take(width.min(left)).collect();
@@ -48,7 +44,8 @@ impl<'a> Window<()> {
         let state = WindowState { pages: plan.pages(), left, next: 0, first_unwritten: 0, closed: false, buffers };
         // All threads together take half of the window, so that no thread waits while others fill their pages.
         let most = (width / (2 * threads)).max(PAGES_PER_THREAD);
-        let together = (ROWS_TOGETHER / plan.counts.page).clamp(1, most);
+        let of_small = job.page_bytes().map_or(0, |bytes| BYTES_TOGETHER / bytes.max(1));
+        let together = (ROWS_TOGETHER / plan.counts.page).max(of_small).clamp(1, most);
         Window { state: Mutex::new(state), moved: Condvar::new(), width, threads, together }
     }
 }

@@ -11,7 +11,6 @@ use arrow_select::take::take;
 use super::Job;
 use super::room::Room;
 use super::window::{Taken, Window};
-use crate::dataset::moments::Moments;
 use crate::error::RecordError;
 use crate::format::columns::Row;
 use crate::format::page::{Page, PageBuffer};
@@ -19,7 +18,7 @@ use crate::format::sha256::Sha256;
 use crate::image::decode::{Decoder, Raw};
 use crate::image::elements::Filler;
 use crate::image::encode::Encoder;
-use crate::image::moments::moments_of;
+use crate::image::moments::{RowMoments, moments_of};
 use crate::image::recipe::{Further, Product};
 use crate::plan::PagePlan;
 use crate::run::Memory;
@@ -32,7 +31,7 @@ pub(super) struct Filled<'a> {
     pub(super) plan: PagePlan<'a>,
     /// Page of every tensor column; empty if no row is left, or if images are stored as files.
     pub(super) pages: Vec<Page>,
-    /// All other columns.
+    /// All other columns, of this page and those before it that have none.
     pub(super) others: Vec<ArrayRef>,
     /// Input of the statistics, for each row.
     pub(super) facts: Vec<Facts>,
@@ -41,7 +40,7 @@ pub(super) struct Filled<'a> {
 
 /// The facts about a row that enter the statistics.
 pub(super) struct Facts {
-    pub(super) elements: Moments,
+    pub(super) elements: RowMoments,
     pub(super) label: Option<u32>,
     pub(super) source_width: u32,
     pub(super) source_height: u32,
@@ -57,6 +56,8 @@ pub(super) struct Worker<'a> {
     read: VecDeque<ReadImage<'a>>,
     makers: Makers,
     room: Room,
+    /// Whether pages are small, and handed over together.
+    is_small: bool,
 }
 
 /// What makes rows of images. Its buffers grow with the largest image.
@@ -94,13 +95,14 @@ impl<'a> Worker<'a> {
             read: VecDeque::new(),
             makers: Makers::new(job),
             room: Room::new(memory),
+            is_small: job.has_small_pages(),
         }
     }
 
     pub(super) fn fill_pages<I: Iterator<Item = PagePlan<'a>>>(
         mut self,
         window: &Window<I>,
-        results: Sender<Filled<'a>>,
+        results: Sender<Vec<Filled<'a>>>,
     ) {
         struct CloseOnPanic<F: Fn()>(F);
         impl<F: Fn()> Drop for CloseOnPanic<F> {
@@ -120,20 +122,30 @@ impl<'a> Worker<'a> {
             let records = records.map(|&index| &self.job.listing.records[index as usize]);
             let images = 0..=self.makers.further.len();
             self.unread.extend(records.flat_map(|record| images.clone().map(|image| ImageRef { record, image })));
+            let (mut batch, mut rows, mut left) = (Vec::new(), Vec::new(), pages.len());
             for page in pages {
-                let filled = self.fill(page);
-                if self.job.options.progress.is_stopped() || results.send(filled).is_err() {
+                left -= 1;
+                let is_last = left == 0 || page.plan.ends_row_group || !self.is_small;
+                let mut filled = self.fill(page, &mut rows);
+                if self.job.options.progress.is_stopped() {
+                    return;
+                }
+                if is_last {
+                    filled.others = self.other_arrays(std::mem::take(&mut rows));
+                }
+                batch.push(filled);
+                if is_last && results.send(std::mem::take(&mut batch)).is_err() {
                     return;
                 }
             }
         }
     }
 
-    fn fill(&mut self, Taken { number, plan, buffers }: Taken<'a>) -> Filled<'a> {
+    /// Fills a page. Appends its rows, with the indices of their records, to `rows`.
+    fn fill(&mut self, Taken { number, plan, buffers }: Taken<'a>, rows: &mut Vec<(u32, Row<'a>)>) -> Filled<'a> {
         let columns = self.job.columns.tensors().iter().zip(buffers);
         let mut pages: Vec<PageBuffer> = columns.map(|(column, buffer)| column.pages.buffer(buffer)).collect();
-        let (mut rows, mut facts) = (Vec::with_capacity(plan.rows.len()), Vec::with_capacity(plan.rows.len()));
-        let mut rejects = Vec::new();
+        let (mut facts, mut rejects) = (Vec::with_capacity(plan.rows.len()), Vec::new());
         for &index in plan.rows {
             if self.job.options.progress.is_stopped() {
                 break;
@@ -150,23 +162,23 @@ impl<'a> Worker<'a> {
                 Err(error) => rejects.push((self.job.listing.records[index as usize].key.clone().into(), error)),
             }
         }
-        let pages = if rows.is_empty() { Vec::new() } else { pages.into_iter().map(PageBuffer::finish).collect() };
-        Filled { number, plan, pages, others: self.other_arrays(rows), facts, rejects }
+        let pages = if facts.is_empty() { Vec::new() } else { pages.into_iter().map(PageBuffer::finish).collect() };
+        Filled { number, plan, pages, others: Vec::new(), facts, rejects }
     }
 
     /// All columns except the tensors, for rows with the indices of their records.
-    fn other_arrays(&self, rows: Vec<(u32, Row)>) -> Vec<ArrayRef> {
+    fn other_arrays(&self, rows: Vec<(u32, Row<'a>)>) -> Vec<ArrayRef> {
         let listing = self.job.listing;
         let stored = UInt32Array::from_iter_values(rows.iter().map(|(index, _)| listing.records[*index as usize].row));
         let of_rows = |column: &ArrayRef| take(column, &stored, None).expect("every record has a row in its columns");
         let typed: Vec<ArrayRef> = listing.columns.iter().map(of_rows).collect();
         let labels = listing.labels.as_ref().map(|labels| of_rows(&labels.values));
-        let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
+        let rows: Vec<Row<'_>> = rows.into_iter().map(|(_, row)| row).collect();
         self.job.columns.other_arrays(&rows, labels, &typed)
     }
 
     /// Makes a row, and writes its tensors to the next slots of the pages.
-    fn make_row(&mut self, index: usize, pages: &mut [PageBuffer]) -> Result<(Row, Moments), RecordError> {
+    fn make_row(&mut self, index: usize, pages: &mut [PageBuffer]) -> Result<(Row<'a>, RowMoments), RecordError> {
         let mut made = self.make_first(index, pages);
         for column in 0..self.makers.further.len() {
             // The image has to be taken even if the row is already rejected.
@@ -180,7 +192,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Makes the row of a record, with its main tensor or file, from the record's first image.
-    fn make_first(&mut self, index: usize, pages: &mut [PageBuffer]) -> Result<(Row, Moments), RecordError> {
+    fn make_first(&mut self, index: usize, pages: &mut [PageBuffer]) -> Result<(Row<'a>, RowMoments), RecordError> {
         let ReadImage { image, number, sha256 } = self.next_image();
         let (record, sha256) = (image.record, sha256?);
         if self.job.hashes.get(index).is_some_and(|earlier| *earlier != sha256) {
@@ -200,11 +212,12 @@ impl<'a> Worker<'a> {
                 filler.fill(&pixels, buffer)?;
                 (encoder.encode(buffer), moments_of(buffer, spec))
             }
-            (Images::Originals, _) => (self.files.bytes(number).to_vec(), Moments::of_unknown()),
+            (Images::Originals, _) if self.files.pixels(number).is_some() => return Err(RecordError::NotStorable),
+            (Images::Originals, _) => (self.files.bytes(number).to_vec(), RowMoments::default()),
             (Images::Tensors(_), []) => unreachable!("tensors have pages"),
         };
         let row = Row {
-            path: record.key.clone(),
+            path: &record.key,
             label: record.label,
             source_height: pixels.source_height,
             source_width: pixels.source_width,
@@ -232,7 +245,11 @@ impl<'a> Worker<'a> {
         loop {
             let of_file = self.files.held();
             let mut admit = |claim| self.room.admit(claim, of_file);
-            let decoded = self.makers.decoder.read(self.files.bytes(number), path, spec, &mut admit);
+            let (bytes, decoder) = (self.files.bytes(number), &mut self.makers.decoder);
+            let decoded = match self.files.pixels(number) {
+                Some(pixels) => decoder.take(bytes, pixels, spec, &mut admit),
+                None => decoder.read(bytes, path, spec, &mut admit),
+            };
             let Some(missing) = self.room.missing() else { return Ok((decoded?, number)) };
             self.empty();
             if of_file == 0 {

@@ -7,6 +7,7 @@ use super::Job;
 use super::window::Window;
 use super::worker::{Facts, Filled};
 use crate::commit::transaction::{FinishedShard, Transaction};
+use crate::dataset::moments::Moments;
 use crate::dataset::reject::Reject;
 use crate::dataset::statistics::Statistics;
 use crate::error::{Error, RecordError};
@@ -26,6 +27,8 @@ pub(super) struct Writer<'a> {
     shard: Option<Box<dyn ShardWriter>>,
     /// Statistics of the new rows of the shard.
     statistics: Statistics,
+    /// Moments of the last row.
+    of_row: Moments,
     /// Bytes of images still to be written.
     left: u64,
     rejects: Vec<Reject>,
@@ -42,6 +45,7 @@ impl<'a> Writer<'a> {
             pages_in_group: 0,
             shard: None,
             statistics: Statistics::default(),
+            of_row: Moments::default(),
             left: job.plan.shards.iter().map(|shard| job.plan.row_bytes.sum(&shard.rows)).sum(),
             rejects,
         }
@@ -49,11 +53,11 @@ impl<'a> Writer<'a> {
 
     pub(super) fn write_all<I: Iterator<Item = PagePlan<'a>>>(
         mut self,
-        results: Receiver<Filled<'a>>,
+        results: Receiver<Vec<Filled<'a>>>,
         window: &Window<I>,
     ) -> Result<Vec<Reject>, Error> {
-        for filled in results {
-            self.early.insert(filled.number, filled);
+        for batch in results {
+            self.early.extend(batch.into_iter().map(|filled| (filled.number, filled)));
             while let Some(filled) = self.early.remove(&self.next) {
                 self.next += 1;
                 self.add(filled, window).map_err(|error| error.or_disk_full(self.left))?;
@@ -71,7 +75,8 @@ impl<'a> Writer<'a> {
             self.reject(path, error)?;
         }
         for Facts { elements, label, source_width, source_height } in facts {
-            self.statistics.add(&elements, label, source_width, source_height);
+            elements.put(&mut self.of_row);
+            self.statistics.add(&self.of_row, label, source_width, source_height);
         }
         self.pages_in_group += 1;
         if self.job.columns.tensors().is_empty() {

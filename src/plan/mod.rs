@@ -115,6 +115,8 @@ pub struct PagePlan<'a> {
     pub place: Place,
     /// Whether a shard ends with this page.
     pub ends_shard: bool,
+    /// Whether a row group of tensors ends with this page.
+    pub ends_row_group: bool,
     /// Indices of the records that become the rows.
     pub rows: &'a [u32],
 }
@@ -169,11 +171,17 @@ impl Plan {
         let bytes = if matches!(self.row_bytes, RowBytes::OfFiles(_)) { FILES_BYTES } else { u64::MAX };
         let room = Room { rows: self.counts.page, bytes };
         self.shards.iter().flat_map(move |shard| {
-            let mut rest = &shard.rows[..];
+            let (mut rest, mut in_row_group) = (&shard.rows[..], 0);
             std::iter::from_fn(move || {
                 let length = room.fitting(rest, &self.row_bytes).max(1);
                 let rows = rest.split_off(..length)?;
-                Some(PagePlan { split: shard.split, place: shard.place, ends_shard: rest.is_empty(), rows })
+                in_row_group += rows.len();
+                let ends_shard = rest.is_empty();
+                let ends_row_group = ends_shard || in_row_group >= self.counts.row_group;
+                if ends_row_group {
+                    in_row_group = 0;
+                }
+                Some(PagePlan { split: shard.split, place: shard.place, ends_shard, ends_row_group, rows })
             })
         })
     }

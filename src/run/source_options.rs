@@ -16,6 +16,9 @@ pub struct SourceOptions {
     pub files_from: Option<PathBuf>,
     /// Column with the names of image files. Default: `file_name`.
     pub file_column: Option<String>,
+    /// Column or array with the images, where there is a choice. Default: the only one, or the first with an image by
+    /// its type.
+    pub image_column: Option<String>,
     /// Columns with labels: one of class names, numbers, or lists of them; or several, one for each class, of 0 and 1.
     /// Default: the column `label`, if there is one.
     pub label_columns: Vec<String>,

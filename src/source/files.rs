@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::hash_lanes::hash_each;
+use super::raw_pixels::RawPixels;
 use super::reading::Reading;
 use super::{ImageRef, Source};
 use crate::error::RecordError;
@@ -26,13 +27,24 @@ const COPIES: u64 = 2;
 #[derive(Debug)]
 pub struct Files {
     buffer: Vec<u8>,
-    /// Range of each image in the buffer, and the error if it could not be read.
-    read: Vec<(Range<usize>, Option<RecordError>)>,
+    /// Images of the group, in order.
+    read: Vec<Item>,
     memory: Arc<Memory>,
     /// Memory for a large group.
     share: Option<Share>,
     /// Memory that the next image needs, if it is not left at the moment.
     missing: Option<u64>,
+}
+
+/// An image of a group.
+#[derive(Debug)]
+struct Item {
+    /// Its bytes in the buffer.
+    range: Range<usize>,
+    /// What its bytes are if they are no file.
+    pixels: Option<RawPixels>,
+    /// Reason that it could not be read.
+    error: Option<RecordError>,
 }
 
 impl Files {
@@ -43,12 +55,35 @@ impl Files {
     /// Adds an image. `read` appends its bytes to the buffer; if it fails, appended bytes are dropped. Returns whether
     /// there is room for another image.
     pub fn add(&mut self, read: impl FnOnce(&mut Vec<u8>) -> Result<(), RecordError>) -> bool {
+        self.add_item(None, read)
+    }
+
+    /// Adds an image that is no file, but samples in memory. `read` appends them to the buffer, as many as `pixels`
+    /// says. Returns whether there is room for another image. An image that is large waits for memory as large files
+    /// do, in a group of its own.
+    pub fn add_pixels(
+        &mut self,
+        pixels: RawPixels,
+        limits: &Limits,
+        read: impl FnOnce(&mut Vec<u8>) -> Result<(), RecordError>,
+    ) -> bool {
+        if let Err(error) = pixels.check(limits) {
+            return self.add(|_| Err(error));
+        }
+        self.add_sized(pixels.bytes(), Some(pixels), read)
+    }
+
+    fn add_item(
+        &mut self,
+        pixels: Option<RawPixels>,
+        read: impl FnOnce(&mut Vec<u8>) -> Result<(), RecordError>,
+    ) -> bool {
         let start = self.buffer.len();
         let error = read(&mut self.buffer).err();
         if error.is_some() {
             self.buffer.truncate(start);
         }
-        self.read.push((start..self.buffer.len(), error));
+        self.read.push(Item { range: start..self.buffer.len(), pixels, error });
         self.buffer.len() < TOGETHER
     }
 
@@ -57,9 +92,19 @@ impl Files {
         let _reading = Reading::begin(path);
         let opened = open_file(path, limits);
         let bytes = opened.as_ref().map_or(0, |(_, bytes)| *bytes);
-        let needed = COPIES * bytes;
+        self.add_sized(bytes, None, |buffer| opened.and_then(|(file, bytes)| read_file(file, bytes, limits, buffer)))
+    }
+
+    /// Adds an image of so many bytes. One that is large gets a group of its own, when there is memory for it.
+    fn add_sized(
+        &mut self,
+        bytes: u64,
+        pixels: Option<RawPixels>,
+        read: impl FnOnce(&mut Vec<u8>) -> Result<(), RecordError>,
+    ) -> bool {
+        let needed = COPIES.saturating_mul(bytes);
         if bytes <= TOGETHER as u64 || self.held() >= needed {
-            return self.add(|buffer| opened.and_then(|(file, bytes)| read_file(file, bytes, limits, buffer)));
+            return self.add_item(pixels, read);
         }
         if !self.read.is_empty() {
             return false;
@@ -72,7 +117,7 @@ impl Files {
             self.missing = Some(needed);
             return false;
         }
-        self.add(|buffer| opened.and_then(|(file, bytes)| read_file(file, bytes, limits, buffer)))
+        self.add_item(pixels, read)
     }
 
     /// Reads a group from the front of `images`, at least one, and returns the digest or the error of each. If it has
@@ -94,11 +139,11 @@ impl Files {
         }
         self.count(&mut release);
         self.check(images.len(), limits);
-        let readable = self.read.iter().filter(|(_, error)| error.is_none());
-        let messages: Vec<&[u8]> = readable.map(|(range, _)| &self.buffer[range.clone()]).collect();
+        let readable = self.read.iter().filter(|item| item.error.is_none());
+        let messages: Vec<&[u8]> = readable.map(|item| &self.buffer[item.range.clone()]).collect();
         let mut digests = hash_each(&messages).into_iter();
         let mut digest = || digests.next().expect("every image that was read is hashed");
-        self.read.iter_mut().map(|(_, error)| error.take().map_or_else(|| Ok(digest()), Err)).collect()
+        self.read.iter_mut().map(|item| item.error.take().map_or_else(|| Ok(digest()), Err)).collect()
     }
 
     /// Counts a large group of a source that reads files itself, now that its length is known.
@@ -146,13 +191,14 @@ impl Files {
     fn check(&mut self, asked: usize, limits: &Limits) {
         if self.read.is_empty() && asked > 0 {
             let nothing = io::Error::other("the source has read nothing");
-            self.read.push((0..0, Some(RecordError::Unreadable(nothing))));
+            self.read.push(Item { range: 0..0, pixels: None, error: Some(RecordError::Unreadable(nothing)) });
         }
         self.read.truncate(asked);
-        for (range, error) in self.read.iter_mut().filter(|(_, error)| error.is_none()) {
-            *error = match range.len() as u64 {
-                0 => Some(RecordError::Empty),
-                bytes if bytes > limits.file_bytes.0 => {
+        for Item { range, pixels, error } in self.read.iter_mut().filter(|item| item.error.is_none()) {
+            *error = match (range.len() as u64, pixels) {
+                (0, _) => Some(RecordError::Empty),
+                (bytes, Some(pixels)) if bytes != pixels.bytes() => Some(RecordError::Truncated),
+                (bytes, _) if bytes > limits.file_bytes.0 => {
                     Some(RecordError::FileTooLarge { bytes, limit: limits.file_bytes.0 })
                 }
                 _ => None,
@@ -162,7 +208,12 @@ impl Files {
 
     /// The bytes of an image of the current group, by its index in the group.
     pub(crate) fn bytes(&self, number: usize) -> &[u8] {
-        &self.buffer[self.read[number].0.clone()]
+        &self.buffer[self.read[number].range.clone()]
+    }
+
+    /// What these bytes are if they are no file.
+    pub(crate) fn pixels(&self, number: usize) -> Option<RawPixels> {
+        self.read[number].pixels
     }
 }
 

@@ -9,9 +9,10 @@ use arrow_array::{Array, ArrayRef, FixedSizeListArray, UInt8Array};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field};
 
+use super::listing::{Listing, OtherLabels};
 use super::values::{self, kind_of};
 use crate::error::SourceError;
-use crate::spec::ColumnType;
+use crate::spec::{ColumnType, LabelKind};
 
 /// Greatest number that is a label without a name. A class has a name and statistics, whether it has rows or not.
 const MOST: i64 = 65_535;
@@ -66,6 +67,19 @@ impl Labels {
             Some(ColumnType::String) => Ok(Labels::of_names(&to(values, &DataType::Utf8))),
             _ => Err(refused(format!("they are of type {}", values.data_type()))),
         }
+    }
+
+    /// Gives a listing the classes, and labels that are not one class each. Returns the labels that are: those of all
+    /// rows, or none.
+    pub(super) fn into_listing(self, listing: &mut Listing) -> Option<Vec<Option<u32>>> {
+        listing.classes = self.classes;
+        let (kind, values) = match self.rows {
+            RowLabels::Class(labels) => return Some(labels),
+            RowLabels::MultiHot(values) => (LabelKind::MultiHot, values),
+            RowLabels::Number(values) => (LabelKind::Number, values),
+        };
+        listing.labels = Some(OtherLabels { kind, values });
+        None
     }
 
     /// Rows without labels.

@@ -1,6 +1,7 @@
 //! Sources of images. A folder is the first kind of [`Source`]; other kinds implement the same trait.
 
 mod archive;
+mod arrays;
 mod file_list;
 mod file_source;
 mod files;
@@ -14,6 +15,7 @@ mod metadata;
 mod notice;
 mod open;
 mod patterns;
+mod raw_pixels;
 mod reading;
 mod record;
 mod reject;
@@ -26,12 +28,15 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::spec::{Limits, Spec};
 
+pub use arrays::ArraySource;
 pub use file_source::FileSource;
 pub use files::Files;
 pub(crate) use labels::multi_hot;
 pub use listing::{Listing, OtherLabels};
 pub use notice::{Ignored, Notice};
 pub use open::open_source;
+pub(crate) use raw_pixels::check_dimensions;
+pub use raw_pixels::{RawChannels, RawOrder, RawPixels, RawSample};
 pub use reading::stuck_read;
 pub use record::Record;
 pub(crate) use reject::reject;

@@ -31,6 +31,14 @@ pub enum Notice {
     SplitFolders(PathBuf),
     /// A folder named after a split that was used as a class.
     SplitWordIsClass(String),
+    /// Source whose arrays or files are named after splits, which were used.
+    SplitNames(PathBuf),
+    /// Arrays whose channels could be another dimension than the last one, with their shapes.
+    AmbiguousChannels(Vec<String>),
+    /// Arrays that are neither images, nor labels or values of any.
+    ArraysLeftOut(Vec<String>),
+    /// Files beside arrays that are none, with counts as in [`Ignored::other`].
+    NoArrays(BTreeMap<String, usize>),
     /// Folders without images: class folders, or split folders and class folders in them.
     EmptyFolders {
         /// The folders, sorted.
@@ -122,6 +130,15 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Notice::SplitFolders(path) => write!(f, "the top folders of `{}` are used as splits", path.display()),
+            Notice::SplitNames(path) => write!(f, "splits are those that the names in `{}` say", path.display()),
+            Notice::AmbiguousChannels(arrays) => {
+                write!(f, "the last dimension was taken for the channels of {}", first_of(arrays))
+            }
+            Notice::ArraysLeftOut(arrays) => match arrays.len() {
+                1 => write!(f, "array {} belongs to no images, so it was left out", first_of(arrays)),
+                n => write!(f, "{n} arrays belong to no images, so they were left out: {}", first_of(arrays)),
+            },
+            Notice::NoArrays(counts) => write!(f, "ignored files that hold no arrays: {}", counted(counts)),
             Notice::SplitWordIsClass(name) => {
                 write!(
                     f,
@@ -155,9 +172,7 @@ impl fmt::Display for Notice {
             Notice::LinkedFolders(1) => write!(f, "1 symbolic link to a folder was not followed"),
             Notice::LinkedFolders(n) => write!(f, "{n} symbolic links to folders were not followed"),
             Notice::OtherFiles(counts) => {
-                let name = |ext: &str| if ext.is_empty() { "no extension".to_owned() } else { format!(".{ext}") };
-                let counts: Vec<_> = counts.iter().map(|(ext, n)| format!("{n} {}", name(ext))).collect();
-                write!(f, "ignored files without an image extension: {}", counts.join(", "))
+                write!(f, "ignored files without an image extension: {}", counted(counts))
             }
             Notice::MetadataFiles(paths) => {
                 let names = first_of(paths);
@@ -220,6 +235,12 @@ impl fmt::Display for Notice {
             }
         }
     }
+}
+
+/// `2 .txt, 1 no extension`.
+fn counted(counts: &BTreeMap<String, usize>) -> String {
+    let name = |ext: &str| if ext.is_empty() { "no extension".to_owned() } else { format!(".{ext}") };
+    counts.iter().map(|(ext, n)| format!("{n} {}", name(ext))).collect::<Vec<_>>().join(", ")
 }
 
 /// `` `ant`, `bee` ``, or the first few and `and 3 more`.

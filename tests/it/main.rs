@@ -3,6 +3,7 @@
 mod access;
 mod append;
 mod append_rejects;
+mod arrays;
 mod card;
 mod checksums;
 mod cli;

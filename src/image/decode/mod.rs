@@ -26,6 +26,7 @@ mod color_profile;
 mod libjpeg_turbo;
 mod metadata;
 mod need;
+mod raw;
 mod sample;
 mod upright;
 
@@ -41,11 +42,12 @@ use self::chunks::{PNG_SIGNATURE, PngChunk, Segment, segments};
 use self::color_profile::ToSrgb;
 use self::metadata::{WithoutMetadata, color_profile, orientation};
 use self::need::{Need, TABLES, check_header};
-use self::sample::{Sample, convert};
+use self::sample::{Color, Sample, convert};
 use self::upright::{swaps_sides, turn_upright};
 use crate::error::RecordError;
 use crate::format::catch_panic::contain;
-use crate::spec::{Channels, ColorProfile, Dtype, Limits, Spec};
+use crate::source::check_dimensions;
+use crate::spec::{Channels, ColorProfile, Dtype, Spec};
 
 pub(crate) use sample::luma;
 
@@ -99,7 +101,7 @@ struct Buffers<S> {
 pub struct Raw {
     width: u32,
     height: u32,
-    color: ColorType,
+    color: Color,
     orientation: Orientation,
     /// Width and height of the upright source image, in pixels.
     source: (u32, u32),
@@ -164,7 +166,7 @@ impl Decoder {
             false => Orientation::NoTransforms,
         };
         let source = if swaps_sides(orientation) { (height, width) } else { (width, height) };
-        let mut image = Raw { width, height, color: decoder.color_type(), orientation, source };
+        let mut image = Raw { width, height, color: Color::OfFile(decoder.color_type()), orientation, source };
 
         let need = Need::new(file, format, &image, spec);
         admit(Claim { fresh: need.sum(), with_kept: need.sum() + self.unused(&need) })?;
@@ -174,11 +176,13 @@ impl Decoder {
             ColorProfile::Srgb => color_profile(format, file, &mut decoder),
         };
         match self.read_jpeg(format, file, orientation, spec) {
-            Some((width, height, color)) => (image.width, image.height, image.color) = (width, height, color),
+            Some((width, height, color)) => {
+                (image.width, image.height, image.color) = (width, height, Color::OfFile(color))
+            }
             None => decoder.read_image(sized(&mut self.raw, image.bytes())).map_err(refused)?,
         }
-        if let Some(profile) = profile {
-            self.to_srgb.apply(&profile, image.color, &mut self.raw[..image.bytes()]);
+        if let (Some(profile), Color::OfFile(color)) = (profile, image.color) {
+            self.to_srgb.apply(&profile, color, &mut self.raw[..image.bytes()]);
         }
         Ok(image)
     }
@@ -263,7 +267,9 @@ impl Raw {
     fn is_direct(&self, channels: Channels) -> bool {
         matches!(
             (self.color, channels),
-            (ColorType::Rgb8, Channels::Rgb) | (ColorType::L8, Channels::Gray) | (ColorType::Rgba8, Channels::Rgba)
+            (Color::OfFile(ColorType::Rgb8), Channels::Rgb)
+                | (Color::OfFile(ColorType::L8), Channels::Gray)
+                | (Color::OfFile(ColorType::Rgba8), Channels::Rgba)
         )
     }
 
@@ -276,7 +282,7 @@ impl Raw {
     }
 
     fn bytes(&self) -> usize {
-        self.pixels() * usize::from(self.color.bytes_per_pixel())
+        self.pixels() * self.color.bytes_per_pixel()
     }
 
     /// The upright image of these samples; uses the buffer if they have to be rotated or mirrored.
@@ -333,19 +339,6 @@ fn alloc_limit(bytes: u64) -> image::Limits {
     let mut limits = image::Limits::no_limits();
     limits.max_alloc = Some(bytes);
     limits
-}
-
-fn check_dimensions(width: u32, height: u32, limits: &Limits) -> Result<(), RecordError> {
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels == 0 {
-        Err(RecordError::NoPixels { width, height })
-    } else if pixels > limits.pixels {
-        Err(RecordError::TooManyPixels { width, height, limit: limits.pixels })
-    } else if width.max(height) > limits.side {
-        Err(RecordError::SideTooLong { width, height, limit: limits.side })
-    } else {
-        Ok(())
-    }
 }
 
 /// Converts a codec's error.

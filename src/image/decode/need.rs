@@ -3,10 +3,12 @@
 
 use image::{ColorType, ImageFormat};
 
+use super::Raw;
 use super::chunks::{PNG_SIGNATURE, PngChunk, TiffField, png_chunks, segments, tiff_fields, webp_chunks};
 use super::metadata::is_large_profile;
-use super::{Raw, check_dimensions};
+use super::sample::Color;
 use crate::error::RecordError;
+use crate::source::check_dimensions;
 use crate::spec::{Channels, ColorProfile, Dtype, Limits, Spec};
 
 /// Bytes that a decoder may take for tables and lines, besides its image.
@@ -32,6 +34,11 @@ pub(super) struct Need {
 impl Need {
     /// What an image takes with buffers of these samples that are not direct.
     pub(super) fn new(file: &[u8], format: ImageFormat, image: &Raw, spec: &Spec) -> Need {
+        Need { decoder: decoder(file, format, image), ..Need::of_samples(image, spec) }
+    }
+
+    /// What an image takes that needs no decoder.
+    pub(super) fn of_samples(image: &Raw, spec: &Spec) -> Need {
         let pixels = image.pixels() as u64;
         let raw = image.bytes() as u64;
         let is_direct = image.is_direct(spec.channels);
@@ -43,7 +50,7 @@ impl Need {
         };
         let samples = pixels * spec.channels.count() as u64 * sample;
         let converts = spec.color_profile == ColorProfile::Srgb;
-        let of_words = matches!(image.color, ColorType::Rgb16 | ColorType::Rgba16);
+        let of_words = matches!(image.color, Color::OfFile(ColorType::Rgb16 | ColorType::Rgba16));
         // Between its passes, the resizer has an image as wide as the tensor and as high as the source; it multiplies
         // colors by alpha in a copy.
         let width = spec.size.map_or(0, |size| u64::from(size.width()));
@@ -51,7 +58,7 @@ impl Need {
         let multiplied = if spec.channels == Channels::Rgba { samples } else { 0 };
         Need {
             raw,
-            decoder: decoder(file, format, image),
+            decoder: 0,
             converted: if is_direct { 0 } else { samples },
             upright: if image.is_upright() { 0 } else { samples },
             profile: if converts { raw * if of_words { 2 } else { 1 } } else { 0 },
@@ -68,7 +75,7 @@ impl Need {
 /// The bytes that a decoder takes besides the raw samples, as measured with images of 30 megapixels.
 fn decoder(file: &[u8], format: ImageFormat, image: &Raw) -> u64 {
     let (pixels, raw, file_bytes) = (image.pixels() as u64, image.bytes() as u64, file.len() as u64);
-    let lines = 16 * u64::from(image.width) * u64::from(image.color.bytes_per_pixel());
+    let lines = 16 * u64::from(image.width) * image.color.bytes_per_pixel() as u64;
     TABLES
         + lines
         + match format {

@@ -4,7 +4,25 @@ use image::ColorType;
 
 use super::Samples;
 use crate::error::RecordError;
-use crate::spec::{Channels, Color};
+use crate::spec::{self, Channels};
+
+/// Type of the pixels before they are converted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Color {
+    /// A type that codecs decode to.
+    OfFile(ColorType),
+    /// 32-bit floats of one channel, which only arrays have.
+    GrayFloat,
+}
+
+impl Color {
+    pub(super) fn bytes_per_pixel(self) -> usize {
+        match self {
+            Color::OfFile(color) => color.bytes_per_pixel().into(),
+            Color::GrayFloat => 4,
+        }
+    }
+}
 
 /// Sample of one depth.
 pub(super) trait Sample: Copy + Default + PartialEq {
@@ -123,9 +141,9 @@ pub(crate) fn luma(rgb: [u8; 3]) -> u8 {
 /// Converts samples of any type to one depth and the given channels.
 pub(super) fn convert<S: Sample>(
     raw: &[u8],
-    color: ColorType,
+    color: Color,
     channels: Channels,
-    pad: Color,
+    pad: spec::Color,
     out: &mut [S],
 ) -> Result<(), RecordError> {
     let to = Target { channels, pad: pad.0.map(S::from_u8) };
@@ -133,6 +151,18 @@ pub(super) fn convert<S: Sample>(
     let wide = |p: &[u8], at: usize| S::from_u16(u16::from_ne_bytes([p[2 * at], p[2 * at + 1]]));
     let float =
         |p: &[u8], at: usize| S::from_f32(f32::from_ne_bytes([p[4 * at], p[4 * at + 1], p[4 * at + 2], p[4 * at + 3]]));
+    let color = match (color, channels) {
+        (Color::OfFile(color), _) => color,
+        // Luma of three equal floats may differ from them in the last bit.
+        (Color::GrayFloat, Channels::Gray) => {
+            raw.chunks_exact(4).zip(out).for_each(|(p, out)| *out = float(p, 0));
+            return Ok(());
+        }
+        (Color::GrayFloat, _) => {
+            to.each(raw, 4, out, |p| [float(p, 0), float(p, 0), float(p, 0), S::MOST]);
+            return Ok(());
+        }
+    };
     match color {
         ColorType::L8 => to.each(raw, 1, out, |p| [eight(p, 0), eight(p, 0), eight(p, 0), S::MOST]),
         ColorType::La8 => to.each(raw, 2, out, |p| [eight(p, 0), eight(p, 0), eight(p, 0), eight(p, 1)]),

@@ -45,6 +45,15 @@ impl Axis {
         Axis { skipped: skipped.into(), kept: source.min(target), ..Axis::whole(source, source, at) }
     }
 
+    /// Whether every pixel of the source is the pixel of the target, which has `side` of them, in the same place.
+    pub(super) fn is_unchanged(&self, side: u32) -> bool {
+        let Axis { start, length, part, scaled, skipped, kept, at } = *self;
+        (start, skipped, at) == (0, 0, 0)
+            && (length, kept) == (side, side)
+            && scaled == u64::from(side)
+            && part == [0.0, side as f32]
+    }
+
     pub(super) fn enlarges(&self) -> bool {
         self.scaled as f64 > f64::from(self.part[1] - self.part[0])
     }

@@ -9,11 +9,11 @@ use super::{Place, Tables};
 use crate::error::{Error, RecordError, SourceError};
 use crate::run::{OnMissing, SourceOptions};
 use crate::source::labels::RowLabels;
-use crate::source::listing::{Listing, OtherLabels};
+use crate::source::listing::Listing;
 use crate::source::record::Record;
 use crate::source::reject;
 use crate::source::values::cast;
-use crate::spec::{Folders, LabelKind, Spec, SpecError, TensorSpec};
+use crate::spec::{Folders, Spec, SpecError, TensorSpec};
 
 /// No row, or no file.
 const NONE: u32 = u32::MAX;
@@ -163,14 +163,9 @@ impl Tables {
         Ok(columns)
     }
 
-    fn give_columns(self, listing: &mut Listing, spec: &Spec) -> Result<(), Error> {
-        if let Some(labels) = &self.labels {
-            listing.classes.clone_from(&labels.classes);
-            listing.labels = match &labels.rows {
-                RowLabels::Class(_) => None,
-                RowLabels::MultiHot(values) => Some(OtherLabels { kind: LabelKind::MultiHot, values: values.clone() }),
-                RowLabels::Number(values) => Some(OtherLabels { kind: LabelKind::Number, values: values.clone() }),
-            };
+    fn give_columns(mut self, listing: &mut Listing, spec: &Spec) -> Result<(), Error> {
+        if let Some(labels) = self.labels.take() {
+            labels.into_listing(listing);
         }
         if self.splits.is_some() && spec.folders == Folders::Auto {
             listing.folders = Some(Folders::Splits);

@@ -31,11 +31,6 @@ fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Er
 }
 
 impl Moments {
-    /// The moments of one row whose elements are unknown.
-    pub fn of_unknown() -> Moments {
-        Moments { rows: 1, ..Moments::default() }
-    }
-
     /// Adds the moments of other rows, whose tensors have the same shape.
     ///
     /// Source: Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample

@@ -7,7 +7,7 @@ pub struct Sha256([u8; 32]);
 impl std::fmt::Display for Sha256 {
     /// Writes 64 lower-case hex digits.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(str::from_utf8(&self.digits()).expect("digits are ASCII"))
     }
 }
 
@@ -36,6 +36,16 @@ impl From<[u8; 32]> for Sha256 {
 }
 
 impl Sha256 {
+    /// The 64 lower-case hex digits, as ASCII.
+    pub fn digits(&self) -> [u8; 64] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut digits = [0; 64];
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        }
+        digits
+    }
+
     /// The 32 bytes of the digest.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

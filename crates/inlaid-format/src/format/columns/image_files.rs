@@ -38,10 +38,10 @@ pub fn lengths(images: &ArrayRef) -> Vec<u64> {
 }
 
 /// The files of these rows, as an array of such a column. Re-encoded files get the extension of their new encoding.
-pub fn array(rows: &[Row], encoding: Option<Encoding>) -> ArrayRef {
+pub fn array(rows: &[Row<'_>], encoding: Option<Encoding>) -> ArrayRef {
     let files = BinaryArray::from_iter_values(rows.iter().map(|row| &row.image[..]));
     let names = StringArray::from_iter_values(rows.iter().map(|row| {
-        let name = row.path.rsplit('/').next().unwrap_or(&row.path);
+        let name = row.path.rsplit('/').next().unwrap_or(row.path);
         match (encoding, name.rsplit_once('.')) {
             (None, _) => name.to_owned(),
             (Some(encoding), Some((stem, _))) => format!("{stem}.{}", encoding.extension()),

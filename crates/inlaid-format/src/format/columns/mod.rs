@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
+use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
 
@@ -126,19 +127,26 @@ impl Columns {
 
     /// The arrays of all columns except the tensors, in schema order: images stored as files, inlaid's own columns of
     /// each row, and the `typed` columns. `labels` holds the labels of the rows unless they are classes.
-    pub fn other_arrays(&self, rows: &[Row], labels: Option<ArrayRef>, typed: &[ArrayRef]) -> Vec<ArrayRef> {
+    pub fn other_arrays(&self, rows: &[Row<'_>], labels: Option<ArrayRef>, typed: &[ArrayRef]) -> Vec<ArrayRef> {
         let images = self.tensors.is_empty().then(|| image_files::array(rows, self.encoding));
         let pixels = |side: u32| i32::try_from(side).expect("codecs hold sides in 31 bits");
         let classes = || Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.label.map(i64::from)))) as ArrayRef;
         let own: [ArrayRef; 5] = [
             labels.unwrap_or_else(classes),
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.path))),
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.path))),
             Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| pixels(row.source_height)))),
             Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| pixels(row.source_width)))),
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.sha256.to_string()))),
+            Arc::new(digests(rows)),
         ];
         images.into_iter().chain(own).chain(typed.iter().cloned()).collect()
     }
+}
+
+/// The digests of these rows, in hex digits: built at once, since a text of each would be allocated.
+fn digests(rows: &[Row<'_>]) -> StringArray {
+    let digits: Vec<u8> = rows.iter().flat_map(|row| row.sha256.digits()).collect();
+    let lengths = OffsetBuffer::from_repeated_length(64, rows.len());
+    StringArray::new(lengths, digits.into(), None)
 }
 
 /// The feature types of Hugging Face `datasets`, by column.

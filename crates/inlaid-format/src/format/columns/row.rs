@@ -4,9 +4,9 @@ use crate::format::sha256::Sha256;
 
 /// A row to be written, without its tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct Row<'a> {
     /// Key of the row, unique in the dataset.
-    pub path: Box<str>,
+    pub path: &'a str,
     /// Index of the class; none if the row has no label.
     pub label: Option<u32>,
     /// Height of the upright source image, in pixels.

@@ -52,6 +52,8 @@ pub struct PageLayout {
 pub struct PageBuffer {
     layout: PageLayout,
     bytes: Vec<u8>,
+    /// Offset of the pixels.
+    first: usize,
     rows: usize,
 }
 
@@ -123,17 +125,19 @@ impl PageLayout {
 
     /// A new, zeroed buffer for a page.
     pub fn zeroed(&self) -> Vec<u8> {
-        vec![0; self.buffer_bytes()]
+        vec![0; self.buffer_bytes(self.first_pixel())]
     }
 
     /// An empty page in `bytes`, a buffer that may be reused.
     pub fn buffer(self, mut bytes: Vec<u8>) -> PageBuffer {
-        bytes.resize(self.buffer_bytes(), 0);
-        PageBuffer { layout: self, bytes, rows: 0 }
+        let first = self.first_pixel();
+        bytes.resize(self.buffer_bytes(first), 0);
+        PageBuffer { layout: self, bytes, first, rows: 0 }
     }
 
-    fn buffer_bytes(&self) -> usize {
-        self.first_pixel() + self.max_rows * self.row_bytes + GROUP * self.dtype.bytes()
+    /// Length of a buffer whose pixels begin here.
+    fn buffer_bytes(&self, first_pixel: usize) -> usize {
+        first_pixel + self.max_rows * self.row_bytes + GROUP * self.dtype.bytes()
     }
 
     /// Offset of the pixels in the buffer, which leaves room for the longest levels before them.
@@ -286,7 +290,7 @@ impl PageLayout {
 impl PageBuffer {
     /// The slot of the next row, to be written to. It becomes part of the page once [`PageBuffer::keep`] is called.
     pub fn slot(&mut self) -> &mut [u8] {
-        let start = self.layout.first_pixel() + self.rows * self.layout.row_bytes;
+        let start = self.first + self.rows * self.layout.row_bytes;
         &mut self.bytes[start..start + self.layout.row_bytes]
     }
 
@@ -306,7 +310,7 @@ impl PageBuffer {
 
     /// Completes the page. A page with fewer rows than planned has shorter levels, so it begins later in its buffer.
     pub fn finish(mut self) -> Page {
-        let first = self.layout.first_pixel();
+        let first = self.first;
         let pixels = first..first + self.rows * self.layout.row_bytes;
         let end = pixels.end + self.layout.padding(self.rows);
         self.bytes[pixels.end..end].fill(0);
@@ -331,7 +335,7 @@ impl PageBuffer {
     /// Writes levels that are `extra` bytes longer than the minimum before the pixels, and returns where they begin.
     fn put_levels(&mut self, extra: usize) -> Option<usize> {
         let levels = self.layout.longer_levels(self.rows, extra)?;
-        let first = self.layout.first_pixel();
+        let first = self.first;
         let start = first - levels.len();
         self.bytes[start..first].copy_from_slice(&levels);
         Some(start)
@@ -343,7 +347,7 @@ impl PageBuffer {
     /// longer levels are tried.
     fn put_aligned_levels(&mut self, end: usize, alignment: usize) -> (usize, Option<Vec<u8>>) {
         let (kind, values) = self.layout.kind(self.rows);
-        let first = self.layout.first_pixel();
+        let first = self.first;
         for extra in 0..=MAX_EXTRA {
             let Some(start) = self.put_levels(extra) else { continue };
             if !(usual_len(kind, values, end - start) + first - start).is_multiple_of(alignment) {

@@ -19,6 +19,9 @@ const COPY_BYTES: usize = 1 << 20;
 /// Bytes written at a time: few enough to be still in the processor's cache when their checksum is computed.
 const WRITE_BYTES: usize = 256 << 10;
 
+/// Length up to which bytes are copied, to be written together with those that follow.
+const SMALL_BYTES: usize = 32 << 10;
+
 /// A new file that becomes a shard.
 pub(super) struct ShardFile {
     path: PathBuf,
@@ -134,9 +137,23 @@ impl ShardFile {
     /// When the writer gets to them, they are only counted.
     pub(super) fn write_ahead<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
         let start = self.bytes;
+        // Headers, and pages of small tensors: a copy takes less than a call of the operating system.
+        let mut small = Vec::new();
         for part in parts {
-            self.write_all(part)?;
+            if small.len() + part.len() > WRITE_BYTES {
+                self.write_all(&small)?;
+                small.clear();
+            }
+            match part.len() {
+                ..=SMALL_BYTES => small.extend_from_slice(part),
+                _ => {
+                    self.write_all(&small)?;
+                    small.clear();
+                    self.write_all(part)?;
+                }
+            }
         }
+        self.write_all(&small)?;
         self.ahead = self.bytes - start;
         Ok(())
     }
