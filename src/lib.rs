@@ -89,5 +89,5 @@ pub use run::{
 pub use source::stuck_read;
 pub use source::{
     ArraySource, FileSource, Files, Ignored, ImageRef, Listing, Notice, OtherLabels, RawChannels, RawOrder, RawPixels,
-    RawSample, Record, Source, open_source,
+    RawSample, Record, Source, TableSource, open_source,
 };

@@ -12,6 +12,7 @@ pub fn notice_hint(notice: &Notice) -> Option<String> {
         // Most likely names that are hashes.
         Notice::OtherFiles(counts) if counts.keys().all(String::is_empty) => ANY_NAME.into(),
         Notice::FoldersBesideTable(_) => "`--folders classes` takes folders as classes".into(),
+        Notice::SeveralLabels(_) => "choose one with `--label-column`".into(),
         Notice::NestedFolders { source: Some(source), .. } => {
             format!("give `{}` to make them classes", source.display())
         }
@@ -221,6 +222,18 @@ fn source_hint(error: &SourceError) -> Option<String> {
         SourceError::NoSplitNames => {
             "call arrays or files as in `x_train` and `x_test`, or leave out `--folders splits`".into()
         }
+        SourceError::NoImages(_) => "if one of them does, name it with `--image-column`".into(),
+        SourceError::SeveralImageColumns(_) => "choose one with `--image-column`".into(),
+        SourceError::NotImages { .. } => "name a column of bytes, or of structs of `bytes` and `path`".into(),
+        SourceError::Tensors(_) => "`inlaid repack` takes tables of tensors".into(),
+        SourceError::ImageCounts { .. } => "convert rows of different numbers of images separately".into(),
+        SourceError::SeveralImages { .. } => "add `--size 224`, and leave out `--storage encoded`".into(),
+        SourceError::Codec(_) => "have the tool that wrote the file use Zstandard instead".into(),
+        SourceError::Encrypted => "have the tool that wrote the file write it without encryption".into(),
+        SourceError::LacksColumn { .. } | SourceError::OtherType { .. } | SourceError::OtherClasses { .. } => {
+            "convert them separately, or leave the column out with `--keep-columns`".into()
+        }
+        SourceError::NoSplit => "leave out `--folders splits`".into(),
         _ => return None,
     })
 }

@@ -71,7 +71,6 @@ impl Error {
             | OutputExists(path)
             | ForeignFile(path)
             | Locked { path, .. }
-            | Source { path, .. }
             | OtherFolders { source_folder: path, .. }
             | OtherConversion(path)
             | CommitInterrupted(path)
@@ -90,6 +89,12 @@ impl Error {
             OutputLinkBroken { path, target } => vec![path, target],
             OutputInSource { output, source_folder } => vec![output, source_folder],
             OutputInDataset { output, dataset } => vec![output, dataset],
+            Source { path, source } => match source {
+                SourceError::LacksColumn { other, .. }
+                | SourceError::OtherType { other, .. }
+                | SourceError::OtherClasses { other, .. } => vec![path, other],
+                _ => vec![path],
+            },
             Repack { path, source } => match source {
                 RepackError::SameName(other) | RepackError::OtherTensors(other) => vec![path, other],
                 _ => vec![path],
@@ -162,6 +167,20 @@ impl SourceError {
             NoImageArray { .. } => "source-no-image-array",
             NoFiles => "source-no-files",
             NoSplitNames => "source-no-split-names",
+            Encrypted => "source-encrypted",
+            Codec(_) => "source-codec",
+            NoImages(_) => "source-no-images",
+            SeveralImageColumns(_) => "source-several-image-columns",
+            NotImages { .. } => "source-not-images",
+            Tensors(_) => "source-tensors",
+            ImageCounts { .. } | ImageColumns { .. } => "source-image-count",
+            SeveralImages { .. } => "source-several-images",
+            SameColumns(_) => "source-same-columns",
+            LacksColumn { .. } => "source-lacks-column",
+            OtherType { .. } => "source-other-type",
+            OtherClasses { .. } => "source-other-classes",
+            NoSplit => "source-no-split",
+            TooManyRows => "source-too-many-rows",
             Labels { .. } => "source-labels",
             TooLong(_) => "source-too-long",
             Values { .. } => "source-values",

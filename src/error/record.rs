@@ -62,8 +62,8 @@ pub enum RecordError {
     /// A member of an archive that is not what the archive says it is.
     #[error("the file is damaged in the archive: {0}")]
     DamagedMember(String),
-    /// A sample of a WebDataset without an image.
-    #[error("the sample has no image")]
+    /// A sample of a WebDataset, or a row of a table, without an image.
+    #[error("it has no image")]
     NoImage,
     /// A sample of a WebDataset that has a field twice.
     #[error("the sample has the field `{0}` twice")]
@@ -76,6 +76,9 @@ pub enum RecordError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A row with the name of a file that is not below the folder of its table.
+    #[error("the row names the file `{0}`, which is not below the folder of its table")]
+    PathOutside(String),
     /// A file next to class folders.
     #[error("the file is next to class folders, so it has no class")]
     NoClass,
@@ -187,9 +190,28 @@ impl RecordError {
     pub fn stage(&self) -> Stage {
         use RecordError::*;
         match self {
-            NameNotUtf8 | NotAFile | BrokenLink | LinkLoop | DuplicateKey(_) | NoClass | NoSplit | ContentChanged
-            | NameOutside | NameTooLong | NoFileName | NoFile | SeveralFiles | SecondRow | NoTableRow
-            | DuplicateMember | ArchiveLink | Encrypted | UnsupportedMember(_) | NoImage | RepeatedField(_)
+            NameNotUtf8
+            | NotAFile
+            | BrokenLink
+            | LinkLoop
+            | DuplicateKey(_)
+            | NoClass
+            | NoSplit
+            | ContentChanged
+            | NameOutside
+            | PathOutside(_)
+            | NameTooLong
+            | NoFileName
+            | NoFile
+            | SeveralFiles
+            | SecondRow
+            | NoTableRow
+            | DuplicateMember
+            | ArchiveLink
+            | Encrypted
+            | UnsupportedMember(_)
+            | NoImage
+            | RepeatedField(_)
             | Field { .. } => Stage::Discover,
             Resize(_) => Stage::Resize,
             _ => Stage::Decode,
@@ -220,6 +242,7 @@ impl RecordError {
             NoImage => "no-image",
             RepeatedField(_) => "repeated-field",
             Field { .. } => "field",
+            PathOutside(_) => "name-outside",
             NoClass => "no-class",
             NoSplit => "no-split",
             Unreadable(_) => "unreadable",

@@ -1,7 +1,11 @@
 //! The reasons a source can't be read.
 
+use std::path::PathBuf;
+
+use arrow_schema::DataType;
 use thiserror::Error as ThisError;
 
+use super::counted;
 use super::repack::quoted;
 use crate::spec::ColumnType;
 
@@ -24,6 +28,96 @@ pub enum SourceError {
     /// A tar behind the end of another in one file.
     #[error("it holds several tar archives one after another")]
     SeveralArchives,
+    /// An encrypted file.
+    #[error("it is encrypted")]
+    Encrypted,
+    /// A file with a compression that inlaid can't read.
+    #[error("it is compressed with {0}, which inlaid can't read")]
+    Codec(String),
+    /// A table without a column of images.
+    #[error("none of its columns holds encoded images: {}", quoted(.0))]
+    NoImages(Vec<String>),
+    /// A table with several columns that could hold the images.
+    #[error("any of its columns {} could hold the images", quoted(.0))]
+    SeveralImageColumns(Vec<String>),
+    /// A requested column that holds no images.
+    #[error("column `{column}` of type {found} holds no encoded images")]
+    NotImages {
+        /// Name of the column.
+        column: String,
+        /// Type of the column.
+        found: DataType,
+    },
+    /// A table of tensors.
+    #[error("{} holds tensors, not encoded images", columns(.0))]
+    Tensors(Vec<String>),
+    /// Rows of different numbers of images.
+    #[error("row {row} of column `{column}` has {}, but earlier rows have {expected}", counted(*.found, "image"))]
+    ImageCounts {
+        /// Name of the column.
+        column: String,
+        /// Row of the table, from 0.
+        row: usize,
+        /// Number of its images.
+        found: usize,
+        /// Number of images of earlier rows.
+        expected: usize,
+    },
+    /// Rows of another number of images than the dataset has columns for.
+    #[error("rows of column `{column}` have {}, but rows of the dataset have {expected}", counted(*.found, "image"))]
+    ImageColumns {
+        /// Name of the column.
+        column: String,
+        /// Number of images of a row.
+        found: usize,
+        /// Number of images of a row of the dataset.
+        expected: usize,
+    },
+    /// Rows of several images that can't be stored without a size.
+    #[error("rows of column `{column}` have {images} images, which only become tensors")]
+    SeveralImages {
+        /// Name of the column.
+        column: String,
+        /// Number of images of a row.
+        images: usize,
+    },
+    /// Several columns of one name.
+    #[error("it has several columns named `{0}`")]
+    SameColumns(String),
+    /// A column that another table has.
+    #[error("it has no column `{column}`, as `{}` has", other.display())]
+    LacksColumn {
+        /// Name of the column.
+        column: String,
+        /// Table that has it.
+        other: PathBuf,
+    },
+    /// A column of another type than in another table.
+    #[error("its column `{column}` is of type {found}, but that of `{}` of type {expected}", other.display())]
+    OtherType {
+        /// Name of the column.
+        column: String,
+        /// Its type.
+        found: DataType,
+        /// The other table.
+        other: PathBuf,
+        /// Type in that table.
+        expected: DataType,
+    },
+    /// Names of classes that differ from those in another table.
+    #[error("the classes of its column `{column}` are not those of `{}`", other.display())]
+    OtherClasses {
+        /// Name of the column.
+        column: String,
+        /// The other table.
+        other: PathBuf,
+    },
+    /// A table whose name says no split.
+    #[error("neither its name nor those of its folders say a split")]
+    NoSplit,
+    /// More rows than can be numbered.
+    #[error("it has too many rows: the limit is 4294967294 in all tables")]
+    TooManyRows,
     /// A column that a table does not have.
     #[error("it has no column `{column}`, {}", only(.columns))]
     NoColumn {
@@ -133,6 +227,14 @@ fn pickled(name: Option<&str>) -> String {
     match name {
         Some(name) => format!("array `{name}` holds pickled Python objects, which can run code when they are read"),
         None => "it holds pickled Python objects, which can run code when they are read".to_owned(),
+    }
+}
+
+/// ``column `a` ``, or ``each of columns `a`, `b` ``.
+fn columns(names: &[String]) -> String {
+    match names {
+        [name] => format!("column `{name}`"),
+        names => format!("each of columns {}", quoted(names)),
     }
 }
 

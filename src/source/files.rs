@@ -95,6 +95,18 @@ impl Files {
         self.add_sized(bytes, None, |buffer| opened.and_then(|(file, bytes)| read_file(file, bytes, limits, buffer)))
     }
 
+    /// Adds an image of this length from the file at `path`, which `read` appends to the buffer. One that is large gets
+    /// a group of its own, when there is memory for it.
+    pub(super) fn add_range(
+        &mut self,
+        path: &Path,
+        bytes: u64,
+        read: impl FnOnce(&mut Vec<u8>) -> Result<(), RecordError>,
+    ) -> bool {
+        let _reading = Reading::begin(path);
+        self.add_sized(bytes, None, read)
+    }
+
     /// Adds an image of so many bytes. One that is large gets a group of its own, when there is memory for it.
     fn add_sized(
         &mut self,

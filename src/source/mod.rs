@@ -19,6 +19,7 @@ mod raw_pixels;
 mod reading;
 mod record;
 mod reject;
+mod tables;
 mod tree;
 mod values;
 mod walk;
@@ -40,6 +41,7 @@ pub use raw_pixels::{RawChannels, RawOrder, RawPixels, RawSample};
 pub use reading::stuck_read;
 pub use record::Record;
 pub(crate) use reject::reject;
+pub use tables::TableSource;
 
 /// The origin of a run's inputs: lists them, and reads the bytes of requested images.
 ///

@@ -29,9 +29,13 @@ pub struct Ignored {
 pub enum Notice {
     /// Top folders that were used as splits.
     SplitFolders(PathBuf),
+    /// A table whose name says no split, so that those of others don't either.
+    NoSplitInName(PathBuf),
+    /// Columns of classes any of which could be the labels, so that rows have none.
+    SeveralLabels(Vec<String>),
     /// A folder named after a split that was used as a class.
     SplitWordIsClass(String),
-    /// Source whose arrays or files are named after splits, which were used.
+    /// Source whose arrays, files or folders are named after splits, which were used.
     SplitNames(PathBuf),
     /// Arrays whose channels could be another dimension than the last one, with their shapes.
     AmbiguousChannels(Vec<String>),
@@ -77,8 +81,8 @@ pub enum Notice {
     FoldersBesideTable(Vec<String>),
     /// The column of a table that was used as splits.
     SplitColumn(String),
-    /// Columns of a table that are not kept: they hold no single values, or have the name of another column.
-    ColumnsLeft(Vec<String>),
+    /// Columns of a table that are not kept, and why.
+    ColumnsLeft(Vec<(String, String)>),
     /// Files and folders of the operating system that were ignored, with counts as in [`Ignored::system`].
     SystemFiles(BTreeMap<&'static str, usize>),
     /// Number of hidden files or folders that were ignored.
@@ -139,6 +143,12 @@ impl fmt::Display for Notice {
                 n => write!(f, "{n} arrays belong to no images, so they were left out: {}", first_of(arrays)),
             },
             Notice::NoArrays(counts) => write!(f, "ignored files that hold no arrays: {}", counted(counts)),
+            Notice::NoSplitInName(path) => {
+                write!(f, "the name of `{}` says no split, so those of other files are not used", path.display())
+            }
+            Notice::SeveralLabels(names) => {
+                write!(f, "any of the columns {} could be the labels, so rows have none", first_of(names))
+            }
             Notice::SplitWordIsClass(name) => {
                 write!(
                     f,
@@ -189,15 +199,9 @@ impl fmt::Display for Notice {
                 write!(f, "folders {list} are no classes, since a table without labels describes the images")
             }
             Notice::SplitColumn(name) => write!(f, "column `{name}` of the table is used as splits"),
-            Notice::ColumnsLeft(names) => {
-                let list = first_of(names);
-                match names.len() {
-                    1 => write!(f, "column {list} is left out: its values have no type here, or its name is taken"),
-                    n => write!(
-                        f,
-                        "{n} columns are left out: their values have no type here, or their names are taken: {list}"
-                    ),
-                }
+            Notice::ColumnsLeft(columns) => {
+                let columns: Vec<_> = columns.iter().map(|(name, reason)| format!("`{name}` ({reason})")).collect();
+                write!(f, "columns left out: {}", columns.join(", "))
             }
             Notice::SystemFiles(counts) => {
                 let counts: Vec<_> = counts.iter().map(|(name, n)| format!("{n} {name}")).collect();

@@ -32,12 +32,24 @@ pub(super) fn kind_of(values: &DataType) -> Option<ColumnType> {
 /// # Errors
 /// If a value is not of that type.
 pub(super) fn cast(column: &str, values: &ArrayRef, kind: ColumnType) -> Result<ArrayRef, SourceError> {
+    cast_from(column, values, kind, 0)
+}
+
+/// Like [`cast`], of some of the rows of a table, from row `first` on.
+///
+/// # Errors
+/// As there.
+pub(super) fn cast_from(
+    column: &str,
+    values: &ArrayRef,
+    kind: ColumnType,
+    first: usize,
+) -> Result<ArrayRef, SourceError> {
     let options = CastOptions { safe: true, ..CastOptions::default() };
     let cast = match typed::data_type(kind) {
-        // Times without a zone are those of UTC. A zone is named afterwards: the cast knows offsets alone.
+        // Times without a zone are UTC; its name can't be parsed without a database of zones.
         DataType::Timestamp(unit, zone) => {
-            let times = cast_with_options(values, &DataType::Timestamp(unit, None), &options);
-            times.map(|times| in_zone(&times, zone))
+            cast_with_options(values, &DataType::Timestamp(unit, None), &options).map(|times| in_zone(&times, zone))
         }
         to => cast_with_options(values, &to, &options),
     };
@@ -47,12 +59,16 @@ pub(super) fn cast(column: &str, values: &ArrayRef, kind: ColumnType) -> Result<
         None => Ok(cast),
         Some(row) => {
             let value = array_value_to_string(values, row).unwrap_or_default();
-            Err(SourceError::Values { column: column.to_owned(), kind, value: format!("`{value}` in row {row}") })
+            Err(SourceError::Values {
+                column: column.to_owned(),
+                kind,
+                value: format!("`{value}` in row {}", first + row),
+            })
         }
     }
 }
 
-/// The same instants, in this zone.
+/// Times in microseconds, as those of a time zone.
 fn in_zone(times: &ArrayRef, zone: Option<Arc<str>>) -> ArrayRef {
     Arc::new(times.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(zone))
 }

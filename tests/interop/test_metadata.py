@@ -418,7 +418,7 @@ def test_names_that_are_taken_are_left_out_and_told(run, folder, tmp_path):
     (folder / "metadata.csv").write_text(names + "\n" + "".join(f"{name},1,2,x,y,z,a.png,5\n" for name in NAMES))
     done = run("convert", folder, "--out", tmp_path / "out", "--size", "4", "--split", "train=1")
     assert (
-        "note: 3 columns are left out: their values have no type here, or their names are taken: `n`, `path`, `mask`\n"
+        "note: columns left out: `n` (its name is taken), `path` (its name is taken), `mask` (its name is taken)\n"
         in done.stderr
     )
     assert rows(tmp_path / "out", "n")[0] == ("a.png", None, 1)

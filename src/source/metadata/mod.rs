@@ -36,6 +36,9 @@ const FILE: &str = "file_name";
 /// What the names of columns with further images end with.
 const FURTHER: &str = "_file_name";
 
+/// Why a column is left out whose name another one has.
+const TAKEN: &str = "its name is taken";
+
 /// Columns with labels, unless another one is named.
 const LABELS: [&str; 2] = ["label", "labels"];
 
@@ -188,7 +191,7 @@ impl Tables {
             let texts = as_texts(&column)?;
             let name = column.name.strip_suffix(FURTHER).unwrap_or(&column.name).to_owned();
             match self.further.iter().any(|(other, _)| *other == name) {
-                true => self.notices.push(Notice::ColumnsLeft(vec![column.name])),
+                true => self.notices.push(Notice::ColumnsLeft(vec![(column.name, TAKEN.to_owned())])),
                 false => self.further.push((name, texts)),
             }
         }
@@ -209,7 +212,8 @@ impl Tables {
                     let values = cast(&column.name, &column.values, kind)?;
                     self.values.push((ColumnSpec::new(column.name, kind), values));
                 }
-                _ => left_out.push(column.name),
+                Some(_) => left_out.push((column.name, TAKEN.to_owned())),
+                None => left_out.push((column.name, format!("it is of type {}", column.values.data_type()))),
             }
         }
         if !left_out.is_empty() {

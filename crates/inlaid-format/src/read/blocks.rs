@@ -152,6 +152,11 @@ impl Blocks {
         Ok(at.map(|at| range.start + at))
     }
 
+    /// Where bytes are in the file; none if they were decompressed or copied.
+    pub(super) fn offset_of(&self, bytes: &[u8]) -> Option<u64> {
+        self.input.offset_of(bytes)
+    }
+
     /// The columns of a record batch with these bytes.
     fn decode(&self, number: usize, columns: Vec<usize>, bytes: &Buffer) -> Result<RecordBatch, ArrowError> {
         let block = &self.blocks[number];

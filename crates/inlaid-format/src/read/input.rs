@@ -86,6 +86,13 @@ impl Input {
         }
     }
 
+    /// Where bytes are in the file; none if they are not a slice of its map.
+    pub(super) fn offset_of(&self, bytes: &[u8]) -> Option<u64> {
+        let Input::Mapped(map) = self else { return None };
+        let at = bytes.as_ptr().addr().checked_sub(map.as_ptr().addr())?;
+        at.checked_add(bytes.len()).filter(|end| *end <= map.len()).map(|_| at as u64)
+    }
+
     /// Fills `out` with the bytes from offset `start` on.
     pub(super) fn read(&self, start: usize, out: &mut [u8]) -> io::Result<()> {
         match self {

@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -17,12 +18,16 @@ use crate::format::open;
 /// and offsets are validated only once, when they are first read. inlaid itself never changes files in place: it
 /// replaces them by renaming.
 pub(super) fn map(path: &Path) -> Result<Bytes, Error> {
-    let file = open::regular(path).map_err(Error::io("open", path))?;
+    map_file(&open::regular(path).map_err(Error::io("open", path))?, path)
+}
+
+/// Maps an open file; see [`map`].
+pub(super) fn map_file(file: &File, path: &Path) -> Result<Bytes, Error> {
     if file.metadata().map_err(Error::io("read", path))?.len() == 0 {
         return Err(Error::damaged(path, "the file is empty"));
     }
     // SAFETY: the map is only read, and the documented contract is that nobody changes the file in place.
     // If pixels are changed all the same, only their values differ.
-    let map = unsafe { Mmap::map(&file) }.map_err(Error::io("map", path))?;
+    let map = unsafe { Mmap::map(file) }.map_err(Error::io("map", path))?;
     Ok(Bytes::from_owner(map))
 }

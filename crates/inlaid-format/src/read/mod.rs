@@ -3,6 +3,7 @@
 
 mod batches;
 mod blocks;
+mod byte_values;
 mod cache;
 mod cast;
 mod chunk;
@@ -26,6 +27,8 @@ mod view;
 
 pub use crate::format::tensor_column::{Element, TensorColumn, is_permuted};
 pub use batches::{Batch, BatchOptions, Batches};
+#[doc(hidden)]
+pub use byte_values::{BytesColumn, Item, Piece, Value, Visit};
 pub use cast::{Cast, CastError, CastOptions};
 pub use dataset::Dataset;
 pub use draw::{Draw, Part};

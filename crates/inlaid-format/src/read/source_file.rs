@@ -1,18 +1,22 @@
 //! A file written by another tool, read once from beginning to end.
 
 use std::fmt;
-use std::path::Path;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, DataType, SchemaRef};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Compression;
 use parquet::file::metadata::RowGroupMetaData;
 use thiserror::Error as ThisError;
 
 use super::blocks::Blocks;
+use super::byte_values::{BytesColumn, ParquetColumn, Piece, Value, Visit, visit_arrow};
 use super::chunk::Chunk;
 use super::input::{FileAccess, Input};
+use super::map::map_file;
 use crate::error::Error;
 use crate::format::catch_panic::contain;
 use crate::format::open;
@@ -31,6 +35,9 @@ pub enum SourceFileError {
     /// The file is damaged.
     #[error("it is damaged: {0}")]
     Damaged(String),
+    /// The file is encrypted.
+    #[error("it is encrypted")]
+    Encrypted,
     /// The file uses a compression codec that this program was built without.
     #[error("it is compressed with {0}")]
     Codec(String),
@@ -38,6 +45,7 @@ pub enum SourceFileError {
 
 /// A Parquet or Arrow file.
 pub struct SourceFile {
+    path: PathBuf,
     content: Content,
 }
 
@@ -65,6 +73,8 @@ impl SourceFile {
         } else if Blocks::may_be(&begin) {
             let input = Input::open(path, FileAccess::Map).map_err(SourceFileError::Io)?;
             contain(|| Blocks::open(&input).map_err(|error| error.to_string())).flatten().map(Content::Arrow)
+        } else if begin.starts_with(b"PARE") {
+            return Err(SourceFileError::Encrypted);
         } else {
             return Err(SourceFileError::UnknownFormat);
         };
@@ -74,7 +84,7 @@ impl SourceFile {
         {
             return Err(SourceFileError::Codec(codec));
         }
-        Ok(SourceFile { content })
+        Ok(SourceFile { path: path.to_owned(), content })
     }
 
     /// The Arrow schema, with its metadata.
@@ -112,16 +122,29 @@ impl SourceFile {
         &self,
         rows: usize,
     ) -> Result<impl Iterator<Item = Result<RecordBatch, SourceFileError>>, SourceFileError> {
+        self.batches_of(rows, (0..self.schema().fields().len()).collect())
+    }
+
+    /// Like [`batches`](Self::batches), of some columns: their indices in the schema, sorted.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn batches_of(
+        &self,
+        rows: usize,
+        columns: Vec<usize>,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, SourceFileError>>, SourceFileError> {
         let damaged = SourceFileError::Damaged;
         let begin = || -> Result<Batches<'_>, String> {
             Ok(match &self.content {
                 Content::Parquet(input, metadata) => {
                     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), metadata.clone());
-                    Box::new(builder.with_batch_size(rows).build().map_err(|error| error.to_string())?)
+                    let mask = ProjectionMask::roots(metadata.parquet_schema(), columns);
+                    let builder = builder.with_projection(mask).with_batch_size(rows);
+                    Box::new(builder.build().map_err(|error| error.to_string())?)
                 }
                 Content::Arrow(blocks) => {
-                    let columns = blocks.schema.fields().len();
-                    Box::new((0..blocks.len()).map(move |number| blocks.read(number, (0..columns).collect())))
+                    Box::new((0..blocks.len()).map(move |number| blocks.read(number, columns.clone())))
                 }
             })
         };
@@ -137,6 +160,87 @@ impl SourceFile {
             ended = next.is_err();
             Some(next.map_err(damaged))
         }))
+    }
+}
+
+impl SourceFile {
+    /// Number of rows that the file claims to have. Unlike [`rows`](Self::rows), decodes nothing.
+    ///
+    /// # Errors
+    /// If an Arrow file is damaged.
+    pub fn claimed_rows(&self) -> Result<usize, SourceFileError> {
+        self.rows_before(self.parts())
+    }
+
+    /// Number of rows that the file claims to have before a part; see [`visit_bytes`](Self::visit_bytes).
+    ///
+    /// # Errors
+    /// If an Arrow file is damaged.
+    pub fn rows_before(&self, part: usize) -> Result<usize, SourceFileError> {
+        let damaged = |error: ArrowError| SourceFileError::Damaged(error.to_string());
+        (0..part).try_fold(0_usize, |sum, part| {
+            let rows = match &self.content {
+                Content::Parquet(_, metadata) => metadata.metadata().row_group(part).num_rows().max(0) as usize,
+                Content::Arrow(blocks) => {
+                    contain(|| blocks.claim(part)).map_err(SourceFileError::Damaged)?.map_err(damaged)?.rows
+                }
+            };
+            Ok(sum.saturating_add(rows))
+        })
+    }
+
+    /// Whether statistics say that no item of a column is null; false if they don't say it.
+    ///
+    /// # Errors
+    /// If the column has another type than its schema says.
+    pub fn is_never_null(&self, column: BytesColumn, piece: Piece) -> Result<bool, SourceFileError> {
+        match &self.content {
+            Content::Parquet(input, metadata) => {
+                let map = || self.map(input);
+                let nulls = ParquetColumn { map: &map, metadata, column, piece }.nulls()?;
+                Ok(!column.is_list && nulls == Some(0))
+            }
+            Content::Arrow(_) => Ok(false),
+        }
+    }
+
+    /// Number of parts that are read on their own: row groups, or record batches.
+    pub fn parts(&self) -> usize {
+        match &self.content {
+            Content::Parquet(_, metadata) => metadata.metadata().num_row_groups(),
+            Content::Arrow(blocks) => blocks.len(),
+        }
+    }
+
+    /// Calls `visit` with every item of a column of bytes in a part of the file, in the order of rows, and the row that
+    /// it belongs to, from 0, until told to stop. A page of a Parquet file, or a compressed record batch, is in memory
+    /// at a time.
+    ///
+    /// # Errors
+    /// If the file is damaged, or as `visit`.
+    pub fn visit_bytes<E: From<SourceFileError>>(
+        &self,
+        part: usize,
+        column: BytesColumn,
+        piece: Piece,
+        mut visit: impl FnMut(usize, Value<'_>) -> Result<ControlFlow<()>, E>,
+    ) -> Result<ControlFlow<()>, E> {
+        let visit: Visit<'_, E> = &mut visit;
+        match &self.content {
+            Content::Parquet(input, metadata) => {
+                let map = || self.map(input);
+                ParquetColumn { map: &map, metadata, column, piece }.visit(part, visit)
+            }
+            Content::Arrow(blocks) => visit_arrow(blocks, part, column, piece, visit),
+        }
+    }
+
+    /// The file, mapped.
+    fn map(&self, input: &Input) -> Result<Input, SourceFileError> {
+        let Input::File(file, length) = input else { return Ok(input.clone()) };
+        let mut mapped = Input::Mapped(map_file(file, &self.path).map_err(SourceFileError::Io)?);
+        mapped.truncate(*length);
+        Ok(mapped)
     }
 }
 

@@ -1,0 +1,185 @@
+//! The files of a source of tables.
+
+use std::fs::{self, File, Metadata};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::split_names::split_of;
+use crate::dataset::names::system_file;
+use crate::error::{Error, RecordError, SourceError};
+use crate::format::open;
+use crate::read::{SourceFile, SourceFileError};
+use crate::source::notice::Ignored;
+use crate::spec::Split;
+
+/// File name extensions of tables, in lower case.
+const EXTENSIONS: &[&str] = &["parquet", "pq", "arrow", "arrows", "feather", "ipc"];
+
+/// How names of files begin that Hugging Face `datasets` keeps beside a table: results of transforms, and orders of
+/// rows.
+const CACHES: &[&str] = &["cache-", "indices-"];
+
+/// Files that describe a table, and hold no rows.
+const DESCRIPTIONS: &[&str] =
+    &["dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "README.md"];
+
+/// Number of files up to which all stay open.
+const KEPT_OPEN: usize = 64;
+
+/// The tables below the sources.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// In the order of the sources, then by path.
+    pub(super) files: Vec<TableFile>,
+    pub(super) ignored: Ignored,
+    /// Files whose names are no keys.
+    pub(super) not_utf8: Vec<PathBuf>,
+}
+
+/// A table.
+#[derive(Debug)]
+pub(super) struct TableFile {
+    pub(super) path: PathBuf,
+    /// What the keys of its rows begin with: its path below its source, without the extension.
+    pub(super) key: String,
+    /// Split that its names say.
+    pub(super) split: Option<Split>,
+    /// What the file was when it was found.
+    version: Version,
+    /// The file, if there are few.
+    kept: Option<(Arc<SourceFile>, File)>,
+}
+
+/// What changes with the content of a file.
+#[derive(Debug, PartialEq, Eq)]
+struct Version {
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Version {
+    fn of(metadata: &Metadata) -> Version {
+        Version { length: metadata.len(), modified: metadata.modified().ok() }
+    }
+}
+
+impl Found {
+    /// All tables at or below these paths. Files and folders whose names begin with `.` or `_` are hidden; a file that
+    /// is given itself may have any name.
+    pub(super) fn at(paths: &[PathBuf]) -> Result<Found, Error> {
+        let mut found = Found::default();
+        for path in paths {
+            let metadata = fs::metadata(path).map_err(Error::io("read source", path))?;
+            match metadata.is_dir() {
+                true => found.walk(path, path)?,
+                false => found.add(path, path.file_name().map(Path::new).unwrap_or(path))?,
+            }
+        }
+        if found.files.len() <= KEPT_OPEN {
+            for file in &mut found.files {
+                file.kept = Some((file.open()?, open::regular(&file.path).map_err(Error::io("open", &file.path))?));
+            }
+        }
+        Ok(found)
+    }
+
+    fn walk(&mut self, folder: &Path, root: &Path) -> Result<(), Error> {
+        let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+        let mut entries = entries.map_err(Error::io("read source folder", folder))?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let (name, path) = (entry.file_name(), entry.path());
+            let kind = entry.file_type().map_err(Error::io("read", &path))?;
+            if let Some(system) = system_file(&name) {
+                *self.ignored.system.entry(system).or_default() += 1;
+            } else if matches!(name.as_encoded_bytes(), [b'.' | b'_', ..]) {
+                self.ignored.hidden += 1;
+            } else if kind.is_dir() {
+                self.walk(&path, root)?;
+            } else if kind.is_symlink() && path.is_dir() {
+                // Links to files are followed, because the caches of `datasets` consist of them.
+                self.ignored.linked_folders += 1;
+            } else if is_table(&path) && path.is_file() {
+                self.add(&path, path.strip_prefix(root).unwrap_or(&path))?;
+            } else if !DESCRIPTIONS.iter().any(|known| name == *known) {
+                *self.ignored.other.entry(extension_of(&path)).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, path: &Path, below: &Path) -> Result<(), Error> {
+        let parts = below.with_extension("");
+        let parts = parts.iter().map(|part| part.to_str()).collect::<Option<Vec<_>>>();
+        let metadata = fs::metadata(path).map_err(Error::io("read", path))?;
+        match parts {
+            Some(parts) => self.files.push(TableFile {
+                path: path.to_owned(),
+                key: parts.join("/"),
+                split: split_of(below),
+                version: Version::of(&metadata),
+                kept: None,
+            }),
+            None => self.not_utf8.push(below.to_owned()),
+        }
+        Ok(())
+    }
+}
+
+impl TableFile {
+    /// Opens the table.
+    pub(super) fn open(&self) -> Result<Arc<SourceFile>, Error> {
+        match &self.kept {
+            Some((file, _)) => Ok(file.clone()),
+            None => SourceFile::open(&self.path).map(Arc::new).map_err(self.unread()),
+        }
+    }
+
+    /// The table, if it stays open.
+    pub(super) fn kept(&self) -> Option<&SourceFile> {
+        self.kept.as_ref().map(|(file, _)| &**file)
+    }
+
+    /// Calls `read` with the file, unless it has changed since it was found.
+    pub(super) fn bytes<T>(&self, read: impl FnOnce(&File) -> Result<T, RecordError>) -> Result<T, RecordError> {
+        if let Some((_, file)) = &self.kept {
+            return read(file);
+        }
+        let file = open::regular(&self.path).map_err(RecordError::Unreadable)?;
+        match Version::of(&file.metadata().map_err(RecordError::Unreadable)?) == self.version {
+            true => read(&file),
+            false => Err(RecordError::Changed),
+        }
+    }
+
+    /// For `map_err`: why the table can't be read.
+    pub(super) fn unread(&self) -> impl Fn(SourceFileError) -> Error {
+        |error| {
+            let source = match error {
+                SourceFileError::Io(error) => return error.into(),
+                SourceFileError::UnknownFormat => SourceError::UnknownFormat,
+                SourceFileError::Encrypted => SourceError::Encrypted,
+                SourceFileError::Codec(codec) => SourceError::Codec(codec),
+                SourceFileError::Damaged(reason) => SourceError::Damaged(reason),
+                other => SourceError::Damaged(other.to_string()),
+            };
+            self.unfit()(source)
+        }
+    }
+
+    /// For `map_err`: what is wrong with the table.
+    pub(super) fn unfit(&self) -> impl Fn(SourceError) -> Error {
+        |source| Error::source(&self.path)(source)
+    }
+}
+
+/// Whether a file in a folder is a table by its name.
+pub(super) fn is_table(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    EXTENSIONS.contains(&&*extension_of(path)) && !CACHES.iter().any(|cache| name.starts_with(cache.as_bytes()))
+}
+
+fn extension_of(path: &Path) -> String {
+    path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
