@@ -36,6 +36,7 @@ def convert(
     any_name: bool = False,
     max_file_bytes: int | str = "1GiB",
     max_pixels: int = 178_956_970,
+    truncated: Literal["reject", "keep"] = "reject",
     split: Mapping[str, float] = {"train": 0.8, "validation": 0.1, "test": 0.1},
     split_by: Literal["label", "random", "content", "path", "folder"] | None = None,
     seed: int = 0,
@@ -97,6 +98,8 @@ def convert(
     - `any_name`: takes every regular file that is not hidden, whatever its extension; the content decides.
     - `max_file_bytes`: most bytes of a source file, as a number or a string such as "1GiB".
     - `max_pixels`: most pixels (height times width) of a source image.
+    - `truncated`: what to do with a JPEG or PNG that ends before its image does: reject it, or keep what is there and
+      fill the rest.
 
     Splits:
 

@@ -34,6 +34,7 @@ pub fn convert(keywords: Keywords<'_>) -> PyResult<(Spec, RunOptions)> {
     spec.color_profile = keywords.take("color_profile", Keyword::word)?;
     spec.jpeg_decoder = keywords.take("jpeg_decoder", Keyword::word)?;
     spec.jpeg_shrink = keywords.take("jpeg_shrink", Keyword::jpeg_shrink)?;
+    spec.truncated = keywords.take("truncated", Keyword::word)?;
     spec.shares = keywords.take("split", Keyword::shares)?;
     spec.split_by = keywords.take_if_some("split_by", Keyword::word)?;
     spec.seed = keywords.take("seed", |seed| seed.within(0..=u64::MAX))?;

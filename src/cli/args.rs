@@ -9,7 +9,7 @@ use crate::{
     ByteSize, Channels, Color, ColorProfile, Compression, CropRatio, Dtype, Encoding, Filter, Fit, Folders, Format,
     History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, Mode, OnChanged, OnError, Order, Overwrite,
     Quality, RepackSpec, ResizeLike, RunOptions, Scale, Shape, Size, SmallClasses, Spec, SplitBy, SplitFractions, Std,
-    Storage,
+    Storage, Truncated,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -107,6 +107,9 @@ pub struct Convert {
         value_parser = |text: &str| whole(text, 1..=u64::MAX)
     )]
     max_pixels: u64,
+    /// What to do with a JPEG or PNG that ends before its image does: keep what is there and fill the rest, or reject it
+    #[arg(long, help_heading = "Source", value_name = "RULE", default_value = "reject", value_parser = words(Truncated::ALL))]
+    truncated: Truncated,
 
     /// Fraction of the rows for each split
     #[arg(
@@ -393,6 +396,7 @@ impl Convert {
         spec.color_profile = self.color_profile;
         spec.jpeg_decoder = self.jpeg_decoder;
         spec.jpeg_shrink = self.jpeg_shrink;
+        spec.truncated = self.truncated;
         spec.shares = self.split.clone();
         spec.split_by = self.split_by;
         spec.seed = self.seed;

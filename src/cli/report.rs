@@ -136,6 +136,11 @@ fn in_words(summary: &Summary, out: &Path) -> String {
         1 => "1 image was already in the dataset\n".to_owned(),
         n => format!("{n} images were already in the dataset\n"),
     };
+    text += &match summary.truncated {
+        0 => String::new(),
+        1 => "1 image is truncated, and was filled\n".to_owned(),
+        n => format!("{n} images are truncated, and were filled\n"),
+    };
     if *rejects > 0 {
         let reasons: Vec<_> = summary.rejects_by_reason.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
         text += &format!("{rejects} rejected: {}\n", reasons.join(", "));

@@ -22,7 +22,7 @@ use crate::format::row_layout::RowLayout;
 use crate::format::sha256::Sha256;
 use crate::format::shard::{Footer, StoredRow};
 use crate::image::recipe::Recipe;
-use crate::pipeline;
+use crate::pipeline::{self, Outcome};
 use crate::plan::Tails;
 use crate::run::{History, Mode, OnChanged, RunOptions};
 use crate::source::{Listing, Notice, Record, Source, multi_hot, open_source, reject};
@@ -65,7 +65,8 @@ fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) 
     let manifest = append.manifest(&there);
     let mut transaction =
         Transaction::new(output, manifest, Commits::EachShard, append.inputs.recipe.layout(), run, kept);
-    let rejects = append.inputs.write(source, &append.pool, options, &mut transaction, rejects)?;
+    let Outcome { rejects, truncated } =
+        append.inputs.write(source, &append.pool, options, &mut transaction, rejects)?;
     if options.history == History::Drop {
         transaction.drop_history();
     }
@@ -79,7 +80,7 @@ fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) 
         false => there.clone(),
     };
     let splits = SplitSummary::of(&there.snapshot.splits, &after.snapshot.splits);
-    Ok(Summary { committed, ..append.inputs.summary(begin, append.unchanged_rows(), &rejects, splits) })
+    Ok(Summary { committed, truncated, ..append.inputs.summary(begin, append.unchanged_rows(), &rejects, splits) })
 }
 
 /// Reports what an append would do: lists the source and compares it with the dataset, without decoding or writing.

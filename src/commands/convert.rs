@@ -16,7 +16,7 @@ use crate::dataset::reject::read_rejects;
 use crate::error::Error;
 use crate::format::shard::Checksum;
 use crate::image::recipe::Recipe;
-use crate::pipeline;
+use crate::pipeline::{self, Outcome};
 use crate::plan::Tails;
 use crate::run::{Mode, Overwrite, RunOptions};
 use crate::source::{Listing, Notice, Source, open_source};
@@ -85,7 +85,7 @@ fn write(
     let unchanged = before.values().map(|info| info.rows).sum();
 
     let mut transaction = Transaction::new(output, manifest, commits, inputs.recipe.layout(), run, Vec::new());
-    let rejects = inputs.write(source, &pool, options, &mut transaction, earlier)?;
+    let Outcome { rejects, truncated } = inputs.write(source, &pool, options, &mut transaction, earlier)?;
     if transaction.is_empty() {
         let first = rejects.first().expect("inputs without rows are rejects");
         return Err(Error::NothingUsable {
@@ -97,7 +97,7 @@ fn write(
     let (manifest, card) = transaction.finish(&rejects)?;
     inputs.listing.notices.extend(card.map(Notice::Card));
     let splits = SplitSummary::of(&before, &manifest.snapshot.splits);
-    Ok(inputs.summary(begin, unchanged, &rejects, splits))
+    Ok(Summary { truncated, ..inputs.summary(begin, unchanged, &rejects, splits) })
 }
 
 /// Reports what a conversion would do: lists and splits the source, without decoding or writing.

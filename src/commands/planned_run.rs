@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::format::sha256::Sha256;
 use crate::format::shard::Checksum;
 use crate::image::recipe::Recipe;
-use crate::pipeline::{self, Job};
+use crate::pipeline::{self, Job, Outcome};
 use crate::plan::split::{self, SmallClass};
 use crate::plan::{Plan, RowBytes, Tails};
 use crate::run::RunOptions;
@@ -128,7 +128,7 @@ impl Inputs {
         Ok(rejects)
     }
 
-    /// Carries out the plan. Returns the rejects of the run: the given ones, and the inputs that turned out to be
+    /// Carries out the plan. The rejects of the outcome are the given ones, and the inputs that turned out to be
     /// unusable.
     pub(crate) fn write(
         &self,
@@ -137,7 +137,7 @@ impl Inputs {
         options: &RunOptions,
         transaction: &mut Transaction,
         rejects: Vec<Reject>,
-    ) -> Result<Vec<Reject>, Error> {
+    ) -> Result<Outcome, Error> {
         let Inputs { listing, plan, recipe, hashes, all, .. } = self;
         let columns = &transaction.columns().clone();
         let job = Job { source, listing, plan, recipe, columns, options, hashes, inputs: *all };

@@ -25,6 +25,8 @@ pub struct Summary {
     pub inputs: usize,
     /// Number of rows written by this run.
     pub rows: usize,
+    /// Number of these rows whose image is only partly in its file ([`Truncated::Keep`](crate::Truncated::Keep)).
+    pub truncated: usize,
     /// Number of inputs that were rows of the dataset already.
     pub unchanged: usize,
     /// Number of rejected inputs.
@@ -77,6 +79,7 @@ impl Summary {
             committed: true,
             inputs: rows + unchanged + rejects.len(),
             rows,
+            truncated: 0,
             unchanged,
             rejects: rejects.len(),
             rejects_by_reason: count_reasons(rejects),

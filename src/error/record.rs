@@ -105,6 +105,9 @@ pub enum RecordError {
     /// An image format that can't be decoded.
     #[error("{0} images can't be decoded")]
     UnsupportedFormat(&'static str),
+    /// An image format that this build leaves out.
+    #[error("{0} images need a build with the feature `formats`")]
+    FormatLeftOut(&'static str),
     /// An image that uses a feature of its format that can't be decoded.
     #[error("{0}")]
     UnsupportedVariant(String),
@@ -249,7 +252,7 @@ impl RecordError {
             Empty => "empty",
             FileTooLarge { .. } => "file-too-large",
             UnknownFormat => "unknown-format",
-            UnsupportedFormat(_) | UnsupportedVariant(_) => "unsupported-format",
+            UnsupportedFormat(_) | FormatLeftOut(_) | UnsupportedVariant(_) => "unsupported-format",
             NoPixels { .. } => "no-pixels",
             TooManyPixels { .. } => "too-many-pixels",
             SideTooLong { .. } => "side-too-long",

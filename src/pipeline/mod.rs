@@ -29,6 +29,8 @@ use window::{CloseOnDrop, Window};
 use worker::Worker;
 use writer::Writer;
 
+pub(crate) use writer::Outcome;
+
 /// Number of row groups that may be in memory: one being written, and one being filled.
 const ROW_GROUPS_AHEAD: usize = 2;
 
@@ -143,14 +145,14 @@ pub(crate) fn file_lengths(source: &dyn Source, records: &[Record], spec: &Spec,
     pool.install(|| records.par_iter().map(|record| length(record).unwrap_or(0)).collect())
 }
 
-/// Decodes everything and adds the shards to the transaction. Returns the rejects of the run: the given ones, and the
+/// Decodes everything and adds the shards to the transaction. The rejects of the outcome are the given ones, and the
 /// inputs that turned out to be unusable.
 pub(crate) fn write_shards(
     job: &Job<'_>,
     pool: &rayon::ThreadPool,
     transaction: &mut Transaction,
     rejects: Vec<Reject>,
-) -> Result<Vec<Reject>, Error> {
+) -> Result<Outcome, Error> {
     let counts = job.plan.counts;
     let ahead = match job.columns.tensors() {
         [] => PAGES_PER_THREAD * pool.current_num_threads(),

@@ -44,6 +44,8 @@ pub(super) struct Facts {
     pub(super) label: Option<u32>,
     pub(super) source_width: u32,
     pub(super) source_height: u32,
+    /// Whether a file of the row ends before its image does.
+    pub(super) is_truncated: bool,
 }
 
 /// One thread's share of the work, with its buffers.
@@ -153,9 +155,8 @@ impl<'a> Worker<'a> {
             let row = self.make_row(index as usize, &mut pages);
             self.job.options.progress.advance(row.is_err());
             match row {
-                Ok((row, elements)) => {
-                    let Row { label, source_width, source_height, .. } = row;
-                    facts.push(Facts { elements, label, source_width, source_height });
+                Ok((row, facts_of_row)) => {
+                    facts.push(facts_of_row);
                     rows.push((index, row));
                     pages.iter_mut().for_each(PageBuffer::keep);
                 }
@@ -178,12 +179,15 @@ impl<'a> Worker<'a> {
     }
 
     /// Makes a row, and writes its tensors to the next slots of the pages.
-    fn make_row(&mut self, index: usize, pages: &mut [PageBuffer]) -> Result<(Row<'a>, RowMoments), RecordError> {
+    fn make_row(&mut self, index: usize, pages: &mut [PageBuffer]) -> Result<(Row<'a>, Facts), RecordError> {
         let mut made = self.make_first(index, pages);
         for column in 0..self.makers.further.len() {
             // The image has to be taken even if the row is already rejected.
             let further = self.make_further(column, pages);
-            made = made.and_then(|made| further.map(|()| made));
+            made = made.and_then(|(row, facts)| {
+                let is_truncated = facts.is_truncated | further?;
+                Ok((row, Facts { is_truncated, ..facts }))
+            });
         }
         if self.room.is_wanted() {
             self.empty();
@@ -192,7 +196,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Makes the row of a record, with its main tensor or file, from the record's first image.
-    fn make_first(&mut self, index: usize, pages: &mut [PageBuffer]) -> Result<(Row<'a>, RowMoments), RecordError> {
+    fn make_first(&mut self, index: usize, pages: &mut [PageBuffer]) -> Result<(Row<'a>, Facts), RecordError> {
         let ReadImage { image, number, sha256 } = self.next_image();
         let (record, sha256) = (image.record, sha256?);
         if self.job.hashes.get(index).is_some_and(|earlier| *earlier != sha256) {
@@ -203,7 +207,7 @@ impl<'a> Worker<'a> {
         let (raw, number) = self.decode(image, spec)?;
         let Makers { decoder, product, .. } = &mut self.makers;
         let pixels = decoder.pixels(&raw, spec)?;
-        let (image, moments) = match (product, pages) {
+        let (image, elements) = match (product, pages) {
             (Images::Tensors(filler), [page, ..]) => {
                 filler.fill(&pixels, page.slot())?;
                 (Vec::new(), moments_of(page.slot(), spec))
@@ -224,16 +228,19 @@ impl<'a> Worker<'a> {
             sha256,
             image,
         };
-        Ok((row, moments))
+        let Row { label, source_width, source_height, .. } = row;
+        let is_truncated = raw.is_truncated();
+        Ok((row, Facts { elements, label, source_width, source_height, is_truncated }))
     }
 
-    /// Makes the tensor of a further column, from the next image of the record.
-    fn make_further(&mut self, column: usize, pages: &mut [PageBuffer]) -> Result<(), RecordError> {
+    /// Makes the tensor of a further column, from the next image of the record. Returns whether that is truncated.
+    fn make_further(&mut self, column: usize, pages: &mut [PageBuffer]) -> Result<bool, RecordError> {
         let image = self.next_image();
         let spec = &self.job.recipe.further[column].spec;
         let (raw, _) = self.decode(image, spec)?;
         let pixels = self.makers.decoder.pixels(&raw, spec)?;
-        self.makers.further[column].fill(&pixels, pages[column + 1].slot())
+        self.makers.further[column].fill(&pixels, pages[column + 1].slot())?;
+        Ok(raw.is_truncated())
     }
 
     /// Decodes an image, and returns its index among the images in memory. Waits for memory if others hold it; a large

@@ -31,7 +31,16 @@ pub(super) struct Writer<'a> {
     of_row: Moments,
     /// Bytes of images still to be written.
     left: u64,
-    rejects: Vec<Reject>,
+    outcome: Outcome,
+}
+
+/// What a run found in its inputs.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Inputs that could not become rows.
+    pub(crate) rejects: Vec<Reject>,
+    /// Number of rows that it made of truncated images.
+    pub(crate) truncated: usize,
 }
 
 impl<'a> Writer<'a> {
@@ -47,7 +56,7 @@ impl<'a> Writer<'a> {
             statistics: Statistics::default(),
             of_row: Moments::default(),
             left: job.plan.shards.iter().map(|shard| job.plan.row_bytes.sum(&shard.rows)).sum(),
-            rejects,
+            outcome: Outcome { rejects, truncated: 0 },
         }
     }
 
@@ -55,7 +64,7 @@ impl<'a> Writer<'a> {
         mut self,
         results: Receiver<Vec<Filled<'a>>>,
         window: &Window<I>,
-    ) -> Result<Vec<Reject>, Error> {
+    ) -> Result<Outcome, Error> {
         for batch in results {
             self.early.extend(batch.into_iter().map(|filled| (filled.number, filled)));
             while let Some(filled) = self.early.remove(&self.next) {
@@ -65,7 +74,7 @@ impl<'a> Writer<'a> {
         }
         match self.job.options.progress.is_stopped() {
             true => Err(Error::Interrupted),
-            false => Ok(self.rejects),
+            false => Ok(self.outcome),
         }
     }
 
@@ -74,7 +83,8 @@ impl<'a> Writer<'a> {
         for (path, error) in rejects {
             self.reject(path, error)?;
         }
-        for Facts { elements, label, source_width, source_height } in facts {
+        for Facts { elements, label, source_width, source_height, is_truncated } in facts {
+            self.outcome.truncated += usize::from(is_truncated);
             elements.put(&mut self.of_row);
             self.statistics.add(&self.of_row, label, source_width, source_height);
         }
@@ -98,15 +108,15 @@ impl<'a> Writer<'a> {
             let info = self.shard.take().map(|shard| shard.finish()).transpose()?;
             let statistics = std::mem::take(&mut self.statistics);
             let shard = info.map(|info| FinishedShard { info, statistics });
-            self.transaction.add_shard(plan.split, shard, &self.rejects)?;
+            self.transaction.add_shard(plan.split, shard, &self.outcome.rejects)?;
         }
         self.left -= self.job.plan.row_bytes.sum(plan.rows);
         Ok(())
     }
 
     fn reject(&mut self, path: String, error: RecordError) -> Result<(), Error> {
-        self.rejects.push(reject(path, &error));
-        self.job.options.check(&self.rejects, self.job.inputs)
+        self.outcome.rejects.push(reject(path, &error));
+        self.job.options.check(&self.outcome.rejects, self.job.inputs)
     }
 }
 

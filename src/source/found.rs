@@ -19,7 +19,8 @@ use crate::spec::Spec;
 pub(super) const EXTENSIONS: &[&str] = &[
     "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "pnm", "pbm", "pgm",
     "ppm", "pam", "qoi", "tga", "ico", "hdr", "exr", "ff", // decodable
-    "avif", "heic", "heif", "jxl", "jp2", // not decodable without C code
+    "avif", "j2k", "jp2", "jpf", "jpx", "jxl", // with the feature `formats`
+    "heic", "heif", // not decodable
 ];
 
 /// What is found in sources.

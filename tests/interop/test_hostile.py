@@ -348,17 +348,17 @@ def test_odd_files_are_rejected_and_the_rest_becomes_rows(inlaid, tmp_path):
     summary, rows, rejects = convert(inlaid, source, tmp_path / "dataset", "--size", 8, exit_code=3)
     assert sorted(rows) == ["deep/good.png", "good.png", "linked.png", "wrong-name.jpg"]
     reasons = {path: reject["reason"] for path, reject in rejects.items()}
+    # As the binary has the feature `formats` or not.
+    for name in ("photo.avif", "photo.jxl", "photo.jp2"):
+        assert reasons.pop(name) in ("malformed", "truncated", "unsupported-format")
     assert reasons.pop("zeros.tga") in ("malformed", "no-pixels", "truncated")
     assert reasons == {
         "empty.jpg": "empty",
         "text.jpg": "unknown-format",
         "zeros.jpg": "unknown-format",
         "html.png": "unknown-format",
-        "photo.avif": "unsupported-format",
         "photo.heic": "unsupported-format",
         "renamed-heic.jpg": "unsupported-format",
-        "photo.jxl": "unsupported-format",
-        "photo.jp2": "unsupported-format",
         "gone.png": "broken-link",
         "pipe.jpg": "not-a-file",
     }

@@ -49,6 +49,7 @@ fn json_summary_has_everything() {
         "committed": true,
         "inputs": 20,
         "rows": 20,
+        "truncated": 0,
         "unchanged": 0,
         "rejects": 0,
         "rejects_by_reason": {},

@@ -113,6 +113,8 @@ pub(super) struct TiffField<'a> {
     pub(super) kind: u16,
     /// Number of values.
     pub(super) count: u64,
+    /// Offset of the values, or of their offset.
+    pub(super) place: usize,
     /// The value, if it is one integer.
     pub(super) number: u64,
     /// The file from the values on, if they are not stored in the field itself.
@@ -141,6 +143,7 @@ pub(super) fn tiff_fields(file: &[u8]) -> impl Iterator<Item = TiffField<'_>> {
             tag: number(file, at, 2, is_little)? as u16,
             kind,
             count: number(file, at + 4, size, is_little)?,
+            place: at + 4 + size,
             // A 16-bit integer is at the start of its place.
             number: number(file, at + 4 + size, if kind == 3 { 2 } else { size }, is_little)?,
             values: values.and_then(|values| file.get(values..)).unwrap_or_default(),

@@ -9,6 +9,7 @@ use fdeflate::BoundedDecompressionError;
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat};
 
+use super::Format;
 use super::chunks::{PNG_SIGNATURE, PngChunk, png_chunks, segment, segments, tiff_fields, webp_chunks};
 
 /// Most bytes of EXIF data.
@@ -18,13 +19,17 @@ const MOST_EXIF: usize = 1 << 20;
 const MOST_PROFILE: usize = 4 << 20;
 
 /// The orientation that a file's EXIF data state.
-pub(super) fn orientation(format: ImageFormat, file: &[u8], decoder: &mut dyn ImageDecoder) -> Orientation {
+pub(super) fn orientation(format: Format, file: &[u8], decoder: &mut dyn ImageDecoder) -> Orientation {
     const ORIENTATION: u16 = 274;
     let exif = match format {
-        ImageFormat::Png => png_chunk(file, b"eXIf"),
-        ImageFormat::Jpeg => jpeg_exif(file),
-        ImageFormat::WebP => webp_chunk(file, b"EXIF"),
-        ImageFormat::Tiff if tiff_fields(file).any(|field| field.tag == ORIENTATION && field.count != 1) => None,
+        Format::Image(ImageFormat::Png) => png_chunk(file, b"eXIf"),
+        Format::Image(ImageFormat::Jpeg) => jpeg_exif(file),
+        Format::Image(ImageFormat::WebP) => webp_chunk(file, b"EXIF"),
+        Format::Image(ImageFormat::Tiff)
+            if tiff_fields(file).any(|field| field.tag == ORIENTATION && field.count != 1) =>
+        {
+            None
+        }
         // A field of the directory itself; other formats have none.
         _ => return decoder.orientation().unwrap_or(Orientation::NoTransforms),
     };
@@ -34,15 +39,15 @@ pub(super) fn orientation(format: ImageFormat, file: &[u8], decoder: &mut dyn Im
 
 /// The color profile in a file.
 pub(super) fn color_profile<'a>(
-    format: ImageFormat,
+    format: Format,
     file: &'a [u8],
     decoder: &mut dyn ImageDecoder,
 ) -> Option<Cow<'a, [u8]>> {
     let profile = match format {
-        ImageFormat::Png => Cow::Owned(inflate_profile(png_chunk(file, b"iCCP")?)?),
-        ImageFormat::Jpeg => Cow::Owned(jpeg_profile(file)?),
-        ImageFormat::WebP => Cow::Borrowed(webp_chunk(file, b"ICCP")?),
-        ImageFormat::Tiff => Cow::Borrowed(tiff_profile(file)?),
+        Format::Image(ImageFormat::Png) => Cow::Owned(inflate_profile(png_chunk(file, b"iCCP")?)?),
+        Format::Image(ImageFormat::Jpeg) => Cow::Owned(jpeg_profile(file)?),
+        Format::Image(ImageFormat::WebP) => Cow::Borrowed(webp_chunk(file, b"ICCP")?),
+        Format::Image(ImageFormat::Tiff) => Cow::Borrowed(tiff_profile(file)?),
         // Icons; other formats have none.
         _ => Cow::Owned(decoder.icc_profile().ok()??),
     };

@@ -12,7 +12,8 @@
 //!   `(19595 R + 38470 G + 7471 B + 32768) >> 16`, as in Pillow's mode `L`;
 //! - alpha: composited onto the pad color, `round((c a + pad (255 - a)) / 255)`; kept for `rgba`;
 //! - CMYK and YCCK JPEGs: converted by the decoder as Adobe's inverted values, without a color profile;
-//! - files with several frames or pages: the first one.
+//! - files with several frames or pages: the first one;
+//! - JPEGs and PNGs that are cut off: rejected, or filled if the spec says so (`jpeg_end.rs`).
 //!
 //! The same rules apply at other depths, with 65,535 or 1 in place of 255: 8-bit samples become `257 v` or `v / 255`,
 //! 16-bit samples `v` or `v / 65535`, floats are rounded only for u16, and luma and alpha are computed at that depth.
@@ -20,36 +21,56 @@
 //! An embedded ICC profile is applied only if the spec says so (`color_profile.rs`), before gray, alpha and
 //! orientation. If the spec says so, JPEGs are decoded by libjpeg-turbo (`libjpeg_turbo.rs`).
 
+#[cfg(feature = "formats")]
+mod avif;
+#[cfg(feature = "formats")]
+mod avif_file;
 mod chunks;
 mod color_profile;
+mod format;
+#[cfg(feature = "formats")]
+mod jpeg_2000;
+mod jpeg_end;
+#[cfg(feature = "formats")]
+mod jpeg_xl;
 #[cfg(feature = "turbojpeg")]
 mod libjpeg_turbo;
 mod metadata;
 mod need;
 mod raw;
+mod rewritten;
 mod sample;
 mod upright;
 
+use std::error::Error;
 use std::io::Cursor;
 use std::path::Path;
 
 use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::PngDecoder;
+#[cfg(feature = "formats")]
+use image::error::{DecodingError, ImageFormatHint};
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use self::chunks::{PNG_SIGNATURE, PngChunk, Segment, segments};
 use self::color_profile::ToSrgb;
+use self::format::Format;
+use self::jpeg_end::OpenEnd;
 use self::metadata::{WithoutMetadata, color_profile, orientation};
 use self::need::{Need, TABLES, check_header};
+use self::rewritten::{Meaning, Recolored, Rewritten, rewritten};
 use self::sample::{Color, Sample, convert};
 use self::upright::{swaps_sides, turn_upright};
 use crate::error::RecordError;
 use crate::format::catch_panic::contain;
 use crate::source::check_dimensions;
-use crate::spec::{Channels, ColorProfile, Dtype, Spec};
+use crate::spec::{Channels, ColorProfile, Dtype, Spec, Truncated};
 
 pub(crate) use sample::luma;
+
+const JPEG: Format = Format::Image(ImageFormat::Jpeg);
+const PNG: Format = Format::Image(ImageFormat::Png);
 
 /// Upright image, rows from top to bottom, channels interleaved.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -105,6 +126,7 @@ pub struct Raw {
     orientation: Orientation,
     /// Width and height of the upright source image, in pixels.
     source: (u32, u32),
+    is_truncated: bool,
 }
 
 impl Decoder {
@@ -153,12 +175,22 @@ impl Decoder {
         spec: &Spec,
         admit: &mut dyn FnMut(Claim) -> Result<(), RecordError>,
     ) -> Result<Raw, RecordError> {
-        let format = format_of(file, path)?;
-        if format == ImageFormat::Jpeg && jpeg_is_cut_off(file) {
+        let format = Format::of(file, path)?;
+        let rewritten = rewritten(format, file);
+        let (file, meaning) = match &rewritten {
+            Some(Rewritten { file, meaning }) => (&file[..], meaning.as_ref()),
+            None => (file, None),
+        };
+        let end = match format == JPEG && !has_end(file) {
+            true => Some(OpenEnd::of(file).ok_or(RecordError::Truncated)?),
+            false => None,
+        };
+        let is_truncated = end.as_ref().is_some_and(OpenEnd::is_cut_off);
+        if is_truncated && spec.truncated == Truncated::Reject {
             return Err(RecordError::Truncated);
         }
         check_header(file, format, &spec.limits)?;
-        let mut decoder = decoder(format, file)?;
+        let mut decoder = meant(decoder(format, file)?, meaning)?;
         let (width, height) = decoder.dimensions();
         check_dimensions(width, height, &spec.limits)?;
         let orientation = match spec.exif {
@@ -166,20 +198,36 @@ impl Decoder {
             false => Orientation::NoTransforms,
         };
         let source = if swaps_sides(orientation) { (height, width) } else { (width, height) };
-        let mut image = Raw { width, height, color: Color::OfFile(decoder.color_type()), orientation, source };
+        let color_type = decoder.color_type();
+        let mut image = Raw { width, height, color: Color::OfFile(color_type), orientation, source, is_truncated };
 
-        let need = Need::new(file, format, &image, spec);
+        let mut need = Need::new(file, format, &image, spec);
+        need.decoder += end.as_ref().map_or(0, |end| end.most_bytes(file));
         admit(Claim { fresh: need.sum(), with_kept: need.sum() + self.unused(&need) })?;
         decoder.set_limits(alloc_limit(need.decoder)).map_err(refused)?;
         let profile = match spec.color_profile {
             ColorProfile::Keep => None,
             ColorProfile::Srgb => color_profile(format, file, &mut decoder),
         };
+        let completed = end.map(|end| end.complete(file).ok_or(RecordError::Truncated)).transpose()?;
+        let (file, decoder) = match &completed {
+            Some(file) => (&file[..], self::decoder(format, file)?),
+            None => (file, decoder),
+        };
         match self.read_jpeg(format, file, orientation, spec) {
             Some((width, height, color)) => {
                 (image.width, image.height, image.color) = (width, height, Color::OfFile(color))
             }
-            None => decoder.read_image(sized(&mut self.raw, image.bytes())).map_err(refused)?,
+            None => {
+                let samples = sized(&mut self.raw, image.bytes());
+                let keeps = format == PNG && spec.truncated == Truncated::Keep;
+                image.is_truncated |= if keeps {
+                    read_what_is_there(decoder, color_type, samples)?
+                } else {
+                    decoder.read_image(samples).map_err(refused)?;
+                    false
+                };
+            }
         }
         if let (Some(profile), Color::OfFile(color)) = (profile, image.color) {
             self.to_srgb.apply(&profile, color, &mut self.raw[..image.bytes()]);
@@ -205,12 +253,12 @@ impl Decoder {
     #[cfg(feature = "turbojpeg")]
     fn read_jpeg(
         &mut self,
-        format: ImageFormat,
+        format: Format,
         file: &[u8],
         orientation: Orientation,
         spec: &Spec,
     ) -> Option<(u32, u32, ColorType)> {
-        if format != ImageFormat::Jpeg || spec.jpeg_decoder != crate::spec::JpegDecoder::LibjpegTurbo {
+        if format != JPEG || spec.jpeg_decoder != crate::spec::JpegDecoder::LibjpegTurbo {
             return None;
         }
         let least = spec.jpeg_shrink.map(|shrink| {
@@ -221,7 +269,7 @@ impl Decoder {
     }
 
     #[cfg(not(feature = "turbojpeg"))]
-    fn read_jpeg(&mut self, _: ImageFormat, _: &[u8], _: Orientation, _: &Spec) -> Option<(u32, u32, ColorType)> {
+    fn read_jpeg(&mut self, _: Format, _: &[u8], _: Orientation, _: &Spec) -> Option<(u32, u32, ColorType)> {
         None
     }
 }
@@ -244,17 +292,23 @@ pub struct Claim {
 }
 
 /// The decoder of a file. Metadata are hidden from those that would copy them.
-fn decoder<'a>(format: ImageFormat, file: &'a [u8]) -> Result<Box<dyn ImageDecoder + 'a>, RecordError> {
+fn decoder<'a>(format: Format, file: &'a [u8]) -> Result<Box<dyn ImageDecoder + 'a>, RecordError> {
     Ok(match format {
-        ImageFormat::Png => {
+        PNG => {
             let header = PngChunk::at(file, PNG_SIGNATURE.len()).filter(|chunk| chunk.kind == *b"IHDR");
             let width = header.and_then(|chunk| chunk.data.first_chunk()).map_or(0, |width| u32::from_be_bytes(*width));
             // Chunks that are not hidden, and a line of the deepest pixels.
             let limit = alloc_limit(TABLES + 8 * u64::from(width));
             Box::new(PngDecoder::with_limits(WithoutMetadata::png(file), limit).map_err(refused)?)
         }
-        ImageFormat::Jpeg => Box::new(JpegDecoder::new(WithoutMetadata::jpeg(file)).map_err(refused)?),
-        _ => {
+        JPEG => Box::new(JpegDecoder::new(WithoutMetadata::jpeg(file)).map_err(refused)?),
+        #[cfg(feature = "formats")]
+        Format::Avif => Box::new(avif::Avif::new(file)?),
+        #[cfg(feature = "formats")]
+        Format::Jpeg2000 => Box::new(jpeg_2000::Jpeg2000::new(file)?),
+        #[cfg(feature = "formats")]
+        Format::JpegXl => Box::new(jpeg_xl::JpegXl::new(file)?),
+        Format::Image(format) => {
             let mut reader = ImageReader::with_format(Cursor::new(file), format);
             reader.no_limits();
             Box::new(reader.into_decoder().map_err(refused)?)
@@ -262,7 +316,44 @@ fn decoder<'a>(format: ImageFormat, file: &'a [u8]) -> Result<Box<dyn ImageDecod
     })
 }
 
+/// The decoder of samples that mean what they are said to.
+fn meant<'a>(
+    decoder: Box<dyn ImageDecoder + 'a>,
+    meaning: Option<&Meaning>,
+) -> Result<Box<dyn ImageDecoder + 'a>, RecordError> {
+    let Some(meaning) = meaning else { return Ok(decoder) };
+    match Recolored::new(decoder, meaning.clone()) {
+        Some(decoder) => Ok(Box::new(decoder)),
+        None => Err(RecordError::UnsupportedVariant("the TIFF has colors of an unknown kind".into())),
+    }
+}
+
+/// Reads a PNG as far as it goes; the rest is black and transparent. Returns whether it ends before its image does.
+fn read_what_is_there(
+    decoder: Box<dyn ImageDecoder + '_>,
+    color: ColorType,
+    samples: &mut [u8],
+) -> Result<bool, RecordError> {
+    samples.fill(0);
+    match decoder.read_image(samples).map_err(refused) {
+        Err(RecordError::Truncated) => {}
+        done => return done.map(|()| false),
+    }
+    // Words are turned into native byte order only at the end.
+    if cfg!(target_endian = "little")
+        && matches!(color, ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16)
+    {
+        samples.as_chunks_mut().0.iter_mut().for_each(|word: &mut [u8; 2]| word.reverse());
+    }
+    Ok(true)
+}
+
 impl Raw {
+    /// Whether the file ends before the image does.
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.is_truncated
+    }
+
     /// Whether the samples are those of the result, and only have to be turned.
     fn is_direct(&self, channels: Channels) -> bool {
         matches!(
@@ -306,34 +397,6 @@ fn sized<S: Copy + Default>(buffer: &mut Vec<S>, len: usize) -> &mut [S] {
     &mut buffer[..len]
 }
 
-/// Image format by content, or by name for formats without a signature.
-fn format_of(bytes: &[u8], path: &Path) -> Result<ImageFormat, RecordError> {
-    let format = match image::guess_format(bytes) {
-        Ok(format) => format,
-        Err(_) => match (foreign_format(bytes), ImageFormat::from_path(path)) {
-            (Some(name), _) => return Err(RecordError::UnsupportedFormat(name)),
-            (None, Ok(ImageFormat::Tga)) => ImageFormat::Tga,
-            _ => return Err(RecordError::UnknownFormat),
-        },
-    };
-    match format {
-        ImageFormat::Avif => Err(RecordError::UnsupportedFormat("AVIF")),
-        ImageFormat::Dds => Err(RecordError::UnsupportedFormat("DDS")),
-        format => Ok(format),
-    }
-}
-
-/// Name of a format that only C libraries decode well, by its signature.
-fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', ..] => Some("HEIC"),
-        [_, _, _, _, b'f', b't', b'y', b'p', b'm', b's', b'f', b'1', ..] => Some("HEIC"),
-        [0xFF, 0x0A, ..] | [0, 0, 0, 0x0C, b'J', b'X', b'L', b' ', ..] => Some("JPEG XL"),
-        [0, 0, 0, 0x0C, b'j', b'P', b' ', b' ', ..] | [0xFF, 0x4F, 0xFF, 0x51, ..] => Some("JPEG 2000"),
-        _ => None,
-    }
-}
-
 /// A limit on the memory that a decoder may allocate.
 fn alloc_limit(bytes: u64) -> image::Limits {
     let mut limits = image::Limits::no_limits();
@@ -341,8 +404,27 @@ fn alloc_limit(bytes: u64) -> image::Limits {
     limits
 }
 
+/// Wraps the reason of one of the decoders here.
+#[cfg(feature = "formats")]
+fn unread(error: RecordError) -> ImageError {
+    ImageError::Decoding(DecodingError::new(ImageFormatHint::Unknown, error))
+}
+
+/// The reason of one of the decoders here.
+fn told(error: &ImageError) -> Option<RecordError> {
+    let ImageError::Decoding(error) = error else { return None };
+    match error.source()?.downcast_ref()? {
+        RecordError::Truncated => Some(RecordError::Truncated),
+        RecordError::UnsupportedVariant(what) => Some(RecordError::UnsupportedVariant(what.clone())),
+        error => Some(RecordError::Malformed(error.to_string())),
+    }
+}
+
 /// Converts a codec's error.
 fn refused(error: ImageError) -> RecordError {
+    if let Some(error) = told(&error) {
+        return error;
+    }
     match error {
         ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => RecordError::Truncated,
         ImageError::Unsupported(error) => RecordError::UnsupportedVariant(error.to_string()),
@@ -351,12 +433,12 @@ fn refused(error: ImageError) -> RecordError {
     }
 }
 
-/// Whether a JPEG has no end-of-image marker after the start of its first scan: the decoder would silently fill
-/// the missing part with gray. Within a scan the bytes FF D9 are always that marker
+/// Whether a JPEG has an end-of-image marker after the start of its first scan. Without one, the decoder would silently
+/// fill the missing part with gray. Within a scan the bytes FF D9 are always that marker
 /// (ITU-T T.81, B.1.1.5: a data byte FF is followed by 00).
-fn jpeg_is_cut_off(bytes: &[u8]) -> bool {
+fn has_end(bytes: &[u8]) -> bool {
     let scan = first_scan(bytes).unwrap_or(bytes.len());
-    !bytes[scan..].windows(2).rev().any(|pair| pair == [0xFF, 0xD9])
+    bytes[scan..].windows(2).rev().any(|pair| pair == [0xFF, 0xD9])
 }
 
 /// Offset of the first scan's data, past all headers and the thumbnails in them.
@@ -373,8 +455,8 @@ mod tests {
     fn thumbnail_does_not_end_a_jpeg() {
         // An APP1 segment that contains FF D9, then a scan without an end.
         let cut = [0xFF, 0xD8, 0xFF, 0xE1, 0, 4, 0xFF, 0xD9, 0xFF, 0xDA, 0, 2, 1, 2, 3];
-        assert!(jpeg_is_cut_off(&cut));
-        assert!(!jpeg_is_cut_off(&[&cut[..], &[0xFF, 0xD9]].concat()));
-        assert!(jpeg_is_cut_off(&cut[..9]));
+        assert!(!has_end(&cut));
+        assert!(has_end(&[&cut[..], &[0xFF, 0xD9]].concat()));
+        assert!(!has_end(&cut[..9]));
     }
 }

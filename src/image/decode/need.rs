@@ -3,10 +3,10 @@
 
 use image::{ColorType, ImageFormat};
 
-use super::Raw;
 use super::chunks::{PNG_SIGNATURE, PngChunk, TiffField, png_chunks, segments, tiff_fields, webp_chunks};
 use super::metadata::is_large_profile;
 use super::sample::Color;
+use super::{Format, Raw};
 use crate::error::RecordError;
 use crate::source::check_dimensions;
 use crate::spec::{Channels, ColorProfile, Dtype, Limits, Spec};
@@ -33,7 +33,7 @@ pub(super) struct Need {
 
 impl Need {
     /// What an image takes with buffers of these samples that are not direct.
-    pub(super) fn new(file: &[u8], format: ImageFormat, image: &Raw, spec: &Spec) -> Need {
+    pub(super) fn new(file: &[u8], format: Format, image: &Raw, spec: &Spec) -> Need {
         Need { decoder: decoder(file, format, image), ..Need::of_samples(image, spec) }
     }
 
@@ -73,27 +73,49 @@ impl Need {
 }
 
 /// The bytes that a decoder takes besides the raw samples, as measured with images of 30 megapixels.
-fn decoder(file: &[u8], format: ImageFormat, image: &Raw) -> u64 {
+fn decoder(file: &[u8], format: Format, image: &Raw) -> u64 {
     let (pixels, raw, file_bytes) = (image.pixels() as u64, image.bytes() as u64, file.len() as u64);
     let lines = 16 * u64::from(image.width) * image.color.bytes_per_pixel() as u64;
     TABLES
         + lines
         + match format {
-            ImageFormat::Jpeg => jpeg_coefficients(file, image),
-            ImageFormat::WebP => webp(file, pixels),
+            Format::Image(ImageFormat::Jpeg) => jpeg_coefficients(file, image),
+            Format::Image(ImageFormat::WebP) => webp(file, pixels),
             // The frame, if it does not fill the image.
-            ImageFormat::Gif => raw,
+            Format::Image(ImageFormat::Gif) => raw,
             // CMYK has four samples for three. An image in strips that are not compressed is held once more.
-            ImageFormat::Tiff => {
+            Format::Image(ImageFormat::Tiff) => {
                 // 16-bit coefficients of a progressive strip, and its samples.
                 let strip = if is_jpeg_in_tiff(file) { 4 * raw } else { 0 };
                 raw / 3 * 4 + raw.max(file_bytes) + tiff_values(file) + strip
             }
-            ImageFormat::OpenExr => raw,
+            Format::Image(ImageFormat::OpenExr) => raw,
             // Indices of a palette.
-            ImageFormat::Tga => raw,
-            _ => 0,
+            Format::Image(ImageFormat::Tga) => raw,
+            #[cfg(feature = "formats")]
+            Format::Avif => of_planes(image, OF_AVIF),
+            #[cfg(feature = "formats")]
+            Format::Jpeg2000 => of_planes(image, OF_JPEG_2000),
+            #[cfg(feature = "formats")]
+            Format::JpegXl => of_planes(image, OF_JPEG_XL),
+            Format::Image(_) => 0,
         }
+}
+
+/// Bytes that the decoders of these formats take for each sample.
+#[cfg(feature = "formats")]
+const OF_AVIF: u64 = 3;
+#[cfg(feature = "formats")]
+const OF_JPEG_2000: u64 = 8;
+#[cfg(feature = "formats")]
+const OF_JPEG_XL: u64 = 12;
+
+/// What a decoder takes that holds the channels one by one, in blocks or groups.
+#[cfg(feature = "formats")]
+fn of_planes(image: &Raw, bytes: u64) -> u64 {
+    let channels = u64::from(image.color.channels());
+    // At least as much as the chroma that gray lacks.
+    (channels + 1) * bytes * image.pixels() as u64
 }
 
 /// A progressive JPEG, or one with a scan for each component, is held as 16-bit coefficients of whole blocks.
@@ -136,12 +158,12 @@ fn webp(file: &[u8], pixels: u64) -> u64 {
 ///
 /// # Errors
 /// If a header claims more than the image in it can need.
-pub(super) fn check_header(file: &[u8], format: ImageFormat, limits: &Limits) -> Result<(), RecordError> {
+pub(super) fn check_header(file: &[u8], format: Format, limits: &Limits) -> Result<(), RecordError> {
     match format {
-        ImageFormat::WebP => check_webp(file, limits),
-        ImageFormat::Tiff => check_tiff(file),
-        ImageFormat::Ico => check_icon(file),
-        ImageFormat::OpenExr => check_exr(file, limits),
+        Format::Image(ImageFormat::WebP) => check_webp(file, limits),
+        Format::Image(ImageFormat::Tiff) => check_tiff(file),
+        Format::Image(ImageFormat::Ico) => check_icon(file),
+        Format::Image(ImageFormat::OpenExr) => check_exr(file, limits),
         _ => Ok(()),
     }
 }

@@ -26,7 +26,8 @@ impl Decoder {
         let RawPixels { height, width, channels, sample, order } = pixels;
         check_dimensions(width, height, &spec.limits)?;
         let orientation = Orientation::NoTransforms;
-        let image = Raw { width, height, color: color(channels, sample), orientation, source: (width, height) };
+        let (color, source) = (color(channels, sample), (width, height));
+        let image = Raw { width, height, color, orientation, source, is_truncated: false };
         let need = Need::of_samples(&image, spec);
         admit(Claim { fresh: need.sum(), with_kept: need.sum() + self.unused(&need) })?;
         let to = sized(&mut self.raw, image.bytes());

@@ -22,6 +22,14 @@ impl Color {
             Color::GrayFloat => 4,
         }
     }
+
+    #[cfg(feature = "formats")]
+    pub(super) fn channels(self) -> u8 {
+        match self {
+            Color::OfFile(color) => color.channel_count(),
+            Color::GrayFloat => 1,
+        }
+    }
 }
 
 /// Sample of one depth.

@@ -32,7 +32,7 @@ pub use size::Size;
 pub use split_fractions::SplitFractions;
 pub use words::{
     Channels, ColorProfile, ColumnType, Compression, Dtype, Encoding, Filter, Fit, Folders, Format, JpegDecoder,
-    LabelKind, Layout, Order, ResizeLike, Scale, Split, SplitBy, Storage,
+    LabelKind, Layout, Order, ResizeLike, Scale, Split, SplitBy, Storage, Truncated,
 };
 
 /// Settings that decide the bytes of a dataset.
@@ -92,6 +92,9 @@ pub struct Spec {
     /// are decoded at full size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jpeg_shrink: Option<JpegShrink>,
+    /// What to do with a JPEG or PNG that ends before its image does. Default: [`Truncated::Reject`].
+    #[serde(default = "reject", skip_serializing_if = "Truncated::is_reject")]
+    pub truncated: Truncated,
     /// Fraction of the rows for each split. Default: train 0.8, validation 0.1, test 0.1.
     pub shares: SplitFractions,
     /// Rule that assigns records to splits. Default: [`SplitBy::Folder`] if the source has split folders, else
@@ -170,6 +173,7 @@ impl Spec {
             color_profile: ColorProfile::Keep,
             jpeg_decoder: JpegDecoder::Zune,
             jpeg_shrink: None,
+            truncated: Truncated::Reject,
             shares: SplitFractions::default(),
             split_by: None,
             seed: 0,
@@ -249,6 +253,10 @@ fn keep() -> ColorProfile {
 
 fn zune() -> JpegDecoder {
     JpegDecoder::Zune
+}
+
+fn reject() -> Truncated {
+    Truncated::Reject
 }
 
 /// Limits on source images, checked against the file's length and header before any memory for pixels is

@@ -198,6 +198,24 @@ words! {
 }
 
 words! {
+    /// What to do with a JPEG or PNG that ends before its image does.
+    Truncated: "rule for truncated images" {
+        /// It is rejected.
+        Reject = "reject",
+        /// It is decoded as far as it goes, and the rest is gray in a JPEG, as libjpeg fills it, and black and
+        /// transparent in a PNG.
+        Keep = "keep",
+    }
+}
+
+impl Truncated {
+    /// Whether it is the default.
+    pub(super) fn is_reject(&self) -> bool {
+        *self == Truncated::Reject
+    }
+}
+
+words! {
     /// Treatment of an embedded ICC color profile.
     ColorProfile: "color profile rule" {
         /// The profile is ignored and samples are kept, as Pillow, OpenCV, torchvision and TensorFlow do.
