@@ -206,6 +206,8 @@ fn source_hint(error: &SourceError) -> Option<String> {
         SourceError::SeveralSources => {
             "give the folder of the images as the source, and the table with `--metadata`".into()
         }
+        SourceError::OtherKind => "convert one kind, then add the others with `inlaid append`".into(),
+        SourceError::NotFiles => "leave out `--metadata` and `--file-column`".into(),
         SourceError::NoFiles => "add a size, as in `--size 28`; `--encoding png` stores files without loss".into(),
         SourceError::Pickled { name: None } => {
             "take the binary version: `cifar-10-binary.tar.gz` has `data_batch_1.bin`, `cifar-100-binary.tar.gz` \

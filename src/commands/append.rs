@@ -55,7 +55,7 @@ pub fn append_from(source: &dyn Source, out: impl AsRef<Path>, options: &RunOpti
 fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) -> Result<Summary, Error> {
     let (output, there) = Output::open(out)?;
     let share_blocks = output.shares_blocks();
-    source.prepare(Some(output.staging()))?;
+    source.prepare(Some(output.staging()), &there.spec.limits)?;
     let mut append = Append::new(source, out, &there, share_blocks, options)?;
     let kept = append.kept_rejects(read_rejects(&out.join(REJECTS))?);
     // The checksum of the whole plan, so that a run can be interrupted and resumed more than once.
@@ -86,7 +86,7 @@ fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) 
 /// Reports what an append would do: lists the source and compares it with the dataset, without decoding or writing.
 fn foresee(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) -> Result<Summary, Error> {
     let there = Manifest::read(out)?.ok_or_else(|| FormatError::NoDataset(out.to_owned()))?;
-    source.prepare(None)?;
+    source.prepare(None, &there.spec.limits)?;
     let mut append = Append::new(source, out, &there, false, options)?;
     let rejects = append.inputs.skip_finished(append.unfinished, out)?;
     Ok(append.inputs.dry_summary(begin, append.unchanged_rows(), &rejects, &there.snapshot.splits))

@@ -69,7 +69,7 @@ fn write(
     if options.overwrite == Overwrite::Refuse {
         output.check_shards()?;
     }
-    source.prepare(Some(output.staging()))?;
+    source.prepare(Some(output.staging()), &recipe.spec().limits)?;
     let (mut inputs, pool) = plan(source, recipe, options)?;
     let run = inputs.checksum();
 
@@ -109,7 +109,7 @@ fn foresee(
     options: &RunOptions,
 ) -> Result<Summary, Error> {
     let there = ownership::check(out)?;
-    source.prepare(None)?;
+    source.prepare(None, &recipe.spec().limits)?;
     let (mut inputs, _) = plan(source, recipe, options)?;
     let (unfinished, snapshot) = match Start::new(inputs.checksum(), there.as_ref(), out, options)? {
         Start::New | Start::Replaces(_) => (None, &Snapshot::default()),

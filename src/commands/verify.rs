@@ -101,6 +101,9 @@ pub fn verify(
         }
     }
 
+    if let Some(source) = source {
+        source.prepare(Some(&std::env::temp_dir()), &manifest.spec.limits)?;
+    }
     let listing = source.map_or_else(|| Ok(Listing::default()), |source| source.list(&keys_alone(&manifest.spec)))?;
     let mut rows = Rows { records: &listing.records, ..Rows::default() };
     for (&split, info) in &manifest.snapshot.splits {

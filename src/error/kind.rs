@@ -155,6 +155,8 @@ impl SourceError {
             UnknownFormat => "source-unknown-format",
             EmptyList => "source-empty-list",
             SeveralSources => "source-several",
+            OtherKind => "source-other-kind",
+            NotFiles => "source-not-files",
             SeveralArchives => "source-several-archives",
             NoColumn { .. } => "source-no-column",
             NoFileColumn { .. } => "source-no-file-column",

@@ -31,8 +31,8 @@ pub enum Error {
     /// A wrong setting.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// A source that is not a folder.
-    #[error("source `{}` is not a folder", .0.display())]
+    /// A source that is nothing that images are read from.
+    #[error("source `{}` is neither a folder, an archive, a table nor an array of images", .0.display())]
     SourceNotFolder(PathBuf),
     /// No source.
     #[error("no source folder is given")]

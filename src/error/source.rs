@@ -25,6 +25,12 @@ pub enum SourceError {
     /// A table of image files beside other sources.
     #[error("a table that names image files is the only source")]
     SeveralSources,
+    /// A source of another kind than those before it.
+    #[error("folders and archives, tables with images, and arrays are not converted together")]
+    OtherKind,
+    /// A table that is to describe image files where there are none.
+    #[error("it holds no image files that a table could describe")]
+    NotFiles,
     /// A tar behind the end of another in one file.
     #[error("it holds several tar archives one after another")]
     SeveralArchives,

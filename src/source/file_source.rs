@@ -1,22 +1,24 @@
-//! Images that are files: in folders, or named in a list.
+//! Images that are files: in folders and archives, or named in a list.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::archive::{Archive, Spool, looks_like_samples};
 use super::file_list::FileList;
 use super::files::Files;
 use super::found::Found;
 use super::listing::Listing;
 use super::metadata::{self, Others};
+use super::notice::Notice;
 use super::record::Record;
 use super::walk::walk;
-use super::{ImageRef, Source};
+use super::{ImageRef, Source, members, sample_listing};
 use crate::error::Error;
 use crate::run::SourceOptions;
 use crate::spec::{Folders, Limits, Spec};
 
-/// Images that are files: in one or more folders, or named in a list.
+/// Images that are files: in folders and archives, or named in a list.
 #[derive(Debug)]
 pub struct FileSource {
     roots: Vec<Root>,
@@ -28,8 +30,9 @@ pub struct FileSource {
 
 /// What holds files.
 #[derive(Debug)]
-enum Root {
+pub(super) enum Root {
     Folder(PathBuf),
+    Archive(Archive),
     List(FileList),
 }
 
@@ -38,21 +41,39 @@ impl Root {
     fn places(&self) -> u32 {
         match self {
             Root::Folder(_) => 1,
+            Root::Archive(archive) => archive.len(),
             Root::List(_) => FileList::PLACES,
         }
     }
 
-    /// The path of the file with this key, at this place in the root.
-    fn file(&self, place: u32, key: &str) -> PathBuf {
+    /// Adds the file with this key, at this place in the root, to `files`. Returns whether there is room for another.
+    fn read(&self, place: u32, key: &str, limits: &Limits, files: &mut Files) -> bool {
         match self {
-            Root::Folder(folder) => folder.join(key),
-            Root::List(list) => list.file(place, key),
+            Root::Folder(folder) => files.add_file(&folder.join(key), limits),
+            Root::List(list) => files.add_file(&list.file(place, key), limits),
+            Root::Archive(archive) => {
+                let bytes = archive.length(place).unwrap_or_default();
+                files.add_range(archive.path(), bytes.min(limits.file_bytes.0), |buffer| {
+                    archive.read(place, limits, buffer)
+                })
+            }
+        }
+    }
+
+    /// Length of the file with this key, at this place in the root, in bytes.
+    fn length(&self, place: u32, key: &str) -> Option<u64> {
+        let of_file = |path: PathBuf| fs::metadata(path).ok().map(|file| file.len());
+        match self {
+            Root::Folder(folder) => of_file(folder.join(key)),
+            Root::List(list) => of_file(list.file(place, key)),
+            Root::Archive(archive) => archive.length(place),
         }
     }
 
     fn path(&self) -> PathBuf {
         match self {
             Root::Folder(folder) => folder.clone(),
+            Root::Archive(archive) => archive.path().to_owned(),
             Root::List(list) => list.path().to_owned(),
         }
     }
@@ -69,15 +90,7 @@ impl FileSource {
         FileSource::of(roots, &SourceOptions::default())
     }
 
-    pub(super) fn of_folders(folders: &[PathBuf], options: &SourceOptions) -> Result<FileSource, Error> {
-        FileSource::of(folders.iter().cloned().map(Root::Folder).collect(), options)
-    }
-
-    pub(super) fn of_list(list: FileList, options: &SourceOptions) -> Result<FileSource, Error> {
-        FileSource::of(vec![Root::List(list)], options)
-    }
-
-    fn of(roots: Vec<Root>, options: &SourceOptions) -> Result<FileSource, Error> {
+    pub(super) fn of(roots: Vec<Root>, options: &SourceOptions) -> Result<FileSource, Error> {
         if roots.is_empty() {
             return Err(Error::NoSource);
         }
@@ -99,20 +112,50 @@ impl FileSource {
         (last, place)
     }
 
-    fn file(&self, place: u32, key: &str) -> PathBuf {
-        let (root, place) = self.locate(place);
-        root.file(place, key)
+    fn archives(&self) -> impl Iterator<Item = &Archive> {
+        self.roots.iter().filter_map(|root| match root {
+            Root::Archive(archive) => Some(archive),
+            Root::Folder(_) | Root::List(_) => None,
+        })
+    }
+
+    fn tell_unpacked(&self, listing: &mut Listing) {
+        match self.archives().map(Archive::spooled_bytes).sum() {
+            0 => {}
+            bytes => listing.notices.push(Notice::Unpacked(bytes)),
+        }
+    }
+
+    /// The archives, if all of them hold samples of a WebDataset that no table describes.
+    fn samples(&self) -> Option<Vec<&Archive>> {
+        let archives: Vec<&Archive> = self.archives().collect();
+        let only = archives.len() == self.roots.len() && self.options.metadata.is_none();
+        let are_samples = only && archives.iter().all(|archive| looks_like_samples(archive.members()));
+        are_samples.then_some(archives)
     }
 }
 
 impl Source for FileSource {
-    /// Lists the inputs in an order that does not depend on the file system. Opens no image.
+    fn prepare(&self, scratch: Option<&Path>, limits: &Limits) -> Result<(), Error> {
+        let spool = scratch.map(|folder| Arc::new(Spool::new(folder)));
+        self.archives().try_for_each(|archive| archive.prepare(spool.as_ref(), limits))
+    }
+
+    /// Lists the inputs in an order that does not depend on the file system. Opens no image, except of archives that
+    /// were not prepared.
     fn list(&self, spec: &Spec) -> Result<Listing, Error> {
+        self.prepare(None, &spec.limits)?;
+        if let Some(archives) = self.samples() {
+            let mut listing = sample_listing::list(&archives, spec, &self.options)?;
+            self.tell_unpacked(&mut listing);
+            return Ok(listing);
+        }
         let given = self.options.metadata.as_ref().and_then(|table| table.canonicalize().ok());
         let (mut found, mut place, mut has_table) = (Found { given, ..Found::default() }, 0, false);
         for root in &self.roots {
             match root {
                 Root::Folder(folder) => walk(&mut found, folder, place, spec)?,
+                Root::Archive(archive) => members::list(&mut found, archive, place, spec),
                 Root::List(list) => {
                     list.list(&mut found, place);
                     has_table |= list.has_labels();
@@ -143,6 +186,7 @@ impl Source for FileSource {
                 .tell_nested_folders(spec, self.paths.first().filter(|_| self.roots.len() == 1).map(PathBuf::as_path));
         }
         listing.tell_ignored();
+        self.tell_unpacked(&mut listing);
         if spec.size.is_none() {
             listing.tell_unknown_to_pillow();
         }
@@ -151,12 +195,16 @@ impl Source for FileSource {
 
     fn read(&self, images: &[ImageRef<'_>], limits: &Limits, files: &mut Files) {
         for ImageRef { record, image } in images {
+            let read = |place, key: &str, files: &mut Files| {
+                let (root, place) = self.locate(place);
+                root.read(place, key, limits, files)
+            };
             let is_read = match image {
-                0 => files.add_file(&self.file(record.place, &record.key), limits),
+                0 => read(record.place, &record.key, files),
                 number => {
                     let others = self.others.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     match others.image(record.row, number - 1) {
-                        Ok((place, key)) => files.add_file(&self.file(place, key), limits),
+                        Ok((place, key)) => read(place, key, files),
                         Err(error) => files.add(|_| Err(error)),
                     }
                 }
@@ -168,7 +216,8 @@ impl Source for FileSource {
     }
 
     fn length(&self, record: &Record) -> Option<u64> {
-        fs::metadata(self.file(record.place, &record.key)).ok().map(|file| file.len())
+        let (root, place) = self.locate(record.place);
+        root.length(place, &record.key)
     }
 
     fn paths(&self) -> &[PathBuf] {

@@ -87,7 +87,12 @@ impl Found {
 
 /// Whether a file with this extension, in lower case, is an input.
 pub(super) fn is_named_as_image(extension: &str, spec: &Spec) -> bool {
-    spec.any_name || EXTENSIONS.contains(&extension)
+    spec.any_name || is_image_name(extension)
+}
+
+/// Whether files with this extension, in lower case, are images.
+pub(super) fn is_image_name(extension: &str) -> bool {
+    EXTENSIONS.contains(&extension)
 }
 
 fn is_hidden(name: &OsStr) -> bool {

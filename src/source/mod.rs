@@ -1,4 +1,4 @@
-//! Sources of images. A folder is the first kind of [`Source`]; other kinds implement the same trait.
+//! Sources of images: what [`open_source`] makes of paths, and the trait that all of them implement.
 
 mod archive;
 mod arrays;
@@ -11,6 +11,7 @@ mod json;
 mod labels;
 mod listing;
 mod meaning;
+mod members;
 mod metadata;
 mod notice;
 mod open;
@@ -19,8 +20,10 @@ mod raw_pixels;
 mod reading;
 mod record;
 mod reject;
+mod sample_listing;
 mod tables;
 mod tree;
+mod value_columns;
 mod values;
 mod walk;
 
@@ -48,12 +51,12 @@ pub use tables::TableSource;
 /// Everything else (splits, order, decoding, commits) is the same for every source.
 pub trait Source: Sync {
     /// Called before the inputs are listed. A source that can't be read at random is copied to a file in the folder
-    /// `scratch`; none if nothing may be written, because nothing will be read.
+    /// `scratch`, without images beyond the limits; none if nothing may be written, because nothing will be read.
     ///
     /// # Errors
     /// If the source can't be read, or there is no room for the copy.
-    fn prepare(&self, scratch: Option<&Path>) -> Result<(), Error> {
-        let _ = scratch;
+    fn prepare(&self, scratch: Option<&Path>, limits: &Limits) -> Result<(), Error> {
+        let _ = (scratch, limits);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::dataset::card::CardNote;
-use crate::spec::{Folders, Split};
+use crate::spec::{ByteSize, Folders, Split};
 
 /// Extensions of image files that Pillow can't decode.
 pub(super) const UNKNOWN_TO_PILLOW: &[&str] = &["pam", "hdr", "exr", "ff"];
@@ -33,6 +33,17 @@ pub enum Notice {
     NoSplitInName(PathBuf),
     /// Columns of classes any of which could be the labels, so that rows have none.
     SeveralLabels(Vec<String>),
+    /// The folder that an archive of a whole folder begins with, which is not a class.
+    TopFolder {
+        /// Path of the archive.
+        archive: PathBuf,
+        /// The folder, as a path in the archive.
+        folder: String,
+    },
+    /// Bytes of compressed archives that are unpacked for as long as a run takes.
+    Unpacked(u64),
+    /// A tar without the mark of its end, so that files may be missing.
+    NoEnd(PathBuf),
     /// A folder named after a split that was used as a class.
     SplitWordIsClass(String),
     /// Source whose arrays, files or folders are named after splits, which were used.
@@ -148,6 +159,15 @@ impl fmt::Display for Notice {
             }
             Notice::SeveralLabels(names) => {
                 write!(f, "any of the columns {} could be the labels, so rows have none", first_of(names))
+            }
+            Notice::TopFolder { archive, folder } => {
+                write!(f, "everything in `{}` is in the folder `{folder}`, so paths begin below it", archive.display())
+            }
+            Notice::Unpacked(bytes) => {
+                write!(f, "compressed archives take {} in the output folder while it is written", ByteSize(*bytes))
+            }
+            Notice::NoEnd(path) => {
+                write!(f, "`{}` has no mark of its end, as if it were cut off: files may be missing", path.display())
             }
             Notice::SplitWordIsClass(name) => {
                 write!(

@@ -57,11 +57,6 @@ impl Format {
             Format::Tar | Format::Zip => Box::new(file),
         })
     }
-
-    /// Whether files can't be read from the archive without unpacking all of it.
-    pub(in crate::source) fn is_compressed(self) -> bool {
-        matches!(self, Format::Gzip | Format::Zstd)
-    }
 }
 
 /// Whether a file begins like a tar: with a header, or with the zeros of an empty one.

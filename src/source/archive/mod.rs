@@ -37,7 +37,7 @@ use crate::spec::Limits;
 pub(in crate::source) use format::Format;
 pub(in crate::source) use member::{Member, MemberKind, Refused};
 pub(in crate::source) use sample_columns::{SampleColumns, SampleLabels};
-pub(in crate::source) use samples::{Field, Sample, Samples, looks_like_samples};
+pub(in crate::source) use samples::{Samples, looks_like_samples};
 pub(in crate::source) use spool::Spool;
 
 /// Bytes at the start of a file that tell its format.
@@ -107,10 +107,6 @@ impl Archive {
         &self.path
     }
 
-    pub(in crate::source) fn format(&self) -> Format {
-        self.format
-    }
-
     /// Reads the archive once and lists its members. A compressed one is unpacked into the spool, except for files
     /// longer than allowed. Without a spool nothing is written; then small files that are no images are kept in memory,
     /// and others can't be read. Does nothing the second time.
@@ -153,6 +149,11 @@ impl Archive {
         self.index.get().into_iter().flat_map(|index| index.table.iter())
     }
 
+    /// Number of members; 0 before it is prepared.
+    pub(in crate::source) fn len(&self) -> u32 {
+        self.index.get().map_or(0, |index| index.table.len())
+    }
+
     /// Name of a member; empty if there is none of this number.
     pub(in crate::source) fn name(&self, member: u32) -> &str {
         self.index.get().filter(|index| member < index.table.len()).map_or("", |index| index.table.name(member))
@@ -174,26 +175,6 @@ impl Archive {
         self.index.get().is_some_and(|index| !index.has_end)
     }
 
-    /// Length of a compressed tar without its compression, as its header or trailer has it before it is read: a hint
-    /// that is missing or wrong for files of several parts, and for those above 4 GiB by gzip.
-    pub(in crate::source) fn unpacked_hint(&self) -> Option<u64> {
-        let file = open::regular(&self.path).ok()?;
-        let length = file.metadata().ok()?.len();
-        match self.format {
-            Format::Gzip => {
-                let mut trailer = [0; 4];
-                file.read_exact_at(&mut trailer, length.checked_sub(4)?).ok()?;
-                Some(u64::from(u32::from_le_bytes(trailer))).filter(|hint| *hint > length)
-            }
-            Format::Zstd => {
-                let mut head = [0; 18];
-                let read = file.read_at(&mut head, 0).ok()?;
-                zstd::zstd_safe::get_frame_content_size(&head[..read]).ok().flatten()
-            }
-            Format::Tar | Format::Zip => None,
-        }
-    }
-
     /// Opens the archive to read members of it, several if need be.
     ///
     /// # Errors
@@ -212,7 +193,7 @@ impl Archive {
                 Some(file)
             }
         };
-        Ok(Reader { path: &self.path, index, file })
+        Ok(Reader { index, file })
     }
 
     /// Appends the bytes of a member to the buffer. On an error, the buffer may hold a part of them.
@@ -233,7 +214,6 @@ impl Archive {
 /// An archive that is open.
 #[derive(Debug)]
 pub(in crate::source) struct Reader<'a> {
-    path: &'a Path,
     index: &'a Index,
     /// The archive, unless it was unpacked.
     file: Option<File>,
@@ -283,11 +263,6 @@ impl Reader<'_> {
             }
             (None, None) => Err(RecordError::Unreadable(io::Error::other("the archive is not open"))),
         }
-    }
-
-    /// Path of the archive.
-    pub(in crate::source) fn path(&self) -> &Path {
-        self.path
     }
 }
 

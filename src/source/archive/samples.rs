@@ -111,10 +111,6 @@ impl Samples {
         self.fields.extend(open.fields);
     }
 
-    pub(in crate::source) fn len(&self) -> usize {
-        self.samples.len()
-    }
-
     /// The samples in the order of the archive, which has to be the one that they are of.
     pub(in crate::source) fn iter<'a>(&'a self, archive: &'a Archive) -> impl Iterator<Item = Sample<'a>> {
         self.samples.iter().map(|sample| Sample {

@@ -140,7 +140,7 @@ impl ArraySource {
 }
 
 impl Source for ArraySource {
-    fn prepare(&self, scratch: Option<&Path>) -> Result<(), Error> {
+    fn prepare(&self, scratch: Option<&Path>, _: &Limits) -> Result<(), Error> {
         self.found.sets.iter().try_for_each(|set| set.images.prepare(scratch))
     }
 

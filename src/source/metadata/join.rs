@@ -12,7 +12,6 @@ use crate::source::labels::RowLabels;
 use crate::source::listing::Listing;
 use crate::source::record::Record;
 use crate::source::reject;
-use crate::source::values::cast;
 use crate::spec::{Folders, Spec, SpecError, TensorSpec};
 
 /// No row, or no file.
@@ -170,17 +169,6 @@ impl Tables {
         if self.splits.is_some() && spec.folders == Folders::Auto {
             listing.folders = Some(Folders::Splits);
         }
-        for asked in &spec.columns {
-            let found = self.values.iter().find(|(column, _)| column.name == asked.name);
-            let (_, values) = found.ok_or_else(|| self.no_column(asked.name.clone()))?;
-            let values = cast(&asked.name, values, asked.kind).map_err(Error::source(&self.tables[0].path))?;
-            listing.columns.push(values);
-        }
-        let is_new = |name: &str| !spec.columns.iter().any(|column| column.name == name);
-        for (column, values) in self.values.iter().filter(|(column, _)| is_new(&column.name)) {
-            listing.found.push(column.clone());
-            listing.columns.push(values.clone());
-        }
         for (name, _) in &self.further {
             let is_new = !spec.tensors.iter().any(|column| column.name == *name);
             if let Some(size) = spec.size.filter(|_| is_new) {
@@ -191,11 +179,12 @@ impl Tables {
                 });
             }
         }
-        Ok(())
+        let path = &self.tables[0].path;
+        self.values.give(listing, spec).map_err(Error::source(path))
     }
 
     fn no_column(&self, column: String) -> Error {
-        let values = self.values.iter().map(|(column, _)| column.name.clone());
+        let values = self.values.names().map(str::to_owned);
         let further = self.further.iter().map(|(name, _)| format!("{name}{}", super::FURTHER));
         let columns = values.chain(further).collect();
         Error::source(&self.tables[0].path)(SourceError::NoColumn { column, columns })

@@ -12,7 +12,7 @@ mod table;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_array::{Array, StringArray};
 use arrow_select::concat::concat;
 
 use self::table::{Column, as_texts};
@@ -20,7 +20,7 @@ use super::found::{Found, Part};
 use super::labels::Labels;
 use super::notice::Notice;
 use super::record::Record;
-use super::values::{cast, kind_of};
+use super::value_columns::{TAKEN, ValueColumns};
 use crate::error::{Error, SourceError};
 use crate::run::SourceOptions;
 use crate::spec::{ColumnSpec, ColumnType, Split};
@@ -31,13 +31,10 @@ pub(super) use self::join::Others;
 const NAMES: [&str; 5] = ["metadata.csv", "metadata.tsv", "metadata.jsonl", "metadata.parquet", "metadata.arrow"];
 
 /// The column with the names of files, unless another one is named.
-const FILE: &str = "file_name";
+pub(super) const FILE: &str = "file_name";
 
 /// What the names of columns with further images end with.
 const FURTHER: &str = "_file_name";
-
-/// Why a column is left out whose name another one has.
-const TAKEN: &str = "its name is taken";
 
 /// Columns with labels, unless another one is named.
 const LABELS: [&str; 2] = ["label", "labels"];
@@ -62,7 +59,7 @@ pub(super) struct Tables {
     labels: Option<Labels>,
     splits: Option<Vec<Split>>,
     /// Columns of values.
-    values: Vec<(ColumnSpec, ArrayRef)>,
+    values: ValueColumns,
     notices: Vec<Notice>,
 }
 
@@ -142,7 +139,7 @@ fn folder_of_given(found: &Found) -> String {
 
 impl Tables {
     fn new(tables: Vec<Place>, notices: Vec<Notice>) -> Tables {
-        let (further, values) = (Vec::new(), Vec::new());
+        let (further, values) = (Vec::new(), ValueColumns::default());
         Tables { tables, files: StringArray::new_null(0), further, labels: None, splits: None, values, notices }
     }
 
@@ -199,26 +196,9 @@ impl Tables {
     }
 
     fn take_values(&mut self, columns: Vec<Column>, options: &SourceOptions) -> Result<(), SourceError> {
-        let mut left_out = Vec::new();
-        for column in columns {
-            if options.keep_columns.as_ref().is_some_and(|kept| !kept.contains(&column.name)) {
-                continue;
-            }
-            let asked = options.column_types.iter().find(|asked| asked.name == column.name).map(|asked| asked.kind);
-            let others = self.values.iter().map(|(column, _)| &column.name);
-            let is_taken = others.chain(self.further.iter().map(|(name, _)| name)).any(|name| *name == column.name);
-            match asked.or_else(|| kind_of(column.values.data_type())) {
-                Some(kind) if ColumnSpec::is_free(&column.name) && !is_taken => {
-                    let values = cast(&column.name, &column.values, kind)?;
-                    self.values.push((ColumnSpec::new(column.name, kind), values));
-                }
-                Some(_) => left_out.push((column.name, TAKEN.to_owned())),
-                None => left_out.push((column.name, format!("it is of type {}", column.values.data_type()))),
-            }
-        }
-        if !left_out.is_empty() {
-            self.notices.push(Notice::ColumnsLeft(left_out));
-        }
+        let columns = columns.into_iter().map(|column| (column.name, column.values));
+        let is_further = |name: &str| self.further.iter().any(|(further, _)| further == name);
+        self.values = ValueColumns::choose(columns, options, is_further, &mut self.notices)?;
         Ok(())
     }
 

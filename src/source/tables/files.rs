@@ -175,7 +175,7 @@ impl TableFile {
 }
 
 /// Whether a file in a folder is a table by its name.
-pub(super) fn is_table(path: &Path) -> bool {
+pub(in crate::source) fn is_table(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     EXTENSIONS.contains(&&*extension_of(path)) && !CACHES.iter().any(|cache| name.starts_with(cache.as_bytes()))
 }

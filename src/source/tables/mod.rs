@@ -36,6 +36,9 @@ use index::{Index, Place};
 use rows::Rows;
 use spool::Spool;
 
+pub(super) use files::is_table as is_table_name;
+pub(super) use split_names::split_of;
+
 /// Parquet and Arrow files with a column of encoded images, such as Hugging Face `datasets` writes.
 #[derive(Debug)]
 pub struct TableSource {
@@ -171,7 +174,7 @@ impl TableSource {
 }
 
 impl Source for TableSource {
-    fn prepare(&self, scratch: Option<&Path>) -> Result<(), Error> {
+    fn prepare(&self, scratch: Option<&Path>, _: &Limits) -> Result<(), Error> {
         if scratch.is_some() {
             self.set_index(Index::of_images(&self.found.files, &self.choice.image, scratch)?);
         }

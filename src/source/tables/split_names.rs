@@ -7,7 +7,7 @@ use crate::spec::Split;
 
 /// The split of the rows of a file, from its path below its source; none if its names say none, or two. The name of the
 /// file comes before those of its folders, and the nearest folder first.
-pub(super) fn split_of(below: &Path) -> Option<Split> {
+pub(in crate::source) fn split_of(below: &Path) -> Option<Split> {
     let names = [below.file_stem()].into_iter().flatten();
     let folders = below.parent().into_iter().flat_map(|folder| folder.iter().rev());
     let mut names = names.chain(folders).filter_map(|name| name.to_str());

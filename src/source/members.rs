@@ -1,0 +1,115 @@
+//! Files in archives: every image file in one is a record or a reject, as in a folder.
+
+use std::ffi::OsStr;
+
+use super::archive::{Archive, MemberKind};
+use super::found::{Found, Part, is_named_as_image};
+use super::notice::Notice;
+use super::record::Record;
+use super::walk::{DEEPEST, extension_of};
+use crate::spec::{Spec, Split};
+
+/// Adds the image files of an archive that is prepared. The one with number `n` gets the place `place + n`.
+pub(super) fn list(found: &mut Found, archive: &Archive, place: u32, spec: &Spec) {
+    let mut part = Part::of(archive.path(), place..place + archive.len());
+    for member in archive.members() {
+        if member.name.split('/').any(|name| found.ignores(OsStr::new(name))) {
+            continue;
+        }
+        let extension = extension_of(member.name.as_ref());
+        match member.kind {
+            MemberKind::Folder => {}
+            _ if !is_named_as_image(&extension, spec) => found.ignore_other(extension),
+            MemberKind::Refused(reason) => part.reject(member.name, &reason.error()),
+            MemberKind::File { .. } => part.records.push(Record::new(member.name, place + member.number)),
+        }
+        if matches!(member.kind, MemberKind::Folder) && member.name.split('/').count() <= DEEPEST {
+            part.folders.insert(member.name.to_owned());
+        }
+    }
+    if let Some(top) = top_folder(&part.records) {
+        drop_folder(&mut part, &top);
+        found.listing.notices.push(Notice::TopFolder { archive: archive.path().to_owned(), folder: top });
+    }
+    if archive.lacks_end() {
+        found.listing.notices.push(Notice::NoEnd(archive.path().to_owned()));
+    }
+    found.parts.push(part);
+}
+
+/// The folder that an archive of a whole folder begins with: the deepest one that all files are below, in folders of
+/// which there are several. None if there is no such folder.
+fn top_folder(records: &[Record]) -> Option<String> {
+    let mut top = folder_of(&records.first()?.key).to_owned();
+    // The only folder above all.
+    for record in records {
+        while !is_below(&record.key, &top) {
+            top.truncate(top.rfind('/').unwrap_or(0));
+        }
+        if top.is_empty() {
+            return None;
+        }
+    }
+    // A folder named after a split means something.
+    let mut end = 0;
+    for name in top.split('/') {
+        if Split::from_folder_name(name).is_some() {
+            break;
+        }
+        end += name.len() + 1;
+    }
+    top.truncate(end.saturating_sub(1));
+    if top.is_empty() {
+        return None;
+    }
+    // Files right in it, or in one folder alone, are those of a class.
+    let is_beside = |record: &Record| folder_of(&record.key) == top;
+    (!records.iter().any(is_beside)).then_some(top)
+}
+
+fn folder_of(key: &str) -> &str {
+    key.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+fn is_below(key: &str, folder: &str) -> bool {
+    folder.is_empty() || key.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Drops a folder from the paths of what is below it.
+fn drop_folder(part: &mut Part, folder: &str) {
+    let below = |path: &str| Some(path.strip_prefix(folder)?.strip_prefix('/')?.to_owned());
+    for record in &mut part.records {
+        if let Some(key) = below(&record.key) {
+            record.key = key.into();
+        }
+    }
+    part.folders = std::mem::take(&mut part.folders).iter().filter_map(|path| below(path)).collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn top(keys: &[&str]) -> Option<String> {
+        let records: Vec<Record> = keys.iter().map(|key| Record::new(*key, 0)).collect();
+        top_folder(&records)
+    }
+
+    #[test]
+    fn folder_above_several_is_the_top() {
+        assert_eq!(top(&["photos/cat/1.jpg", "photos/dog/2.jpg"]).as_deref(), Some("photos"));
+        assert_eq!(top(&["a/b/train/cat/1.jpg", "a/b/val/cat/2.jpg"]).as_deref(), Some("a/b"));
+        assert_eq!(top(&["all/train/cat/1.jpg", "all/train/dog/2.jpg"]).as_deref(), Some("all"));
+        assert_eq!(top(&["photos/cat/deep/1.jpg", "photos/cats/2.jpg"]).as_deref(), Some("photos"));
+    }
+
+    #[test]
+    fn class_folder_is_none() {
+        assert_eq!(top(&["cat/1.jpg", "cat/2.jpg"]), None);
+        assert_eq!(top(&["cat/1.jpg", "dog/2.jpg"]), None);
+        assert_eq!(top(&["cat/1.jpg", "cat/deep/2.jpg"]), None);
+        assert_eq!(top(&["1.jpg", "cat/2.jpg"]), None);
+        assert_eq!(top(&["train/cat/1.jpg", "train/dog/2.jpg"]), None);
+        assert_eq!(top(&[]), None);
+    }
+}
