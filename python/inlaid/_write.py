@@ -26,6 +26,7 @@ def convert(
     *,
     metadata: Source | None = None,
     file_column: str | None = None,
+    image_column: str | None = None,
     label_column: str | Sequence[str] | None = None,
     column_types: Mapping[str, ColumnType] | None = None,
     keep_columns: Sequence[str] | None = None,
@@ -74,8 +75,9 @@ def convert(
     dry_run: bool = False,
     progress: Progress = True,
 ) -> dict[str, Any]:
-    """Makes a dataset in the folder `out` from the images below `sources`, one folder or several. Every image becomes
-    a row, or a line of `rejects.jsonl` that says why it could not. Running it again after a crash resumes.
+    """Makes a dataset in the folder `out` from the images in `sources`: folders, archives (tar, also compressed; zip),
+    WebDatasets, tables with images (Parquet, Arrow), or arrays (NumPy, IDX, CIFAR). Every image becomes a row, or a line
+    of `rejects.jsonl` that says why it could not. Running it again after a crash resumes.
 
     - `size`: height and width of the tensors in pixels, 1 to 65,535: 224 or (240, 320). With `storage="encoded"`, the
       size of the images, or `None` to store the files unchanged.
@@ -85,10 +87,11 @@ def convert(
     - `metadata`: a table of the images: CSV, TSV, JSON lines, Parquet or Arrow. `None`: `metadata.csv` (or `.tsv`,
       `.jsonl`, `.parquet`, `.arrow`) beside the images or in a folder above them.
     - `file_column`: its column with the names of image files, with or without extension. `None`: "file_name".
-    - `label_column`: its column with labels (names of classes, their numbers, lists of either, or other numbers), or
-      several columns of 0 and 1, one for each class. `None`: "label", if there is one.
+    - `image_column`: the column or array with the images, where a source has several.
+    - `label_column`: the column with labels (names of classes, their numbers, lists of either, or other numbers), or
+      several columns of 0 and 1, one for each class. `None`: "label", or "cls" of a WebDataset, if there is one.
     - `column_types`: types that are not to be guessed, by the names of columns.
-    - `keep_columns`: columns of the table that the dataset gets. `None`: all.
+    - `keep_columns`: columns of the table or WebDataset that the dataset gets. `None`: all.
     - `missing`: what to do about a row of the table without a file, and a file without a row: reject and list it, or
       stop.
     - `files_from`: a list of the images: paths in lines or separated by NUL, with a label after a tab, relative to the
@@ -173,6 +176,7 @@ def append(
     *,
     metadata: Source | None = None,
     file_column: str | None = None,
+    image_column: str | None = None,
     label_column: str | Sequence[str] | None = None,
     column_types: Mapping[str, ColumnType] | None = None,
     keep_columns: Sequence[str] | None = None,
@@ -189,7 +193,7 @@ def append(
     dry_run: bool = False,
     progress: Progress = True,
 ) -> dict[str, Any]:
-    """Adds the images below `sources` whose path below their source is not yet a row of the dataset in the folder
+    """Adds the images in `sources` whose path below their source is not yet a row of the dataset in the folder
     `out`, with the settings of that dataset. Running it again adds nothing.
 
     - `folders`: overrides what the top-level folders mean; must match the original conversion. `None`: as they look.

@@ -118,6 +118,7 @@ fn source(keywords: &Keywords<'_>) -> PyResult<SourceOptions> {
     options.metadata = keywords.take_if_some("metadata", Keyword::path)?;
     options.files_from = keywords.take_if_some("files_from", Keyword::path)?;
     options.file_column = keywords.take_if_some("file_column", Keyword::text)?;
+    options.image_column = keywords.take_if_some("image_column", Keyword::text)?;
     options.label_columns = keywords.take_if_some("label_column", Keyword::texts)?.unwrap_or_default();
     options.column_types = keywords.take_if_some("column_types", Keyword::column_types)?.unwrap_or_default();
     options.keep_columns = keywords.take_if_some("keep_columns", Keyword::texts)?;

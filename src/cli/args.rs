@@ -62,9 +62,10 @@ impl Command {
 /// Make a dataset from images
 ///
 /// SRC is a folder with class folders (SRC/cat/1.jpg), split folders with class folders inside
-/// (SRC/train/cat/1.jpg), or only images; or a table that names images. A table `metadata.csv` (or tsv, jsonl, parquet)
-/// beside the images describes them. Every image becomes a row of the dataset in DIR, or a line of DIR/rejects.jsonl that
-/// says why it could not.
+/// (SRC/train/cat/1.jpg), or only images; an archive of such a folder (tar, tar.gz, tar.zst, zip) or shards of a
+/// WebDataset; a table that names images, or holds them (Parquet, Arrow); or arrays (npy, npz, IDX, CIFAR). A table
+/// `metadata.csv` (or tsv, jsonl, parquet) beside the images describes them. Every image becomes a row of the dataset in
+/// DIR, or a line of DIR/rejects.jsonl that says why it could not.
 ///
 /// Each file is committed as soon as it is finished: after a crash, run the same command again to resume.
 ///
@@ -72,7 +73,7 @@ impl Command {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Convert {
-    /// Folders of images, or a table that names them
+    /// Folders or archives of images, a table that names them, tables with images, or arrays
     #[arg(value_name = "SRC", required_unless_present = "files_from")]
     pub sources: Vec<PathBuf>,
     /// Folder of the dataset; created if missing
@@ -263,7 +264,7 @@ impl Run {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Append {
-    /// Folders of images, or a table that names them
+    /// Folders or archives of images, a table that names them, tables with images, or arrays
     #[arg(value_name = "SRC", required_unless_present = "files_from")]
     pub sources: Vec<PathBuf>,
     /// Folder of the dataset

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use super::archive::{Archive, MemberKind};
+use super::archive::{Archive, MemberKind, Refused};
 use super::found::{Found, Part, is_named_as_image};
 use super::notice::Notice;
 use super::record::Record;
@@ -13,7 +13,8 @@ use crate::spec::{Spec, Split};
 pub(super) fn list(found: &mut Found, archive: &Archive, place: u32, spec: &Spec) {
     let mut part = Part::of(archive.path(), place..place + archive.len());
     for member in archive.members() {
-        if member.name.split('/').any(|name| found.ignores(OsStr::new(name))) {
+        let leads_out = member.kind == MemberKind::Refused(Refused::NameOutside);
+        if !leads_out && member.name.split('/').any(|name| found.ignores(OsStr::new(name))) {
             continue;
         }
         let extension = extension_of(member.name.as_ref());

@@ -3,18 +3,23 @@
 An example is a fenced block of `python` or `sh`. It finds the sample in `photos`, other images in `more-photos`, the
 sample converted in `dataset` (several files and row groups in each split), and with other options in `dataset-binary`,
 `dataset-arrow` and `dataset-encoded`, except
-the one that it makes itself. A comment line before it may say `<!-- not run: WHY -->`,
+the one that it makes itself. What others have written of random images is in `shards`, `cifar10` and `mnist`. A comment line before it may say `<!-- not run: WHY -->`,
 `<!-- continues the example before -->`, or `<!-- recipe: NAME -->`: test_loading.py runs these.
 """
 
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
+import datasets
+import numpy as np
 import pytest
+import webdataset
+from PIL import Image
 
 from conftest import REPOSITORY, SAMPLE, many_files
 
@@ -37,6 +42,34 @@ def examples():
             yield pytest.param(language, code, id=f"{page.relative_to(REPOSITORY)}:{line}")
 
 
+def pixels(side, *channels):
+    return np.random.default_rng(1).integers(0, 256, (20, side, side, *channels), np.uint8)
+
+
+def write_shards(folder):
+    for shard in range(2):
+        with webdataset.TarWriter(str(folder / f"train-{shard:03}.tar")) as tar:
+            for number, image in enumerate(pixels(40, 3)):
+                tar.write({"__key__": f"{shard}{number:05}", "jpg": image, "cls": number % 3, "json": {"id": number}})
+
+
+def write_cifar10(folder):
+    features = datasets.Features({"img": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+    rows = {"img": [Image.fromarray(image) for image in pixels(32, 3)], "label": [0, 1] * 10}
+    datasets.Dataset.from_dict(rows, features).to_parquet(folder / "train-00000-of-00001.parquet")
+
+
+def write_mnist(folder):
+    images, labels = pixels(28), np.arange(20, dtype=np.uint8) % 10
+    for name in ["train", "t10k"]:
+        head = struct.pack(">4I", 0x803, *images.shape)
+        (folder / f"{name}-images-idx3-ubyte").write_bytes(head + images.tobytes())
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, 20) + labels.tobytes())
+
+
+WRITERS = {"shards": write_shards, "cifar10": write_cifar10, "mnist": write_mnist}
+
+
 @pytest.fixture
 def folder(inlaid_path, sample, tmp_path, request):
     """Where an example runs: everything in it is its own."""
@@ -48,13 +81,17 @@ def folder(inlaid_path, sample, tmp_path, request):
         more = tmp_path / "more-photos" / path.parent.name
         more.mkdir(parents=True)
         shutil.copy(path, more / f"more-{path.name}")
-    datasets = {
+    converted = {
         "dataset": ("tensor", "parquet", "none", *many_files()),
         "dataset-binary": ("binary", "parquet", "none", *many_files()),
         "dataset-arrow": ("tensor", "arrow", "none", *many_files()),
         "dataset-encoded": ("encoded",),
     }
-    for name, options in datasets.items():
+    for name, write in WRITERS.items():
+        if name in request.node.callspec.params["code"]:
+            (tmp_path / name).mkdir()
+            write(tmp_path / name)
+    for name, options in converted.items():
         if name not in makes:
             shutil.copytree(sample(*options), tmp_path / name)
     return tmp_path

@@ -1,0 +1,302 @@
+"""Archives as `tarfile`, `zipfile`, GNU tar and `webdataset` write them: the same rows as the folder in them."""
+
+import io
+import json
+import os
+import subprocess
+import tarfile
+import zipfile
+
+import datasets
+import inlaid
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import webdataset
+from PIL import Image
+
+from conftest import SAMPLE, many_files
+
+SIZE = 16
+
+
+@pytest.fixture
+def run(request):
+    """The command; `inlaid` is the package here."""
+    return request.getfixturevalue("inlaid")
+
+
+def image(number, kind="PNG"):
+    pixels = np.random.default_rng(number).integers(0, 256, (20, 24, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind)
+    return file.getvalue()
+
+
+def convert(run, source, out, *options, exit_code=0):
+    sources = source if isinstance(source, list) else [source]
+    return run("convert", *sources, "--out", out, "--size", SIZE, *many_files(3 * SIZE**2), *options, exit_code=exit_code)
+
+
+def shards(out):
+    """The bytes of every file of rows, by path."""
+    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.glob("*/*.parquet"))}
+
+
+def rejects(out):
+    path = out / "rejects.jsonl"
+    lines = map(json.loads, path.read_text().splitlines() if path.exists() else [])
+    return {line["path"]: line["reason"] for line in lines}
+
+
+def rows(out, *columns):
+    frames = [pl.DataFrame(table) for table in inlaid.open(out).values()]
+    return list(pl.concat(frames).sort("path").select("path", "label", *columns).iter_rows())
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two classes of 30 images each."""
+    for number in range(60):
+        path = tmp_path / "photos" / ["ant", "bee"][number % 2] / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(image(number))
+    return tmp_path / "photos"
+
+
+def tar(folder, path, mode="w", format=tarfile.GNU_FORMAT, name="."):
+    with tarfile.open(path, mode, format=format) as archive:
+        archive.add(folder, name)
+
+
+def write_zst(folder, path):
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as archive:
+        archive.add(folder, ".")
+    with pa.CompressedOutputStream(str(path), "zstd") as compressed:
+        compressed.write(plain.getvalue())
+
+
+def write_zip(folder, path, method=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for file in sorted(folder.rglob("*.*")):
+            archive.write(file, file.relative_to(folder))
+
+
+WRITERS = {
+    "gnu.tar": tar,
+    "pax.tar": lambda folder, path: tar(folder, path, format=tarfile.PAX_FORMAT),
+    "ustar.tar": lambda folder, path: tar(folder, path, format=tarfile.USTAR_FORMAT),
+    "a.tar.gz": lambda folder, path: tar(folder, path, "w:gz"),
+    "a.tar.zst": write_zst,
+    "stored.zip": lambda folder, path: write_zip(folder, path, zipfile.ZIP_STORED),
+    "deflated.zip": write_zip,
+    "by-gnu-tar.tar": lambda folder, path: subprocess.run(["tar", "-cf", path, "-C", folder, "."], check=True),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_archive_gives_the_bytes_of_its_folder(run, photos, tmp_path, name):
+    WRITERS[name](photos, tmp_path / name)
+    convert(run, photos, tmp_path / "of-folder")
+    expected = shards(tmp_path / "of-folder")
+    assert len(expected) >= 4
+    for threads in [1, 4]:
+        out = tmp_path / f"out-{threads}"
+        convert(run, tmp_path / name, out, "--threads", threads)
+        assert shards(out) == expected
+    before = set(tmp_path.iterdir())
+    convert(run, tmp_path / name, tmp_path / "dry", "--dry-run")
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_the_sample_is_the_same_in_an_archive(run, tmp_path):
+    tar(SAMPLE, tmp_path / "photos.tar")
+    convert(run, SAMPLE, tmp_path / "of-folder")
+    convert(run, tmp_path / "photos.tar", tmp_path / "of-tar")
+    assert shards(tmp_path / "of-tar") == shards(tmp_path / "of-folder")
+    assert rejects(tmp_path / "of-tar") == rejects(tmp_path / "of-folder")
+
+
+def test_an_archive_of_a_whole_folder_begins_below_it(run, photos, tmp_path):
+    tar(photos, tmp_path / "photos.tar", name="photos")
+    done = convert(run, tmp_path / "photos.tar", tmp_path / "out")
+    note = f"note: everything in `{tmp_path}/photos.tar` is in the folder `photos`, so paths begin below it\n"
+    assert note in done.stderr
+    convert(run, photos, tmp_path / "of-folder")
+    assert shards(tmp_path / "out") == shards(tmp_path / "of-folder")
+
+
+def test_folders_and_archives_are_one_source(run, photos, tmp_path):
+    tar(photos / "ant", tmp_path / "ants.tar", name="ant")
+    write_zip(photos, tmp_path / "all.zip")
+    only_bees = tmp_path / "more"
+    only_bees.mkdir()
+    (photos / "bee").rename(only_bees / "bee")
+    convert(run, tmp_path / "all.zip", tmp_path / "expected")
+    convert(run, [only_bees, tmp_path / "ants.tar"], tmp_path / "out")
+    assert shards(tmp_path / "out") == shards(tmp_path / "expected")
+
+
+def test_a_folder_of_archives_stands_for_them(run, photos, tmp_path):
+    convert(run, photos, tmp_path / "expected")
+    (tmp_path / "archives").mkdir()
+    for name in ["ant", "bee"]:
+        tar(photos / name, tmp_path / f"archives/{name}.tar", name=name)
+    convert(run, tmp_path / "archives", tmp_path / "out")
+    convert(run, tmp_path / "archives/{ant,bee}.tar", tmp_path / "by-pattern")
+    assert shards(tmp_path / "out") == shards(tmp_path / "by-pattern") == shards(tmp_path / "expected")
+
+
+def test_an_archive_is_appended_and_verified(run, photos, tmp_path):
+    tar(photos, tmp_path / "first.tar.gz", "w:gz")
+    convert(run, tmp_path / "first.tar.gz", tmp_path / "out")
+    (photos / "ant/new.png").write_bytes(image(100))
+    tar(photos, tmp_path / "second.tar.gz", "w:gz")
+    done = run("append", tmp_path / "second.tar.gz", "--out", tmp_path / "out", "--json")
+    summary = json.loads(done.stdout)
+    assert (summary["rows"], summary["unchanged"]) == (61, 60)
+    run("verify", tmp_path / "out", "--source", tmp_path / "second.tar.gz")
+
+
+def test_a_table_describes_files_in_an_archive(run, photos, tmp_path):
+    tar(photos, tmp_path / "photos.tar")
+    lines = [f"{path.name},{int(path.stem) % 3}" for path in sorted(photos.rglob("*.png"))]
+    (tmp_path / "table.csv").write_text("id,label\n" + "\n".join(lines))
+    options = ["--metadata", tmp_path / "table.csv", "--file-column", "id"]
+    convert(run, tmp_path / "photos.tar", tmp_path / "out", *options)
+    convert(run, photos, tmp_path / "of-folder", *options)
+    assert rows(tmp_path / "out") == rows(tmp_path / "of-folder")
+    assert {label for _, label in rows(tmp_path / "out")} == {0, 1, 2}
+
+
+def test_hostile_members_are_rejects_by_name(run, tmp_path):
+    path = tmp_path / "hostile.tar"
+    with tarfile.open(path, "w") as archive:
+
+        def add(name, data=image(1), **changes):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            for key, value in changes.items():
+                setattr(member, key, value)
+            archive.addfile(member, io.BytesIO(data) if member.isreg() else None)
+
+        add("a.png")
+        add("../escape.png")
+        add("/absolute.png")
+        add("twice.png", image(2))
+        add("twice.png", image(3))
+        add("link.png", b"", type=tarfile.SYMTYPE, linkname="a.png")
+        add("away.png", b"", type=tarfile.SYMTYPE, linkname="/etc/passwd")
+        add("pipe.png", b"", type=tarfile.FIFOTYPE)
+    convert(run, path, tmp_path / "out", exit_code=3)
+    assert [key for key, _ in rows(tmp_path / "out")] == ["a.png", "link.png", "twice.png"]
+    assert rejects(tmp_path / "out") == {
+        "../escape.png": "name-outside",
+        "/absolute.png": "name-outside",
+        "away.png": "link-in-archive",
+        "pipe.png": "not-a-file",
+        "twice.png": "duplicate-key",
+    }
+    assert not (tmp_path / "escape.png").exists()
+
+
+def test_damage_is_an_error_that_names_the_archive(run, photos, tmp_path):
+    tar(photos, tmp_path / "a.tar.gz", "w:gz")
+    data = (tmp_path / "a.tar.gz").read_bytes()
+    (tmp_path / "a.tar.gz").write_bytes(data[: len(data) // 2])
+    done = convert(run, tmp_path / "a.tar.gz", tmp_path / "out", exit_code=1)
+    assert f"`{tmp_path}/a.tar.gz`" in done.stderr and "panicked" not in done.stderr
+    assert not list(tmp_path.glob("out/*/*"))
+
+
+def test_cut_off_tar_is_told(run, photos, tmp_path):
+    tar(photos, tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        end = archive.getmembers()[-1].offset
+    os.truncate(tmp_path / "a.tar", end)
+    done = convert(run, tmp_path / "a.tar", tmp_path / "out")
+    assert "has no mark of its end, as if it were cut off: files may be missing" in done.stderr
+
+
+def test_dry_run_tells_what_is_unpacked(run, photos, tmp_path):
+    tar(photos, tmp_path / "a.tar.gz", "w:gz")
+    done = convert(run, tmp_path / "a.tar.gz", tmp_path / "out", "--dry-run")
+    bytes_ = sum(path.stat().st_size for path in photos.rglob("*.png"))
+    assert f"note: compressed archives take {bytes_ / 1024:.1f} KiB in the output folder" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+# WebDataset
+
+
+def write_samples(path, numbers, **fields):
+    with webdataset.ShardWriter(str(path), maxcount=25, verbose=0) as writer:
+        for number in numbers:
+            sample = {name: make(number) for name, make in fields.items()}
+            writer.write({"__key__": f"{number:05}", "png": image(number), **sample})
+
+
+def test_samples_have_labels_and_columns(run, tmp_path):
+    write_samples(
+        tmp_path / "train-%03d.tar",
+        range(60),
+        cls=lambda number: number % 3,
+        json=lambda number: {"id": number, "score": number / 2, "names": ["a"]},
+        txt=lambda number: f"caption {number}",
+    )
+    done = convert(run, f"{tmp_path}/train-{{000..002}}.tar", tmp_path / "out")
+    assert "note: splits are those that the names" in done.stderr
+    assert "columns left out" in done.stderr or "names" in inlaid.open(tmp_path / "out")["train"].schema.names
+    expected = [(f"{n:05}.png", n % 3, n, n / 2, f"caption {n}") for n in range(60)]
+    assert rows(tmp_path / "out", "id", "score", "txt") == expected
+    assert list(inlaid.open(tmp_path / "out")) == ["train"]
+
+    theirs = datasets.load_dataset(
+        "webdataset", data_files={"train": f"{tmp_path}/train-*.tar"}, split="train", cache_dir=tmp_path / "cache"
+    )
+    assert [(row["__key__"], row["cls"], row["txt"]) for row in theirs] == [(k[:-4], c, t) for k, c, *_, t in expected]
+
+
+def test_samples_that_can_not_be_used_are_rejects(run, tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+
+        def add(name, data):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+
+        for number in range(10):
+            add(f"{number}.jpg", image(number, "JPEG"))
+            add(f"{number}.json", b'{"a": 1}' if number != 3 else b"{")
+        add("lonely.json", b"{}")
+    convert(run, tmp_path / "a.tar", tmp_path / "out", exit_code=3)
+    assert rejects(tmp_path / "out") == {"3": "field", "lonely": "no-image"}
+    assert len(rows(tmp_path / "out")) == 9
+
+
+def test_label_column_and_types_of_samples(run, tmp_path):
+    fields = {"json": lambda number: {"breed": ["ant", "bee"][number % 2], "id": number}}
+    write_samples(tmp_path / "shard-%03d.tar", range(30), **fields)
+    source = [tmp_path / "shard-000.tar", tmp_path / "shard-001.tar"]
+    convert(run, source, tmp_path / "out", "--label-column", "breed", "--column", "id:string")
+    assert rows(tmp_path / "out", "id") == [(f"{n:05}.png", n % 2, str(n)) for n in range(30)]
+    done = convert(run, source, tmp_path / "none", "--label-column", "bread", exit_code=1)
+    assert "it has no column `bread`, only `breed`, `id`" in done.stderr
+
+
+def test_samples_and_their_folder_have_the_same_pixels(run, photos, tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for path in sorted(photos.rglob("*.png")):
+            archive.add(path, path.relative_to(photos))
+            member = tarfile.TarInfo(str(path.relative_to(photos).with_suffix(".txt")))
+            archive.addfile(member, io.BytesIO())
+    convert(run, tmp_path / "a.tar", tmp_path / "out", "--keep-columns", "none")
+    convert(run, photos, tmp_path / "of-folder")
+    ours, theirs = (
+        pq.ParquetFile(sorted(out.glob("train/*.parquet"))[0]).read(columns=["image", "label", "path"])
+        for out in (tmp_path / "out", tmp_path / "of-folder")
+    )
+    assert ours.equals(theirs)
