@@ -5,25 +5,36 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
 from . import _inlaid
 from ._errors import SettingError
 from ._progress import Progress, reporter
+from ._rows import on_disk
 from ._settings import input_path, name_of_dtype, path_of
+
+
+class SupportsArrowStream(Protocol):
+    """What gives an Arrow stream: frames of pandas and polars, tables of PyArrow, relations of DuckDB."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+
 
 Source: TypeAlias = str | bytes | PathLike[str]
 Sources: TypeAlias = Source | Iterable[Source]
+Rows: TypeAlias = SupportsArrowStream | Mapping[str, SupportsArrowStream] | Iterable[Mapping[str, Any]]
 ColumnType: TypeAlias = Literal["int64", "float64", "bool", "timestamp", "string"]
 
 
 def convert(
-    sources: Sources,
+    sources: Sources | Rows,
     out: Source,
     size: int | tuple[int, int] | None = None,
     *,
+    root: Source | None = None,
+    name: str = "rows",
     metadata: Source | None = None,
     file_column: str | None = None,
     image_column: str | None = None,
@@ -76,14 +87,21 @@ def convert(
     progress: Progress = True,
 ) -> dict[str, Any]:
     """Makes a dataset in the folder `out` from the images in `sources`: folders, archives (tar, also compressed; zip),
-    WebDatasets, tables with images (Parquet, Arrow), or arrays (NumPy, IDX, CIFAR). Every image becomes a row, or a line
-    of `rejects.jsonl` that says why it could not. Running it again after a crash resumes.
+    WebDatasets, tables with images (Parquet, Arrow), or arrays (NumPy, IDX, CIFAR). Every image becomes a row, or a
+    line of `rejects.jsonl` that says why it could not. Running it again after a crash resumes.
+
+    `sources` may also be rows in memory, which need PyArrow: anything with `__arrow_c_stream__` (frames of pandas and
+    polars, tables of PyArrow, relations of DuckDB) with a column of paths, of image files (bytes) or of tensors; a
+    `Dataset` or `DatasetDict` of Hugging Face, whose splits are kept; dictionaries with images of Pillow, arrays
+    (H, W, C) of uint8 or uint16, bytes or paths. They are written beside `out` in batches, and deleted in the end.
 
     - `size`: height and width of the tensors in pixels, 1 to 65,535: 224 or (240, 320). With `storage="encoded"`, the
       size of the images, or `None` to store the files unchanged.
 
     Sources:
 
+    - `root`: folder that paths in rows are below. `None`: the current folder.
+    - `name`: what the keys of rows in memory without paths begin with. An append of further rows needs another name.
     - `metadata`: a table of the images: CSV, TSV, JSON lines, Parquet or Arrow. `None`: `metadata.csv` (or `.tsv`,
       `.jsonl`, `.parquet`, `.arrow`) beside the images or in a folder above them.
     - `file_column`: its column with the names of image files, with or without extension. `None`: "file_name".
@@ -167,13 +185,16 @@ def convert(
     `RejectedError` if more images than allowed are unusable, `DiskFullError`.
     """
     keywords = {**locals(), "dtype": name_of_dtype(dtype)}
-    return _run(_inlaid.convert, "images", **keywords)
+    with on_disk(keywords.pop("sources"), out, keywords) as paths:
+        return _run(_inlaid.convert, "images", paths, **keywords)
 
 
 def append(
-    sources: Sources,
+    sources: Sources | Rows,
     out: Source,
     *,
+    root: Source | None = None,
+    name: str = "rows",
     metadata: Source | None = None,
     file_column: str | None = None,
     image_column: str | None = None,
@@ -200,11 +221,13 @@ def append(
     - `on_changed`: what to do about a file that changed since its row was written: skip and list it, or stop.
     - `history`: keeps what `rollback` needs.
 
-    The other keywords (`metadata` and those after it among them), the result, interrupts and exceptions are as for
+    The other keywords (`root`, `metadata` and those after it among them), the result, interrupts and exceptions are as for
     `convert`; `NotFoundError` also if there is no dataset. A table needs the columns of the dataset; further ones are
     left out.
     """
-    return _run(_inlaid.append, "images", **locals())
+    keywords = locals()
+    with on_disk(keywords.pop("sources"), out, keywords) as paths:
+        return _run(_inlaid.append, "images", paths, **keywords)
 
 
 def repack(

@@ -71,7 +71,11 @@ impl FileList {
         }
         let classes: BTreeSet<&str> = lines.iter().filter_map(|(_, label)| *label).collect();
         let classes: Vec<String> = classes.into_iter().map(str::to_owned).collect();
-        let absolute = |path: &Path| std::path::absolute(path).map(|path| normal(&path));
+        // Most lists are of absolute paths that are as short as they can be, and long.
+        let absolute = |path: &Path| match path.is_absolute() && is_normal(path) {
+            true => Ok(path.to_owned()),
+            false => std::path::absolute(path).map(|path| normal(&path)),
+        };
         let above = absolute(folder).map_err(Error::io("read source folder", folder))?;
         let entry = |(file, label): &(&str, Option<&str>)| {
             let file_path = absolute(Path::new(file)).unwrap_or_default();
@@ -131,6 +135,12 @@ impl FileList {
             listing.classes.clone_from(&self.classes);
         }
     }
+}
+
+/// Whether a path has no `.`, `..` and empty parts.
+fn is_normal(path: &Path) -> bool {
+    let parts = path.as_os_str().as_encoded_bytes().split(|byte| *byte == b'/').skip(1);
+    !parts.into_iter().any(|part| matches!(part, b"" | b"." | b".."))
 }
 
 /// A path without `.` and `..`, as it is written: links are not followed.

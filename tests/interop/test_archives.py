@@ -157,8 +157,8 @@ def test_an_archive_is_appended_and_verified(run, photos, tmp_path):
     tar(photos, tmp_path / "second.tar.gz", "w:gz")
     done = run("append", tmp_path / "second.tar.gz", "--out", tmp_path / "out", "--json")
     summary = json.loads(done.stdout)
-    assert (summary["rows"], summary["unchanged"]) == (61, 60)
-    run("verify", tmp_path / "out", "--source", tmp_path / "second.tar.gz")
+    assert (summary["rows"], summary["unchanged"]) == (1, 60)
+    run("verify", tmp_path / "out", "--sources", tmp_path / "second.tar.gz")
 
 
 def test_a_table_describes_files_in_an_archive(run, photos, tmp_path):

@@ -38,20 +38,21 @@ fn output_folder_that_is_a_file_is_named() {
 }
 
 #[test]
-fn archive_is_to_be_unpacked() {
+fn archive_of_another_kind_is_to_be_unpacked() {
+    const NEITHER: &str = "neither a folder, an archive, a table nor an array of images";
     let s = source();
     for name in ["photos.zip", "photos.tar", "photos.tar.GZ", "photos.7z"] {
         s.file(name, b"PK");
         let refused =
-            format!("error: source `{name}` is not a folder\nhint: unpack it, and give the folder with its contents");
+            format!("error: source `{name}` is {NEITHER}\nhint: unpack it, and give the folder with its contents");
         s.convert(&format!("{name} --out out --size 4")).fails(1, &refused);
     }
     s.file("rows.parquet", b"PAR1");
-    s.convert("rows.parquet --out out --size 4")
-        .fails(1, "error: source `rows.parquet` is not a folder\nhint: `inlaid repack` takes Parquet and Arrow files");
+    let damaged = "error: can't read `rows.parquet`: it is damaged: EOF: Parquet file too small. Size is 4 but need 8";
+    s.convert("rows.parquet --out out --size 4").fails(1, damaged);
     s.image("one.png");
     s.convert("one.png --out out --size 4")
-        .fails(1, "error: source `one.png` is not a folder\nhint: give the folder that contains it");
+        .fails(1, &format!("error: source `one.png` is {NEITHER}\nhint: give the folder that contains it"));
 }
 
 #[test]

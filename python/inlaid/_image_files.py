@@ -1,0 +1,57 @@
+"""Images in memory as image files that hold exactly their pixels: PNM and PAM, which are a header and the samples."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._errors import SettingError
+
+# Modes of Pillow whose samples are those of a file.
+PLAIN = ("L", "LA", "RGB", "RGBA", "I;16")
+
+
+def image_file(value: Any) -> Any:
+    """The file of an image of Pillow, or of an array (H, W) or (H, W, C) of uint8, uint16 or bool. Paths become texts;
+    any other value stays as it is."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist() if value.ndim < 2 else _file(value)
+    if hasattr(value, "getexif") and hasattr(value, "mode"):
+        return _file(_samples(value))
+    return value
+
+
+def _samples(image: Any) -> NDArray[Any]:
+    """The samples of an image of Pillow, upright."""
+    from PIL import ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode not in PLAIN:
+        has_alpha = image.mode in ("PA", "La", "RGBa") or "transparency" in image.info
+        image = image.convert({"1": "L", "I": "I;16"}.get(image.mode, "RGBA" if has_alpha else "RGB"))
+    return np.asarray(image)
+
+
+def _file(pixels: NDArray[Any]) -> bytes:
+    if pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.uint8) * 255
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    if pixels.ndim > 3 or channels not in (1, 2, 3, 4):
+        raise SettingError(f"an image is an array (H, W) or (H, W, C) of 1 to 4 channels, not of shape {pixels.shape}")
+    if pixels.dtype.kind != "u" or pixels.dtype.itemsize > 2:
+        raise SettingError(f"an image is an array of uint8 or uint16, not of {pixels.dtype}")
+    (height, width), most = pixels.shape[:2], 255 if pixels.dtype.itemsize == 1 else 65_535
+    if channels in (1, 3):
+        head = f"P{5 if channels == 1 else 6}\n{width} {height}\n{most}\n"
+    else:
+        kind = "RGB_ALPHA" if channels == 4 else "GRAYSCALE_ALPHA"
+        head = f"P7\nWIDTH {width}\nHEIGHT {height}\nDEPTH {channels}\nMAXVAL {most}\nTUPLTYPE {kind}\nENDHDR\n"
+    samples = pixels if most == 255 else pixels.astype(">u2")
+    return head.encode() + np.ascontiguousarray(samples).tobytes()
