@@ -1,5 +1,5 @@
-"""Rows in memory as a source: data frames, Arrow streams, datasets of Hugging Face, and dictionaries. They are written to
-a folder beside the dataset, batch by batch, which is deleted when the run ends."""
+"""Rows in memory as a source: data frames, Arrow streams, datasets of Hugging Face, and dictionaries. They are written
+to a folder beside the dataset, batch by batch, which is deleted when the run ends."""
 
 from __future__ import annotations
 
@@ -242,20 +242,19 @@ class Rows:
         # The key of a file elsewhere is its path without the first sign.
         keys = pc.utf8_ltrim(paths, "/")
         table = table.set_column(table.schema.get_field_index(column), column, keys)
-        with self.pa.OSFile(str(self.folder / "table.arrow"), "wb") as file:
-            with self.pa.ipc.new_file(file, table.schema) as writer:
-                writer.write_table(table)
+        path = str(self.folder / "table.arrow")
+        with self.pa.OSFile(path, "wb") as file, self.pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
         names = pc.unique(paths.drop_null()).to_pylist()
         text = "\0".join(name if name.startswith("/") else prefix + name for name in names)
         (self.folder / "files").write_text(text, errors="surrogateescape")
         self.keywords |= {
-            "metadata": str(self.folder / "table.arrow"),
+            "metadata": path,
             "files_from": str(self.folder / "files"),
             "file_column": column,
             "image_column": None,
         }
         return [root]
-
 
     def shortened(self, paths: Any, prefix: str) -> Any:
         """Paths below a folder as paths from there, others as absolute ones, without `.`, `..` and empty parts."""

@@ -221,9 +221,9 @@ def append(
     - `on_changed`: what to do about a file that changed since its row was written: skip and list it, or stop.
     - `history`: keeps what `rollback` needs.
 
-    The other keywords (`root`, `metadata` and those after it among them), the result, interrupts and exceptions are as for
-    `convert`; `NotFoundError` also if there is no dataset. A table needs the columns of the dataset; further ones are
-    left out.
+    The other keywords (`root`, `metadata` and those after it among them), the result, interrupts and exceptions are as
+    for `convert`; `NotFoundError` also if there is no dataset. A table needs the columns of the dataset; further ones
+    are left out.
     """
     keywords = locals()
     with on_disk(keywords.pop("sources"), out, keywords) as paths:

@@ -122,7 +122,7 @@ fn join(name: &str, kind: Option<ColumnType>, mut parts: Vec<ArrayRef>) -> Resul
         return Err(SourceError::TooLong(name.to_owned()));
     }
     // A table may have no type for a column that is null in all of its rows.
-    let empty = kind.map_or(DataType::Null, |kind| typed::data_type(kind));
+    let empty = kind.map_or(DataType::Null, typed::data_type);
     let of = parts.iter().map(|part| part.data_type()).find(|kind| **kind != DataType::Null).cloned();
     let of = of.unwrap_or(empty);
     for part in parts.iter_mut().filter(|part| *part.data_type() == DataType::Null) {

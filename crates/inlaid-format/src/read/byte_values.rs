@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, downcast_integer_array};
+use arrow_buffer::ArrowNativeType;
 use arrow_schema::{DataType, Schema};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::basic::Repetition;
@@ -347,7 +348,7 @@ fn bytes_of(array: &dyn Array, row: usize, piece: Piece) -> Option<(&[u8], bool)
         DataType::Dictionary(..) => {
             let array = array.as_any_dictionary();
             let keys = array.keys();
-            let key = downcast_integer_array!(keys => usize::try_from(keys.value(row)).ok(), _ => None)?;
+            let key = downcast_integer_array!(keys => keys.value(row).to_usize(), _ => None)?;
             if key >= array.values().len() {
                 return None;
             }
