@@ -88,3 +88,25 @@ fn schema_lists_every_kind() {
     assert_eq!(listed, kinds.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(kinds.len() > 100 && kinds.contains("disk-full"));
 }
+
+#[test]
+fn schemas_list_every_reason_of_a_reject() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
+    let text = read("src/error/record.rs");
+    let codes = text.split_once("pub fn code(").unwrap().1;
+    let mut reasons: Vec<&str> = Vec::new();
+    for line in codes.lines() {
+        let literal = line.split_once("=> \"").and_then(|(_, rest)| rest.split_once("\","));
+        reasons.extend(literal.map(|(reason, _)| reason).filter(|reason| !reasons.contains(reason)));
+    }
+    assert!(reasons.len() > 30 && reasons.contains(&"truncated"));
+    let of_rejects: Value = serde_json::from_str(&read("schemas/reject.schema.json")).unwrap();
+    let of_summaries: Value = serde_json::from_str(&read("schemas/summary.schema.json")).unwrap();
+    for listed in [
+        &of_rejects["properties"]["reason"]["enum"],
+        &of_summaries["properties"]["rejects_by_reason"]["propertyNames"]["enum"],
+    ] {
+        assert_eq!(listed.as_array().unwrap().iter().flat_map(Value::as_str).collect::<Vec<_>>(), reasons);
+    }
+}
