@@ -6,6 +6,8 @@
 
 #![no_main]
 
+mod contained;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
@@ -103,7 +105,7 @@ thread_local! {
     static BENCH: RefCell<Bench> = RefCell::new(Bench::new());
 }
 
-fuzz_target!(init: let_contained_panics_pass(), |input: (Vec<Edit>, Command)| BENCH.with_borrow(|bench| {
+fuzz_target!(init: contained::let_contained_panics_pass(), |input: (Vec<Edit>, Command)| BENCH.with_borrow(|bench| {
     let (edits, command) = input;
     bench.write(&edits);
     bench.run(command);
@@ -111,16 +113,6 @@ fuzz_target!(init: let_contained_panics_pass(), |input: (Vec<Edit>, Command)| BE
     assert!(outside == b"mine" && fs::read_dir(bench.path("outside")).unwrap().count() == 2, "changed outside");
     assert!(fs::read(bench.path("outside/staging-1/file")).unwrap() == b"mine", "changed outside");
 }));
-
-/// The fuzzer takes every panic for a bug, even one that is turned into an error.
-fn let_contained_panics_pass() {
-    let fail = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if !inlaid::is_contained() {
-            fail(info);
-        }
-    }));
-}
 
 fn options() -> RunOptions {
     let mut options = RunOptions::default();
