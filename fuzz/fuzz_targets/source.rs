@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::cast::AsArray;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use inlaid::{ByteSize, Dataset, Limits, RunOptions, Spec, open_source};
+use inlaid::{ByteSize, Dataset, Limits, Mode, RunOptions, Spec, open_source};
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
@@ -126,7 +126,12 @@ fn spec() -> Spec {
 /// Converts the file, and checks what comes out of it. An error is what most files end in.
 fn convert_twice(folder: &Path, path: &Path) {
     let (out, again) = (folder.join("out"), folder.join("again"));
+    let mut dry = options(1);
+    dry.mode = Mode::DryRun;
+    let foreseen = inlaid::convert(&[path], &out, &spec(), &dry);
+    assert!(!out.exists(), "a dry run writes");
     let Ok(summary) = inlaid::convert(&[path], &out, &spec(), &options(1)) else { return };
+    assert_eq!(foreseen.unwrap().inputs, summary.inputs, "a dry run finds other inputs");
     assert_eq!(summary.rows + summary.rejects, summary.inputs, "not every input is a row or a reject");
     assert_eq!(summary.rejects_by_reason.values().sum::<usize>(), summary.rejects);
 
