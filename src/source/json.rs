@@ -22,10 +22,17 @@ pub(super) const LONGEST_COLUMN: usize = i32::MAX as usize;
 /// Most keys of all objects: each is a column.
 const MOST_COLUMNS: usize = 10_000;
 
+/// Most cells of all columns, most of them null, and how many more each byte of the objects allows: a small file with
+/// many keys in its first row and many short rows must not take memory without bound.
+const MOST_CELLS: usize = 1 << 26;
+const CELLS_OF_BYTE: usize = 64;
+
 /// Columns of JSON objects.
 #[derive(Debug, Default)]
 pub(super) struct JsonColumns {
     rows: usize,
+    /// Length of all objects.
+    bytes: usize,
     numbers: HashMap<Box<str>, usize>,
     /// In the order in which the keys first appear.
     columns: Vec<(Box<str>, Column)>,
@@ -60,7 +67,7 @@ impl JsonColumns {
     /// Adds a row: a JSON object, or nothing. On an error, no row is added.
     ///
     /// # Errors
-    /// If it is no JSON object, or a column is as long as it can be.
+    /// If it is no JSON object, a column is as long as it can be, or nearly all values of all columns are missing.
     pub(super) fn push(&mut self, row: Option<&[u8]>) -> Result<(), String> {
         let object = match row {
             Some(row) => serde_json::from_slice(row).map_err(|error| error.to_string())?,
@@ -69,6 +76,12 @@ impl JsonColumns {
         let mut places = Vec::with_capacity(object.0.len());
         for (key, value) in object.0 {
             places.push((self.place(key)?, flat(value)));
+        }
+        let bytes = self.bytes.saturating_add(row.map_or(0, <[u8]>::len));
+        let cells = self.columns.len().saturating_mul(self.rows + 1);
+        if cells > bytes.saturating_mul(CELLS_OF_BYTE).saturating_add(MOST_CELLS) {
+            let (rows, keys) = (self.rows + 1, self.columns.len());
+            return Err(format!("{rows} rows have {keys} keys in all, and nearly all of their values are missing"));
         }
         // Stable, so that the last value of a repeated key is the last here.
         places.sort_by_key(|(place, _)| *place);
@@ -83,6 +96,7 @@ impl JsonColumns {
             }
         }
         self.rows += 1;
+        self.bytes = bytes;
         Ok(())
     }
 
@@ -509,5 +523,14 @@ mod tests {
         columns.push(Some(br#"{"a": 2}"#)).unwrap();
         let columns = columns.finish();
         assert_eq!(columns[0].1.as_primitive::<Int64Type>().values(), &[1, 2]);
+    }
+
+    #[test]
+    fn columns_of_hardly_any_values_are_refused() {
+        let keys: Vec<String> = (0..9000).map(|number| format!("\"{number}\":1")).collect();
+        let mut columns = JsonColumns::default();
+        columns.push(Some(format!("{{{}}}", keys.join(",")).as_bytes())).unwrap();
+        let refused = (0..100_000).find_map(|_| columns.push(Some(b"{}")).err());
+        assert_eq!(refused.unwrap(), "8141 rows have 9000 keys in all, and nearly all of their values are missing");
     }
 }
