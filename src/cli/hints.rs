@@ -85,7 +85,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::NoImages { .. } => {
             "a source holds class folders, split folders, or images; see `inlaid convert --help`".into()
         }
-        Error::NothingUsable { .. } => {
+        Error::NothingUsable { detail, .. } if detail.contains(" allowed") => {
             "if its size is the reason, raise `--max-pixels`, `--max-file-bytes` or `--memory`".into()
         }
         Error::MixedSources { .. } => {
