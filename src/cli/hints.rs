@@ -11,6 +11,9 @@ pub fn notice_hint(notice: &Notice) -> Option<String> {
     Some(match notice {
         // Most likely names that are hashes.
         Notice::OtherFiles(counts) if counts.keys().all(String::is_empty) => ANY_NAME.into(),
+        Notice::OtherFiles(counts) if counts.keys().any(|extension| SOURCES.contains(&&**extension)) => {
+            "archives, tables and arrays are read where no image files are beside them, or given themselves".into()
+        }
         Notice::FoldersBesideTable(_) => "`--folders classes` takes folders as classes".into(),
         Notice::SeveralLabels(_) => "choose one with `--label-column`".into(),
         Notice::NestedFolders { source: Some(source), .. } => {
@@ -171,6 +174,10 @@ pub fn hint(error: &Error) -> Option<String> {
         _ => return None,
     })
 }
+
+/// Extensions of files that are sources by themselves.
+const SOURCES: [&str; 12] =
+    ["arrow", "feather", "npy", "npz", "parquet", "tar", "tgz", "tzst", "zip", "gz", "zst", "arrows"];
 
 /// What to give instead of a source that is a file.
 fn instead_of_file(path: &Path) -> &'static str {

@@ -121,7 +121,7 @@ fn look_at(paths: &[PathBuf], options: &SourceOptions) -> Result<Vec<(PathBuf, K
 fn in_folder(folder: &Path) -> (Kind, Vec<PathBuf>) {
     let (mut archives, mut has_tables) = (Vec::new(), false);
     let is_hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
-    let entries = WalkDir::new(folder).min_depth(1).sort_by_file_name().into_iter();
+    let entries = WalkDir::new(folder).min_depth(1).into_iter();
     for entry in entries.filter_entry(|entry| !is_hidden(entry.file_name())).flatten() {
         let path = entry.path();
         if entry.file_type().is_dir() {
@@ -136,6 +136,7 @@ fn in_folder(folder: &Path) -> (Kind, Vec<PathBuf>) {
             archives.push(path.to_owned());
         }
     }
+    archives.sort();
     match archives.is_empty() {
         _ if has_tables => (Kind::Table, Vec::new()),
         _ if ArraySource::has_arrays(folder) => (Kind::Array, Vec::new()),

@@ -300,3 +300,12 @@ def test_samples_and_their_folder_have_the_same_pixels(run, photos, tmp_path):
         for out in (tmp_path / "out", tmp_path / "of-folder")
     )
     assert ours.equals(theirs)
+
+
+def test_archive_beside_images_is_told(run, photos, tmp_path):
+    tar(photos / "ant", photos / "more.tar")
+    done = convert(run, photos, tmp_path / "out")
+    assert (
+        "note: ignored files without an image extension: 1 .tar\n"
+        "hint: archives, tables and arrays are read where no image files are beside them, or given themselves\n"
+    ) in done.stderr
