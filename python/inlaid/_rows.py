@@ -4,19 +4,27 @@ to a folder beside the dataset, batch by batch, which is deleted when the run en
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from ._errors import SettingError
+from ._errors import InlaidError, SettingError
 from ._image_files import image_file
 from ._settings import path_of
 
 # Rows written at once: those of dictionaries hold images.
 BATCH = 256
+
+NAME = re.compile(r"[^\W\d_][\w.-]{0,99}")
+# An index of pandas without a name.
+UNNAMED = re.compile(r"__index_level_\d+__")
+# Names that say a split, and what is between the words of a name.
+SPLITS = {"train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval", "evaluation"}
+WORDS = re.compile(r"[-._ \d]+")
 
 # Columns of paths, unless another one is named.
 PATHS = ("file_name", "path", "image")
@@ -27,6 +35,8 @@ def on_disk(sources: Any, out: Any, keywords: dict[str, Any]) -> Iterator[Any]:
     """The sources as paths; rows in memory as files that are there for as long as the context is. Takes the keywords
     that are about such rows, and changes those that say how these files are read."""
     root, name = keywords.pop("root"), keywords.pop("name")
+    if type(sources).__name__ == "LazyFrame":
+        raise SettingError("a LazyFrame has no rows yet: give what its `collect()` returns")
     sources, are_paths = _peeked(sources)
     if are_paths:
         for keyword, value, default in [("root", root, None), ("name", name, "rows")]:
@@ -38,9 +48,37 @@ def on_disk(sources: Any, out: Any, keywords: dict[str, Any]) -> Iterator[Any]:
         if keywords.get(keyword) is not None:
             raise SettingError(f"{keyword} describes files: leave it out, rows in memory have columns")
     above = Path(os.path.abspath(os.fsdecode(path_of("out", out)))).parent
-    above.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=above, prefix=".inlaid-rows-") as folder:
-        yield Rows(Path(folder), keywords, root).write(sources, name)
+    with _folder(above) as folder:
+        rows = Rows(folder, keywords, root)
+        try:
+            paths = rows.write(sources, name)
+        except rows.pa.ArrowException as error:
+            raise SettingError(f"the rows can't be written: {error}") from None
+        try:
+            yield paths
+        except InlaidError as error:
+            # The folder is gone when anybody reads of it.
+            told = str(error).replace(f"{folder}/", "").replace(str(folder), "sources")
+            error.args = (told, *error.args[1:])
+            raise
+
+
+@contextmanager
+def _folder(above: Path) -> Iterator[Path]:
+    """A new folder in another one, which is made if need be. Neither is left, unless something else is in it."""
+    missing = [parent for parent in (above, *above.parents) if not parent.exists()]
+    try:
+        above.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(dir=above, prefix=".inlaid-rows-")
+    except OSError as error:
+        raise InlaidError(f"can't write rows into `{above}`: {error.strerror}") from None
+    try:
+        with made as folder:
+            yield Path(folder)
+    finally:
+        for parent in missing:
+            with suppress(OSError):
+                parent.rmdir()
 
 
 def _peeked(sources: Any) -> tuple[Any, bool]:
@@ -84,25 +122,55 @@ class Rows:
 
     def write(self, rows: Any, name: str) -> list[str]:
         """Writes rows, or those of several splits; returns the sources."""
-        if not isinstance(name, str) or not name or name.startswith((".", "_")) or "/" in name:
-            raise SettingError(f"name is a text without `/` that begins with a letter, not {name!r}")
         if isinstance(rows, Mapping):
-            for split, part in rows.items():
-                self.write_table(part, str(split))
-            return [str(self.folder)]
+            return self.write_splits(rows)
+        _check_name("name", name)
+        if SPLITS.intersection(WORDS.split(name.lower())):
+            raise SettingError(f"name says a split: give a mapping, such as {{{name!r}: rows}}")
         return self.write_table(rows, name)
+
+    def write_splits(self, rows: Mapping[Any, Any]) -> list[str]:
+        """Writes the rows of several splits."""
+        if not all(_is_table(part) for part in rows.values()):
+            raise SettingError("a mapping is one of frames, tables or datasets by the names of their splits")
+        for split in rows:
+            _check_name("a split", split)
+        parts = {split: self.batches(part) for split, part in rows.items()}
+        kinds = {split: self.column_of(schema) for split, (schema, _) in parts.items()}
+        if all(kind != "paths" for kind, _ in kinds.values()):
+            for split, part in parts.items():
+                self.write_batches(*part, *kinds[split], split)
+            return [str(self.folder)]
+        # One list of files, of which a column says the split.
+        if len(set(kinds.values())) > 1 or not SPLITS.issuperset(split.lower() for split in parts):
+            raise SettingError(
+                "frames of paths by split have one column of paths, and are named train, validation or test"
+            )
+        tables = []
+        for split, (schema, batches) in parts.items():
+            table = self.pa.Table.from_batches(batches, schema)
+            if "split" in table.column_names:
+                raise SettingError("a mapping is one of splits, so its frames have no column `split`")
+            tables.append(table.append_column("split", self.pa.array([split] * len(table), self.pa.string())))
+        table = self.pa.concat_tables(tables, promote_options="permissive")
+        return self.write_paths(table, next(iter(kinds.values()))[1])
 
     def write_table(self, rows: Any, name: str) -> list[str]:
         schema, batches = self.batches(rows)
-        kind, column = self.column_of(schema)
+        return self.write_batches(schema, batches, *self.column_of(schema), name)
+
+    def write_batches(self, schema: Any, batches: Any, kind: str, column: str | None, name: str) -> list[str]:
         if kind == "paths":
             return self.write_paths(self.pa.Table.from_batches(batches, schema), column)
         if kind == "tensors":
             batches, schema = self.encoded(batches, schema, column)
-        path = self.folder / f"{name}.arrow"
+        path, rows = self.folder / f"{name}.arrow", 0
         with self.pa.OSFile(str(path), "wb") as file, self.pa.ipc.new_file(file, schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
+                rows += len(batch)
+        if rows == 0:
+            raise SettingError("sources has no rows")
         if self.keywords.get("image_column") is None and column is not None:
             self.keywords["image_column"] = column
         return [str(path)]
@@ -113,7 +181,12 @@ class Rows:
             return self.of_dataset(rows)
         if hasattr(rows, "__arrow_c_stream__"):
             reader = self.pa.RecordBatchReader.from_stream(rows)
-            return reader.schema, reader
+            # What pandas calls an index without a name says nothing.
+            kept = [name for name in reader.schema.names if not UNNAMED.fullmatch(name)]
+            if kept == reader.schema.names:
+                return reader.schema, reader
+            schema = self.pa.schema([reader.schema.field(name) for name in kept])
+            return schema, (batch.select(kept) for batch in reader)
         if not isinstance(rows, Iterable):
             raise SettingError(f"sources is a path, several, or rows, not {rows!r}")
         return self.of_dictionaries(rows)
@@ -133,10 +206,22 @@ class Rows:
                 features[name] = Image()
         schema = features.arrow_schema
 
+        def embedded(row: Any) -> Any:
+            try:
+                return embed_table_storage(row)
+            except OSError:
+                # Without its bytes, the row is a reject that names the file.
+                return row
+
         def batches() -> Iterator[Any]:
             for table in rows.with_format("arrow").iter(BATCH):
-                table = embed_table_storage(table.replace_schema_metadata(schema.metadata))
-                yield from table.cast(schema).combine_chunks().to_batches()
+                table = table.replace_schema_metadata(schema.metadata)
+                try:
+                    parts = [embed_table_storage(table)]
+                except OSError:
+                    parts = [embedded(table.slice(row, 1)) for row in range(len(table))]
+                for part in parts:
+                    yield from part.cast(schema).combine_chunks().to_batches()
 
         return schema, batches()
 
@@ -178,7 +263,13 @@ class Rows:
             if not isinstance(row, Mapping):
                 raise SettingError(f"a row is a dictionary, not {type(row).__name__}")
             names.update(dict.fromkeys(row))
+        for name in names:
+            if not isinstance(name, str):
+                raise SettingError(f"a row has texts as keys, not {name!r}")
         columns = {name: [image_file(row.get(name)) for row in rows] for name in names}
+        for name, values in columns.items():
+            if {bytes, str} <= set(map(type, values)):
+                raise SettingError(f"the column `{name}` mixes paths and images")
         try:
             return self.pa.RecordBatch.from_pydict(columns)
         except (self.pa.ArrowInvalid, self.pa.ArrowTypeError, self.pa.ArrowNotImplementedError) as error:
@@ -203,11 +294,7 @@ class Rows:
         tensors = [field.name for field in fields if isinstance(field.type, self.pa.FixedShapeTensorType)]
         if len(tensors) == 1:
             return "tensors", tensors[0]
-        texts = [
-            field.name
-            for field in fields
-            if types.is_string(field.type) or types.is_large_string(field.type) or types.is_string_view(field.type)
-        ]
+        texts = [field.name for field in fields if self.is_text(field.type)]
         if named in texts:
             return "paths", named
         for name in PATHS:
@@ -217,6 +304,11 @@ class Rows:
             "none of the columns holds images, or paths of them: name it with image_column or file_column; there are "
             + _quoted(schema.names)
         )
+
+    def is_text(self, kind: Any) -> bool:
+        types = self.pa.types
+        kind = kind.value_type if types.is_dictionary(kind) else kind
+        return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
     def encoded(self, batches: Iterable[Any], schema: Any, column: str | None) -> tuple[Iterable[Any], Any]:
         """Batches with the tensors of a column as image files."""
@@ -238,7 +330,12 @@ class Rows:
 
         root = os.path.abspath(os.getcwd() if self.root is None else os.fsdecode(path_of("root", self.root)))
         prefix = root.rstrip("/") + "/"
-        paths = self.shortened(table[column].cast(self.pa.large_string()).combine_chunks(), prefix)
+        if len(table) == 0:
+            raise SettingError("sources has no rows")
+        paths = (
+            table[column].cast(self.pa.string()) if self.pa.types.is_dictionary(table[column].type) else table[column]
+        )
+        paths = self.shortened(paths.cast(self.pa.large_string()).combine_chunks(), prefix)
         # The key of a file elsewhere is its path without the first sign.
         keys = pc.utf8_ltrim(paths, "/")
         table = table.set_column(table.schema.get_field_index(column), column, keys)
@@ -266,6 +363,13 @@ class Rows:
         # Few as a rule.
         shortened = [_shortened(path, prefix) for path in paths.filter(odd).to_pylist()]
         return pc.replace_with_mask(paths, odd, self.pa.array(shortened, self.pa.large_string()))
+
+
+def _check_name(what: str, name: Any) -> None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise SettingError(
+            f"{what} is named by up to 100 letters, digits, `-`, `_` and `.`, from a letter on, not {name!r}"
+        )
 
 
 def _shortened(path: str, prefix: str) -> str | None:

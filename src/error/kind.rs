@@ -155,6 +155,8 @@ impl SourceError {
             UnknownFormat => "source-unknown-format",
             EmptyList => "source-empty-list",
             SeveralSources => "source-several",
+            NoMatch => "source-no-match",
+            NotFolderOfList => "source-not-folder-of-list",
             OtherKind => "source-other-kind",
             NotFiles => "source-not-files",
             SeveralArchives => "source-several-archives",

@@ -25,6 +25,12 @@ pub enum SourceError {
     /// A table of image files beside other sources.
     #[error("a table that names image files is the only source")]
     SeveralSources,
+    /// A pattern that nothing fits.
+    #[error("no file fits the pattern")]
+    NoMatch,
+    /// A file where a list of files needs the folder that they are below.
+    #[error("a list of files is relative to a folder, not to a file")]
+    NotFolderOfList,
     /// A source of another kind than those before it.
     #[error("folders and archives, tables with images, and arrays are not converted together")]
     OtherKind,

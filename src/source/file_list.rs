@@ -57,7 +57,10 @@ impl FileList {
         let bytes = bytes.map_err(Error::io("read the list", path))?;
         let text = String::from_utf8(bytes).map_err(|_| SourceError::Damaged("it is not UTF-8".to_owned()));
         let text = text.map_err(Error::source(path))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let separator = if text.contains('\0') { '\0' } else { '\n' };
+        // Some programs end a list with a line.
+        let text = if separator == '\0' { text.trim_end_matches('\n') } else { text };
         let lines = text.split(separator).map(|line| line.strip_suffix('\r').unwrap_or(line));
         let lines: Vec<(&str, Option<&str>)> = lines
             .filter(|line| !line.is_empty())

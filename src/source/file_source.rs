@@ -126,11 +126,12 @@ impl FileSource {
         }
     }
 
-    /// The archives, if all of them hold samples of a WebDataset that no table describes.
+    /// The archives, if one of them holds samples of a WebDataset, and no table describes them.
     fn samples(&self) -> Option<Vec<&Archive>> {
         let archives: Vec<&Archive> = self.archives().collect();
         let only = archives.len() == self.roots.len() && self.options.metadata.is_none();
-        let are_samples = only && archives.iter().all(|archive| looks_like_samples(archive.members()));
+        // An image alone is a sample too, and an empty shard one of any dataset.
+        let are_samples = only && archives.iter().any(|archive| looks_like_samples(archive.members()));
         are_samples.then_some(archives)
     }
 }
@@ -177,6 +178,10 @@ impl Source for FileSource {
             if let Root::List(list) = root {
                 list.label(&mut listing);
             }
+        }
+        let archives: Vec<&Archive> = self.archives().collect();
+        if archives.len() == self.roots.len() {
+            members::split_by_names(&mut listing, &archives, spec, 2);
         }
         let others = tables.join(&mut listing, spec, &self.options)?;
         *self.others.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(others);

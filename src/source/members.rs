@@ -1,13 +1,17 @@
 //! Files in archives: every image file in one is a record or a reject, as in a folder.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::path::Path;
 
 use super::archive::{Archive, MemberKind, Refused};
 use super::found::{Found, Part, is_named_as_image};
+use super::listing::Listing;
 use super::notice::Notice;
 use super::record::Record;
+use super::tables::split_of;
 use super::walk::{DEEPEST, extension_of};
-use crate::spec::{Spec, Split};
+use crate::spec::{Folders, Spec, Split};
 
 /// Adds the image files of an archive that is prepared. The one with number `n` gets the place `place + n`.
 pub(super) fn list(found: &mut Found, archive: &Archive, place: u32, spec: &Spec) {
@@ -36,6 +40,28 @@ pub(super) fn list(found: &mut Found, archive: &Archive, place: u32, spec: &Spec
         found.listing.notices.push(Notice::NoEnd(archive.path().to_owned()));
     }
     found.parts.push(part);
+}
+
+/// Assigns the splits that the names of all archives say, if there are `least` different ones and folders say none.
+pub(super) fn split_by_names(listing: &mut Listing, archives: &[&Archive], spec: &Spec, least: usize) {
+    let split = |archive: &&Archive| split_of(archive.path().file_name().map_or(Path::new(""), Path::new));
+    let Some(splits) = archives.iter().map(split).collect::<Option<Vec<_>>>() else { return };
+    if spec.folders != Folders::Auto || listing.folders == Some(Folders::Splits) || listing.records.is_empty() {
+        return;
+    }
+    if splits.iter().collect::<BTreeSet<_>>().len() < least {
+        return;
+    }
+    let ends = archives.iter().scan(0, |end, archive| {
+        *end += archive.len();
+        Some(*end)
+    });
+    let ends: Vec<u32> = ends.collect();
+    for record in &mut listing.records {
+        record.split = splits.get(ends.partition_point(|end| *end <= record.place)).copied();
+    }
+    listing.folders = Some(Folders::Splits);
+    listing.notices.push(Notice::SplitNames(archives[0].path().to_owned()));
 }
 
 /// The folder that an archive of a whole folder begins with: the deepest one that all files are below, in folders of

@@ -31,6 +31,8 @@ pub enum Notice {
     SplitFolders(PathBuf),
     /// A table whose name says no split, so that those of others don't either.
     NoSplitInName(PathBuf),
+    /// The column `split` of tables with images, which says no splits.
+    SplitIsValue(String),
     /// Columns of classes any of which could be the labels, so that rows have none.
     SeveralLabels(Vec<String>),
     /// The folder that an archive of a whole folder begins with, which is not a class.
@@ -156,6 +158,9 @@ impl fmt::Display for Notice {
             Notice::NoArrays(counts) => write!(f, "ignored files that hold no arrays: {}", counted(counts)),
             Notice::NoSplitInName(path) => {
                 write!(f, "the name of `{}` says no split, so those of other files are not used", path.display())
+            }
+            Notice::SplitIsValue(name) => {
+                write!(f, "column `{name}` is kept as it is: splits of tables are those that their names say")
             }
             Notice::SeveralLabels(names) => {
                 write!(f, "any of the columns {} could be the labels, so rows have none", first_of(names))

@@ -49,6 +49,7 @@ pub fn open_source<P: AsRef<Path>>(paths: &[P], options: &SourceOptions) -> Resu
     if let Some(list) = &options.files_from {
         let folder = match &*paths {
             [] => Path::new("."),
+            [folder] if folder.is_file() => return Err(Error::source(folder)(SourceError::NotFolderOfList)),
             [folder] => folder,
             [_, other, ..] => return Err(Error::SecondFolderOfList(other.clone())),
         };
@@ -100,6 +101,12 @@ fn of_table(table: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, Er
 /// What the paths hold, after patterns are expanded. A folder of archives stands for the archives in it.
 fn look_at(paths: &[PathBuf], options: &SourceOptions) -> Result<Vec<(PathBuf, Kind)>, Error> {
     let mut found = Vec::new();
+    for path in paths {
+        let has_pattern = path.to_string_lossy().contains(['*', '?']);
+        if has_pattern && !path.exists() && matches_of(path) == [path.clone()] {
+            return Err(Error::source(path)(SourceError::NoMatch));
+        }
+    }
     for path in paths.iter().flat_map(|path| matches_of(path)) {
         let meta = fs::metadata(&path).map_err(Error::io("read source folder", &path))?;
         match meta.is_dir().then(|| in_folder(&path)) {

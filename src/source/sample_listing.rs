@@ -1,7 +1,6 @@
 //! The listing of a WebDataset: each sample is an input, its small fields are values and labels.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use arrow_array::ArrayRef;
 
@@ -9,13 +8,13 @@ use super::archive::{Archive, SampleColumns, SampleLabels, Samples};
 use super::found::{Found, Part};
 use super::labels::Labels;
 use super::listing::Listing;
+use super::members;
 use super::notice::Notice;
 use super::record::Record;
-use super::tables::split_of;
 use super::value_columns::ValueColumns;
 use crate::error::{Error, SourceError};
 use crate::run::SourceOptions;
-use crate::spec::{ColumnType, Folders, Spec, SpecError};
+use crate::spec::{ColumnType, Spec, SpecError};
 
 /// The listing of archives that are prepared. The members of the first have the places from 0 on, those of the next
 /// follow.
@@ -52,11 +51,11 @@ pub(super) fn list(archives: &[&Archive], spec: &Spec, options: &SourceOptions) 
     if let Some(labels) = labels {
         listing.records.iter_mut().for_each(|record| record.label = labels[record.row as usize]);
     }
-    split_by_names(&mut listing, archives, spec);
+    members::split_by_names(&mut listing, archives, spec, 1);
     let values = ValueColumns::choose(fields.0, options, |_| false, &mut listing.notices).map_err(refused)?;
     values.give(&mut listing, spec).map_err(refused)?;
     let left = further.into_iter().map(|name| (name, "a further image of the sample".to_owned()));
-    let left = left.chain(ignored.into_iter().map(|name| (name, "it holds no short texts".to_owned())));
+    let left = left.chain(ignored.into_iter().map(|name| (name, "it is null where it is no short text".to_owned())));
     let left: Vec<(String, String)> = left.collect();
     if !left.is_empty() {
         listing.notices.push(Notice::ColumnsLeft(left));
@@ -117,25 +116,6 @@ fn archive_at(archives: &[&Archive], place: u32) -> std::path::PathBuf {
         place < end
     });
     archive.map(|archive| archive.path().to_owned()).unwrap_or_default()
-}
-
-/// Assigns the splits that the names of all archives say, unless folders say them.
-fn split_by_names(listing: &mut Listing, archives: &[&Archive], spec: &Spec) {
-    let split = |archive: &&Archive| split_of(archive.path().file_name().map_or(Path::new(""), Path::new));
-    let Some(splits) = archives.iter().map(split).collect::<Option<Vec<_>>>() else { return };
-    if spec.folders != Folders::Auto || listing.folders == Some(Folders::Splits) || listing.records.is_empty() {
-        return;
-    }
-    let ends = archives.iter().scan(0, |end, archive| {
-        *end += archive.len();
-        Some(*end)
-    });
-    let ends: Vec<u32> = ends.collect();
-    for record in &mut listing.records {
-        record.split = splits.get(ends.partition_point(|end| *end <= record.place)).copied();
-    }
-    listing.folders = Some(Folders::Splits);
-    listing.notices.push(Notice::SplitNames(archives[0].path().to_owned()));
 }
 
 /// Values of samples, by the names of their fields.

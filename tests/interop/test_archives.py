@@ -309,3 +309,64 @@ def test_archive_beside_images_is_told(run, photos, tmp_path):
         "note: ignored files without an image extension: 1 .tar\n"
         "hint: archives, tables and arrays are read where no image files are beside them, or given themselves\n"
     ) in done.stderr
+
+
+def test_archives_named_after_splits_are_splits(run, photos, tmp_path):
+    tar(photos, tmp_path / "train.tar")
+    (photos / "ant/new.png").write_bytes(image(100))
+    for path in sorted(photos.rglob("*.png"))[1:]:
+        path.unlink()
+    (photos / "ant/00.png").rename(photos / "ant/other.png")
+    tar(photos, tmp_path / "test.tar")
+    done = convert(run, [tmp_path / "train.tar", tmp_path / "test.tar"], tmp_path / "out")
+    assert "note: splits are those that the names in" in done.stderr
+    assert {name: len(table) for name, table in inlaid.open(tmp_path / "out").items()} == {"train": 60, "test": 1}
+    assert inlaid.open(tmp_path / "out").classes == ["ant", "bee"]
+
+
+def test_one_archive_is_no_split(run, photos, tmp_path):
+    tar(photos, tmp_path / "train.tar")
+    convert(run, tmp_path / "train.tar", tmp_path / "out")
+    convert(run, photos, tmp_path / "of-folder")
+    assert shards(tmp_path / "out") == shards(tmp_path / "of-folder")
+
+
+def write_members(path, members):
+    with tarfile.open(path, "w") as archive:
+        for name, data in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+
+
+def test_empty_labels_empty_shards_and_images_alone(run, tmp_path):
+    samples = [("a", b"5"), ("b", b""), ("c", b"-1"), ("d", None), ("e", None), ("f", None)]
+    members = []
+    for number, (key, label) in enumerate(samples):
+        members.append((f"{key}.png", image(number)))
+        members += [] if label is None else [(f"{key}.cls", label)]
+    write_members(tmp_path / "shard-0.tar", members)
+    write_members(tmp_path / "shard-1.tar", [])
+    write_members(tmp_path / "shard-2.tar", [("g.png", image(9)), ("__MACOSX/._g.png", b"x"), ("._g.png", b"x")])
+    convert(run, f"{tmp_path}/shard-*.tar", tmp_path / "out", "--split", "train=1")
+    labels = {key: label for key, label in rows(tmp_path / "out")}
+    assert labels == {"a.png": 5, **dict.fromkeys(["b.png", "c.png", "d.png", "e.png", "f.png", "g.png"])}
+
+
+def test_samples_that_are_apart_are_told(run, tmp_path):
+    names = [f"{key}.{field}" for field in ["png", "cls"] for key in "abcdef"]
+    write_members(tmp_path / "a.tar", [(name, image(1) if name.endswith("png") else b"1") for name in names])
+    done = convert(run, tmp_path / "a.tar", tmp_path / "out")
+    assert "hint: a WebDataset has the files of a sample side by side: `tar --sort=name` writes them so" in done.stderr
+
+
+def test_patterns_that_nothing_fits(run, tmp_path):
+    done = convert(run, f"{tmp_path}/nope*.tar", tmp_path / "out", exit_code=1)
+    assert done.stderr == f"error: can't read `{tmp_path}/nope*.tar`: no file fits the pattern\n"
+
+
+def test_lists_have_folders(run, photos, tmp_path):
+    tar(photos, tmp_path / "a.tar")
+    (tmp_path / "list").write_bytes(b"\xef\xbb\xbf" + b"\0".join([b"photos/ant/00.png", b"photos/bee/01.png"]) + b"\0\n")
+    done = convert(run, [tmp_path / "a.tar", "--files-from", tmp_path / "list"], tmp_path / "out", exit_code=1)
+    assert "a list of files is relative to a folder, not to a file" in done.stderr

@@ -481,3 +481,22 @@ def test_a_list_of_files_is_a_source(run, folder, tmp_path, monkeypatch):
     assert rows("piped") == [("src/a.png", 0)]
     done = run("convert", "--files-from", "nothing", "--out", tmp_path / "x", "--size", "4", exit_code=1)
     assert done.stderr.startswith("error: can't read the list `nothing`")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ("1", "1.5", "column `v` has values that are not whole numbers: `1.5` in row 0"),
+        ("true", "7", "column `v` has values that are not true or false: `7` in row 0"),
+        ("0.5", "9007199254740993", "column `v` has values that are not numbers: `9007199254740993` in row 0"),
+        ("2020-01-01", "5", "column `v` has values that are not times: `5` in row 0"),
+    ],
+)
+def test_an_append_changes_no_values(run, tmp_path, first, second, told):
+    for name, value in [("a", first), ("b", second)]:
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (6, 5)).save(tmp_path / name / f"{name}.png")
+        (tmp_path / name / "metadata.csv").write_text(f"file_name,v\n{name}.png,{value}\n")
+    run("convert", tmp_path / "a", "--out", tmp_path / "out", "--size", 4)
+    done = run("append", tmp_path / "b", "--out", tmp_path / "out", exit_code=1)
+    assert told in done.stderr

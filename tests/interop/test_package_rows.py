@@ -240,3 +240,110 @@ def test_bad_rows_are_rejects(convert):
     summary, out = convert(pl.DataFrame({"image": images}))
     assert summary["rejects_by_reason"] == {"no-image": 1, "unknown-format": 1}
     assert os.listdir(out.parent) == [out.name]
+
+
+def test_mapping_of_frames_of_paths_keeps_its_splits(convert, photos):
+    keys = [f"{n % 4}/{n:02}.png" for n in NUMBERS]
+    frame = pd.DataFrame(columns(path=keys))
+    parts = {"train": frame[:40], "test": frame[40:]}
+    summary = inlaid.convert(parts, photos.parent / "datasets/out", SIZE, progress=False, root=photos)
+    assert summary["rows"] == 60
+    found = inlaid.open(photos.parent / "datasets/out")
+    assert {name: len(table) for name, table in found.items()} == {"train": 40, "test": 20}
+    check(photos.parent / "datasets/out", keys)
+    with pytest.raises(inlaid.SettingError, match="are named train, validation or test"):
+        convert({"a": frame[:40], "b": frame[40:]}, root=photos)
+
+
+@pytest.mark.parametrize("split", ["_x", "", "../evil", "a/b", ".h", 3])
+def test_names_of_splits_are_checked(convert, split, tmp_path):
+    with pytest.raises(inlaid.SettingError, match="a split is named by"):
+        convert({split: hugging_face(), "test": hugging_face()})
+    assert os.listdir(tmp_path) == []
+
+
+def test_nothing_is_left_of_a_dry_run_or_a_failure(convert, tmp_path):
+    convert([{"image": pixels(1)}], "deep/er/out", dry_run=True)
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(inlaid.NotFoundError):
+        inlaid.append([{"image": pixels(1)}], tmp_path / "nowhere/out", progress=False)
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(inlaid.SettingError, match="fit"):
+        convert([{"image": pixels(1)}], fit="x")
+    assert os.listdir(tmp_path) == []
+
+
+def test_values_beyond_16_bits_and_floats_are_refused(convert):
+    def of(array):
+        return [{"image": Image.fromarray(array)}]
+
+    with pytest.raises(inlaid.SettingError, match="mode F has no white"):
+        convert(of(np.full((4, 4), 0.5, np.float32)))
+    with pytest.raises(inlaid.SettingError, match="mode I has values from 0 to 65,535"):
+        convert(of(np.full((4, 4), 70000, np.int32)))
+    big_endian = Image.frombytes("I;16B", (8, 8), np.full((8, 8), 0x4080, ">u2").tobytes())
+    _, out = convert([{"image": big_endian}], dtype="uint16")
+    ((image, *_),) = rows(out).values()
+    assert (image == 0x4080).all()
+
+
+def test_transparency_of_a_png_is_that_of_its_bytes(convert):
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(file, "PNG", transparency=(255, 0, 0))
+    ((of_bytes, *_),) = rows(convert([{"image": file.getvalue()}])[1]).values()
+    ((of_pillow, *_),) = rows(convert([{"image": Image.open(file)}], "pillow")[1]).values()
+    assert np.array_equal(of_bytes, of_pillow) and not of_pillow.any()
+
+
+def test_broken_image_of_pillow_is_a_reject(convert, tmp_path):
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (99, 99, 3), np.uint8)).save(file, "JPEG")
+    (tmp_path / "cut.jpg").write_bytes(file.getvalue()[:2000])
+    images = [Image.fromarray(pixels(1)), Image.open(tmp_path / "cut.jpg"), Image.open(io.BytesIO(file.getvalue()[:2000]))]
+    summary, _ = convert([{"image": image} for image in images])
+    assert (summary["rows"], summary["rejects_by_reason"]) == (1, {"truncated": 1, "no-image": 1})
+
+
+def test_missing_file_of_hugging_face_is_a_reject(convert, photos):
+    paths = [str(photos / f"{n % 4}/{n:02}.png") for n in NUMBERS]
+    paths[7] = str(photos / "none.png")
+    dataset = datasets.Dataset.from_dict({"image": paths}).cast_column("image", datasets.Image())
+    summary, _ = convert(dataset)
+    assert (summary["rows"], summary["rejects"]) == (59, 1)
+
+
+def test_categorical_paths_torch_tensors_and_unnamed_indices(convert, photos):
+    frame = pd.DataFrame({"path": pd.Categorical([f"{n % 4}/{n:02}.png" for n in NUMBERS]), "number": list(NUMBERS)})
+    _, out = convert(frame[frame["number"] > 3], root=photos)
+    assert len(rows(out)) == 56
+    assert "__index_level_0__" not in inlaid.open(out)["train"].schema.names
+
+    class Tensor:
+        """What an array of another library is."""
+
+        shape = (8, 8, 3)
+
+        def __array__(self, dtype=None, copy=None):
+            return pixels(1)
+
+    _, out = convert([{"image": Tensor()}], "tensor")
+    ((image, *_),) = rows(out).values()
+    assert np.array_equal(image, pixels(1))
+
+
+def test_ways_out_are_told(convert):
+    with pytest.raises(inlaid.SettingError, match="its `collect"):
+        convert(pl.LazyFrame({"image": PNGS}))
+    with pytest.raises(inlaid.SettingError, match=r"put channels last with `transpose\(1, 2, 0\)`"):
+        convert([{"image": np.zeros((3, 8, 8), np.uint8)}])
+    with pytest.raises(inlaid.SettingError, match="the column `image` mixes paths and images"):
+        convert([{"image": pixels(1)}, {"image": "a.png"}])
+    with pytest.raises(inlaid.SettingError, match="sources has no rows"):
+        convert(pd.DataFrame({"path": []}, dtype=str))
+    with pytest.raises(inlaid.SettingError, match="name says a split"):
+        inlaid.convert([{"image": pixels(1)}], "out", SIZE, name="test", progress=False)
+    with pytest.raises(inlaid.SettingError, match="a mapping is one of frames"):
+        convert({"image": PNGS})
+    with pytest.raises(inlaid.InlaidError) as caught:
+        convert(pa.table({"a": PNGS, "b": PNGS}))
+    assert ".inlaid-rows" not in str(caught.value) and "image_column" in str(caught.value)

@@ -183,6 +183,10 @@ struct Labels {
 
 impl Labels {
     fn push(&mut self, row: usize, text: &str) {
+        // An empty one is no label.
+        if text.is_empty() {
+            return;
+        }
         self.has_names |= text.parse::<i64>().is_err();
         self.texts.push(row, text);
     }

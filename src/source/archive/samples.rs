@@ -184,7 +184,7 @@ fn look_at<'a>(member: &Member<'a>) -> Seen<'a> {
         MemberKind::Refused(reason @ (Refused::NotUtf8 | Refused::NameTooLong | Refused::NameOutside)) => {
             Seen::Unnamed(reason)
         }
-        _ if is_own(member.name) => Seen::Skipped,
+        _ if is_own(member.name) || is_of_macos(member.name) => Seen::Skipped,
         _ => split(member.name).map_or(Seen::Skipped, |(key, field)| Seen::Field(key, field)),
     }
 }
@@ -192,6 +192,11 @@ fn look_at<'a>(member: &Member<'a>) -> Seen<'a> {
 /// Whether a part of a name is one that WebDataset keeps for itself, as in `__meta__`.
 fn is_own(name: &str) -> bool {
     name.split('/').any(|part| part.len() >= 4 && part.starts_with("__") && part.ends_with("__"))
+}
+
+/// Whether a name is that of what macOS adds to archives.
+fn is_of_macos(name: &str) -> bool {
+    name.split('/').any(|part| part == "__MACOSX" || part.starts_with("._") || part == ".DS_Store")
 }
 
 /// The key and the field of a name. The last part has to have a dot that is not its first letter, unless there is a
@@ -210,10 +215,11 @@ fn image_order(field: &str) -> Option<(bool, usize, &str)> {
     Some((field.contains('.'), rank, field))
 }
 
-/// Whether members are samples: most keys of members beside each other have an image and something else. An archive of
+/// Whether members are samples: most keys of members beside each other have an image and something else, or one has a
+/// class. An archive of
 /// images alone is none, nor one of images with a table.
 pub(in crate::source) fn looks_like_samples<'a>(members: impl Iterator<Item = Member<'a>>) -> bool {
-    let (mut samples, mut keys) = (0, 0);
+    let (mut samples, mut keys, mut is_labelled) = (0, 0, false);
     let mut last: Option<(&str, bool, bool)> = None;
     let mut count = |key: Option<(&str, bool, bool)>| {
         if let Some((_, has_image, has_more)) = key {
@@ -227,6 +233,7 @@ pub(in crate::source) fn looks_like_samples<'a>(members: impl Iterator<Item = Me
         let is_image = image_order(&field.to_lowercase()).is_some();
         match &mut last {
             Some((open, has_image, has_more)) if *open == key => {
+                is_labelled |= field.eq_ignore_ascii_case("cls");
                 *has_image |= is_image;
                 *has_more |= !is_image;
             }
@@ -239,5 +246,5 @@ pub(in crate::source) fn looks_like_samples<'a>(members: impl Iterator<Item = Me
         }
     }
     count(last);
-    samples * 2 > keys
+    is_labelled || samples * 2 > keys
 }

@@ -163,6 +163,8 @@ impl TableSource {
             }
             _ => {}
         }
+        let split = self.choice.values.iter().find(|column| column.name.eq_ignore_ascii_case("split"));
+        notices.extend(split.map(|column| Notice::SplitIsValue(column.name.clone())));
         if !self.choice.undecided.is_empty() {
             notices.push(Notice::SeveralLabels(self.choice.undecided.clone()));
         }
