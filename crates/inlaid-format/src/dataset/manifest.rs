@@ -89,7 +89,8 @@ impl SplitInfo {
     pub fn rows_of(&self, label: Option<u32>) -> usize {
         match label {
             Some(label) => self.labels.get(label as usize).copied().unwrap_or(0),
-            None => self.rows - self.labels.iter().sum::<usize>(),
+            // A damaged manifest may claim more labels than rows.
+            None => self.labels.iter().fold(self.rows, |rows, labelled| rows.saturating_sub(*labelled)),
         }
     }
 }
