@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -19,7 +19,7 @@ from ._rejects import Rejects
 from ._settings import counted, input_path, meant, truth
 from ._statistics import Statistics
 from ._table import Table
-from ._write import Sources
+from ._write import ColumnType, Rows, Source, Sources
 
 
 class Dataset(Mapping[str, Table]):
@@ -97,8 +97,18 @@ class Dataset(Mapping[str, Table]):
 
     def append(
         self,
-        sources: Sources,
+        sources: Sources | Rows,
         *,
+        root: Source | None = None,
+        name: str = "rows",
+        metadata: Source | None = None,
+        file_column: str | None = None,
+        image_column: str | None = None,
+        label_column: str | Sequence[str] | None = None,
+        column_types: Mapping[str, ColumnType] | None = None,
+        keep_columns: Sequence[str] | None = None,
+        missing: Literal["reject", "stop"] = "reject",
+        files_from: Source | None = None,
         folders: Literal["auto", "classes", "splits", "none"] | None = None,
         on_changed: Literal["skip", "stop"] = "skip",
         history: bool = True,

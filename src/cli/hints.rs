@@ -12,7 +12,7 @@ pub fn notice_hint(notice: &Notice) -> Option<String> {
         // Most likely names that are hashes.
         Notice::OtherFiles(counts) if counts.keys().all(String::is_empty) => ANY_NAME.into(),
         Notice::OtherFiles(counts) if counts.contains_key("cls") => {
-            "a WebDataset has the files of a sample side by side: `tar --sort=name` writes them so".into()
+            "a WebDataset has the files of a sample side by side: write them sorted by name".into()
         }
         Notice::OtherFiles(counts) if counts.keys().any(|extension| SOURCES.contains(&&**extension)) => {
             "archives, tables and arrays are read where no image files are beside them, or given themselves".into()

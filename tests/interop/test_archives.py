@@ -357,7 +357,7 @@ def test_samples_that_are_apart_are_told(run, tmp_path):
     names = [f"{key}.{field}" for field in ["png", "cls"] for key in "abcdef"]
     write_members(tmp_path / "a.tar", [(name, image(1) if name.endswith("png") else b"1") for name in names])
     done = convert(run, tmp_path / "a.tar", tmp_path / "out")
-    assert "hint: a WebDataset has the files of a sample side by side: `tar --sort=name` writes them so" in done.stderr
+    assert "hint: a WebDataset has the files of a sample side by side: write them sorted by name" in done.stderr
 
 
 def test_patterns_that_nothing_fits(run, tmp_path):

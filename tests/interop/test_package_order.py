@@ -26,6 +26,8 @@ PYTHON = [
     "_frames",
     "_rejects",
     "_statistics",
+    "_image_files",
+    "_rows",
     "_write",
     "_maintain",
     "_dataset",

@@ -152,10 +152,9 @@ def test_numbers_of_colors_may_be_arrays(tmp_path):
 
 
 @pytest.mark.parametrize("source", [{"path": ["a"]}, pd.DataFrame({"path": ["a"]}), pl.DataFrame({"path": ["a"]})])
-def test_a_frame_is_no_source(tmp_path, source):
+def test_a_frame_is_no_file(tmp_path, source):
     message = f"sources is the path of a folder or several, not a {type(source).__name__}"
-    for call in (inlaid.append, inlaid.repack, lambda *arguments: inlaid.convert(*arguments, 8)):
-        refused(inlaid.SettingError, message, lambda call=call: call(source, tmp_path / "d"))
+    refused(inlaid.SettingError, message, lambda: inlaid.repack(source, tmp_path / "d"))
 
 
 OPENING = [inlaid.open, inlaid.open_dataset, inlaid.open_table, inlaid.info, inlaid.verify, inlaid.compact, inlaid.rollback]

@@ -62,7 +62,7 @@ impl Resizer {
     pub fn resize(&mut self, pixels: &Pixels<'_>, slot: &mut [u8]) -> Result<(), RecordError> {
         let Samples::U8(samples) = pixels.samples else { unreachable!("byte tensors are computed from 8-bit samples") };
         let axes = axes(&self.spec, [pixels.width, pixels.height]);
-        if self.is_unchanged(&axes) {
+        if self.is_unchanged(pixels, &axes) {
             slot.copy_from_slice(samples);
             return Ok(());
         }
@@ -89,7 +89,7 @@ impl Resizer {
             Samples::U16(_) => 65_535.0,
             Samples::F32(_) => 1.0,
         };
-        if self.is_unchanged(&axes) {
+        if self.is_unchanged(pixels, &axes) {
             return match pixels.samples {
                 Samples::U8(samples) => values.iter_mut().zip(samples).for_each(|(to, from)| *to = (*from).into()),
                 Samples::U16(samples) => values.iter_mut().zip(samples).for_each(|(to, from)| *to = (*from).into()),
@@ -105,8 +105,12 @@ impl Resizer {
     }
 
     /// Whether the tensor has the pixels of the image: at equal sizes, every library copies them.
-    fn is_unchanged(&self, axes: &[Axis; 2]) -> bool {
+    fn is_unchanged(&self, pixels: &Pixels<'_>, axes: &[Axis; 2]) -> bool {
         let size = self.spec.target();
+        // A window may be as large as the target, and the image larger.
+        if (pixels.width, pixels.height) != (size.width(), size.height()) {
+            return false;
+        }
         axes.iter().zip([size.width(), size.height()]).all(|(axis, side)| axis.is_unchanged(side))
     }
 
