@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from ._settings import path_of
 # Rows written at once: those of dictionaries hold images.
 BATCH = 256
 
+Worded = Callable[[dict[str, Any]], dict[str, Any]]
 NAME = re.compile(r"[^\W\d_][\w.-]{0,99}")
 # An index of pandas without a name.
 UNNAMED = re.compile(r"__index_level_\d+__")
@@ -31,9 +32,10 @@ PATHS = ("file_name", "path", "image")
 
 
 @contextmanager
-def on_disk(sources: Any, out: Any, keywords: dict[str, Any]) -> Iterator[Any]:
-    """The sources as paths; rows in memory as files that are there for as long as the context is. Takes the keywords
-    that are about such rows, and changes those that say how these files are read."""
+def on_disk(sources: Any, out: Any, keywords: dict[str, Any]) -> Iterator[tuple[Any, Worded]]:
+    """The sources as paths, rows in memory as files that are there for as long as the context is; and what words a
+    summary as if they had been none. Takes the keywords that are about such rows, and changes those that say how these
+    files are read."""
     root, name = keywords.pop("root"), keywords.pop("name")
     if type(sources).__name__ == "LazyFrame":
         raise SettingError("a LazyFrame has no rows yet: give what its `collect()` returns")
@@ -42,7 +44,7 @@ def on_disk(sources: Any, out: Any, keywords: dict[str, Any]) -> Iterator[Any]:
         for keyword, value, default in [("root", root, None), ("name", name, "rows")]:
             if value != default:
                 raise SettingError(f"{keyword} is for rows in memory, not for paths")
-        yield sources
+        yield sources, lambda summary: summary
         return
     for keyword in ("metadata", "files_from"):
         if keywords.get(keyword) is not None:
@@ -54,12 +56,15 @@ def on_disk(sources: Any, out: Any, keywords: dict[str, Any]) -> Iterator[Any]:
             paths = rows.write(sources, name)
         except rows.pa.ArrowException as error:
             raise SettingError(f"the rows can't be written: {error}") from None
-        try:
-            yield paths
-        except InlaidError as error:
+
+        def worded(text: str) -> str:
             # The folder is gone when anybody reads of it.
-            told = str(error).replace(f"{folder}/", "").replace(str(folder), "sources")
-            error.args = (told, *error.args[1:])
+            return text.replace(f"{folder}/", "").replace(str(folder), "sources")
+
+        try:
+            yield paths, lambda summary: {**summary, "notices": [worded(notice) for notice in summary["notices"]]}
+        except InlaidError as error:
+            error.args = (worded(str(error)), *error.args[1:])
             raise
 
 
@@ -122,14 +127,14 @@ class Rows:
 
     def write(self, rows: Any, name: str) -> list[str]:
         """Writes rows, or those of several splits; returns the sources."""
-        if isinstance(rows, Mapping):
-            return self.write_splits(rows)
         _check_name("name", name)
+        if isinstance(rows, Mapping):
+            return self.write_splits(rows, name)
         if SPLITS.intersection(WORDS.split(name.lower())):
             raise SettingError(f"name says a split: give a mapping, such as {{{name!r}: rows}}")
         return self.write_table(rows, name)
 
-    def write_splits(self, rows: Mapping[Any, Any]) -> list[str]:
+    def write_splits(self, rows: Mapping[Any, Any], name: str) -> list[str]:
         """Writes the rows of several splits."""
         if not all(_is_table(part) for part in rows.values()):
             raise SettingError("a mapping is one of frames, tables or datasets by the names of their splits")
@@ -139,7 +144,10 @@ class Rows:
         kinds = {split: self.column_of(schema) for split, (schema, _) in parts.items()}
         if all(kind != "paths" for kind, _ in kinds.values()):
             for split, part in parts.items():
-                self.write_batches(*part, *kinds[split], split)
+                # Further rows of a split have another name.
+                if name != "rows":
+                    (self.folder / split).mkdir()
+                self.write_batches(*part, *kinds[split], split if name == "rows" else f"{split}/{name}")
             return [str(self.folder)]
         # One list of files, of which a column says the split.
         if len(set(kinds.values())) > 1 or not SPLITS.issuperset(split.lower() for split in parts):

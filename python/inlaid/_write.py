@@ -93,18 +93,19 @@ def convert(
     `sources` may also be rows in memory, which need PyArrow: anything with `__arrow_c_stream__` (frames of pandas and
     polars, tables of PyArrow, relations of DuckDB) with a column of paths, of image files (bytes) or of tensors; a
     `Dataset` or `DatasetDict` of Hugging Face, whose splits are kept; dictionaries with images of Pillow, arrays
-    (H, W, C) of uint8 or uint16, bytes or paths. They are written beside `out` in batches, and deleted in the end.
+    (H, W, C) of uint8 or uint16, bytes or paths. They are written beside `out` in batches, and deleted at the end.
 
     - `size`: height and width of the tensors in pixels, 1 to 65,535: 224 or (240, 320). With `storage="encoded"`, the
       size of the images, or `None` to store the files unchanged.
 
     Sources:
 
-    - `root`: folder that paths in rows are below. `None`: the current folder.
-    - `name`: what the keys of rows in memory without paths begin with. An append of further rows needs another name.
+    - `root`: folder that paths in rows are relative to. `None`: the current folder.
+    - `name`: prefix of the keys of rows in memory that have no paths. An append of further rows needs another name.
     - `metadata`: a table of the images: CSV, TSV, JSON lines, Parquet or Arrow. `None`: `metadata.csv` (or `.tsv`,
       `.jsonl`, `.parquet`, `.arrow`) beside the images or in a folder above them.
-    - `file_column`: its column with the names of image files, with or without extension. `None`: "file_name".
+    - `file_column`: the column of that table with the names of image files, with or without extension.
+      `None`: "file_name".
     - `image_column`: the column or array with the images, where a source has several.
     - `label_column`: the column with labels (names of classes, their numbers, lists of either, or other numbers), or
       several columns of 0 and 1, one for each class. `None`: "label", or "cls" of a WebDataset, if there is one.
@@ -185,8 +186,8 @@ def convert(
     `RejectedError` if more images than allowed are unusable, `DiskFullError`.
     """
     keywords = {**locals(), "dtype": name_of_dtype(dtype)}
-    with on_disk(keywords.pop("sources"), out, keywords) as paths:
-        return _run(_inlaid.convert, "images", paths, **keywords)
+    with on_disk(keywords.pop("sources"), out, keywords) as (paths, worded):
+        return worded(_run(_inlaid.convert, "images", paths, **keywords))
 
 
 def append(
@@ -226,8 +227,8 @@ def append(
     are left out.
     """
     keywords = locals()
-    with on_disk(keywords.pop("sources"), out, keywords) as paths:
-        return _run(_inlaid.append, "images", paths, **keywords)
+    with on_disk(keywords.pop("sources"), out, keywords) as (paths, worded):
+        return worded(_run(_inlaid.append, "images", paths, **keywords))
 
 
 def repack(

@@ -17,7 +17,17 @@ pub fn notice_hint(notice: &Notice) -> Option<String> {
         Notice::OtherFiles(counts) if counts.keys().any(|extension| SOURCES.contains(&&**extension)) => {
             "archives, tables and arrays are read where no image files are beside them, or given themselves".into()
         }
-        Notice::FoldersBesideTable(_) => "`--folders classes` takes folders as classes".into(),
+        Notice::FoldersBesideTable(_) => "`--folders classes` uses folders as classes".into(),
+        Notice::OtherFiles(counts) if counts.keys().any(|extension| TABLES.contains(&&**extension)) => {
+            "a table that describes the images is given with `--metadata`".into()
+        }
+        Notice::NoLabels(_) => {
+            "undo it with `inlaid rollback`, and give their table with `--metadata` or their column with `--label-column`"
+                .into()
+        }
+        Notice::SmallClasses { names, .. } if names.iter().all(|name| name.parse::<i64>().is_ok()) => {
+            "numbers that are quantities, not classes, are of type float64: `--column NAME:float64`".into()
+        }
         Notice::SeveralLabels(_) => "choose one with `--label-column`".into(),
         Notice::NestedFolders { source: Some(source), .. } => {
             format!("give `{}` to make them classes", source.display())
@@ -153,6 +163,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::ForeignFile(_) => "move that file elsewhere".into(),
         Error::OutputInSource { .. } => "choose a folder for `--out` outside the source".into(),
         Error::OutputInDataset { .. } => "choose a folder for `--out` outside the dataset".into(),
+        Error::SourceNotFolder(path) if !path.is_file() => "pipes and devices can't be read as sources".into(),
         Error::SourceNotFolder(path) => instead_of_file(path).into(),
         Error::OutputNotFolder(_) => "choose a new folder for `--out`".into(),
         Error::OutputLinkBroken { .. } => "create that folder, or choose another one for `--out`".into(),
@@ -177,6 +188,9 @@ pub fn hint(error: &Error) -> Option<String> {
         _ => return None,
     })
 }
+
+/// Extensions of tables that may describe images.
+const TABLES: [&str; 4] = ["csv", "jsonl", "ndjson", "tsv"];
 
 /// Extensions of files that are sources by themselves.
 const SOURCES: [&str; 12] =
@@ -208,7 +222,9 @@ fn above_splits(folders: &[PathBuf]) -> String {
 /// Suggested fix for a source that can't be read.
 fn source_hint(error: &SourceError) -> Option<String> {
     Some(match error {
-        SourceError::NoFileColumn { .. } => "name it with `--file-column`".into(),
+        SourceError::NoFileColumn { .. } => {
+            "name it with `--file-column`, and that of the labels with `--label-column`".into()
+        }
         SourceError::NoColumn { .. } => "names of columns are case-sensitive".into(),
         SourceError::FurtherColumn(_) => "give one table with `--metadata`, or make their columns the same".into(),
         SourceError::Labels { .. } => "choose another column with `--label-column`".into(),

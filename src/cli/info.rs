@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::hints::hint;
 use super::report;
-use crate::{Bin, ByteSize, Info, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, Statistics, counted};
+use crate::{Bin, ByteSize, Info, LabelKind, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, Statistics, counted};
 
 /// Prints a description of a dataset, or its manifest as JSON, and notes a commit that is not complete. Returns the exit
 /// code.
@@ -40,7 +40,7 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
         text += &format!("{:<11}{:>9} {bytes:>11} {files:>7} {row_groups:>11}\n", split.as_str(), info.rows);
     }
     let names: Vec<String> = snapshot.classes.iter().map(|name| report::visible_name(name)).collect();
-    text += &classes(&names, &snapshot.splits);
+    text += &classes(spec, &names, &snapshot.splits);
     text += &statistics(&names, &snapshot.splits);
     match snapshot.rejects {
         0 => {}
@@ -80,9 +80,12 @@ fn values(spec: &Spec) -> String {
 }
 
 /// One line per class, with its rows in every split.
-fn classes(names: &[String], splits: &BTreeMap<Split, SplitInfo>) -> String {
+fn classes(spec: &Spec, names: &[String], splits: &BTreeMap<Split, SplitInfo>) -> String {
     if names.is_empty() {
-        return "\nno labels\n".to_owned();
+        return match spec.label {
+            LabelKind::Number => "\nlabels are numbers\n".to_owned(),
+            _ => "\nno labels\n".to_owned(),
+        };
     }
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("class".len());
     let mut text = format!("\n{:>5}  {:<width$}", "label", "class");

@@ -115,7 +115,7 @@ fn in_words(summary: &Summary, out: &Path) -> String {
         text += &format!("{:<11}{rows:>9} rows {bytes:>11} in {files}{added}\n", split.as_str());
     }
     let classes = match classes {
-        0 => "no labels".to_owned(),
+        0 => "no classes".to_owned(),
         1 => "1 class".to_owned(),
         n => format!("{n} classes"),
     };

@@ -16,13 +16,13 @@ pub struct Inputs {
     /// Column of file names, with or without extension [default: file_name]
     #[arg(long, value_name = "NAME")]
     file_column: Option<String>,
-    /// Column or array of images, where there is a choice
+    /// Column or array of images, if there are several
     #[arg(long, value_name = "NAME")]
     image_column: Option<String>,
     /// Column of labels, or one of 0 and 1 for each class [default: label]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     label_column: Vec<String>,
-    /// Type of a column that is not to be guessed: int64, float64, bool, timestamp or string
+    /// Type of a column, instead of a guess: int64, float64, bool, timestamp or string
     #[arg(long = "column", value_name = "NAME:TYPE", value_parser = column)]
     column_types: Vec<ColumnSpec>,
     /// Columns to keep, separated by commas, or none [default: all]

@@ -126,6 +126,11 @@ impl Append {
             let unchanged = set_aside(source, &mut listing, &stored, spec, options, &pool)?;
             let notices = std::mem::take(&mut listing.notices).into_iter();
             listing.notices = notices.filter_map(|notice| notice.of_new_classes(&base.classes)).collect();
+            // The images of classes may have been listed without their table.
+            let is_unlabelled = listing.records.iter().all(|record| record.label.is_none());
+            if spec.label == LabelKind::Class && is_unlabelled && !listing.records.is_empty() && has_classes(base) {
+                listing.notices.push(Notice::NoLabels(listing.records.len()));
+            }
             match spec.label {
                 LabelKind::MultiHot => match_classes(&mut listing, &base.classes)?,
                 _ => add_classes(&mut listing, &base.classes),
@@ -223,6 +228,11 @@ fn list(source: &dyn Source, spec: &Spec, options: &RunOptions) -> Result<Listin
         }
         _ => Ok(listing),
     }
+}
+
+/// Whether rows have labels.
+fn has_classes(base: &Snapshot) -> bool {
+    base.splits.values().any(|info| info.labels.iter().any(|rows| *rows > 0))
 }
 
 /// The last shard of every split.

@@ -177,7 +177,7 @@ impl SourceError {
             SeveralImageColumns(_) => "source-several-image-columns",
             NotImages { .. } => "source-not-images",
             Tensors(_) => "source-tensors",
-            ImageCounts { .. } | ImageColumns { .. } => "source-image-count",
+            ImageCounts { .. } | ImageColumns { .. } | TooManyImages { .. } => "source-image-count",
             SeveralImages { .. } => "source-several-images",
             SameColumns(_) => "source-same-columns",
             LacksColumn { .. } => "source-lacks-column",

@@ -125,8 +125,18 @@ pub enum SourceError {
         other: PathBuf,
     },
     /// A table whose name says no split.
-    #[error("neither its name nor those of its folders say a split")]
+    #[error("neither its name nor the names of its folders are those of a split")]
     NoSplit,
+    /// A row of more images than a dataset has columns for.
+    #[error("row {row} of column `{column}` has more than {limit} images")]
+    TooManyImages {
+        /// Name of the column.
+        column: String,
+        /// Row of the table, from 0.
+        row: usize,
+        /// Most images of a row.
+        limit: usize,
+    },
     /// More rows than can be numbered.
     #[error("it has too many rows: the limit is 4294967294 in all tables")]
     TooManyRows,

@@ -109,6 +109,11 @@ impl FileList {
         &self.path
     }
 
+    /// Folder that keys are relative to.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The path of a file.
     pub(super) fn file(&self, place: u32, key: &str) -> PathBuf {
         match place {

@@ -100,6 +100,14 @@ impl FileSource {
         Ok(FileSource { roots, paths, options: options.clone(), others: Mutex::default() })
     }
 
+    /// The source, with these paths that its roots were found in.
+    pub(super) fn within(mut self, paths: Vec<PathBuf>) -> FileSource {
+        let folders = paths.into_iter().filter(|path| path.is_dir() && !self.paths.contains(path));
+        let folders: Vec<PathBuf> = folders.collect();
+        self.paths.extend(folders);
+        self
+    }
+
     /// The root of a place, and the place in it.
     fn locate(&self, mut place: u32) -> (&Root, u32) {
         let (last, before) = self.roots.split_last().expect("a source has a root");
@@ -169,7 +177,7 @@ impl Source for FileSource {
         found.decide(spec, has_table)?;
         let mut listing = found.into_listing(&|place| self.locate(place).0.path());
         if !has_table || listing.folders == Some(Folders::Classes) {
-            listing.label_by_folders();
+            listing.label_by_folders(0);
         }
         if has_table && !tables.has_labels() {
             listing.tell_folders_without_meaning();
@@ -187,8 +195,12 @@ impl Source for FileSource {
         *self.others.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(others);
         listing.rejects.sort();
         if !has_table {
-            listing
-                .tell_nested_folders(spec, self.paths.first().filter(|_| self.roots.len() == 1).map(PathBuf::as_path));
+            let folder = match &*self.roots {
+                [Root::Folder(folder)] => Some(folder.as_path()),
+                [Root::List(list)] => Some(list.folder()),
+                _ => None,
+            };
+            listing.tell_nested_folders(spec, folder);
         }
         listing.tell_ignored();
         self.tell_unpacked(&mut listing);

@@ -147,11 +147,11 @@ impl Found {
 }
 
 impl Listing {
-    /// Labels records by the folders that they are in, if these mean classes.
-    pub(super) fn label_by_folders(&mut self) {
+    /// Labels records by the folders that they are in, if these mean classes. So many parts of a key come before them.
+    pub(super) fn label_by_folders(&mut self, before: usize) {
         let depth = match self.folders {
-            Some(Folders::Classes) => 0,
-            Some(Folders::Splits) => 1,
+            Some(Folders::Classes) => before,
+            Some(Folders::Splits) => before + 1,
             _ => return,
         };
         let names: BTreeSet<&str> = self.records.iter().filter_map(|record| class_of(&record.key, depth)).collect();

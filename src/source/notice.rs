@@ -31,6 +31,15 @@ pub enum Notice {
     SplitFolders(PathBuf),
     /// A table whose name says no split, so that those of others don't either.
     NoSplitInName(PathBuf),
+    /// Number of images that an append adds without labels, to a dataset with labels.
+    NoLabels(usize),
+    /// The column `split` of a table that describes images, and a value that is not the name of a split.
+    NotSplits {
+        /// Name of the column.
+        column: String,
+        /// The first such value; empty for none.
+        value: String,
+    },
     /// The column `split` of tables with images, which says no splits.
     SplitIsValue(String),
     /// Columns of classes any of which could be the labels, so that rows have none.
@@ -147,7 +156,7 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Notice::SplitFolders(path) => write!(f, "the top folders of `{}` are used as splits", path.display()),
-            Notice::SplitNames(path) => write!(f, "splits are those that the names in `{}` say", path.display()),
+            Notice::SplitNames(path) => write!(f, "splits are taken from the names in `{}`", path.display()),
             Notice::AmbiguousChannels(arrays) => {
                 write!(f, "the last dimension was taken for the channels of {}", first_of(arrays))
             }
@@ -159,8 +168,13 @@ impl fmt::Display for Notice {
             Notice::NoSplitInName(path) => {
                 write!(f, "the name of `{}` says no split, so those of other files are not used", path.display())
             }
+            Notice::NoLabels(1) => write!(f, "the new image has no label, though the dataset has labels"),
+            Notice::NoLabels(n) => write!(f, "none of the {n} new images has a label, though the dataset has labels"),
+            Notice::NotSplits { column, value } => {
+                write!(f, "column `{column}` is not used as splits, since `{value}` is not the name of one")
+            }
             Notice::SplitIsValue(name) => {
-                write!(f, "column `{name}` is kept as it is: splits of tables are those that their names say")
+                write!(f, "column `{name}` is kept as it is: the splits of tables are taken from their names")
             }
             Notice::SeveralLabels(names) => {
                 write!(f, "any of the columns {} could be the labels, so rows have none", first_of(names))
@@ -221,7 +235,10 @@ impl fmt::Display for Notice {
             }
             Notice::FoldersBesideTable(names) => {
                 let list = first_of(names);
-                write!(f, "folders {list} are no classes, since a table without labels describes the images")
+                write!(
+                    f,
+                    "folders {list} are not used as classes, since the table that describes the images has no labels"
+                )
             }
             Notice::SplitColumn(name) => write!(f, "column `{name}` of the table is used as splits"),
             Notice::ColumnsLeft(columns) => {

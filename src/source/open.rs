@@ -83,7 +83,7 @@ pub fn open_source<P: AsRef<Path>>(paths: &[P], options: &SourceOptions) -> Resu
                 _ => Ok(Root::Folder(path)),
             };
             let roots = found.into_iter().map(root).collect::<Result<_, _>>()?;
-            Box::new(FileSource::of(roots, options)?)
+            Box::new(FileSource::of(roots, options)?.within(paths))
         }
     })
 }
@@ -101,13 +101,14 @@ fn of_table(table: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, Er
 /// What the paths hold, after patterns are expanded. A folder of archives stands for the archives in it.
 fn look_at(paths: &[PathBuf], options: &SourceOptions) -> Result<Vec<(PathBuf, Kind)>, Error> {
     let mut found = Vec::new();
+    let mut expanded = Vec::new();
     for path in paths {
-        let has_pattern = path.to_string_lossy().contains(['*', '?']);
-        if has_pattern && !path.exists() && matches_of(path) == [path.clone()] {
-            return Err(Error::source(path)(SourceError::NoMatch));
+        match matches_of(path) {
+            none if none.is_empty() => return Err(Error::source(path)(SourceError::NoMatch)),
+            matches => expanded.extend(matches),
         }
     }
-    for path in paths.iter().flat_map(|path| matches_of(path)) {
+    for path in expanded {
         let meta = fs::metadata(&path).map_err(Error::io("read source folder", &path))?;
         match meta.is_dir().then(|| in_folder(&path)) {
             None => {

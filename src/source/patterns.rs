@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The files that a path stands for, sorted: itself if there is such a file, or if it has no pattern.
+/// The files that a path stands for, sorted: itself if there is such a file, or if it has no pattern. None if nothing
+/// fits its pattern.
 pub(super) fn matches_of(path: &Path) -> Vec<PathBuf> {
     let Some(text) = path.to_str().filter(|text| text.contains(['{', '*', '?'])) else { return vec![path.to_owned()] };
     if path.exists() {
@@ -11,10 +12,7 @@ pub(super) fn matches_of(path: &Path) -> Vec<PathBuf> {
     }
     let mut found: Vec<PathBuf> = braces(text).iter().flat_map(|text| files(Path::new(text))).collect();
     found.dedup();
-    match found.is_empty() {
-        true => vec![path.to_owned()],
-        false => found,
-    }
+    found
 }
 
 /// Texts without braces: `{a,b}` and `{00..12}` each stand for several.

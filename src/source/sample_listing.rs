@@ -39,12 +39,13 @@ pub(super) fn list(archives: &[&Archive], spec: &Spec, options: &SourceOptions) 
     let labels = fields.take_labels(options).map_err(refused)?;
 
     found.decide(spec, labels.is_some())?;
+    found.parts.iter_mut().for_each(begin_with_shard);
     let mut listing = found.into_listing(&|place| archive_at(archives, place));
     listing.rejects.sort();
     let labels = match labels {
         Some(labels) => labels.into_listing(&mut listing),
         None => {
-            listing.label_by_folders();
+            listing.label_by_folders(1);
             None
         }
     };
@@ -107,6 +108,14 @@ impl All {
         found.parts.push(part);
         Ok(())
     }
+}
+
+/// Puts the name of the shard before all keys, which may begin anew in every shard.
+fn begin_with_shard(part: &mut Part) {
+    let name = part.source.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let shard = name.split('.').next().unwrap_or_default();
+    part.records.iter_mut().for_each(|record| record.key = format!("{shard}/{}", record.key).into());
+    part.rejects.iter_mut().for_each(|reject| reject.path = format!("{shard}/{}", reject.path).into());
 }
 
 fn archive_at(archives: &[&Archive], place: u32) -> std::path::PathBuf {

@@ -250,14 +250,14 @@ def test_samples_have_labels_and_columns(run, tmp_path):
     done = convert(run, f"{tmp_path}/train-{{000..002}}.tar", tmp_path / "out")
     assert "note: splits are those that the names" in done.stderr
     assert "columns left out" in done.stderr or "names" in inlaid.open(tmp_path / "out")["train"].schema.names
-    expected = [(f"{n:05}.png", n % 3, n, n / 2, f"caption {n}") for n in range(60)]
+    expected = [(f"train-{n // 25:03}/{n:05}.png", n % 3, n, n / 2, f"caption {n}") for n in range(60)]
     assert rows(tmp_path / "out", "id", "score", "txt") == expected
     assert list(inlaid.open(tmp_path / "out")) == ["train"]
 
     theirs = datasets.load_dataset(
         "webdataset", data_files={"train": f"{tmp_path}/train-*.tar"}, split="train", cache_dir=tmp_path / "cache"
     )
-    assert [(row["__key__"], row["cls"], row["txt"]) for row in theirs] == [(k[:-4], c, t) for k, c, *_, t in expected]
+    assert [(row["__key__"], row["cls"], row["txt"]) for row in theirs] == [(k[10:-4], c, t) for k, c, *_, t in expected]
 
 
 def test_samples_that_can_not_be_used_are_rejects(run, tmp_path):
@@ -273,7 +273,7 @@ def test_samples_that_can_not_be_used_are_rejects(run, tmp_path):
             add(f"{number}.json", b'{"a": 1}' if number != 3 else b"{")
         add("lonely.json", b"{}")
     convert(run, tmp_path / "a.tar", tmp_path / "out", exit_code=3)
-    assert rejects(tmp_path / "out") == {"3": "field", "lonely": "no-image"}
+    assert rejects(tmp_path / "out") == {"a/3": "field", "a/lonely": "no-image"}
     assert len(rows(tmp_path / "out")) == 9
 
 
@@ -282,7 +282,7 @@ def test_label_column_and_types_of_samples(run, tmp_path):
     write_samples(tmp_path / "shard-%03d.tar", range(30), **fields)
     source = [tmp_path / "shard-000.tar", tmp_path / "shard-001.tar"]
     convert(run, source, tmp_path / "out", "--label-column", "breed", "--column", "id:string")
-    assert rows(tmp_path / "out", "id") == [(f"{n:05}.png", n % 2, str(n)) for n in range(30)]
+    assert rows(tmp_path / "out", "id") == [(f"shard-{n // 25:03}/{n:05}.png", n % 2, str(n)) for n in range(30)]
     done = convert(run, source, tmp_path / "none", "--label-column", "bread", exit_code=1)
     assert "it has no column `bread`, only `breed`, `id`" in done.stderr
 
@@ -293,13 +293,27 @@ def test_samples_and_their_folder_have_the_same_pixels(run, photos, tmp_path):
             archive.add(path, path.relative_to(photos))
             member = tarfile.TarInfo(str(path.relative_to(photos).with_suffix(".txt")))
             archive.addfile(member, io.BytesIO())
-    convert(run, tmp_path / "a.tar", tmp_path / "out", "--keep-columns", "none")
-    convert(run, photos, tmp_path / "of-folder")
+    options = ["--split", "train=1", "--order", "path"]
+    convert(run, tmp_path / "a.tar", tmp_path / "out", "--keep-columns", "none", *options)
+    convert(run, photos, tmp_path / "of-folder", *options)
     ours, theirs = (
-        pq.ParquetFile(sorted(out.glob("train/*.parquet"))[0]).read(columns=["image", "label", "path"])
+        pq.ParquetFile(sorted(out.glob("train/*.parquet"))[0]).read(columns=["image", "label"])
         for out in (tmp_path / "out", tmp_path / "of-folder")
     )
-    assert ours.equals(theirs)
+    assert ours.equals(theirs) and len(ours) > 10
+    assert inlaid.open(tmp_path / "out").classes == ["ant", "bee"]
+
+
+def test_keys_may_begin_anew_in_every_shard(run, tmp_path):
+    for shard in range(3):
+        write_members(
+            tmp_path / f"s-{shard}.tar",
+            [m for n in range(20) for m in [(f"{n:03}.png", image(20 * shard + n)), (f"{n:03}.cls", b"1")]],
+        )
+    convert(run, [tmp_path / "s-0.tar", tmp_path / "s-1.tar"], tmp_path / "out")
+    assert len(rows(tmp_path / "out")) == 40
+    run("append", tmp_path / "s-2.tar", "--out", tmp_path / "out")
+    assert [key for key, _ in rows(tmp_path / "out")] == [f"s-{s}/{n:03}.png" for s in range(3) for n in range(20)]
 
 
 def test_archive_beside_images_is_told(run, photos, tmp_path):
@@ -319,7 +333,7 @@ def test_archives_named_after_splits_are_splits(run, photos, tmp_path):
     (photos / "ant/00.png").rename(photos / "ant/other.png")
     tar(photos, tmp_path / "test.tar")
     done = convert(run, [tmp_path / "train.tar", tmp_path / "test.tar"], tmp_path / "out")
-    assert "note: splits are those that the names in" in done.stderr
+    assert "note: splits are taken from the names in" in done.stderr
     assert {name: len(table) for name, table in inlaid.open(tmp_path / "out").items()} == {"train": 60, "test": 1}
     assert inlaid.open(tmp_path / "out").classes == ["ant", "bee"]
 
@@ -350,7 +364,8 @@ def test_empty_labels_empty_shards_and_images_alone(run, tmp_path):
     write_members(tmp_path / "shard-2.tar", [("g.png", image(9)), ("__MACOSX/._g.png", b"x"), ("._g.png", b"x")])
     convert(run, f"{tmp_path}/shard-*.tar", tmp_path / "out", "--split", "train=1")
     labels = {key: label for key, label in rows(tmp_path / "out")}
-    assert labels == {"a.png": 5, **dict.fromkeys(["b.png", "c.png", "d.png", "e.png", "f.png", "g.png"])}
+    others = [*(f"shard-0/{key}.png" for key in "bcdef"), "shard-2/g.png"]
+    assert labels == {"shard-0/a.png": 5, **dict.fromkeys(others)}
 
 
 def test_samples_that_are_apart_are_told(run, tmp_path):
@@ -370,3 +385,20 @@ def test_lists_have_folders(run, photos, tmp_path):
     (tmp_path / "list").write_bytes(b"\xef\xbb\xbf" + b"\0".join([b"photos/ant/00.png", b"photos/bee/01.png"]) + b"\0\n")
     done = convert(run, [tmp_path / "a.tar", "--files-from", tmp_path / "list"], tmp_path / "out", exit_code=1)
     assert "a list of files is relative to a folder, not to a file" in done.stderr
+
+
+def test_zip_that_counts_too_few_files_is_an_error(run, photos, tmp_path):
+    write_zip(photos, tmp_path / "a.zip")
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    end = data.rindex(b"PK\5\6")
+    data[end + 8 : end + 12] = (2).to_bytes(2, "little") * 2
+    (tmp_path / "a.zip").write_bytes(data)
+    done = convert(run, tmp_path / "a.zip", tmp_path / "out", exit_code=1)
+    assert "it holds more files than its directory counts: unpack it, and pack it anew" in done.stderr
+
+
+def test_output_in_a_folder_of_archives_is_refused(run, photos, tmp_path):
+    (tmp_path / "archives").mkdir()
+    tar(photos, tmp_path / "archives/a.tar")
+    done = convert(run, tmp_path / "archives", tmp_path / "archives/out", exit_code=1)
+    assert "hint: choose a folder for `--out` outside the source" in done.stderr

@@ -500,3 +500,22 @@ def test_an_append_changes_no_values(run, tmp_path, first, second, told):
     run("convert", tmp_path / "a", "--out", tmp_path / "out", "--size", 4)
     done = run("append", tmp_path / "b", "--out", tmp_path / "out", exit_code=1)
     assert told in done.stderr
+
+
+def test_append_without_its_table_is_told(run, folder, tmp_path):
+    write(tmp_path, "labels.csv", FRAME)
+    options = ["--metadata", tmp_path / "labels.csv", "--keep-columns", "none"]
+    run("convert", folder, "--out", tmp_path / "out", "--size", 4, *options)
+    (tmp_path / "new").mkdir()
+    for number in range(2):
+        Image.new("RGB", (6, 5), (99, number, 0)).save(tmp_path / f"new/{number}.png")
+    done = run("append", tmp_path / "new", "--out", tmp_path / "out")
+    assert "note: none of the 2 new images has a label, though the dataset has labels\nhint: undo it with" in done.stderr
+
+
+def test_split_of_another_name_is_told(folder, tmp_path):
+    frame = FRAME.assign(split=["train", "holdout", "test", "train"])
+    write(folder, "metadata.csv", frame)
+    summary = convert(folder, tmp_path / "out")
+    assert "column `split` is not used as splits, since `holdout` is not the name of one" in summary["notices"]
+    assert [row[2] for row in rows(tmp_path / "out", "split")] == ["holdout", "train", "train", "test"]

@@ -347,3 +347,19 @@ def test_ways_out_are_told(convert):
     with pytest.raises(inlaid.InlaidError) as caught:
         convert(pa.table({"a": PNGS, "b": PNGS}))
     assert ".inlaid-rows" not in str(caught.value) and "image_column" in str(caught.value)
+
+
+def test_further_rows_of_splits_have_another_name(convert):
+    parts = hugging_face().train_test_split(test_size=10, seed=1, shuffle=False)
+    first = datasets.DatasetDict({"train": parts["train"]})
+    summary, out = convert(first)
+    assert summary["notices"] == ["splits are taken from the names in `sources`"]
+    summary = inlaid.append({"train": parts["test"]}, out, name="more", progress=False)
+    assert summary["rows"] == 10
+    check(out, [*(f"train/{n:09}" for n in range(50)), *(f"train/more/{n:09}" for n in range(10))])
+
+
+def test_append_without_labels_is_told(convert):
+    _, out = convert([{"image": pixels(n), "label": "a"} for n in range(10)])
+    summary = inlaid.append([{"image": pixels(n)} for n in range(10, 13)], out, name="more", folders="classes", progress=False)
+    assert "none of the 3 new images has a label, though the dataset has labels" in summary["notices"]

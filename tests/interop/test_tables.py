@@ -127,7 +127,7 @@ def test_what_datasets_writes_gives_the_rows_of_its_folder(convert, folder, imag
     rows = convert(hub)
     assert by_content(rows) == by_folder
     assert "data/train-00001-of-00002/000000000" in rows
-    assert "note: splits are those that the names in" in convert.done.stderr
+    assert "note: splits are taken from the names in" in convert.done.stderr
 
 
 def test_old_files_of_datasets_are_compressed_and_have_a_dictionary(convert, image_folder, tmp_path):
@@ -441,3 +441,10 @@ def test_damaged_files_are_errors_or_rejects(inlaid_path, tmp_path, form):
         assert done.returncode in (0, 1, 3) and "panicked" not in done.stderr, done.stderr
         codes.add(done.returncode)
     assert 1 in codes
+
+
+def test_rows_of_very_many_images_are_refused(convert, tmp_path):
+    images = pa.array([[]] * 40_000 + [[PHOTOS[0]] * 4000], pa.list_(pa.binary()))
+    pq.write_table(pa.table({"image": images}), tmp_path / "t.parquet", compression="zstd")
+    convert(tmp_path / "t.parquet", exit_code=1)
+    assert "row 40000 of column `image` has more than 64 images" in convert.done.stderr

@@ -276,7 +276,7 @@ fn what_is_left_out_is_told() {
         listing.notices.iter().map(Notice::to_string).collect::<Vec<_>>()
     };
     let expected = [
-        format!("splits are those that the names in `{}` say", source.display()),
+        format!("splits are taken from the names in `{}`", source.display()),
         "array `train-weights` belongs to no images, so it was left out".to_owned(),
         "ignored files that hold no arrays: 1 .txt".to_owned(),
     ];

@@ -206,7 +206,6 @@ impl Archive {
         limits: &Limits,
         buffer: &mut Vec<u8>,
     ) -> Result<(), RecordError> {
-        let _reading = Reading::begin(&self.path);
         self.reader()?.read(member, limits, buffer)
     }
 }

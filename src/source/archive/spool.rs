@@ -36,7 +36,7 @@ impl Spool {
     /// If the disk is full, or the system refuses.
     pub(super) fn write(&self, bytes: &[u8], place: u64) -> Result<(), Error> {
         let written = self.opened().and_then(|file| file.write_all_at(bytes, place));
-        let failed = |error| Error::io("unpack archives into", &self.folder)(error).or_disk_full(bytes.len() as u64);
+        let failed = |error| Error::io("unpack archives into", &self.folder)(error).or_disk_full(0);
         written.map_err(failed)
     }
 

@@ -22,6 +22,9 @@ const LOCAL_HEADER: u64 = 30;
 /// First bytes of a local header.
 const LOCAL_MAGIC: [u8; 4] = *b"PK\x03\x04";
 
+/// First bytes of an entry of the directory.
+const CENTRAL_MAGIC: [u8; 4] = *b"PK\x01\x02";
+
 /// Bit of the flags that says that a name is UTF-8.
 const IS_UTF8: u16 = 1 << 11;
 
@@ -39,9 +42,10 @@ const SYMBOLIC_LINK: u32 = 0o120_000;
 /// Adds the members of a zip to the table.
 pub(super) fn index(file: &File, length: u64, table: &mut Table) -> Result<(), Stop> {
     let mut archive = ZipIterable::try_new(Window::new(file, length), Config::default())?;
-    let mut links = Vec::new();
+    let (mut links, mut last) = (Vec::new(), None);
     for entry in archive.files()? {
         let entry = entry?;
+        last = Some(entry.central_header_start());
         let origin = if entry.system() == System::Dos { Origin::Dos } else { Origin::Unix };
         let file_type = match (entry.system(), entry.unix_mode().unwrap_or(0) & TYPE) {
             (System::Unix | System::OsDarwin, file_type) => file_type,
@@ -73,6 +77,9 @@ pub(super) fn index(file: &File, length: u64, table: &mut Table) -> Result<(), S
             links.push(number);
         }
     }
+    if let Some(last) = last {
+        check_end(file, last)?;
+    }
     refuse_overlaps(length, table);
     for member in links {
         let target = target_of(file, length, table, member);
@@ -82,6 +89,19 @@ pub(super) fn index(file: &File, length: u64, table: &mut Table) -> Result<(), S
         }
     }
     Ok(())
+}
+
+/// Checks that nothing follows the last entry of the directory. Some programs count files in 16 bits, and pack more.
+fn check_end(file: &File, last: u64) -> Result<(), Stop> {
+    let mut header = [0; 46];
+    file.read_exact_at(&mut header, last)?;
+    let length = |at: usize| u64::from(u16::from_le_bytes([header[at], header[at + 1]]));
+    let mut next = [0; 4];
+    let read = file.read_at(&mut next, last + 46 + length(28) + length(30) + length(32))?;
+    match next == CENTRAL_MAGIC && read == next.len() {
+        true => Err(Stop::damaged("it holds more files than its directory counts: unpack it, and pack it anew")),
+        false => Ok(()),
+    }
 }
 
 #[expect(deprecated, reason = "the only way to ask an unknown method for its number that matches a known one too")]

@@ -76,7 +76,8 @@ impl Images {
         self.array.stored.inflate(scratch, length)?;
         match scratch {
             Some(scratch) if self.array.is_fortran && self.rows > 0 && self.can_turn() => {
-                let turned = self.turn(scratch).map_err(Error::io("copy", self.array.stored.path()))?;
+                let full = |error| Error::io("copy arrays into", scratch)(error).or_disk_full(length);
+                let turned = self.turn(scratch).map_err(full)?;
                 // Set once: a source is prepared once.
                 let _ = self.turned.set(turned);
                 Ok(())

@@ -98,7 +98,9 @@ impl Stored {
         if let Place::Plain { .. } = self.place {
             return Ok(());
         }
-        let copy = scratch.map(tempfile::tempfile_in).transpose().map_err(Error::io("copy", &self.path))?;
+        let folder = scratch.unwrap_or(Path::new(""));
+        let full = |error| Error::io("copy arrays into", folder)(error).or_disk_full(length);
+        let copy = scratch.map(tempfile::tempfile_in).transpose().map_err(full)?;
         let mut reader = self.reader().map_err(Error::io("open", &self.path))?.take(length.saturating_add(1));
         let (mut buffer, mut copied, mut hasher) = (vec![0; COPIED], 0, Hasher::new());
         loop {
@@ -111,7 +113,7 @@ impl Stored {
             copied += read as u64;
             hasher.update(&buffer[..read]);
             if let Some(mut copy) = copy.as_ref() {
-                copy.write_all(&buffer[..read]).map_err(Error::io("copy", &self.path))?;
+                copy.write_all(&buffer[..read]).map_err(full)?;
             }
         }
         self.check_length(copied, length)?;

@@ -171,8 +171,16 @@ impl Tables {
     fn take_splits(&mut self, columns: &mut Vec<Column>) {
         let Some(place) = columns.iter().position(|column| column.name.eq_ignore_ascii_case(SPLIT)) else { return };
         let Ok(texts) = as_texts(&columns[place]) else { return };
-        let splits = texts.iter().map(|name| name.and_then(Split::from_folder_name)).collect::<Option<Vec<_>>>();
-        if let Some(splits) = splits {
+        let split = |name: Option<&str>| name.and_then(Split::from_folder_name);
+        let splits: Vec<Option<Split>> = texts.iter().map(split).collect();
+        if let Some(row) = splits.iter().position(Option::is_none) {
+            // One without any names of splits is a column like others.
+            if splits.iter().any(Option::is_some) {
+                let value = if texts.is_valid(row) { texts.value(row).to_owned() } else { String::new() };
+                self.notices.push(Notice::NotSplits { column: columns[place].name.clone(), value });
+            }
+        } else {
+            let splits = splits.into_iter().flatten().collect();
             columns.remove(place);
             self.notices.push(Notice::SplitColumn(SPLIT.to_owned()));
             self.splits = Some(splits);

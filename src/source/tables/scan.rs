@@ -99,6 +99,10 @@ fn scan_task(file: &TableFile, part: Option<usize>, name: &str, mut copies: Opti
         read.read(file, &table, part, column).map_err(|stopped| match stopped {
             Stopped::Unread(error) => file.unread()(error),
             Stopped::Failed(error) => error,
+            Stopped::TooMany(row) => {
+                let row = row + table.rows_before(part).unwrap_or(0);
+                file.unfit()(SourceError::TooManyImages { column: name.to_owned(), row, limit: MOST_IMAGES })
+            }
             Stopped::Counts { row, found, expected } => {
                 let row = row + table.rows_before(part).unwrap_or(0);
                 file.unfit()(SourceError::ImageCounts { column: name.to_owned(), row, found, expected })
@@ -107,6 +111,9 @@ fn scan_task(file: &TableFile, part: Option<usize>, name: &str, mut copies: Opti
     };
     parts.map(read).collect()
 }
+
+/// Most images of a row: each has a place in every row, and a column.
+const MOST_IMAGES: usize = 64;
 
 /// A scan of a part.
 struct Scan<'a, 'b> {
@@ -122,7 +129,13 @@ struct Scan<'a, 'b> {
 enum Stopped {
     Unread(SourceFileError),
     Failed(Error),
-    Counts { row: usize, found: usize, expected: usize },
+    Counts {
+        row: usize,
+        found: usize,
+        expected: usize,
+    },
+    /// A row has more images than any.
+    TooMany(usize),
 }
 
 impl From<SourceFileError> for Stopped {
@@ -152,6 +165,9 @@ impl Scan<'_, '_> {
             return Ok(ControlFlow::Continue(()));
         }
         self.items += 1;
+        if self.items > MOST_IMAGES {
+            return Err(Stopped::TooMany(row));
+        }
         // The end of a row tells how many images it has.
         if self.part.images == 0 || self.items <= self.part.images {
             self.add(value).map_err(Stopped::Failed)?;
