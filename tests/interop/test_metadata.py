@@ -518,4 +518,4 @@ def test_split_of_another_name_is_told(folder, tmp_path):
     write(folder, "metadata.csv", frame)
     summary = convert(folder, tmp_path / "out")
     assert "column `split` is not used as splits, since `holdout` is not the name of one" in summary["notices"]
-    assert [row[2] for row in rows(tmp_path / "out", "split")] == ["holdout", "train", "train", "test"]
+    assert [row[2] for row in rows(tmp_path / "out", "split")] == ["holdout", "train", "test", "train"]
