@@ -115,7 +115,7 @@ fn begin_with_shard(part: &mut Part) {
     let name = part.source.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let shard = name.split('.').next().unwrap_or_default();
     part.records.iter_mut().for_each(|record| record.key = format!("{shard}/{}", record.key).into());
-    part.rejects.iter_mut().for_each(|reject| reject.path = format!("{shard}/{}", reject.path).into());
+    part.rejects.iter_mut().for_each(|reject| reject.path = format!("{shard}/{}", reject.path));
 }
 
 fn archive_at(archives: &[&Archive], place: u32) -> std::path::PathBuf {
