@@ -108,6 +108,9 @@ pub enum RecordError {
     /// An image format that this build leaves out.
     #[error("{0} images need a build with the feature `formats`")]
     FormatLeftOut(&'static str),
+    /// A HEIC image, which this build leaves out. HEVC, which it is coded with, has no decoder that is free of patents.
+    #[error("HEIC images need a build with the feature `heif`; or save them as JPEG, PNG or AVIF first")]
+    HeicLeftOut,
     /// An image that uses a feature of its format that can't be decoded.
     #[error("{0}")]
     UnsupportedVariant(String),
@@ -252,7 +255,7 @@ impl RecordError {
             Empty => "empty",
             FileTooLarge { .. } => "file-too-large",
             UnknownFormat => "unknown-format",
-            UnsupportedFormat(_) | FormatLeftOut(_) | UnsupportedVariant(_) => "unsupported-format",
+            UnsupportedFormat(_) | FormatLeftOut(_) | HeicLeftOut | UnsupportedVariant(_) => "unsupported-format",
             NoPixels { .. } => "no-pixels",
             TooManyPixels { .. } => "too-many-pixels",
             SideTooLong { .. } => "side-too-long",

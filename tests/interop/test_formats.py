@@ -227,7 +227,8 @@ def test_heic_says_what_to_do(inlaid, tmp_path):
     source = written(tmp_path, {"a.heic": heic, "b.png": saved(RGB, "PNG")})
     _, _, rejects = convert(inlaid, source, tmp_path / "dataset", "--size", 8, exit_code=3)
     assert rejects["a.heic"]["reason"] == "unsupported-format"
-    assert rejects["a.heic"]["detail"] == "HEIC images can't be decoded; save them as JPEG, PNG or AVIF first"
+    advice = "HEIC images need a build with the feature `heif`; or save them as JPEG, PNG or AVIF first"
+    assert rejects["a.heic"]["detail"] == advice
 
 
 # Images that are cut off

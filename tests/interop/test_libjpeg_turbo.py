@@ -1,4 +1,4 @@
-"""JPEGs by libjpeg-turbo, in a build with the feature `turbojpeg`, which `INLAID_TURBO_BIN` names."""
+"""JPEGs by libjpeg-turbo, in a build with the feature `turbojpeg`, which `INLAID_C_LIBRARIES_BIN` names."""
 
 import io
 import os
@@ -9,13 +9,13 @@ from conftest import SAMPLE
 from PIL import Image
 from test_pixels import photo, saved, write
 
-pytestmark = pytest.mark.skipif("INLAID_TURBO_BIN" not in os.environ, reason="needs a build with libjpeg-turbo")
+pytestmark = pytest.mark.skipif("INLAID_C_LIBRARIES_BIN" not in os.environ, reason="needs a build with libjpeg-turbo")
 TURBO = ("--jpeg-decoder", "libjpeg-turbo")
 
 
 @pytest.fixture(scope="session")
 def inlaid_path():
-    return os.environ["INLAID_TURBO_BIN"]
+    return os.environ["INLAID_C_LIBRARIES_BIN"]
 
 
 def jpegs():

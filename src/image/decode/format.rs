@@ -13,6 +13,8 @@ pub(super) enum Format {
     Image(ImageFormat),
     #[cfg(feature = "formats")]
     Avif,
+    #[cfg(feature = "heif")]
+    Heic,
     #[cfg(feature = "formats")]
     Jpeg2000,
     #[cfg(feature = "formats")]
@@ -66,28 +68,24 @@ impl Further {
         if brands.iter().any(|brand| brand == b"avif" || brand == b"avis") { Further::Avif } else { Further::Heic }
     }
 
-    #[cfg(feature = "formats")]
     fn format(self) -> Result<Format, RecordError> {
         match self {
+            #[cfg(feature = "formats")]
             Further::Avif => Ok(Format::Avif),
+            #[cfg(feature = "formats")]
             Further::Jpeg2000 => Ok(Format::Jpeg2000),
+            #[cfg(feature = "formats")]
             Further::JpegXl => Ok(Format::JpegXl),
-            Further::Heic => Err(heic()),
+            #[cfg(feature = "heif")]
+            Further::Heic => Ok(Format::Heic),
+            #[cfg(not(feature = "formats"))]
+            Further::Avif => Err(RecordError::FormatLeftOut("AVIF")),
+            #[cfg(not(feature = "formats"))]
+            Further::Jpeg2000 => Err(RecordError::FormatLeftOut("JPEG 2000")),
+            #[cfg(not(feature = "formats"))]
+            Further::JpegXl => Err(RecordError::FormatLeftOut("JPEG XL")),
+            #[cfg(not(feature = "heif"))]
+            Further::Heic => Err(RecordError::HeicLeftOut),
         }
     }
-
-    #[cfg(not(feature = "formats"))]
-    fn format(self) -> Result<Format, RecordError> {
-        Err(match self {
-            Further::Avif => RecordError::FormatLeftOut("AVIF"),
-            Further::Jpeg2000 => RecordError::FormatLeftOut("JPEG 2000"),
-            Further::JpegXl => RecordError::FormatLeftOut("JPEG XL"),
-            Further::Heic => heic(),
-        })
-    }
-}
-
-/// HEVC, which it is coded with, has no decoder that is free of patents and well kept.
-fn heic() -> RecordError {
-    RecordError::UnsupportedVariant("HEIC images can't be decoded; save them as JPEG, PNG or AVIF first".into())
 }

@@ -28,6 +28,8 @@ mod avif_file;
 mod chunks;
 mod color_profile;
 mod format;
+#[cfg(feature = "heif")]
+mod heic;
 #[cfg(feature = "formats")]
 mod jpeg_2000;
 mod jpeg_end;
@@ -48,7 +50,7 @@ use std::path::Path;
 
 use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::PngDecoder;
-#[cfg(feature = "formats")]
+#[cfg(any(feature = "formats", feature = "heif"))]
 use image::error::{DecodingError, ImageFormatHint};
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
@@ -304,6 +306,8 @@ fn decoder<'a>(format: Format, file: &'a [u8]) -> Result<Box<dyn ImageDecoder + 
         JPEG => Box::new(JpegDecoder::new(WithoutMetadata::jpeg(file)).map_err(refused)?),
         #[cfg(feature = "formats")]
         Format::Avif => Box::new(avif::Avif::new(file)?),
+        #[cfg(feature = "heif")]
+        Format::Heic => Box::new(heic::Heic::new(file)?),
         #[cfg(feature = "formats")]
         Format::Jpeg2000 => Box::new(jpeg_2000::Jpeg2000::new(file)?),
         #[cfg(feature = "formats")]
@@ -405,7 +409,7 @@ fn alloc_limit(bytes: u64) -> image::Limits {
 }
 
 /// Wraps the reason of one of the decoders here.
-#[cfg(feature = "formats")]
+#[cfg(any(feature = "formats", feature = "heif"))]
 fn unread(error: RecordError) -> ImageError {
     ImageError::Decoding(DecodingError::new(ImageFormatHint::Unknown, error))
 }

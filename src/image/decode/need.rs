@@ -94,6 +94,8 @@ fn decoder(file: &[u8], format: Format, image: &Raw) -> u64 {
             Format::Image(ImageFormat::Tga) => raw,
             #[cfg(feature = "formats")]
             Format::Avif => of_planes(image, OF_AVIF),
+            #[cfg(feature = "heif")]
+            Format::Heic => of_planes(image, OF_HEIC),
             #[cfg(feature = "formats")]
             Format::Jpeg2000 => of_planes(image, OF_JPEG_2000),
             #[cfg(feature = "formats")]
@@ -105,13 +107,15 @@ fn decoder(file: &[u8], format: Format, image: &Raw) -> u64 {
 /// Bytes that the decoders of these formats take for each sample.
 #[cfg(feature = "formats")]
 const OF_AVIF: u64 = 3;
+#[cfg(feature = "heif")]
+const OF_HEIC: u64 = 3;
 #[cfg(feature = "formats")]
 const OF_JPEG_2000: u64 = 8;
 #[cfg(feature = "formats")]
 const OF_JPEG_XL: u64 = 12;
 
 /// What a decoder takes that holds the channels one by one, in blocks or groups.
-#[cfg(feature = "formats")]
+#[cfg(any(feature = "formats", feature = "heif"))]
 fn of_planes(image: &Raw, bytes: u64) -> u64 {
     let channels = u64::from(image.color.channels());
     // At least as much as the chroma that gray lacks.

@@ -23,7 +23,7 @@ impl Color {
         }
     }
 
-    #[cfg(feature = "formats")]
+    #[cfg(any(feature = "formats", feature = "heif"))]
     pub(super) fn channels(self) -> u8 {
         match self {
             Color::OfFile(color) => color.channel_count(),
