@@ -225,6 +225,7 @@ fn source_hint(error: &SourceError) -> Option<String> {
         SourceError::NoFileColumn { .. } => {
             "name it with `--file-column`, and that of the labels with `--label-column`".into()
         }
+        SourceError::TableInArchive(_) => "extract it, and name it with `--metadata`".into(),
         SourceError::NoColumn { .. } => "names of columns are case-sensitive".into(),
         SourceError::FurtherColumn(_) => "give one table with `--metadata`, or make their columns the same".into(),
         SourceError::Labels { .. } => "choose another column with `--label-column`".into(),

@@ -153,6 +153,7 @@ impl SourceError {
         match self {
             Damaged(_) => "source-damaged",
             UnknownFormat => "source-unknown-format",
+            TableInArchive(_) => "source-table-in-archive",
             EmptyList => "source-empty-list",
             SeveralSources => "source-several",
             NoMatch => "source-no-match",

@@ -19,6 +19,9 @@ pub enum SourceError {
     /// A file in a format that is not a source.
     #[error("it is neither a folder, an archive, a table nor an array of images")]
     UnknownFormat,
+    /// A table in an archive that can't be read from there.
+    #[error("the table can't be read from the archive: {0}")]
+    TableInArchive(String),
     /// A list of files without any.
     #[error("it names no files")]
     EmptyList,

@@ -164,7 +164,7 @@ impl Source for FileSource {
         for root in &self.roots {
             match root {
                 Root::Folder(folder) => walk(&mut found, folder, place, spec)?,
-                Root::Archive(archive) => members::list(&mut found, archive, place, spec),
+                Root::Archive(archive) => members::list(&mut found, archive, place, spec)?,
                 Root::List(list) => {
                     list.list(&mut found, place);
                     has_table |= list.has_labels();

@@ -14,13 +14,13 @@ use crate::dataset::reject::Reject;
 use crate::error::RecordError;
 use crate::spec::Spec;
 
-/// File name extensions of images, in lower case. Files of the formats in the second group are
-/// inputs too, so that they are listed as rejected instead of being ignored.
+/// File name extensions of images, in lower case. Files of formats that a build leaves out are inputs too, so that they
+/// are listed as rejected instead of being ignored.
 pub(super) const EXTENSIONS: &[&str] = &[
     "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "pnm", "pbm", "pgm",
     "ppm", "pam", "qoi", "tga", "ico", "hdr", "exr", "ff", // decodable
     "avif", "j2k", "jp2", "jpf", "jpx", "jxl", // with the feature `formats`
-    "heic", "heif", // not decodable
+    "heic", "heif", // with the feature `heif`
 ];
 
 /// What is found in sources.
@@ -46,8 +46,17 @@ pub(super) struct Part {
     pub(super) rejects: Vec<Reject>,
     /// Folders near the top, as paths below the source.
     pub(super) folders: BTreeSet<String>,
-    /// Tables that may describe the images around them, as paths below the source.
-    pub(super) tables: Vec<String>,
+    /// Tables that may describe the images around them.
+    pub(super) tables: Vec<FoundTable>,
+}
+
+/// A table that was found in a source.
+#[derive(Debug)]
+pub(super) struct FoundTable {
+    /// Path below the source.
+    pub(super) below: String,
+    /// Its bytes, if it is no file itself.
+    pub(super) bytes: Option<Vec<u8>>,
 }
 
 impl Part {

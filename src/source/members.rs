@@ -1,20 +1,25 @@
-//! Files in archives: every image file in one is a record or a reject, as in a folder.
+//! Files in archives: every image file in one is a record or a reject, and tables describe them, as in a folder.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::archive::{Archive, MemberKind, Refused};
-use super::found::{Found, Part, is_named_as_image};
+use super::archive::{Archive, Member, MemberKind, Refused};
+use super::found::{Found, FoundTable, Part, is_named_as_image};
 use super::listing::Listing;
+use super::metadata;
 use super::notice::Notice;
 use super::record::Record;
 use super::tables::split_of;
 use super::walk::{DEEPEST, extension_of};
+use crate::error::{Error, SourceError};
 use crate::spec::{Folders, Spec, Split};
 
 /// Adds the image files of an archive that is prepared. The one with number `n` gets the place `place + n`.
-pub(super) fn list(found: &mut Found, archive: &Archive, place: u32, spec: &Spec) {
+///
+/// # Errors
+/// If a table in it can't be read.
+pub(super) fn list(found: &mut Found, archive: &Archive, place: u32, spec: &Spec) -> Result<(), Error> {
     let mut part = Part::of(archive.path(), place..place + archive.len());
     for member in archive.members() {
         let leads_out = member.kind == MemberKind::Refused(Refused::NameOutside);
@@ -24,6 +29,10 @@ pub(super) fn list(found: &mut Found, archive: &Archive, place: u32, spec: &Spec
         let extension = extension_of(member.name.as_ref());
         match member.kind {
             MemberKind::Folder => {}
+            MemberKind::File { .. } if metadata::is_table(member.name.as_ref()) => {
+                let bytes = table_bytes(archive, &member, spec)?;
+                part.tables.push(FoundTable { below: member.name.to_owned(), bytes: Some(bytes) });
+            }
             _ if !is_named_as_image(&extension, spec) => found.ignore_other(extension),
             MemberKind::Refused(reason) => part.reject(member.name, &reason.error()),
             MemberKind::File { .. } => part.records.push(Record::new(member.name, place + member.number)),
@@ -32,7 +41,7 @@ pub(super) fn list(found: &mut Found, archive: &Archive, place: u32, spec: &Spec
             part.folders.insert(member.name.to_owned());
         }
     }
-    if let Some(top) = top_folder(&part.records) {
+    if let Some(top) = top_folder(&part) {
         drop_folder(&mut part, &top);
         found.listing.notices.push(Notice::TopFolder { archive: archive.path().to_owned(), folder: top });
     }
@@ -40,6 +49,16 @@ pub(super) fn list(found: &mut Found, archive: &Archive, place: u32, spec: &Spec
         found.listing.notices.push(Notice::NoEnd(archive.path().to_owned()));
     }
     found.parts.push(part);
+    Ok(())
+}
+
+/// The bytes of a table. They are held in memory, within the limit of files.
+fn table_bytes(archive: &Archive, table: &Member<'_>, spec: &Spec) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let path = archive.path().join(table.name);
+    let read = archive.read(table.number, &spec.limits, &mut bytes);
+    read.map_err(|error| Error::source(&path)(SourceError::TableInArchive(error.to_string())))?;
+    Ok(bytes)
 }
 
 /// Assigns the splits that the names of all archives say, if there are `least` different ones and folders say none.
@@ -65,12 +84,13 @@ pub(super) fn split_by_names(listing: &mut Listing, archives: &[&Archive], spec:
 }
 
 /// The folder that an archive of a whole folder begins with: the deepest one that all files are below, in folders of
-/// which there are several. None if there is no such folder.
-fn top_folder(records: &[Record]) -> Option<String> {
+/// which there are several. None if there is no such folder. Tables say nothing about folders below them.
+fn top_folder(part: &Part) -> Option<String> {
+    let Part { records, tables, .. } = part;
     let mut top = folder_of(&records.first()?.key).to_owned();
     // The only folder above all.
-    for record in records {
-        while !is_below(&record.key, &top) {
+    for key in records.iter().map(|record| &*record.key).chain(tables.iter().map(|table| &*table.below)) {
+        while !is_below(key, &top) {
             top.truncate(top.rfind('/').unwrap_or(0));
         }
         if top.is_empty() {
@@ -111,6 +131,9 @@ fn drop_folder(part: &mut Part, folder: &str) {
         }
     }
     part.folders = std::mem::take(&mut part.folders).iter().filter_map(|path| below(path)).collect();
+    for table in &mut part.tables {
+        table.below = below(&table.below).unwrap_or_default();
+    }
 }
 
 #[cfg(test)]
@@ -118,8 +141,14 @@ mod tests {
     use super::*;
 
     fn top(keys: &[&str]) -> Option<String> {
-        let records: Vec<Record> = keys.iter().map(|key| Record::new(*key, 0)).collect();
-        top_folder(&records)
+        let mut part = Part::default();
+        for key in keys {
+            match key.contains("metadata") {
+                true => part.tables.push(FoundTable { below: (*key).to_owned(), bytes: None }),
+                false => part.records.push(Record::new(*key, 0)),
+            }
+        }
+        top_folder(&part)
     }
 
     #[test]
@@ -128,6 +157,12 @@ mod tests {
         assert_eq!(top(&["a/b/train/cat/1.jpg", "a/b/val/cat/2.jpg"]).as_deref(), Some("a/b"));
         assert_eq!(top(&["all/train/cat/1.jpg", "all/train/dog/2.jpg"]).as_deref(), Some("all"));
         assert_eq!(top(&["photos/cat/deep/1.jpg", "photos/cats/2.jpg"]).as_deref(), Some("photos"));
+    }
+
+    #[test]
+    fn table_is_in_the_top_or_below() {
+        assert_eq!(top(&["a/metadata.csv", "a/b/c/1.jpg", "a/b/d/2.jpg"]).as_deref(), Some("a"));
+        assert_eq!(top(&["metadata.csv", "a/b/1.jpg", "a/c/2.jpg"]), None);
     }
 
     #[test]

@@ -168,7 +168,10 @@ fn of_file(path: &Path, options: &SourceOptions) -> Result<Kind, Error> {
         let is_metadata = match TableSource::open(&[path], options) {
             Err(Error::Source { source: SourceError::NoImages(columns), .. }) => {
                 let file = options.file_column.as_deref();
-                file.map_or_else(|| columns.iter().any(|name| name == metadata::FILE), |_| true)
+                file.map_or_else(
+                    || columns.iter().any(|name| [metadata::FILE, metadata::FILES].contains(&&**name)),
+                    |_| true,
+                )
             }
             _ => false,
         };

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::found::{Found, Part, is_named_as_image};
+use super::found::{Found, FoundTable, Part, is_named_as_image};
 use super::metadata;
 use super::record::Record;
 use crate::error::{Error, RecordError};
@@ -79,7 +79,7 @@ impl Walk<'_> {
             self.found.listing.ignored.linked_folders += 1;
         } else if metadata::is_table(path) && kind.is_file() {
             let below = self.below(path);
-            self.part.tables.push(below);
+            self.part.tables.push(FoundTable { below, bytes: None });
         } else if !named_as_image {
             if !self.found.is_given(path) {
                 self.found.ignore_other(extension);

@@ -225,8 +225,45 @@ def test_dry_run_tells_what_is_unpacked(run, photos, tmp_path):
     tar(photos, tmp_path / "a.tar.gz", "w:gz")
     done = convert(run, tmp_path / "a.tar.gz", tmp_path / "out", "--dry-run")
     bytes_ = sum(path.stat().st_size for path in photos.rglob("*.png"))
-    assert f"note: compressed archives take {bytes_ / 1024:.1f} KiB in the output folder" in done.stderr
+    assert f"note: compressed sources take up to {bytes_ / 1024:.1f} KiB in the output folder" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("name", ["gnu.tar", "a.tar.gz", "deflated.zip"])
+def test_tables_in_archives_describe_their_files(run, photos, tmp_path, name, kind):
+    """One at the top, one nearer to half of the files, which it describes, and rows without a file."""
+
+    def write(folder, names):
+        frame = pl.DataFrame({"file_name": names, "score": range(len(names)), "label": ["x", "y"] * (len(names) // 2)})
+        method = {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}[kind]
+        method(folder / f"metadata.{kind}")
+
+    write(photos, [f"ant/{number:02}.png" for number in range(0, 60, 2)] + ["ant/99.png", "none"])
+    write(photos / "bee", [f"{number:02}.png" for number in range(1, 61, 2)][::-1])
+    WRITERS[name](photos, tmp_path / name)
+    convert(run, photos, tmp_path / "of-folder", exit_code=3)
+    convert(run, tmp_path / name, tmp_path / "out", exit_code=3)
+    assert shards(tmp_path / "out") == shards(tmp_path / "of-folder")
+    assert rejects(tmp_path / "out") == rejects(tmp_path / "of-folder") == {"ant/99.png": "no-file", "none": "no-file"}
+    assert [row[2] for row in rows(tmp_path / "out", "score")] == [*range(30), *range(29, -1, -1)]
+    planned = [convert(run, source, tmp_path / "dry", "--dry-run", exit_code=3) for source in (photos, tmp_path / name)]
+    assert len({done.stdout.replace(str(tmp_path / name), str(photos)) for done in planned}) == 1
+
+
+def test_tables_are_found_below_the_folder_of_an_archive(run, photos, tmp_path):
+    (photos / "metadata.csv").write_text("file_name,label\n" + "".join(f"ant/{n:02}.png,x\n" for n in range(0, 60, 2)))
+    tar(photos, tmp_path / "a.tar", name="all/photos")
+    convert(run, tmp_path / "a.tar", tmp_path / "out", exit_code=3)
+    assert {path for path, _ in rows(tmp_path / "out")} == {f"ant/{number:02}.png" for number in range(0, 60, 2)}
+
+
+def test_table_beyond_the_limit_has_a_way_out(run, photos, tmp_path):
+    (photos / "metadata.csv").write_text("file_name,label\n" + "ant/00.png,x\n" * 100_000)
+    write_zip(photos, tmp_path / "a.zip")
+    done = convert(run, tmp_path / "a.zip", tmp_path / "out", "--max-file-bytes", "1MiB", exit_code=1)
+    assert f"can't read `{tmp_path}/a.zip/metadata.csv`: the table can't be read from the archive: " in done.stderr
+    assert "hint: extract it, and name it with `--metadata`" in done.stderr
 
 
 # WebDataset

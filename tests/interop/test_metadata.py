@@ -340,6 +340,34 @@ def test_further_images_become_tensors(folder, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_lists_of_names_are_several_images(folder, tmp_path, kind):
+    """As `datasets` reads them: `file_names`, and `*_file_names` beside a `file_name`."""
+    lists = pd.DataFrame({"file_names": [["a.png", "b.png", "deep/d.png"], ["b.png", "a.png", "deep/er/c.png"], []]})
+    write(folder, f"metadata.{kind}", lists)
+    summary = convert(folder, tmp_path / "several")
+    table = inlaid.open(tmp_path / "several")["train"]
+    numbers = [table.column(name)[:, 0, 0, 0].tolist() for name in ("image", "image_2", "image_3")]
+    paths = table.column("path").tolist()
+    assert dict(zip(paths, zip(*numbers, strict=True), strict=True)) == {"a.png": (0, 1, 3), "b.png": (1, 0, 2)}
+    assert summary["rejects_by_reason"] == {"no-file-name": 1}
+    write(folder, f"metadata.{kind}", lists[:2])
+    theirs = datasets.load_dataset("imagefolder", data_dir=str(folder), split="train")
+    assert [[image.getpixel((0, 0))[0] for image in row["images"]] for row in theirs] == [[0, 1, 3], [1, 0, 2]]
+
+    beside = pd.DataFrame({"file_name": ["a.png", "b.png"], "near_file_names": [["b.png", "a.png"]] * 2})
+    write(folder, f"metadata.{kind}", beside)
+    convert(folder, tmp_path / "beside")
+    table = inlaid.open(tmp_path / "beside")["train"]
+    assert [table.column(name)[:, 0, 0, 0].tolist() for name in ("near", "near_2")] == [[1, 1], [0, 0]]
+
+
+def test_lists_of_names_have_one_length(folder, tmp_path):
+    write(folder, "metadata.jsonl", pd.DataFrame({"file_names": [["a.png"], ["b.png", "a.png"]]}))
+    with pytest.raises(inlaid.InlaidError, match="row 1 of column `file_names` has 2 images, but earlier rows have 1"):
+        convert(folder, tmp_path / "out")
+
+
 def test_a_table_describes_the_files_of_its_own_source(folder, tmp_path):
     """Both sources have a table at the top, and one file of the same name."""
     other = tmp_path / "other"

@@ -1,7 +1,10 @@
 //! A tar read from front to back: a plain one, whose files stay where they are, or one that is being unpacked, whose
 //! files are kept in a spool.
 
+use std::ffi::OsStr;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::member::NOWHERE;
@@ -9,6 +12,7 @@ use super::spool::Spool;
 use super::stop::Stop;
 use super::window::Window;
 use crate::source::found::EXTENSIONS;
+use crate::source::metadata;
 
 /// Bytes of a tar block.
 pub(super) const BLOCK: usize = 512;
@@ -149,7 +153,7 @@ impl<R: Read> Stream for Unpacking<R> {
         let place = match &mut self.store {
             Store::Spool(spool) => spool.take(bytes),
             Store::Memory(kept) => {
-                let is_wanted = bytes <= LONGEST_IN_MEMORY
+                let is_wanted = (bytes <= LONGEST_IN_MEMORY || metadata::is_table(named(name)))
                     && kept.len() + bytes as usize <= MOST_IN_MEMORY
                     && !is_named_as_image(name);
                 if is_wanted { kept.len() as u64 } else { NOWHERE }
@@ -166,6 +170,11 @@ impl<R: Read> Stream for Unpacking<R> {
         self.spooled = self.spooled.saturating_add(bytes);
         Ok(place)
     }
+}
+
+/// A name as a path.
+fn named(name: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(name))
 }
 
 /// Whether a name ends as those of images do.

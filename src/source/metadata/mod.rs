@@ -4,6 +4,7 @@
 //! other table is given. Rows without a file, and files without a row, are rejects.
 
 mod csv;
+mod file_lists;
 mod image_files;
 mod join;
 mod names;
@@ -15,8 +16,9 @@ use std::path::{Path, PathBuf};
 use arrow_array::{Array, StringArray};
 use arrow_select::concat::concat;
 
+use self::file_lists::spread;
 use self::table::{Column, as_texts};
-use super::found::{Found, Part};
+use super::found::{Found, FoundTable, Part};
 use super::labels::Labels;
 use super::notice::Notice;
 use super::record::Record;
@@ -25,6 +27,7 @@ use crate::error::{Error, SourceError};
 use crate::run::SourceOptions;
 use crate::spec::{ColumnSpec, ColumnType, Split};
 
+pub(super) use self::file_lists::FILES;
 pub(super) use self::join::Others;
 
 /// Names of tables that are found by themselves.
@@ -92,23 +95,24 @@ impl Place {
 /// If one can't be read, lacks a column that the options name, or they differ in their columns.
 pub(super) fn read(found: &Found, options: &SourceOptions) -> Result<Tables, Error> {
     let parts = found.parts.iter();
-    let mut tables_found: Vec<(&Part, &String)> =
+    let mut tables_found: Vec<(&Part, &FoundTable)> =
         parts.flat_map(|part| part.tables.iter().map(move |table| (part, table))).collect();
-    tables_found.sort_by_key(|(part, below)| (part.places.start, *below));
+    tables_found.sort_by_key(|(part, table)| (part.places.start, &table.below));
     let mut notices = Vec::new();
     let mut tables: Vec<(Place, Vec<Column>)> = Vec::new();
     if let Some(path) = &options.metadata {
-        let columns = table::read(path, &options.column_types)?;
+        let columns = spread(table::read(path, None, &options.column_types)?).map_err(Error::source(path))?;
         tables.push((Place { path: path.clone(), folder: folder_of_given(found), places: None, rows: 0 }, columns));
-        let others = tables_found.iter().filter(|(part, below)| !found.is_given(&part.source.join(below)));
-        let others: Vec<String> = others.map(|(_, below)| (*below).clone()).collect();
+        let others = tables_found.iter().filter(|(part, table)| !found.is_given(&part.source.join(&table.below)));
+        let others: Vec<String> = others.map(|(_, table)| table.below.clone()).collect();
         if !others.is_empty() {
             notices.push(Notice::MetadataFiles(others));
         }
     } else {
-        for (part, below) in tables_found {
+        for (part, FoundTable { below, bytes }) in tables_found {
             let path = part.source.join(below);
-            let columns = table::read(&path, &options.column_types)?;
+            let columns = table::read(&path, bytes.as_deref(), &options.column_types)?;
+            let columns = spread(columns).map_err(Error::source(&path))?;
             let file = options.file_column.as_deref().unwrap_or(FILE);
             if !columns.iter().any(|column| column.name == file) {
                 notices.push(Notice::NoFileColumn { path, column: file.to_owned() });

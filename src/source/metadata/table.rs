@@ -1,6 +1,6 @@
 //! A table that describes images, as it is in its file.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef, StringArray, new_empty_array};
 use arrow_schema::FieldRef;
 use arrow_select::concat::concat;
 use inlaid_format::read::{SourceFile, SourceFileError};
+use tempfile::NamedTempFile;
 
 use super::csv;
 use crate::error::{Error, SourceError};
@@ -23,19 +24,29 @@ pub(super) struct Column {
     pub(super) values: ArrayRef,
 }
 
-/// Reads a table: CSV and the like, JSON lines, Parquet or Arrow, by its name. `types` are those that are not guessed.
+/// Reads a table: CSV and the like, JSON lines, Parquet or Arrow, by its name. `bytes` are its own, if it is in an
+/// archive; `types` are those that are not guessed.
 ///
 /// # Errors
 /// If it can't be read, or a value is not of its type.
-pub(super) fn read(path: &Path, types: &[ColumnSpec]) -> Result<Vec<Column>, Error> {
+pub(super) fn read(path: &Path, bytes: Option<&[u8]>, types: &[ColumnSpec]) -> Result<Vec<Column>, Error> {
+    let open = || -> io::Result<Box<dyn Read + '_>> {
+        match bytes {
+            Some(bytes) => Ok(Box::new(bytes)),
+            None => Ok(Box::new(open::regular(path)?)),
+        }
+    };
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     match extension.as_deref() {
-        Some("parquet" | "pq" | "arrow" | "feather" | "ipc") => columns_of(path),
-        Some("jsonl" | "ndjson" | "json") => json_lines(path),
+        Some("parquet" | "pq" | "arrow" | "feather" | "ipc") => match bytes {
+            Some(bytes) => columns_of_bytes(path, bytes),
+            None => columns_of(path),
+        },
+        Some("jsonl" | "ndjson" | "json") => json_lines(path, open().map_err(Error::io("read", path))?),
         _ => {
             // Opened before, so that a missing file is told as that.
-            open::regular(path).map_err(Error::io("read", path))?;
-            csv::read(|| open::regular(path), types).map_err(Error::source(path))
+            open().map_err(Error::io("read", path))?;
+            csv::read(open, types).map_err(Error::source(path))
         }
     }
 }
@@ -66,9 +77,19 @@ fn columns_of(path: &Path) -> Result<Vec<Column>, Error> {
     parts.into_iter().zip(schema.fields()).map(column).collect()
 }
 
-fn json_lines(path: &Path) -> Result<Vec<Column>, Error> {
+/// The columns of a Parquet or Arrow file in an archive. Its readers need a file.
+fn columns_of_bytes(path: &Path, bytes: &[u8]) -> Result<Vec<Column>, Error> {
+    let failed = |error| Error::io("copy", path)(error).or_disk_full(0);
+    let mut copy = NamedTempFile::new().map_err(failed)?;
+    copy.write_all(bytes).map_err(failed)?;
+    columns_of(copy.path()).map_err(|error| match error {
+        Error::Source { source, .. } => Error::source(path)(source),
+        error => error,
+    })
+}
+
+fn json_lines(path: &Path, file: impl Read) -> Result<Vec<Column>, Error> {
     let mut columns = JsonColumns::default();
-    let file = open::regular(path).map_err(Error::io("read", path))?;
     for (number, line) in BufReader::new(file).lines().enumerate() {
         let line = line.map_err(Error::io("read", path))?;
         if line.trim().is_empty() {
