@@ -51,7 +51,7 @@ pub enum Notice {
         /// The folder, as a path in the archive.
         folder: String,
     },
-    /// Bytes of compressed archives that are unpacked for as long as a run takes.
+    /// Bytes of compressed archives and tables that are unpacked for as long as a run takes.
     Unpacked(u64),
     /// A tar without the mark of its end, so that files may be missing.
     NoEnd(PathBuf),
@@ -183,7 +183,7 @@ impl fmt::Display for Notice {
                 write!(f, "everything in `{}` is in the folder `{folder}`, so paths begin below it", archive.display())
             }
             Notice::Unpacked(bytes) => {
-                write!(f, "compressed archives take {} in the output folder while it is written", ByteSize(*bytes))
+                write!(f, "compressed sources take up to {} in the output folder while it is written", ByteSize(*bytes))
             }
             Notice::NoEnd(path) => {
                 write!(f, "`{}` has no mark of its end, as if it were cut off: files may be missing", path.display())

@@ -4,6 +4,7 @@ in them would."""
 import hashlib
 import io
 import json
+import re
 import random
 import subprocess
 
@@ -141,6 +142,29 @@ def test_old_files_of_datasets_are_compressed_and_have_a_dictionary(convert, ima
                 sha256(file) for number, file in enumerate(PHOTOS) if number % 4
             )
             assert {row["class"] for row in rows.values()} == set(CLASSES)
+
+
+@pytest.mark.parametrize("form", ["snappy", "lz4-arrow", "gaps", "none"])
+def test_dry_run_tells_what_is_copied(convert, tmp_path, form):
+    """Of compressed tables alone: from the footer, or, where rows may lack an image, from the images."""
+    files = [None if form == "gaps" and number == 3 else file for number, file in enumerate(PHOTOS)]
+    table = pa.table({"image": pa.array(files, pa.binary())})
+    path = tmp_path / ("t.arrow" if form == "lz4-arrow" else "t.parquet")
+    if form == "lz4-arrow":
+        with pa.ipc.new_file(path, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+            writer.write_table(table)
+    else:
+        codec = "none" if form == "none" else "snappy"
+        pq.write_table(table, path, compression=codec, row_group_size=20, use_dictionary=False)
+    code = 3 if form == "gaps" else 0
+    convert(path, "--dry-run", exit_code=code)
+    told = re.search(r"note: compressed sources take up to ([\d.]+) KiB in the output folder", convert.done.stderr)
+    size = sum(len(file) for file in files if file is not None) / 1024
+    # A footer counts the headers of pages too, with their statistics.
+    assert told is None if form == "none" else size <= float(told[1]) + 0.05 < 1.15 * size
+    # The run itself says how much it was.
+    convert(path, exit_code=code)
+    assert (f"up to {size:.1f} KiB" in convert.done.stderr) == (form != "none")
 
 
 def test_bytes_do_not_depend_on_threads_or_on_how_images_are_stored(convert, tmp_path):

@@ -9,6 +9,7 @@ use super::files::TableFile;
 use super::scan::{Part, scan};
 use super::spool::Spool;
 use crate::error::{Error, RecordError, SourceError};
+use crate::read::Piece;
 
 /// What the two highest bits of an offset say.
 pub(super) const TAG: u64 = 0b11 << 62;
@@ -30,6 +31,8 @@ pub(super) struct Index {
     lengths: Vec<u32>,
     /// Copies of images.
     pub(super) spool: Option<Spool>,
+    /// Bytes that they take, or would take.
+    pub(super) copied: u64,
     /// Files that rows name.
     named: Vec<PathBuf>,
     /// Names that are not below the folder of their table, by the number of the image.
@@ -81,11 +84,15 @@ impl Index {
         })
     }
 
-    /// Counts rows, without looking at images.
-    pub(super) fn of_rows(files: &[TableFile]) -> Result<Index, Error> {
+    /// Counts rows and bytes of the images in a column, without looking at them.
+    pub(super) fn of_rows(files: &[TableFile], column: &str) -> Result<Index, Error> {
         let mut index = Index { firsts: vec![0], images: 1, ..Index::default() };
         for file in files {
-            let rows = file.open()?.claimed_rows().map_err(file.unread())?;
+            let table = file.open()?;
+            if let Some(column) = table.bytes_column(column) {
+                index.copied += table.packed_bytes(column, Piece::Content).map_err(file.unread())?;
+            }
+            let rows = table.claimed_rows().map_err(file.unread())?;
             let end = index.rows().checked_add(u32::try_from(rows).unwrap_or(u32::MAX));
             index.firsts.push(end.filter(|end| *end < u32::MAX).ok_or_else(|| file.unfit()(SourceError::TooManyRows))?);
         }
@@ -112,11 +119,21 @@ impl Index {
             }
             index.firsts.push(rows as u32);
         }
+        index.copied = match &index.spool {
+            Some(spool) => spool.bytes(),
+            None => index.copied_lengths(),
+        };
         if index.images == 0 {
             index.images = 1;
             index.fill(index.rows() as usize);
         }
         Ok(index)
+    }
+
+    /// Bytes of all images that have to be copied.
+    fn copied_lengths(&self) -> u64 {
+        let images = self.offsets.iter().zip(&self.lengths);
+        images.filter(|(offset, _)| **offset & TAG == IN_SPOOL).map(|(_, length)| u64::from(*length)).sum()
     }
 
     /// Adds a part, which ends at row `end` of all. The first part that has images says how many a row has; fails with

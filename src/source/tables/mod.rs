@@ -34,7 +34,6 @@ use choice::Choice;
 use files::{Found, TableFile};
 use index::{Index, Place};
 use rows::Rows;
-use spool::Spool;
 
 pub(super) use files::is_table as is_table_name;
 pub(super) use split_names::split_of;
@@ -72,11 +71,6 @@ impl TableSource {
         Ok(TableSource { paths, found, choice, index: RwLock::default() })
     }
 
-    /// Bytes of the images that were copied, because their tables are compressed.
-    pub fn spooled_bytes(&self) -> u64 {
-        self.indexed().and_then(|index| index.spool.as_ref().map(Spool::bytes)).unwrap_or(0)
-    }
-
     fn indexed(&self) -> Option<Arc<Index>> {
         self.index.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -94,7 +88,7 @@ impl TableSource {
             return Ok(index);
         }
         let index = match spec.size.is_some() && self.is_complete()? {
-            true => Index::of_rows(&self.found.files)?,
+            true => Index::of_rows(&self.found.files, &self.choice.image)?,
             false => Index::of_images(&self.found.files, &self.choice.image, None)?,
         };
         Ok(self.set_index(index))
@@ -104,9 +98,7 @@ impl TableSource {
     fn is_complete(&self) -> Result<bool, Error> {
         for file in &self.found.files {
             let table = file.open()?;
-            let index = table.schema().index_of(&self.choice.image).ok();
-            let column = index.and_then(|index| crate::read::BytesColumn::of(table.schema(), index));
-            let Some(column) = column else { return Ok(false) };
+            let Some(column) = table.bytes_column(&self.choice.image) else { return Ok(false) };
             if !table.is_never_null(column, Piece::Content).map_err(file.unread())? {
                 return Ok(false);
             }
@@ -185,6 +177,7 @@ impl Source for TableSource {
 
     fn list(&self, spec: &Spec) -> Result<Listing, Error> {
         let index = self.index_for(spec)?;
+        let unpacked = Some(index.copied).filter(|bytes| *bytes > 0).map(Notice::Unpacked);
         let is_new = |column: &&ColumnSpec| spec.columns.iter().all(|known| known.name != column.name);
         let found: Vec<ColumnSpec> = self.choice.values.iter().filter(is_new).cloned().collect();
         let columns: Vec<ColumnSpec> = spec.columns.iter().chain(&found).cloned().collect();
@@ -212,7 +205,7 @@ impl Source for TableSource {
             folders: Some(folders).filter(|_| index.rows() > 0),
             rejects: inputs.rejects,
             ignored: self.found.ignored.clone(),
-            notices: self.notices(folders, spec),
+            notices: self.notices(folders, spec).into_iter().chain(unpacked).collect(),
             ..listing
         })
     }

@@ -90,9 +90,8 @@ fn take<'a>(tasks: &'a [Task], next: &AtomicUsize) -> Option<(usize, &'a Task)> 
 
 fn scan_task(file: &TableFile, part: Option<usize>, name: &str, mut copies: Option<&mut Copies<'_>>) -> Outcome {
     let table = file.open()?;
-    let column = table.schema().index_of(name).ok().and_then(|index| BytesColumn::of(table.schema(), index));
     let other = || file.unfit()(SourceError::Damaged(format!("it has no images in column `{name}`")));
-    let column = column.ok_or_else(other)?;
+    let column = table.bytes_column(name).ok_or_else(other)?;
     let parts = part.map_or(0..table.parts(), |part| part..part + 1);
     let read = |part| {
         let read = Scan { part: Part::default(), row: None, items: 0, copies: copies.as_deref_mut() };

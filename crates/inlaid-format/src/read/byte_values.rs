@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef, downcast_integer_array};
 use arrow_buffer::ArrowNativeType;
 use arrow_schema::{DataType, Schema};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
-use parquet::basic::Repetition;
+use parquet::basic::{Compression, Repetition};
 use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::data_type::ByteArray;
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -134,6 +134,17 @@ impl ParquetColumn<'_> {
         let groups = self.metadata.metadata().row_groups().iter();
         let mut nulls = groups.map(|group| group.column(leaf).statistics()?.null_count_opt());
         Ok(nulls.try_fold(0, |sum: u64, nulls| sum.checked_add(nulls?)))
+    }
+
+    /// Bytes of the values that are compressed, or shared by rows, once they are neither; those of pages' headers among
+    /// them.
+    pub(super) fn packed_bytes(&self) -> Result<u64, SourceFileError> {
+        let leaf = self.leaf()?;
+        let chunks = self.metadata.metadata().row_groups().iter().map(|group| group.column(leaf));
+        let is_packed = |chunk: &&ColumnChunkMetaData| {
+            chunk.compression() != Compression::UNCOMPRESSED || chunk.dictionary_page_offset().is_some()
+        };
+        Ok(chunks.filter(is_packed).map(|chunk| chunk.uncompressed_size().max(0) as u64).sum())
     }
 
     /// Visits all values of a row group until told to stop. Rows are counted from that of the row group.

@@ -189,6 +189,11 @@ impl SourceFile {
         })
     }
 
+    /// The column of this name, if its items are bytes.
+    pub fn bytes_column(&self, name: &str) -> Option<BytesColumn> {
+        self.schema().index_of(name).ok().and_then(|index| BytesColumn::of(self.schema(), index))
+    }
+
     /// Whether statistics say that no item of a column is null; false if they don't say it.
     ///
     /// # Errors
@@ -201,6 +206,20 @@ impl SourceFile {
                 Ok(!column.is_list && nulls == Some(0))
             }
             Content::Arrow(_) => Ok(false),
+        }
+    }
+
+    /// Bytes of the items of a column that a Parquet file does not hold as they are, as its footer tells it.
+    ///
+    /// # Errors
+    /// If the column has another type than its schema says.
+    pub fn packed_bytes(&self, column: BytesColumn, piece: Piece) -> Result<u64, SourceFileError> {
+        match &self.content {
+            Content::Parquet(input, metadata) => {
+                let map = || self.map(input);
+                ParquetColumn { map: &map, metadata, column, piece }.packed_bytes()
+            }
+            Content::Arrow(_) => Ok(0),
         }
     }
 
