@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from ._errors import SettingError
@@ -21,6 +21,24 @@ def reporter(progress: Progress, unit: str) -> Progress:
     if not isinstance(progress, bool):
         raise SettingError(f"progress is True, False or a function, not {progress!r}")
     return NotebookBar(unit) if progress and is_notebook() else progress
+
+
+def counted(batches: Iterable[Any], rows: int | None, progress: Progress) -> Iterator[Any]:
+    """The batches of so many rows, if their number is known, below a bar of tqdm where that is installed. There is none
+    unless `progress` is `True` and standard error is a terminal, or this a notebook."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        tqdm = None
+    if progress is not True or tqdm is None:
+        yield from batches
+        return
+    # None: as standard error is a terminal or not. What is read in no time has no bar.
+    off = False if is_notebook() else None
+    with tqdm(total=rows, desc="reading rows", unit=" rows", delay=0.5, leave=False, disable=off) as bar:
+        for batch in batches:
+            yield batch
+            bar.update(len(batch))
 
 
 def is_notebook() -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ._errors import InlaidError, SettingError
 from ._image_files import image_file
+from ._progress import Progress, counted
 from ._settings import path_of
 
 # Rows written at once: those of dictionaries hold images.
@@ -107,6 +108,12 @@ def _is_dataset(rows: Any) -> bool:
     return type(rows).__module__.split(".")[0] == "datasets" and hasattr(rows, "with_format")
 
 
+def _length(rows: Any) -> int | None:
+    """The number of rows, where it is known without computing them: a relation of DuckDB is a query."""
+    is_known = hasattr(rows, "__len__") and "duckdb" not in type(rows).__module__
+    return len(rows) if is_known else None
+
+
 def _arrow() -> Any:
     try:
         import pyarrow
@@ -122,6 +129,7 @@ class Rows:
     def __init__(self, folder: Path, keywords: dict[str, Any], root: Any) -> None:
         self.folder = folder
         self.keywords = keywords
+        self.progress: Progress = keywords["progress"]
         self.root = root
         self.pa = _arrow()
 
@@ -191,10 +199,11 @@ class Rows:
             reader = self.pa.RecordBatchReader.from_stream(rows)
             # What pandas calls an index without a name says nothing.
             kept = [name for name in reader.schema.names if not UNNAMED.fullmatch(name)]
+            batches = counted(reader, _length(rows), self.progress)
             if kept == reader.schema.names:
-                return reader.schema, reader
+                return reader.schema, batches
             schema = self.pa.schema([reader.schema.field(name) for name in kept])
-            return schema, (batch.select(kept) for batch in reader)
+            return schema, (batch.select(kept) for batch in batches)
         if not isinstance(rows, Iterable):
             raise SettingError(f"sources is a path, several, or rows, not {rows!r}")
         return self.of_dictionaries(rows)
@@ -231,13 +240,14 @@ class Rows:
                 for part in parts:
                     yield from part.cast(schema).combine_chunks().to_batches()
 
-        return schema, batches()
+        return schema, counted(batches(), _length(rows), self.progress)
 
     def of_dictionaries(self, rows: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
         """Batches of dictionaries. The type of a column is that of all its values, so all are written once before."""
-        rows, spool, schemas = iter(rows), self.folder / ".rows", []
+        total, rows, spool, schemas = _length(rows), iter(rows), self.folder / ".rows", []
         with self.pa.OSFile(str(spool), "wb") as file:
-            while part := list(islice(rows, BATCH)):
+            parts = iter(lambda: list(islice(rows, BATCH)), [])
+            for part in counted(parts, total, self.progress):
                 batch = self.batch_of(part)
                 schemas.append(batch.schema)
                 with self.pa.ipc.new_stream(file, batch.schema) as writer:

@@ -1,7 +1,13 @@
 """Rows in memory as sources: frames, Arrow streams, datasets of Hugging Face, dictionaries."""
 
+import fcntl
 import io
 import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
 
 import datasets
 import duckdb
@@ -363,3 +369,36 @@ def test_append_without_labels_is_told(convert):
     _, out = convert([{"image": pixels(n), "label": "a"} for n in range(10)])
     summary = inlaid.append([{"image": pixels(n)} for n in range(10, 13)], out, name="more", folders="classes", progress=False)
     assert "none of the 3 new images has a label, though the dataset has labels" in summary["notices"]
+
+
+SLOWLY = """
+import time, numpy, inlaid
+def rows():
+    for number in range(700):
+        time.sleep(0.002)
+        yield {{"image": numpy.zeros((8, 8), numpy.uint8)}}
+inlaid.convert(rows(), {out!r}, 8, progress={progress})
+"""
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_reading_of_rows_has_a_bar_in_a_terminal(tmp_path, progress):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    code = SLOWLY.format(out=str(tmp_path / "out"), progress=progress)
+    with subprocess.Popen([sys.executable, "-c", code], stderr=theirs, stdin=subprocess.DEVNULL):
+        os.close(theirs)
+        shown = b""
+        # The end of a terminal without a program is an error.
+        while part := read_or_end(ours):
+            shown += part
+    os.close(ours)
+    assert (b"reading rows: 512 rows" in shown) == progress
+    assert (b"/700 images" in shown) == progress
+
+
+def read_or_end(terminal):
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError:
+        return b""
