@@ -49,6 +49,7 @@ mod error;
 mod image;
 mod pipeline;
 mod plan;
+mod remote;
 mod run;
 mod source;
 
@@ -67,7 +68,7 @@ pub use commands::verify::{Problem, Verification, verify};
 #[doc(hidden)]
 pub use commit::pending::abandon;
 pub use commit::recovery::complete_commit;
-pub use error::{Error, FormatError, RecordError, RepackError, SourceError};
+pub use error::{Error, FormatError, RecordError, RepackError, SourceError, StoreError};
 pub use image::recipe::Recipe;
 #[doc(hidden)]
 pub use inlaid_format::counted;

@@ -22,6 +22,10 @@ MAX_THREADS = 1024
 """The most threads of a pass, as in `inlaid::RunOptions`."""
 
 
+# What a URL begins with.
+URL = r"[a-zA-Z][a-zA-Z0-9+.-]+://"
+
+
 @dataclass(frozen=True)
 class CastSettings:
     """What the tensors of batches are cast to; checked by the native half. See `Table.batches`."""
@@ -198,6 +202,12 @@ def integer(name: str, value: Any, least: int, most: int = MOST) -> int:
     return number
 
 
+def source_path(value: Any) -> str:
+    """The value as the text of a path of images, or of a URL."""
+    text = os.fsdecode(value) if isinstance(value, str | bytes | os.PathLike) else ""
+    return text if re.match(URL, text) and "\0" not in text else input_path("a source", value)
+
+
 def input_path(name: str, value: Any) -> str:
     """The value as the text of a path where something should be."""
     text = path_of(name, value)
@@ -215,7 +225,7 @@ def path_of(name: str, value: Any) -> str:
         raise SettingError(f"{name} is a path, not {value!r}") from None
     if "\0" in text:
         raise SettingError(f"{name} is a path, in which a null character can't be: {value!r}")
-    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
+    if re.match(URL, text):
         raise SettingError(f"{name} is a local path, not a URL: {text!r}")
     if text.startswith("~") and os.path.expanduser(text) != text and not os.path.lexists(text):
         raise NotFoundError(f"`{text}` does not exist: `~` is not expanded; `os.path.expanduser` does that")

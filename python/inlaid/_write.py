@@ -13,7 +13,7 @@ from . import _inlaid
 from ._errors import SettingError
 from ._progress import Progress, reporter
 from ._rows import on_disk
-from ._settings import input_path, name_of_dtype, path_of
+from ._settings import name_of_dtype, path_of, source_path
 
 
 class SupportsArrowStream(Protocol):
@@ -289,4 +289,4 @@ def paths_of(sources: Sources) -> list[str]:
         raise SettingError(f"sources is the path of a folder or several, not a {type(sources).__name__}")
     if not isinstance(sources, Iterable):
         raise SettingError(f"sources is a path or several, not {sources!r}")
-    return [input_path("a source", source) for source in sources]
+    return [source_path(source) for source in sources]

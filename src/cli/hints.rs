@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Filter, FormatError, Notice, RepackError, SourceError, SpecError};
+use crate::{Error, Filter, FormatError, Notice, RepackError, SourceError, SpecError, StoreError};
 
 const ANY_NAME: &str = "`inlaid convert --any-name` takes files of any name and lets their content decide";
 
@@ -161,6 +161,7 @@ pub fn hint(error: &Error) -> Option<String> {
         }
         Error::Interrupted => "run the same command again to resume after the last finished file".into(),
         Error::ForeignFile(_) => "move that file elsewhere".into(),
+        Error::OutputUrl(_) => "write it to a disk, and copy the folder to the store, the file `inlaid.json` last".into(),
         Error::OutputInSource { .. } => "choose a folder for `--out` outside the source".into(),
         Error::OutputInDataset { .. } => "choose a folder for `--out` outside the dataset".into(),
         Error::SourceNotFolder(path) if !path.is_file() => "pipes and devices can't be read as sources".into(),
@@ -219,6 +220,29 @@ fn above_splits(folders: &[PathBuf]) -> String {
     format!("{give}; for a new dataset, `--folders classes` takes the top folders as classes")
 }
 
+/// Suggested fix for an object store that can't be read.
+fn store_hint(error: &StoreError) -> Option<String> {
+    Some(match error {
+        StoreError::Url | StoreError::Scheme(_) => {
+            "give a prefix in a bucket: s3://bucket/photos, gs://bucket/photos or az://container/photos".into()
+        }
+        StoreError::LeftOut => "build inlaid with `cargo build --release --features remote`".into(),
+        StoreError::SingleObject => "copy it to a disk first".into(),
+        StoreError::NoCredentials => {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket".into()
+        }
+        StoreError::Denied(_) => "check the keys, and that they may list and read the bucket".into(),
+        StoreError::Expired => "get new credentials, and run the same command again".into(),
+        StoreError::Clock => "set the clock of this machine".into(),
+        StoreError::Region => "set AWS_REGION to the region of the bucket".into(),
+        StoreError::NoBucket => "check its name, and AWS_ENDPOINT or AZURE_STORAGE_ACCOUNT_NAME".into(),
+        StoreError::Unreachable | StoreError::Status { .. } => {
+            "run the same command again; AWS_ENDPOINT names stores other than that of AWS".into()
+        }
+        _ => return None,
+    })
+}
+
 /// Suggested fix for a source that can't be read.
 fn source_hint(error: &SourceError) -> Option<String> {
     Some(match error {
@@ -226,6 +250,7 @@ fn source_hint(error: &SourceError) -> Option<String> {
             "name it with `--file-column`, and that of the labels with `--label-column`".into()
         }
         SourceError::TableInArchive(_) => "extract it, and name it with `--metadata`".into(),
+        SourceError::Store(error) => return store_hint(error),
         SourceError::NoColumn { .. } => "names of columns are case-sensitive".into(),
         SourceError::FurtherColumn(_) => "give one table with `--metadata`, or make their columns the same".into(),
         SourceError::Labels { .. } => "choose another column with `--label-column`".into(),

@@ -5,18 +5,22 @@ use std::path::{Path, PathBuf};
 
 use crate::dataset::names::MANIFEST;
 use crate::error::Error;
+use crate::remote::is_url;
 
-/// Refuses an output folder in which a source would be overwritten, or which would be discovered as a
+/// Refuses an output that is no folder of a disk, and one in which a source would be overwritten, or which would be discovered as a
 /// source or as part of another dataset.
 ///
 /// # Errors
-/// If the output folder is such a folder, or a path can't be resolved.
+/// If the output is a URL or such a folder, or a path can't be resolved.
 pub(crate) fn refuse_overlap(sources: &[PathBuf], out: &Path) -> Result<(), Error> {
+    if is_url(out) {
+        return Err(Error::OutputUrl(out.to_owned()));
+    }
     let output = absolute(out).map_err(Error::io("find output folder", out))?;
     if let Some(dataset) = output.ancestors().skip(1).find(|above| above.join(MANIFEST).is_file()) {
         return Err(Error::OutputInDataset { output: out.to_owned(), dataset: dataset.to_owned() });
     }
-    for source in sources {
+    for source in sources.iter().filter(|source| !is_url(source)) {
         let folder = absolute(source).map_err(Error::io("read source folder", source))?;
         if output.starts_with(&folder) || folder.starts_with(&output) {
             return Err(Error::OutputInSource { output: out.to_owned(), source_folder: source.clone() });

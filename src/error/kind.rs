@@ -34,6 +34,7 @@ impl Error {
             OutputExists(..) => "output-exists",
             ForeignFile(..) => "foreign-file",
             OutputInSource { .. } => "output-in-source",
+            OutputUrl(_) => "output-url",
             OutputInDataset { .. } => "output-in-dataset",
             Locked { .. } => "locked",
             Rejected { .. } => "rejected",
@@ -88,6 +89,7 @@ impl Error {
             SplitFoldersBelow(folders) => folders.iter().map(PathBuf::as_path).collect(),
             OutputLinkBroken { path, target } => vec![path, target],
             OutputInSource { output, source_folder } => vec![output, source_folder],
+            OutputUrl(output) => vec![output],
             OutputInDataset { output, dataset } => vec![output, dataset],
             Source { path, source } => match source {
                 SourceError::LacksColumn { other, .. }
@@ -154,6 +156,7 @@ impl SourceError {
             Damaged(_) => "source-damaged",
             UnknownFormat => "source-unknown-format",
             TableInArchive(_) => "source-table-in-archive",
+            Store(_) => "source-store",
             EmptyList => "source-empty-list",
             SeveralSources => "source-several",
             NoMatch => "source-no-match",

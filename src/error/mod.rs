@@ -5,6 +5,7 @@ mod kind;
 mod record;
 mod repack;
 mod source;
+mod store;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ pub use inlaid_format::Error as FormatError;
 pub use record::RecordError;
 pub use repack::RepackError;
 pub use source::SourceError;
+pub use store::StoreError;
 
 /// Failure that stopped a run; the dataset is as it was last committed.
 #[derive(Debug, ThisError)]
@@ -31,6 +33,9 @@ pub enum Error {
     /// A wrong setting.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// An output in an object store.
+    #[error("`{}` is a URL: datasets are written to disks only", .0.display())]
+    OutputUrl(PathBuf),
     /// A source that is nothing that images are read from.
     #[error("source `{}` is neither a folder, an archive, a table nor an array of images", .0.display())]
     SourceNotFolder(PathBuf),

@@ -7,6 +7,7 @@ use thiserror::Error as ThisError;
 
 use super::counted;
 use super::repack::quoted;
+use super::store::StoreError;
 use crate::spec::ColumnType;
 
 /// Reason that a source can't be read.
@@ -22,6 +23,9 @@ pub enum SourceError {
     /// A table in an archive that can't be read from there.
     #[error("the table can't be read from the archive: {0}")]
     TableInArchive(String),
+    /// An object store that can't be read.
+    #[error("{0}")]
+    Store(StoreError),
     /// A list of files without any.
     #[error("it names no files")]
     EmptyList,

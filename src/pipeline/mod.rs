@@ -5,6 +5,7 @@
 //! [`ROW_GROUPS_AHEAD`] row groups ahead of the writer, so memory is bounded by row groups and threads,
 //! whatever the number of images, and the output does not depend on the timing of threads.
 
+mod ahead;
 mod room;
 mod window;
 mod worker;
@@ -25,6 +26,7 @@ use crate::run::{Memory, RunOptions};
 use crate::source::Files;
 use crate::source::{ImageRef, Listing, Record, Source, reject};
 use crate::spec::Spec;
+use ahead::Ahead;
 use window::{CloseOnDrop, Window};
 use worker::Worker;
 use writer::Writer;
@@ -160,12 +162,13 @@ pub(crate) fn write_shards(
     };
     let width = ahead + PAGES_PER_THREAD * pool.current_num_threads();
     let window = Window::new(job, width, pool.current_num_threads());
+    let ahead = Ahead::new(job);
     let memory = Memory::new(job.options);
     let (sender, receiver) = channel();
     job.options.progress.begin(job.plan.rows(), rejects.len());
     pool.in_place_scope(|scope| {
         for sender in std::iter::repeat_n(sender, pool.current_num_threads()) {
-            scope.spawn(|_| Worker::new(job, &memory).fill_pages(&window, sender));
+            scope.spawn(|_| Worker::new(job, &memory).fill_pages(&window, &ahead, sender));
         }
         let _closes = CloseOnDrop(&window);
         Writer::new(job, transaction, rejects).write_all(receiver, &window)

@@ -9,6 +9,7 @@ use arrow_array::{ArrayRef, UInt32Array};
 use arrow_select::take::take;
 
 use super::Job;
+use super::ahead::Ahead;
 use super::room::Room;
 use super::window::{Taken, Window};
 use crate::error::RecordError;
@@ -104,6 +105,7 @@ impl<'a> Worker<'a> {
     pub(super) fn fill_pages<I: Iterator<Item = PagePlan<'a>>>(
         mut self,
         window: &Window<I>,
+        ahead: &Ahead<impl Iterator<Item = u32>>,
         results: Sender<Vec<Filled<'a>>>,
     ) {
         struct CloseOnPanic<F: Fn()>(F);
@@ -120,6 +122,7 @@ impl<'a> Worker<'a> {
             if pages.is_empty() {
                 return;
             }
+            ahead.taken(self.job, pages.iter().map(|page| page.plan.rows.len()).sum());
             let records = pages.iter().flat_map(|page| page.plan.rows);
             let records = records.map(|&index| &self.job.listing.records[index as usize]);
             let images = 0..=self.makers.further.len();

@@ -12,6 +12,8 @@ use super::listing::Listing;
 use super::metadata::{self, Others};
 use super::notice::Notice;
 use super::record::Record;
+#[cfg(feature = "remote")]
+use super::remote_folder::RemoteFolder;
 use super::walk::walk;
 use super::{ImageRef, Source, members, sample_listing};
 use crate::error::Error;
@@ -34,6 +36,8 @@ pub(super) enum Root {
     Folder(PathBuf),
     Archive(Archive),
     List(FileList),
+    #[cfg(feature = "remote")]
+    Remote(RemoteFolder),
 }
 
 impl Root {
@@ -43,6 +47,8 @@ impl Root {
             Root::Folder(_) => 1,
             Root::Archive(archive) => archive.len(),
             Root::List(_) => FileList::PLACES,
+            #[cfg(feature = "remote")]
+            Root::Remote(folder) => folder.len(),
         }
     }
 
@@ -51,6 +57,8 @@ impl Root {
         match self {
             Root::Folder(folder) => files.add_file(&folder.join(key), limits),
             Root::List(list) => files.add_file(&list.file(place, key), limits),
+            #[cfg(feature = "remote")]
+            Root::Remote(folder) => folder.read(place, key, limits, files),
             Root::Archive(archive) => {
                 let bytes = archive.length(place).unwrap_or_default();
                 files.add_range(archive.path(), bytes.min(limits.file_bytes.0), |buffer| {
@@ -67,6 +75,29 @@ impl Root {
             Root::Folder(folder) => of_file(folder.join(key)),
             Root::List(list) => of_file(list.file(place, key)),
             Root::Archive(archive) => archive.length(place),
+            #[cfg(feature = "remote")]
+            Root::Remote(folder) => folder.length(place),
+        }
+    }
+
+    /// Number of images that the root gains by beginning to read them before they are asked for.
+    fn ahead(&self) -> usize {
+        match self {
+            #[cfg(feature = "remote")]
+            Root::Remote(_) => RemoteFolder::AHEAD,
+            _ => 0,
+        }
+    }
+
+    /// Begins to read the file at this place in the root, unless too many are being read. Returns whether it did.
+    fn begin(&self, place: u32, limits: &Limits) -> bool {
+        match self {
+            #[cfg(feature = "remote")]
+            Root::Remote(folder) => folder.begin(place, limits),
+            _ => {
+                let _ = (place, limits);
+                true
+            }
         }
     }
 
@@ -75,6 +106,8 @@ impl Root {
             Root::Folder(folder) => folder.clone(),
             Root::Archive(archive) => archive.path().to_owned(),
             Root::List(list) => list.path().to_owned(),
+            #[cfg(feature = "remote")]
+            Root::Remote(folder) => folder.url().to_owned(),
         }
     }
 }
@@ -120,10 +153,15 @@ impl FileSource {
         (last, place)
     }
 
+    /// Further images of the rows that were listed last.
+    fn others(&self) -> Arc<Others> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn archives(&self) -> impl Iterator<Item = &Archive> {
         self.roots.iter().filter_map(|root| match root {
             Root::Archive(archive) => Some(archive),
-            Root::Folder(_) | Root::List(_) => None,
+            _ => None,
         })
     }
 
@@ -147,7 +185,12 @@ impl FileSource {
 impl Source for FileSource {
     fn prepare(&self, scratch: Option<&Path>, limits: &Limits) -> Result<(), Error> {
         let spool = scratch.map(|folder| Arc::new(Spool::new(folder)));
-        self.archives().try_for_each(|archive| archive.prepare(spool.as_ref(), limits))
+        self.roots.iter().try_for_each(|root| match root {
+            Root::Archive(archive) => archive.prepare(spool.as_ref(), limits),
+            #[cfg(feature = "remote")]
+            Root::Remote(folder) => folder.prepare(),
+            Root::Folder(_) | Root::List(_) => Ok(()),
+        })
     }
 
     /// Lists the inputs in an order that does not depend on the file system. Opens no image, except of archives that
@@ -165,6 +208,8 @@ impl Source for FileSource {
             match root {
                 Root::Folder(folder) => walk(&mut found, folder, place, spec)?,
                 Root::Archive(archive) => members::list(&mut found, archive, place, spec)?,
+                #[cfg(feature = "remote")]
+                Root::Remote(folder) => folder.list(&mut found, place, spec)?,
                 Root::List(list) => {
                     list.list(&mut found, place);
                     has_table |= list.has_labels();
@@ -210,7 +255,27 @@ impl Source for FileSource {
         Ok(listing)
     }
 
+    fn ahead(&self) -> usize {
+        self.roots.iter().map(Root::ahead).max().unwrap_or(0)
+    }
+
+    fn begin(&self, image: &ImageRef<'_>, limits: &Limits) -> bool {
+        let (root, place) = match image.image {
+            0 => self.locate(image.record.place),
+            number => {
+                let others = self.others();
+                let Ok((place, _)) = others.image(image.record.row, number - 1) else { return true };
+                self.locate(place)
+            }
+        };
+        root.begin(place, limits)
+    }
+
     fn read(&self, images: &[ImageRef<'_>], limits: &Limits, files: &mut Files) {
+        if self.ahead() > 0 {
+            // Those that were not begun before are, at least, at once.
+            let _ = images.iter().all(|image| self.begin(image, limits));
+        }
         for ImageRef { record, image } in images {
             let read = |place, key: &str, files: &mut Files| {
                 let (root, place) = self.locate(place);
@@ -218,13 +283,10 @@ impl Source for FileSource {
             };
             let is_read = match image {
                 0 => read(record.place, &record.key, files),
-                number => {
-                    let others = self.others.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                    match others.image(record.row, number - 1) {
-                        Ok((place, key)) => read(place, key, files),
-                        Err(error) => files.add(|_| Err(error)),
-                    }
-                }
+                number => match self.others().image(record.row, number - 1) {
+                    Ok((place, key)) => read(place, key, files),
+                    Err(error) => files.add(|_| Err(error)),
+                },
             };
             if !is_read {
                 return;

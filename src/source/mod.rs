@@ -20,6 +20,8 @@ mod raw_pixels;
 mod reading;
 mod record;
 mod reject;
+#[cfg(feature = "remote")]
+mod remote_folder;
 mod sample_listing;
 mod tables;
 mod tree;
@@ -70,6 +72,17 @@ pub trait Source: Sync {
     /// Reads images from the front of `images` until `files` is full, but at least one, and adds the outcome of each to
     /// `files`. Called from several threads at a time.
     fn read(&self, images: &[ImageRef<'_>], limits: &Limits, files: &mut Files);
+
+    /// Number of images that the source gains by beginning to read them before they are asked for; 0 if it gains nothing.
+    fn ahead(&self) -> usize {
+        0
+    }
+
+    /// Begins to read an image that is asked for later, unless too many are being read. Returns whether it did.
+    fn begin(&self, image: &ImageRef<'_>, limits: &Limits) -> bool {
+        let _ = (image, limits);
+        true
+    }
 
     /// Length of an input's first image, in bytes; none if it is not known without reading the image.
     fn length(&self, record: &Record) -> Option<u64>;

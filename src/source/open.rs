@@ -14,10 +14,13 @@ use super::file_source::{FileSource, Root};
 use super::found::is_image_name;
 use super::metadata;
 use super::patterns::matches_of;
+#[cfg(feature = "remote")]
+use super::remote_folder::RemoteFolder;
 use super::tables::{self, TableSource};
 use super::walk::extension_of;
-use crate::error::{Error, SourceError};
+use crate::error::{Error, SourceError, StoreError};
 use crate::format::open;
+use crate::remote;
 use crate::run::SourceOptions;
 
 /// Bytes at the start of a file that tell what it is.
@@ -46,6 +49,9 @@ enum Kind {
 /// If there is none, one does not exist or is of no known kind, or they are of different kinds.
 pub fn open_source<P: AsRef<Path>>(paths: &[P], options: &SourceOptions) -> Result<Box<dyn Source>, Error> {
     let paths: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().to_owned()).collect();
+    if let Some(url) = options.files_from.iter().chain(&options.metadata).find(|path| remote::is_url(path)) {
+        return Err(Error::source(url)(SourceError::Store(StoreError::SingleObject)));
+    }
     if let Some(list) = &options.files_from {
         let folder = match &*paths {
             [] => Path::new("."),
@@ -55,6 +61,9 @@ pub fn open_source<P: AsRef<Path>>(paths: &[P], options: &SourceOptions) -> Resu
         };
         let list = Root::List(FileList::read(list, folder)?);
         return Ok(Box::new(FileSource::of(vec![list], options)?));
+    }
+    if paths.iter().any(|path| remote::is_url(path)) {
+        return of_urls(&paths, options);
     }
     let found = look_at(&paths, options)?;
     let Some((first, kind)) = found.first() else { return Err(Error::NoSource) };
@@ -86,6 +95,37 @@ pub fn open_source<P: AsRef<Path>>(paths: &[P], options: &SourceOptions) -> Resu
             Box::new(FileSource::of(roots, options)?.within(paths))
         }
     })
+}
+
+/// The source of the images below these URLs, beside folders and archives.
+#[cfg(feature = "remote")]
+fn of_urls(paths: &[PathBuf], options: &SourceOptions) -> Result<Box<dyn Source>, Error> {
+    let mut roots = Vec::new();
+    for path in paths {
+        if remote::is_url(path) {
+            let is_file = is_archive_name(path) || tables::is_table_name(path);
+            if is_file {
+                return Err(Error::source(path)(SourceError::Store(StoreError::SingleObject)));
+            }
+            roots.push(Root::Remote(RemoteFolder::open(path)?));
+            continue;
+        }
+        for (path, kind) in look_at(std::slice::from_ref(path), options)? {
+            roots.push(match kind {
+                Kind::Folder => Root::Folder(path),
+                Kind::Archive => Root::Archive(Archive::open(&path)?),
+                Kind::Metadata => return Err(Error::source(&path)(SourceError::SeveralSources)),
+                Kind::Table | Kind::Array => return Err(Error::source(&path)(SourceError::OtherKind)),
+            });
+        }
+    }
+    Ok(Box::new(FileSource::of(roots, options)?))
+}
+
+#[cfg(not(feature = "remote"))]
+fn of_urls(paths: &[PathBuf], _: &SourceOptions) -> Result<Box<dyn Source>, Error> {
+    let url = paths.iter().find(|path| remote::is_url(path)).unwrap_or(&paths[0]);
+    Err(Error::source(url)(SourceError::Store(StoreError::LeftOut)))
 }
 
 /// The source of the images that a table names: the files around it.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, RepackError};
+use crate::error::{Error, RepackError, SourceError, StoreError};
 use crate::read::tables_below;
+use crate::remote::is_url;
 
 /// The files to repack, by their names in the output folder: the path relative to the source, with the extension
 /// `parquet`. A source is a file, or a folder with all tables below it.
@@ -14,6 +15,9 @@ pub(super) fn find(sources: &[PathBuf]) -> Result<BTreeMap<String, PathBuf>, Err
         return Err(Error::NoSource);
     }
     let mut files = BTreeMap::new();
+    if let Some(url) = sources.iter().find(|source| is_url(source)) {
+        return Err(Error::source(url)(SourceError::Store(StoreError::SingleObject)));
+    }
     for source in sources {
         let metadata = fs::metadata(source).map_err(Error::io("read", source))?;
         if !metadata.is_dir() && !metadata.is_file() {

@@ -1,0 +1,67 @@
+//! Why an object store, or an object in it, can't be read.
+
+use thiserror::Error as ThisError;
+
+/// Why an object store, or an object in it, can't be read. Texts hold no settings and no URLs of requests, which may be
+/// secret.
+#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A build without object stores.
+    #[error("object stores need a build with the feature `remote`")]
+    LeftOut,
+    /// A URL without a bucket.
+    #[error("it is no URL of a bucket, such as `s3://bucket/photos`")]
+    Url,
+    /// A scheme of no store.
+    #[error("`{0}://` is not a store that is read: s3, gs and az are")]
+    Scheme(String),
+    /// A single object that is no image.
+    #[error("only images and their metadata files are read from object stores")]
+    SingleObject,
+    /// A setting that is wrong.
+    #[error("{0}")]
+    Settings(String),
+    /// No credentials.
+    #[error("no credentials are found")]
+    NoCredentials,
+    /// Credentials that are not enough.
+    #[error("the store denies access: {0}")]
+    Denied(String),
+    /// Credentials that have expired.
+    #[error("the credentials have expired")]
+    Expired,
+    /// A clock that is wrong.
+    #[error("the clock of this machine differs too much from that of the store")]
+    Clock,
+    /// A bucket of another region.
+    #[error("the bucket is in another region")]
+    Region,
+    /// No such bucket.
+    #[error("there is no such bucket")]
+    NoBucket,
+    /// No such object.
+    #[error("there is no such object")]
+    NotFound,
+    /// An object that has changed since it was listed.
+    #[error("the object has changed since it was listed")]
+    Changed,
+    /// A key that no path can be.
+    #[error("a key has empty parts, or parts `.` or `..`, as no path has")]
+    Key,
+    /// An answer that says nothing else.
+    #[error("the store answers with status {status}{}", coded(.code))]
+    Status {
+        /// Status of HTTP.
+        status: u16,
+        /// What the store calls it; empty for nothing.
+        code: String,
+    },
+    /// No answer, or one that broke off.
+    #[error("the store does not answer")]
+    Unreachable,
+}
+
+fn coded(code: &str) -> String {
+    if code.is_empty() { String::new() } else { format!(", {code}") }
+}

@@ -1,0 +1,187 @@
+//! A bucket, or a container, and what lies below a prefix in it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::path::Path;
+use object_store::{ClientConfigKey, GetOptions, ObjectMeta, ObjectStore};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
+
+use super::told::told;
+use crate::error::StoreError;
+
+/// Threads that send requests and receive answers. One keeps up with ten gigabits a second.
+const THREADS: usize = 2;
+
+/// Pages of listings that are asked for at once.
+const LISTINGS: usize = 32;
+
+/// Folders down to which a listing is divided, so that its parts are listed at once, and parts that are enough.
+const DEEPEST: usize = 2;
+const PARTS: usize = 64;
+
+/// How long a connection and a whole answer may take, and how long an answer may pause before it is asked for again.
+const CLIENT: [(ClientConfigKey, &str); 4] = [
+    (ClientConfigKey::ConnectTimeout, "10s"),
+    (ClientConfigKey::Timeout, "1h"),
+    (ClientConfigKey::ReadTimeout, "30s"),
+    (ClientConfigKey::UserAgent, concat!("inlaid/", env!("CARGO_PKG_VERSION"))),
+];
+
+/// Attempts to receive the body of an answer, each of which retries its request.
+const BODIES: usize = 3;
+
+/// What lies below a URL of an object store.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    /// Its own, since the threads of one would not be there after a fork.
+    runtime: Runtime,
+}
+
+/// An object.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    path: Path,
+    /// Length in bytes.
+    pub(crate) bytes: u64,
+    /// What changes when the object does, if the store tells it.
+    version: Option<Box<str>>,
+}
+
+impl Bucket {
+    /// The bucket of a URL, with settings and credentials from the environment. Sends no request.
+    ///
+    /// # Errors
+    /// If it is no URL of a bucket, or a setting is wrong.
+    pub(crate) fn open(url: &str) -> Result<Bucket, StoreError> {
+        let (scheme, rest) = url.split_once("://").ok_or(StoreError::Url)?;
+        let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if name.is_empty() {
+            return Err(StoreError::Url);
+        }
+        // Fails if there is one already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let store: Arc<dyn ObjectStore> = match scheme {
+            "s3" | "s3a" => {
+                let builder = CLIENT.iter().fold(AmazonS3Builder::from_env(), |builder, (key, value)| {
+                    builder.with_config(AmazonS3ConfigKey::Client(*key), *value)
+                });
+                Arc::new(builder.with_bucket_name(name).build().map_err(|error| told(&error))?)
+            }
+            "gs" => {
+                let builder = CLIENT.iter().fold(GoogleCloudStorageBuilder::from_env(), |builder, (key, value)| {
+                    builder.with_config(GoogleConfigKey::Client(*key), *value)
+                });
+                Arc::new(builder.with_bucket_name(name).build().map_err(|error| told(&error))?)
+            }
+            "az" | "abfs" | "abfss" => {
+                let builder = CLIENT.iter().fold(MicrosoftAzureBuilder::from_env(), |builder, (key, value)| {
+                    builder.with_config(AzureConfigKey::Client(*key), *value)
+                });
+                Arc::new(builder.with_container_name(name).build().map_err(|error| told(&error))?)
+            }
+            other => return Err(StoreError::Scheme(other.to_owned())),
+        };
+        let prefix = Path::parse(prefix.trim_end_matches('/')).map_err(|_| StoreError::Url)?;
+        let mut threads = Builder::new_multi_thread();
+        threads.worker_threads(THREADS).thread_name("inlaid-requests").enable_all();
+        let runtime = threads.build().map_err(|error| StoreError::Settings(error.to_string()))?;
+        Ok(Bucket { store, prefix, runtime })
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        self.runtime.handle()
+    }
+
+    /// Waits for a task.
+    ///
+    /// # Errors
+    /// If it has panicked.
+    pub(super) fn wait<T>(&self, task: JoinHandle<T>) -> Result<T, StoreError> {
+        self.runtime.block_on(task).map_err(|_| StoreError::Unreachable)
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// All objects below the prefix, in the order of their keys. Folders near the top are listed at once.
+    ///
+    /// # Errors
+    /// If the store can't be listed.
+    pub(crate) fn list(&self) -> Result<Vec<Object>, StoreError> {
+        let mut objects = self.runtime.block_on(self.list_parts()).map_err(|error| told(&error))?;
+        objects.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        objects.dedup_by(|a, b| a.path == b.path);
+        Ok(objects)
+    }
+
+    async fn list_parts(&self) -> Result<Vec<Object>, object_store::Error> {
+        let (mut objects, mut parts) = (Vec::new(), vec![self.prefix.clone()]);
+        for _ in 0..DEEPEST {
+            if parts.len() >= PARTS {
+                break;
+            }
+            let store = &self.store;
+            let listed = stream::iter(std::mem::take(&mut parts));
+            let listed = listed.map(|part| async move { store.list_with_delimiter(Some(&part)).await });
+            let mut listed = listed.buffer_unordered(LISTINGS);
+            while let Some(found) = listed.try_next().await? {
+                objects.extend(found.objects.into_iter().map(Object::from));
+                parts.extend(found.common_prefixes);
+            }
+        }
+        let listed = stream::iter(parts).map(|part| self.store.list(Some(&part)).map_ok(Object::from));
+        let mut listed = listed.flatten_unordered(LISTINGS);
+        while let Some(object) = listed.try_next().await? {
+            objects.push(object);
+        }
+        Ok(objects)
+    }
+
+    /// The key of an object below the prefix.
+    pub(crate) fn key<'o>(&self, object: &'o Object) -> &'o str {
+        let key = object.path.as_ref();
+        key.strip_prefix(self.prefix.as_ref()).map_or(key, |below| below.trim_start_matches('/'))
+    }
+
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// If it can't be read, or has changed since it was listed.
+    pub(crate) fn read(&self, object: &Object) -> Result<Bytes, StoreError> {
+        self.runtime.block_on(get(&*self.store, object))
+    }
+}
+
+impl From<ObjectMeta> for Object {
+    fn from(meta: ObjectMeta) -> Object {
+        Object { path: meta.location, bytes: meta.size, version: meta.e_tag.map(String::into_boxed_str) }
+    }
+}
+
+/// Reads an object, as it was listed.
+pub(super) async fn get(store: &dyn ObjectStore, object: &Object) -> Result<Bytes, StoreError> {
+    let mut attempts = 1..=BODIES;
+    loop {
+        let options = GetOptions { if_match: object.version.as_deref().map(str::to_owned), ..GetOptions::default() };
+        let answer = store.get_opts(&object.path, options).await.map_err(|error| told(&error))?;
+        // What is longer than it was listed is not received.
+        if answer.meta.size != object.bytes {
+            return Err(StoreError::Changed);
+        }
+        match (answer.bytes().await, attempts.next()) {
+            (Ok(bytes), _) if bytes.len() as u64 == object.bytes => return Ok(bytes),
+            (Ok(_), Some(_)) | (Err(_), Some(_)) => {}
+            (Ok(_), None) => return Err(StoreError::Unreachable),
+            (Err(error), None) => return Err(told(&error)),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What an error of a store says. Its text is not shown: it holds URLs, which may be signed.
+
+use std::error::Error as _;
+
+use object_store::Error;
+
+use crate::error::StoreError;
+
+/// What an error of a store says.
+pub(super) fn told(error: &Error) -> StoreError {
+    let mut texts = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        texts.push(error.to_string());
+        cause = error.source();
+    }
+    let text = texts.join("\n");
+    let code = between(&text, "<Code>", "</Code>").or_else(|| between(&text, "\"reason\": \"", "\""));
+    let status = between(&text, "status code: ", ":").and_then(|status| status.split(' ').next()?.parse().ok());
+    match (error, code.as_deref(), status) {
+        (_, Some("NoSuchBucket" | "ContainerNotFound"), _) => StoreError::NoBucket,
+        (_, Some("ExpiredToken" | "TokenRefreshRequired" | "RequestExpired"), _) => StoreError::Expired,
+        (_, Some("RequestTimeTooSkewed"), _) => StoreError::Clock,
+        (_, Some("AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException"), _) => {
+            StoreError::Region
+        }
+        (Error::Precondition { .. }, ..) | (_, _, Some(412)) => StoreError::Changed,
+        (Error::PermissionDenied { .. } | Error::Unauthenticated { .. }, code, _) | (_, code, Some(401 | 403)) => {
+            StoreError::Denied(code.unwrap_or("no permission").to_owned())
+        }
+        (Error::NotFound { .. }, ..) | (_, _, Some(404)) => StoreError::NotFound,
+        (_, code, Some(status)) => StoreError::Status { status, code: code.unwrap_or_default().to_owned() },
+        (_, _, None) if text.contains("redirect without LOCATION") => StoreError::Region,
+        (_, _, None) if text.contains("169.254.169.254") || text.contains("credential") => StoreError::NoCredentials,
+        (Error::InvalidPath { .. }, ..) => StoreError::Key,
+        _ if is_setting(error) => StoreError::Settings(texts.pop().unwrap_or_default()),
+        _ => StoreError::Unreachable,
+    }
+}
+
+/// Whether an error is of a setting, before any request: these have no cause of another kind.
+fn is_setting(error: &Error) -> bool {
+    let is_request = |text: &str| text.contains("request") || text.contains("http") || text.contains("connect");
+    matches!(error, Error::UnknownConfigurationKey { .. })
+        || matches!(error, Error::Generic { source, .. } if source.source().is_none() && !is_request(&source.to_string()))
+}
+
+fn between(text: &str, before: &str, after: &str) -> Option<String> {
+    let (_, rest) = text.split_once(before)?;
+    let (found, _) = rest.split_once(after)?;
+    Some(found.chars().filter(|sign| !sign.is_control()).take(100).collect())
+}

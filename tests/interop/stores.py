@@ -1,0 +1,168 @@
+"""Object stores for tests, on loopback: SeaweedFS, and moto with faults."""
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+
+# A line for every request.
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+
+KEY, SECRET = "test-key", "test-secret-never-shown"
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def settings(endpoint):
+    """Variables of the environment, of which nothing else is about a store."""
+    return {
+        "AWS_ENDPOINT": endpoint,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def client(endpoint):
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
+        region_name="us-east-1",
+        config=Config(retries={"max_attempts": 1}),
+    )
+
+
+@contextmanager
+def seaweed(folder):
+    """The endpoint of a SeaweedFS server, which keeps its data in a folder."""
+    identity = {"name": "test", "credentials": [{"accessKey": KEY, "secretKey": SECRET}]}
+    identity["actions"] = ["Admin", "Read", "Write", "List", "Tagging"]
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": [identity]}))
+    weed = Path(sys.executable).with_name("weed")
+    ports = {name: free_port() for name in ("s3", "master", "volume", "filer")}
+    grpc = [f"-{name}.port.grpc={free_port()}" for name in ports]
+    command = [weed, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.config={config}", *grpc]
+    command += [f"-{name}.port={port}" for name, port in ports.items()]
+    command += ["-webdav=false", "-admin.ui=false", "-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+    endpoint = f"http://127.0.0.1:{ports['s3']}"
+    with open(folder / "log", "wb") as log, subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) as server:
+        try:
+            wait_for(lambda: client(endpoint).list_buckets(), server)
+            yield endpoint
+        finally:
+            server.kill()
+
+
+def wait_for(ready, server):
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return ready()
+        except Exception:
+            if time.monotonic() > end or server.poll() is not None:
+                raise
+            time.sleep(0.1)
+
+
+# The account of every Azurite.
+AZURE_ACCOUNT = "devstoreaccount1"
+AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+@contextmanager
+def azurite(folder):
+    """The endpoint of an Azurite server, which keeps its data in memory. `INLAID_AZURITE` names the program."""
+    port = free_port()
+    command = [os.environ["INLAID_AZURITE"], "--silent", "--inMemoryPersistence", "--disableTelemetry"]
+    command += ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--skipApiVersionCheck"]
+    endpoint = f"http://127.0.0.1:{port}/{AZURE_ACCOUNT}"
+    with open(folder / "log", "wb") as log, subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) as server:
+        try:
+            wait_for(lambda: list(azure_client(endpoint).list_containers()), server)
+            yield endpoint
+        finally:
+            server.kill()
+
+
+def azure_client(endpoint):
+    from azure.storage.blob import BlobServiceClient
+
+    return BlobServiceClient(endpoint, credential=AZURE_KEY, retry_total=0)
+
+
+class Faults:
+    """An S3 server whose answers `fault` may replace: it gets the number of earlier requests of the same method and
+    path, the environment of the request, and a function that answers it."""
+
+    def __init__(self):
+        from moto.server import DomainDispatcherApplication, create_backend_app
+
+        self.app = DomainDispatcherApplication(create_backend_app)
+        self.fault = None
+        self.seen = {}
+        self.lock = threading.Lock()
+        self.in_flight = self.most_in_flight = 0
+
+    def __call__(self, environ, start_response):
+        request = (environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+        with self.lock:
+            before = self.seen[request] = self.seen.get(request, -1) + 1
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            fault = self.fault
+            if fault is not None:
+                answer = fault(before, environ, start_response)
+                if answer is not None:
+                    return answer
+            return self.app(environ, start_response)
+        finally:
+            with self.lock:
+                self.in_flight -= 1
+
+
+@contextmanager
+def moto():
+    """A server with faults, and its endpoint."""
+    from werkzeug.serving import make_server
+
+    faults = Faults()
+    server = make_server("127.0.0.1", 0, faults, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield faults, f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+def upload(endpoint, bucket, folder, prefix):
+    """Puts the files below a folder into a bucket."""
+    s3 = client(endpoint)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            key = f"{prefix}/{path.relative_to(folder)}"
+            s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+
+
+def clean_environment():
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "AZURE_", "GOOGLE_"))}

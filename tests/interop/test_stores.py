@@ -1,0 +1,344 @@
+"""Images in object stores: SeaweedFS, and moto where answers are lost, late or wrong."""
+
+import io
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import inlaid as package
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from conftest import many_files
+from stores import (
+    AZURE_ACCOUNT,
+    AZURE_KEY,
+    SECRET,
+    azure_client,
+    azurite,
+    client,
+    moto,
+    seaweed,
+    settings,
+    upload,
+)
+
+SIZE = 16
+BUCKET = "bucket"
+
+
+def png(number):
+    pixels = np.random.default_rng(number).integers(0, 256, (20, 24, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """1,101 files: of two classes, with all kinds of names, a broken one, and some that are none."""
+    folder = tmp_path_factory.mktemp("stores") / "photos"
+    names = [f"{['ant', 'bee'][number % 2]}/{number:04}.png" for number in range(1090)]
+    names += ["ant/a b.png", "ant/a+b.png", "ant/a%20b.png", "bee/ü/日本 é.png", "bee/'\"&<>.png", "ant/$(x)=;,@:.png"]
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(number))
+    (folder / "ant/broken.png").write_bytes(b"no image")
+    (folder / "ant/empty.png").touch()
+    (folder / "notes.txt").write_text("none")
+    (folder / "ant/.hidden.png").write_bytes(png(0))
+    (folder / "bee/Thumbs.db").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def endpoint(tmp_path_factory, photos):
+    """A server with the photos in a bucket."""
+    with seaweed(tmp_path_factory.mktemp("seaweed")) as endpoint:
+        client(endpoint).create_bucket(Bucket=BUCKET)
+        upload(endpoint, BUCKET, photos, "some/photos")
+        yield endpoint
+
+
+@pytest.fixture
+def store(endpoint, use):
+    use(endpoint)
+    return endpoint
+
+
+@pytest.fixture
+def use(monkeypatch):
+    """A function that makes an endpoint that of S3 for this process and those that it starts."""
+
+    def run(endpoint, **others):
+        for name in [name for name in os.environ if name.startswith(("AWS_", "AZURE_", "GOOGLE_"))]:
+            monkeypatch.delenv(name)
+        for name, value in (settings(endpoint) | others).items():
+            monkeypatch.setenv(name, value)
+
+    return run
+
+
+@pytest.fixture
+def faults(use):
+    """A server of 200 small photos, whose answers tests replace."""
+    with moto() as (server, endpoint):
+        use(endpoint)
+        client(endpoint).create_bucket(Bucket=BUCKET)
+        for number in range(200):
+            client(endpoint).put_object(Bucket=BUCKET, Key=f"photos/{number:03}.png", Body=png(number), ACL="public-read")
+        server.endpoint = endpoint
+        yield server
+
+
+def convert(inlaid, source, out, *options, exit_code=0):
+    options = ("--size", SIZE, *many_files(3 * SIZE**2), *options)
+    return inlaid("convert", source, "--out", out, *options, exit_code=exit_code)
+
+
+def shards(out):
+    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.glob("*/*.parquet"))}
+
+
+def rejects(out):
+    path = out / "rejects.jsonl"
+    return {line["path"]: line["reason"] for line in map(json.loads, path.read_text().splitlines() if path.exists() else [])}
+
+
+def get(environ):
+    """Whether a request reads an object, not a listing."""
+    return environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"].count("/") > 1
+
+
+def answer(start_response, status, body=b"", **headers):
+    start_response(status, [("Content-Length", str(len(body))), *headers.items()])
+    return [body]
+
+
+# The same bytes as from a disk
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_rows_are_those_of_the_folder(inlaid, store, photos, tmp_path, threads):
+    folder = convert(inlaid, photos, tmp_path / "of-folder", exit_code=3)
+    done = convert(inlaid, f"s3://{BUCKET}/some/photos", tmp_path / "out", "--threads", threads, exit_code=3)
+    assert shards(tmp_path / "out") == shards(tmp_path / "of-folder") and len(shards(tmp_path / "out")) > 20
+    expected = {"ant/broken.png": "unknown-format", "ant/empty.png": "empty"}
+    assert rejects(tmp_path / "out") == rejects(tmp_path / "of-folder") == expected
+    before_names = folder.stderr.replace(str(photos), f"s3://{BUCKET}/some/photos").replace("of-folder", "out")
+    assert [line for line in done.stderr.splitlines() if "images/s" not in line] == [
+        line for line in before_names.splitlines() if "images/s" not in line
+    ]
+
+
+def test_a_table_in_the_store_describes_its_images(inlaid, store, photos, tmp_path):
+    names = [f"{['ant', 'bee'][number % 2]}/{number:04}.png" for number in range(0, 1000, 7)]
+    table = pl.DataFrame({"file_name": names, "label": [number % 3 for number in range(len(names))]})
+    (tmp_path / "of-folder").mkdir()
+    (tmp_path / "of-folder/photos").symlink_to(photos)
+    table.write_csv(tmp_path / "metadata.csv")
+    copy = tmp_path / "copy"
+    for name in names:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes((photos / name).read_bytes())
+    table.write_csv(copy / "metadata.csv")
+    upload(store, BUCKET, copy, "described")
+    convert(inlaid, copy, tmp_path / "of-copy")
+    convert(inlaid, f"s3://{BUCKET}/described/", tmp_path / "out")
+    assert shards(tmp_path / "out") == shards(tmp_path / "of-copy")
+    # A table on the disk describes them too.
+    convert(inlaid, f"s3://{BUCKET}/some/photos", tmp_path / "given", "--metadata", tmp_path / "metadata.csv", exit_code=3)
+    assert sum(len(table) for table in package.open(tmp_path / "given").values()) == len(names)
+
+
+def test_splits_by_content_appends_and_verification(inlaid, store, photos, tmp_path):
+    options = ("--split-by", "content", "--split", "train=0.8,validation=0.2")
+    convert(inlaid, photos, tmp_path / "of-folder", *options, exit_code=3)
+    convert(inlaid, f"s3://{BUCKET}/some/photos", tmp_path / "out", *options, exit_code=3)
+    assert shards(tmp_path / "out") == shards(tmp_path / "of-folder")
+    more = tmp_path / "more/ant"
+    more.mkdir(parents=True)
+    for number in range(2000, 2010):
+        (more / f"{number}.png").write_bytes(png(number))
+    upload(store, BUCKET, more.parent, "some/photos")
+    done = inlaid("append", f"s3://{BUCKET}/some/photos", "--out", tmp_path / "out", "--json", exit_code=3)
+    assert json.loads(done.stdout)["rows"] == 10
+    inlaid("append", more.parent, "--out", tmp_path / "of-folder")
+    assert shards(tmp_path / "out") == shards(tmp_path / "of-folder")
+    for number in range(2000, 2010):
+        client(store).delete_object(Bucket=BUCKET, Key=f"some/photos/ant/{number}.png")
+
+
+def test_the_package_reads_from_stores(store, photos, tmp_path):
+    summary = package.convert(f"s3://{BUCKET}/some/photos", tmp_path / "out", SIZE, progress=False)
+    assert (summary["rows"], summary["rejects"]) == (1096, 2)
+
+
+def test_killed_runs_are_resumed(inlaid, inlaid_path, faults, tmp_path):
+    faults.fault = lambda before, environ, start: time.sleep(0.02 if get(environ) else 0)
+    source, out = f"s3://{BUCKET}/photos", tmp_path / "out"
+    command = ["convert", source, "--out", out, "--size", SIZE, *many_files(3 * SIZE**2), "--threads", 1]
+    kills = 0
+    for _ in range(3):
+        with subprocess.Popen([inlaid_path, *map(str, command)], stderr=subprocess.DEVNULL) as run:
+            seen = len(shards(out))
+            while run.poll() is None and len(shards(out)) <= seen:
+                time.sleep(0.002)
+            kills += run.poll() is None
+            run.kill()
+    assert kills > 0
+    faults.fault = None
+    inlaid(*command)
+    inlaid(*command[:3], tmp_path / "once", *command[4:])
+    assert shards(out) == shards(tmp_path / "once")
+
+
+@pytest.mark.skipif("INLAID_AZURITE" not in os.environ, reason="needs Azurite")
+def test_rows_of_azure_are_those_of_the_folder(inlaid, use, photos, tmp_path):
+    few = tmp_path / "few"
+    for path in sorted(photos.rglob("*"))[::7]:
+        if path.is_file() and not path.name.startswith("."):
+            (few / path.relative_to(photos)).parent.mkdir(parents=True, exist_ok=True)
+            (few / path.relative_to(photos)).write_bytes(path.read_bytes())
+    with azurite(tmp_path) as endpoint:
+        container = azure_client(endpoint).create_container("photos")
+        for path in few.rglob("*.*"):
+            container.upload_blob(f"a prefix/{path.relative_to(few)}", path.read_bytes())
+        keys = {"AZURE_STORAGE_ACCOUNT_NAME": AZURE_ACCOUNT, "AZURE_STORAGE_ACCOUNT_KEY": AZURE_KEY}
+        use("", **keys, AZURE_STORAGE_ENDPOINT=endpoint, AZURE_ALLOW_HTTP="true")
+        convert(inlaid, "az://photos/a prefix", tmp_path / "out")
+        done = convert(inlaid, "az://nothing/a", tmp_path / "none", exit_code=1)
+        assert "there is no such bucket" in done.stderr and AZURE_KEY not in done.stderr
+    convert(inlaid, few, tmp_path / "of-folder")
+    assert shards(tmp_path / "out") == shards(tmp_path / "of-folder") and len(shards(tmp_path / "out")) > 3
+
+
+def test_rows_of_google_are_those_of_s3(inlaid, faults, use, tmp_path):
+    """Its XML interface lists and reads as S3 does, so the same server answers."""
+    convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "of-s3")
+    account = {"gcs_base_url": faults.endpoint, "disable_oauth": True}
+    account |= {"client_email": "", "private_key": "", "private_key_id": ""}
+    (tmp_path / "account.json").write_text(json.dumps(account))
+    use("", GOOGLE_SERVICE_ACCOUNT=str(tmp_path / "account.json"), GOOGLE_ALLOW_HTTP="true")
+    convert(inlaid, f"gs://{BUCKET}/photos", tmp_path / "out")
+    assert shards(tmp_path / "out") == shards(tmp_path / "of-s3")
+
+
+# What stores do
+
+
+def test_answers_that_are_lost_are_asked_for_again(inlaid, faults, tmp_path):
+    """Every request fails once, of listings too."""
+    convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "first")
+    faults.seen.clear()
+    faults.fault = lambda before, environ, start: answer(start, "503 Slow Down") if before == 0 else None
+    convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "out")
+    assert shards(tmp_path / "out") == shards(tmp_path / "first") and not rejects(tmp_path / "out")
+
+
+def test_bodies_that_break_off_are_asked_for_again(inlaid, faults, tmp_path):
+    convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "first")
+    faults.seen.clear()
+
+    def cut(before, environ, start):
+        """Half of the body, once; always that of one photo."""
+        if not get(environ) or before > 0 and not environ["PATH_INFO"].endswith("017.png"):
+            return None
+        answers = []
+        whole = b"".join(faults.app(environ, lambda status, headers, *_: answers.append((status, headers))))
+        start(*answers[0])
+        return [whole[: len(whole) // 2]]
+
+    faults.fault = cut
+    convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "out", exit_code=3)
+    assert rejects(tmp_path / "out") == {"017.png": "unreadable"}
+    of = [pl.concat([pl.DataFrame(table) for table in package.open(tmp_path / name).values()]) for name in ("first", "out")]
+    assert set(of[0]["sha256"]) - set(of[1]["sha256"]) and len(set(of[1]["sha256"])) == 199
+
+
+def test_objects_that_change_or_go_are_rejects(inlaid, faults, tmp_path):
+    """Between the listing and the reading."""
+
+    def change(before, environ, start):
+        if get(environ) and before == 0:
+            path = environ["PATH_INFO"]
+            if path.endswith("005.png"):
+                client(faults.endpoint).put_object(Bucket=BUCKET, Key="photos/005.png", Body=png(999))
+            if path.endswith("006.png"):
+                client(faults.endpoint).delete_object(Bucket=BUCKET, Key="photos/006.png")
+        return None
+
+    faults.fault = change
+    convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "out", exit_code=3)
+    assert rejects(tmp_path / "out") == {"005.png": "changed", "006.png": "unreadable"}
+
+
+def test_many_requests_are_in_flight(inlaid, faults, tmp_path):
+    faults.fault = lambda before, environ, start: time.sleep(0.2 if get(environ) else 0)
+    begin = time.monotonic()
+    convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "out", "--threads", 1)
+    # One after the other, 200 answers would take 40 seconds.
+    assert faults.most_in_flight > 32 and time.monotonic() - begin < 20
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("url", "others", "told", "hint"),
+    [
+        (f"s3://nowhere-{BUCKET}/x", {}, "there is no such bucket", "check its name"),
+        (f"s3://{BUCKET}/x", {"AWS_SECRET_ACCESS_KEY": "wrong"}, "the store denies access: SignatureDoesNotMatch", "check the keys"),
+        (f"s3://{BUCKET}/x", {"AWS_ACCESS_KEY_ID": "nobody"}, "the store denies access: InvalidAccessKeyId", "check the keys"),
+        (f"s3://{BUCKET}/x.tar", {}, "only images and their metadata files are read from object stores", "copy it to a disk first"),
+        ("s3://", {}, "it is no URL of a bucket, such as `s3://bucket/photos`", "give a prefix in a bucket"),
+        ("ftp://host/x", {}, "`ftp://` is not a store that is read: s3, gs and az are", "give a prefix in a bucket"),
+    ],
+)
+def test_errors_name_the_way_out_and_no_secret(inlaid, store, use, tmp_path, url, others, told, hint):
+    use(store, **others)
+    done = convert(inlaid, url, tmp_path / "out", exit_code=1)
+    assert f"can't read `{url}`: {told}\n" in done.stderr and f"hint: {hint}" in done.stderr
+    assert SECRET not in done.stdout + done.stderr and "X-Amz" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_urls_are_refused_where_a_disk_is_needed(inlaid, tmp_path):
+    local = tmp_path / "local"
+    local.mkdir()
+    (local / "a.png").write_bytes(png(1))
+    for command in ("convert", "append", "repack"):
+        size = ("--size", SIZE) if command == "convert" else ()
+        done = inlaid(command, local, "--out", "s3://bucket/out", *size, exit_code=1)
+        assert "error: `s3://bucket/out` is a URL: datasets are written to disks only\nhint: write it to a disk" in done.stderr
+    for options in (("--metadata", "s3://bucket/m.csv"), ("--files-from", "s3://bucket/list")):
+        done = inlaid("convert", local, "--out", tmp_path / "out", "--size", SIZE, *options, exit_code=1)
+        assert f"`{options[1]}`: only images and their metadata files are read from object stores" in done.stderr
+    done = inlaid("repack", "s3://bucket/x", "--out", tmp_path / "out", exit_code=1)
+    assert "`s3://bucket/x`: only images and their metadata files" in done.stderr
+    assert not Path("s3:").exists() and not (tmp_path / "out").exists()
+
+
+def test_nothing_below_a_prefix_is_no_image(inlaid, store, tmp_path):
+    done = convert(inlaid, f"s3://{BUCKET}/nothing", tmp_path / "out", exit_code=1)
+    assert f"no images in `s3://{BUCKET}/nothing`" in done.stderr
+
+
+def test_expired_credentials_are_told(inlaid, faults, tmp_path):
+    body = b"<?xml version='1.0'?><Error><Code>ExpiredToken</Code><Message>" + SECRET.encode() + b"</Message></Error>"
+    faults.fault = lambda before, environ, start: answer(start, "400 Bad Request", body)
+    done = convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "out", exit_code=1)
+    assert "the credentials have expired" in done.stderr and SECRET not in done.stderr
+    assert "hint: get new credentials, and run the same command again" in done.stderr
+
+
+def test_no_secret_is_written(inlaid, store, tmp_path):
+    convert(inlaid, f"s3://{BUCKET}/some/photos", tmp_path / "out", exit_code=3)
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
+    assert Path(tmp_path / "out/inlaid.json").exists()
