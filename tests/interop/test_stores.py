@@ -312,6 +312,7 @@ def test_urls_are_refused_where_a_disk_is_needed(inlaid, tmp_path):
     local = tmp_path / "local"
     local.mkdir()
     (local / "a.png").write_bytes(png(1))
+    pl.DataFrame({"x": [[1, 2]]}, {"x": pl.Array(pl.UInt8, 2)}).write_parquet(local / "a.parquet")
     for command in ("convert", "append", "repack"):
         size = ("--size", SIZE) if command == "convert" else ()
         done = inlaid(command, local, "--out", "s3://bucket/out", *size, exit_code=1)
