@@ -109,6 +109,7 @@ class Dataset(Mapping[str, Table]):
         keep_columns: Sequence[str] | None = None,
         missing: Literal["reject", "stop"] = "reject",
         files_from: Source | None = None,
+        storage_options: Mapping[str, str] | None = None,
         folders: Literal["auto", "classes", "splits", "none"] | None = None,
         on_changed: Literal["skip", "stop"] = "skip",
         history: bool = True,

@@ -22,10 +22,6 @@ MAX_THREADS = 1024
 """The most threads of a pass, as in `inlaid::RunOptions`."""
 
 
-# What a URL begins with.
-URL = r"[a-zA-Z][a-zA-Z0-9+.-]+://"
-
-
 @dataclass(frozen=True)
 class CastSettings:
     """What the tensors of batches are cast to; checked by the native half. See `Table.batches`."""
@@ -202,10 +198,15 @@ def integer(name: str, value: Any, least: int, most: int = MOST) -> int:
     return number
 
 
+def is_url(path: str) -> bool:
+    """Whether it is a URL rather than a path."""
+    return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", path) is not None
+
+
 def source_path(value: Any) -> str:
     """The value as the text of a path of images, or of a URL."""
     text = os.fsdecode(value) if isinstance(value, str | bytes | os.PathLike) else ""
-    return text if re.match(URL, text) and "\0" not in text else input_path("a source", value)
+    return text if is_url(text) and "\0" not in text else input_path("a source", value)
 
 
 def input_path(name: str, value: Any) -> str:
@@ -225,7 +226,7 @@ def path_of(name: str, value: Any) -> str:
         raise SettingError(f"{name} is a path, not {value!r}") from None
     if "\0" in text:
         raise SettingError(f"{name} is a path, in which a null character can't be: {value!r}")
-    if re.match(URL, text):
+    if is_url(text):
         raise SettingError(f"{name} is a local path, not a URL: {text!r}")
     if text.startswith("~") and os.path.expanduser(text) != text and not os.path.lexists(text):
         raise NotFoundError(f"`{text}` does not exist: `~` is not expanded; `os.path.expanduser` does that")

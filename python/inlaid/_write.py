@@ -13,7 +13,7 @@ from . import _inlaid
 from ._errors import SettingError
 from ._progress import Progress, reporter
 from ._rows import on_disk
-from ._settings import name_of_dtype, path_of, source_path
+from ._settings import is_url, name_of_dtype, path_of, source_path
 
 
 class SupportsArrowStream(Protocol):
@@ -43,6 +43,7 @@ def convert(
     keep_columns: Sequence[str] | None = None,
     missing: Literal["reject", "stop"] = "reject",
     files_from: Source | None = None,
+    storage_options: Mapping[str, str] | None = None,
     folders: Literal["auto", "classes", "splits", "none"] = "auto",
     follow_links: bool = False,
     any_name: bool = False,
@@ -115,6 +116,8 @@ def convert(
       stop.
     - `files_from`: a list of the images: paths in lines or separated by NUL, with a label after a tab, relative to the
       only source. `None`: all images of the sources.
+    - `storage_options`: settings and credentials of object stores, which go before those of the environment, as in
+      {"region": "eu-west-1", "endpoint": "https://..."}. `None`: those of the environment.
     - `folders`: what the top-level folders mean. "auto": splits if all of them are named after splits, else classes.
     - `follow_links`: follows symbolic links to folders.
     - `any_name`: takes every regular file that is not hidden, whatever its extension; the content decides.
@@ -204,6 +207,7 @@ def append(
     keep_columns: Sequence[str] | None = None,
     missing: Literal["reject", "stop"] = "reject",
     files_from: Source | None = None,
+    storage_options: Mapping[str, str] | None = None,
     folders: Literal["auto", "classes", "splits", "none"] | None = None,
     on_changed: Literal["skip", "stop"] = "skip",
     history: bool = True,
@@ -275,8 +279,11 @@ def _run(
     for name in ("metadata", "files_from"):
         if keywords.get(name) is not None:
             keywords[name] = path_of(name, keywords[name])
+    paths = paths_of(sources)
+    if keywords.get("storage_options") is not None and not any(is_url(path) for path in paths):
+        raise SettingError("storage_options is for sources in object stores, such as s3://bucket/photos")
     shown = reporter(progress, unit)
-    summary: dict[str, Any] = json.loads(write(paths_of(sources), path_of("out", out), keywords, shown))
+    summary: dict[str, Any] = json.loads(write(paths, path_of("out", out), keywords, shown))
     return summary
 
 

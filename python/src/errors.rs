@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use inlaid::cli::{hint, message};
-use inlaid::{Error, FormatError, RepackError};
+use inlaid::{Error, FormatError, RepackError, SourceError, StoreError};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 
@@ -51,6 +51,17 @@ fn class(error: &Error) -> &'static str {
         Error::Format(FormatError::NotJoined(_)) => "SettingError",
         Error::Format(FormatError::NoRow { .. }) => "RowError",
         Error::Repack { source, .. } => repack_class(source),
+        Error::Source { source: SourceError::Store(error), .. } => match error {
+            StoreError::Url
+            | StoreError::Scheme(_)
+            | StoreError::Option(_)
+            | StoreError::Settings(_)
+            | StoreError::Profile(_)
+            | StoreError::SingleObject
+            | StoreError::LeftOut => "SettingError",
+            StoreError::NoBucket | StoreError::NotFound => "NotFoundError",
+            _ => "InlaidError",
+        },
         Error::OutputTaken(_)
         | Error::MountPoint(_)
         | Error::OutputNotEmpty(_)

@@ -88,6 +88,16 @@ impl<'py> Keyword<'py> {
         }
     }
 
+    /// Texts by their names.
+    pub fn mapping(&self) -> PyResult<Vec<(String, String)>> {
+        let items = self.value.cast::<PyMapping>().map_err(PyErr::from).and_then(|items| items.items());
+        let items = items.and_then(|items| items.iter().map(|item| item.extract()).collect());
+        // What was given may be secret.
+        items.map_err(|_| {
+            setting("storage_options is a mapping of names to texts, as in {\"region\": \"eu-west-1\"}".to_owned())
+        })
+    }
+
     /// Types by the names of columns.
     pub fn column_types(&self) -> PyResult<Vec<ColumnSpec>> {
         let items = self.value.cast::<PyMapping>().map_err(PyErr::from).and_then(|types| types.items());

@@ -122,6 +122,8 @@ fn source(keywords: &Keywords<'_>) -> PyResult<SourceOptions> {
     options.label_columns = keywords.take_if_some("label_column", Keyword::texts)?.unwrap_or_default();
     options.column_types = keywords.take_if_some("column_types", Keyword::column_types)?.unwrap_or_default();
     options.keep_columns = keywords.take_if_some("keep_columns", Keyword::texts)?;
+    let storage = keywords.take_if_some("storage_options", Keyword::mapping)?.unwrap_or_default();
+    options.storage = storage.into_iter().collect();
     let missing = [("reject", OnMissing::Reject), ("stop", OnMissing::Stop)];
     options.on_missing = keywords.take("missing", |word| word.either(missing))?;
     Ok(options)

@@ -228,6 +228,11 @@ fn store_hint(error: &StoreError) -> Option<String> {
         }
         StoreError::LeftOut => "build inlaid with `cargo build --release --features remote`".into(),
         StoreError::SingleObject => "copy it to a disk first".into(),
+        StoreError::Profile(name) => {
+            format!(
+                "`eval \"$(aws configure export-credentials --profile {name} --format env)\"` sets keys for a while"
+            )
+        }
         StoreError::NoCredentials => {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket".into()
         }

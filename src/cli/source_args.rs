@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{ColumnSpec, OnMissing, SourceOptions, SpecError};
+use crate::{ColumnSpec, OnMissing, SourceOptions, SpecError, StorageOptions};
 
 /// Options that say what is what in a source
 #[derive(Args)]
@@ -51,6 +51,7 @@ impl Inputs {
             label_columns: self.label_column.clone(),
             column_types: self.column_types.clone(),
             keep_columns: self.keep_columns.clone().map(kept),
+            storage: StorageOptions::default(),
             on_missing: if self.missing == "stop" { OnMissing::Stop } else { OnMissing::Reject },
         }
     }

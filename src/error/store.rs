@@ -19,9 +19,15 @@ pub enum StoreError {
     /// A single object that is no image.
     #[error("only images and their metadata files are read from object stores")]
     SingleObject,
+    /// A setting that the store does not have.
+    #[error("the store has no setting `{0}`")]
+    Option(String),
     /// A setting that is wrong.
     #[error("{0}")]
     Settings(String),
+    /// A profile of AWS without keys.
+    #[error("the profile `{0}` has no keys: it signs in, or takes a role")]
+    Profile(String),
     /// No credentials.
     #[error("no credentials are found")]
     NoCredentials,

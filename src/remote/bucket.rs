@@ -1,5 +1,6 @@
 //! A bucket, or a container, and what lies below a prefix in it.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,8 +13,10 @@ use object_store::{ClientConfigKey, GetOptions, ObjectMeta, ObjectStore};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
+use super::aws_profile;
 use super::told::told;
 use crate::error::StoreError;
+use crate::run::StorageOptions;
 
 /// Threads that send requests and receive answers. One keeps up with ten gigabits a second.
 const THREADS: usize = 2;
@@ -56,11 +59,11 @@ pub(crate) struct Object {
 }
 
 impl Bucket {
-    /// The bucket of a URL, with settings and credentials from the environment. Sends no request.
+    /// The bucket of a URL, with these settings and credentials, and those of the environment. Sends no request.
     ///
     /// # Errors
     /// If it is no URL of a bucket, or a setting is wrong.
-    pub(crate) fn open(url: &str) -> Result<Bucket, StoreError> {
+    pub(crate) fn open(url: &str, options: &StorageOptions) -> Result<Bucket, StoreError> {
         let (scheme, rest) = url.split_once("://").ok_or(StoreError::Url)?;
         let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if name.is_empty() {
@@ -73,18 +76,25 @@ impl Bucket {
                 let builder = CLIENT.iter().fold(AmazonS3Builder::from_env(), |builder, (key, value)| {
                     builder.with_config(AmazonS3ConfigKey::Client(*key), *value)
                 });
+                let set = |builder: AmazonS3Builder, (name, value)| Ok(builder.with_config(key_of(name)?, value));
+                let builder = aws_profile::apply(options.iter().try_fold(builder, set)?)?;
                 Arc::new(builder.with_bucket_name(name).build().map_err(|error| told(&error))?)
             }
             "gs" => {
                 let builder = CLIENT.iter().fold(GoogleCloudStorageBuilder::from_env(), |builder, (key, value)| {
                     builder.with_config(GoogleConfigKey::Client(*key), *value)
                 });
+                let set =
+                    |builder: GoogleCloudStorageBuilder, (name, value)| Ok(builder.with_config(key_of(name)?, value));
+                let builder = options.iter().try_fold(builder, set)?;
                 Arc::new(builder.with_bucket_name(name).build().map_err(|error| told(&error))?)
             }
             "az" | "abfs" | "abfss" => {
                 let builder = CLIENT.iter().fold(MicrosoftAzureBuilder::from_env(), |builder, (key, value)| {
                     builder.with_config(AzureConfigKey::Client(*key), *value)
                 });
+                let set = |builder: MicrosoftAzureBuilder, (name, value)| Ok(builder.with_config(key_of(name)?, value));
+                let builder = options.iter().try_fold(builder, set)?;
                 Arc::new(builder.with_container_name(name).build().map_err(|error| told(&error))?)
             }
             other => return Err(StoreError::Scheme(other.to_owned())),
@@ -165,6 +175,11 @@ impl From<ObjectMeta> for Object {
     fn from(meta: ObjectMeta) -> Object {
         Object { path: meta.location, bytes: meta.size, version: meta.e_tag.map(String::into_boxed_str) }
     }
+}
+
+/// The setting of a name.
+fn key_of<K: FromStr>(name: &str) -> Result<K, StoreError> {
+    name.to_ascii_lowercase().parse().map_err(|_| StoreError::Option(name.to_owned()))
 }
 
 /// Reads an object, as it was listed.

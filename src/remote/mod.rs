@@ -2,6 +2,8 @@
 //! `tokio`.
 
 #[cfg(feature = "remote")]
+mod aws_profile;
+#[cfg(feature = "remote")]
 mod bucket;
 #[cfg(feature = "remote")]
 mod fetches;

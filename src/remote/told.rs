@@ -15,6 +15,10 @@ pub(super) fn told(error: &Error) -> StoreError {
         cause = error.source();
     }
     let text = texts.join("\n");
+    // What was found before any request, in words of `aws_profile.rs`.
+    if let Some(own) = texts.iter().rev().find(|text| text.starts_with("the credential_process")) {
+        return StoreError::Settings(own.clone());
+    }
     let code = between(&text, "<Code>", "</Code>").or_else(|| between(&text, "\"reason\": \"", "\""));
     let status = between(&text, "status code: ", ":").and_then(|status| status.split(' ').next()?.parse().ok());
     match (error, code.as_deref(), status) {

@@ -1,5 +1,7 @@
 //! How sources are read.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::spec::ColumnSpec;
@@ -26,8 +28,39 @@ pub struct SourceOptions {
     pub column_types: Vec<ColumnSpec>,
     /// Columns that become columns of the dataset. Default: all.
     pub keep_columns: Option<Vec<String>>,
+    /// Settings and credentials of object stores, beside those of the environment, which they go before.
+    pub storage: StorageOptions,
     /// Reaction to a row without a file, and to a file without a row. Default: [`OnMissing::Reject`].
     pub on_missing: OnMissing,
+}
+
+/// Settings and credentials of object stores by the names that `object_store` gives them: `access_key_id`, `region`,
+/// `endpoint`, `account_name`, …. Their debug text has no values.
+#[derive(Clone, Default)]
+pub struct StorageOptions(BTreeMap<String, String>);
+
+impl StorageOptions {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Names and values.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+}
+
+impl FromIterator<(String, String)> for StorageOptions {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(options: I) -> StorageOptions {
+        StorageOptions(options.into_iter().collect())
+    }
+}
+
+impl fmt::Debug for StorageOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// Reaction to a row of a table without a file, and to a file without a row.

@@ -107,7 +107,7 @@ fn of_urls(paths: &[PathBuf], options: &SourceOptions) -> Result<Box<dyn Source>
             if is_file {
                 return Err(Error::source(path)(SourceError::Store(StoreError::SingleObject)));
             }
-            roots.push(Root::Remote(RemoteFolder::open(path)?));
+            roots.push(Root::Remote(RemoteFolder::open(path, &options.storage)?));
             continue;
         }
         for (path, kind) in look_at(std::slice::from_ref(path), options)? {

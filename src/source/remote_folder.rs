@@ -7,10 +7,12 @@ use std::sync::OnceLock;
 use super::files::Files;
 use super::found::{Found, FoundTable, Part, is_named_as_image};
 use super::metadata;
+use super::reading::Reading;
 use super::record::Record;
 use super::walk::extension_of;
 use crate::error::{Error, RecordError, SourceError, StoreError};
 use crate::remote::{Bucket, Fetches, Object};
+use crate::run::StorageOptions;
 use crate::spec::{Limits, Spec};
 
 /// The objects below a URL.
@@ -30,8 +32,8 @@ impl RemoteFolder {
     ///
     /// # Errors
     /// If it is no URL of a bucket, or a setting is wrong.
-    pub(super) fn open(url: &Path) -> Result<RemoteFolder, Error> {
-        let bucket = Bucket::open(&url.to_string_lossy()).map_err(|error| failed(url, error))?;
+    pub(super) fn open(url: &Path, options: &StorageOptions) -> Result<RemoteFolder, Error> {
+        let bucket = Bucket::open(&url.to_string_lossy(), options).map_err(|error| failed(url, error))?;
         Ok(RemoteFolder { url: url.to_owned(), fetches: Fetches::new(bucket), objects: OnceLock::new() })
     }
 
@@ -45,6 +47,7 @@ impl RemoteFolder {
     /// If the store can't be listed.
     pub(super) fn prepare(&self) -> Result<(), Error> {
         if self.objects.get().is_none() {
+            let _reading = Reading::begin(&self.url);
             let objects = self.fetches.bucket().list().map_err(|error| failed(&self.url, error))?;
             let _ = self.objects.set(objects);
         }

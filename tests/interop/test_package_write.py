@@ -68,8 +68,8 @@ def test_keywords_and_defaults_are_those_of_the_command_line(inlaid_path, comman
     assert {"json", "quiet", "help"} < options.keys()
     keywords = inspect.signature(getattr(inlaid, command)).parameters
     names = {name.removeprefix("no_") for name in options} - {"json", "quiet", "help", "version"}
-    # The command line has no rows in memory.
-    assert names == keywords.keys() - {"sources", "progress", "root", "name"}
+    # The command line has no rows in memory, and no place for secrets.
+    assert names == keywords.keys() - {"sources", "progress", "root", "name", "storage_options"}
     for option, (has_value, defaults) in options.items():
         name = option.removeprefix("no_")
         if name not in names or name == "out":
@@ -114,7 +114,7 @@ def test_every_keyword_is_explained(command):
     function = getattr(inlaid, command)
     explained = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^ +- (`.*?:)", function.__doc__, re.MULTILINE))))
     explained |= set(re.findall(r"`(\w+)`", function.__doc__.partition("\n\n")[0]))
-    of_runs = {"root", "name", "metadata", "file_column", "image_column", "label_column", "column_types", "keep_columns", "missing", "files_from"}
+    of_runs = {"root", "name", "metadata", "file_column", "image_column", "label_column", "column_types", "keep_columns", "missing", "files_from", "storage_options"}
     of_runs |= {"threads", "memory", "on_error", "max_errors", "small_classes", "dry_run", "progress"}
     shared = of_runs if command == "append" else set()
     assert explained | shared >= inspect.signature(function).parameters.keys()

@@ -17,6 +17,7 @@ from conftest import many_files
 from stores import (
     AZURE_ACCOUNT,
     AZURE_KEY,
+    KEY,
     SECRET,
     azure_client,
     azurite,
@@ -323,6 +324,81 @@ def test_urls_are_refused_where_a_disk_is_needed(inlaid, tmp_path):
     done = inlaid("repack", "s3://bucket/x", "--out", tmp_path / "out", exit_code=1)
     assert "`s3://bucket/x`: only images and their metadata files" in done.stderr
     assert not Path("s3:").exists() and not (tmp_path / "out").exists()
+
+
+def package_of(out, **options):
+    return package.convert(f"s3://{BUCKET}/some/photos", out, SIZE, progress=False, max_errors=2, **options)
+
+
+def test_settings_of_the_package_go_before_those_of_the_environment(store, use, tmp_path):
+    use("http://127.0.0.1:1", AWS_ACCESS_KEY_ID="nobody")
+    own = {name.removeprefix("AWS_").lower(): value for name, value in settings(store).items()}
+    own.pop("ec2_metadata_disabled")
+    assert package_of(tmp_path / "out", storage_options=own)["rows"] == 1096
+    with pytest.raises(package.InlaidError, match="denies access: SignatureDoesNotMatch") as caught:
+        package_of(tmp_path / "wrong", storage_options=own | {"secret_access_key": "other-secret"})
+    assert "other-secret" not in str(caught.value)
+    with pytest.raises(package.SettingError, match="the store has no setting `sekret`") as caught:
+        package_of(tmp_path / "wrong", storage_options={"sekret": "other-secret"})
+    with pytest.raises(package.SettingError, match="storage_options is a mapping of names to texts") as caught:
+        package_of(tmp_path / "wrong", storage_options={"secret_access_key": 5})
+    with pytest.raises(package.SettingError, match="storage_options is for sources in object stores"):
+        package.convert(tmp_path, tmp_path / "wrong", SIZE, storage_options=own)
+    with pytest.raises(package.NotFoundError, match="there is no such bucket"):
+        package.convert("s3://nowhere-at-all/x", tmp_path / "wrong", SIZE, storage_options=own)
+
+
+def profile(monkeypatch, tmp_path, use, store, config, credentials="", **others):
+    """Files of AWS, and an environment without keys."""
+    (tmp_path / "config").write_text(config)
+    (tmp_path / "credentials").write_text(credentials)
+    use(store, AWS_CONFIG_FILE=str(tmp_path / "config"), AWS_SHARED_CREDENTIALS_FILE=str(tmp_path / "credentials"), **others)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT", "AWS_REGION"):
+        monkeypatch.delenv(name)
+
+
+def test_profiles_give_keys_region_and_endpoint(inlaid, store, use, monkeypatch, tmp_path):
+    config = f"[default]\nregion = x\n[profile lab]\nregion = us-east-1\nendpoint_url = {store}\n"
+    keys = f"[default]\naws_access_key_id = no\n[lab]\naws_access_key_id = {KEY}\naws_secret_access_key={SECRET}\n"
+    profile(monkeypatch, tmp_path, use, store, config, keys, AWS_PROFILE="lab")
+    convert(inlaid, f"s3://{BUCKET}/some/photos", tmp_path / "out", exit_code=3)
+    monkeypatch.setenv("AWS_PROFILE", "lob")
+    done = convert(inlaid, f"s3://{BUCKET}/some/photos", tmp_path / "none", exit_code=1)
+    assert "there is no profile `lob` in the files of AWS" in done.stderr
+
+
+def test_without_keys_there_is_no_waiting(inlaid, store, use, monkeypatch, tmp_path):
+    """Nor where a machine of AWS would give some."""
+    profile(monkeypatch, tmp_path, use, store, "[default]\nregion = us-east-1\n")
+    for disabled, endpoint in (("true", None), ("false", "http://127.0.0.1:1")):
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", disabled)
+        if endpoint:
+            monkeypatch.setenv("AWS_METADATA_ENDPOINT", endpoint)
+        begin = time.monotonic()
+        done = convert(inlaid, f"s3://{BUCKET}/some/photos", tmp_path / "out", exit_code=1)
+        assert "no credentials are found\nhint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or" in done.stderr
+        assert time.monotonic() - begin < 5
+
+
+def test_programs_give_keys(inlaid, store, use, monkeypatch, tmp_path):
+    printed = {"Version": 1, "AccessKeyId": KEY, "SecretAccessKey": SECRET, "Expiration": "2999-01-01T00:00:00Z"}
+    script = tmp_path / "keys of program"
+    script.write_text(f"#!/bin/sh\necho run >> {tmp_path}/runs\ntest \"$1\" = 'an argument' && echo '{json.dumps(printed)}'\n")
+    script.chmod(0o755)
+    config = f"[profile lab]\nregion=us-east-1\nendpoint_url={store}\ncredential_process = '{script}' 'an argument'\n"
+    profile(monkeypatch, tmp_path, use, store, config, AWS_PROFILE="lab")
+    convert(inlaid, f"s3://{BUCKET}/some/photos", tmp_path / "out", exit_code=3)
+    assert (tmp_path / "runs").read_text() == "run\n"
+    (tmp_path / "config").write_text(config.replace("an argument", "another"))
+    done = convert(inlaid, f"s3://{BUCKET}/some/photos", tmp_path / "none", exit_code=1)
+    assert f"the credential_process `{script}` failed: exit status: 1" in done.stderr and SECRET not in done.stderr
+
+
+def test_profiles_that_sign_in_have_a_way_out(inlaid, store, use, monkeypatch, tmp_path):
+    profile(monkeypatch, tmp_path, use, store, "[profile lab]\nsso_session = x\nregion = us-east-1\n", AWS_PROFILE="lab")
+    done = convert(inlaid, f"s3://{BUCKET}/some/photos", tmp_path / "out", exit_code=1)
+    assert "the profile `lab` has no keys: it signs in, or takes a role" in done.stderr
+    assert 'hint: `eval "$(aws configure export-credentials --profile lab --format env)"` sets keys for a while' in done.stderr
 
 
 def test_nothing_below_a_prefix_is_no_image(inlaid, store, tmp_path):
