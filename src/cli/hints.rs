@@ -226,13 +226,9 @@ fn store_hint(error: &StoreError) -> Option<String> {
         StoreError::Url | StoreError::Scheme(_) => {
             "give a prefix in a bucket: s3://bucket/photos, gs://bucket/photos or az://container/photos".into()
         }
-        StoreError::LeftOut => "build inlaid with `cargo build --release --features remote`".into(),
+        StoreError::LeftOut => "build inlaid with the feature `remote`".into(),
         StoreError::SingleObject => "copy it to a disk first".into(),
-        StoreError::Profile(name) => {
-            format!(
-                "`eval \"$(aws configure export-credentials --profile {name} --format env)\"` sets keys for a while"
-            )
-        }
+        StoreError::Profile(_) => "put into the environment what `aws configure export-credentials` prints".into(),
         StoreError::NoCredentials => {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket".into()
         }

@@ -398,7 +398,7 @@ def test_profiles_that_sign_in_have_a_way_out(inlaid, store, use, monkeypatch, t
     profile(monkeypatch, tmp_path, use, store, "[profile lab]\nsso_session = x\nregion = us-east-1\n", AWS_PROFILE="lab")
     done = convert(inlaid, f"s3://{BUCKET}/some/photos", tmp_path / "out", exit_code=1)
     assert "the profile `lab` has no keys: it signs in, or takes a role" in done.stderr
-    assert 'hint: `eval "$(aws configure export-credentials --profile lab --format env)"` sets keys for a while' in done.stderr
+    assert "hint: put into the environment what `aws configure export-credentials` prints" in done.stderr
 
 
 def test_nothing_below_a_prefix_is_no_image(inlaid, store, tmp_path):
