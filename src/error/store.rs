@@ -68,6 +68,23 @@ pub enum StoreError {
     Unreachable,
 }
 
+#[cfg(feature = "remote")]
+impl StoreError {
+    /// Whether it is about the whole store, so that no other object can be read either.
+    pub(crate) fn is_of_store(&self) -> bool {
+        use StoreError::*;
+        match self {
+            Denied(code) => ["InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"].contains(&&**code),
+            _ => matches!(self, NoCredentials | Settings(_) | Expired | Clock | Region | NoBucket),
+        }
+    }
+
+    /// Whether the store gave no answer, or none that says anything.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, StoreError::Unreachable | StoreError::Status { .. })
+    }
+}
+
 fn coded(code: &str) -> String {
     if code.is_empty() { String::new() } else { format!(", {code}") }
 }

@@ -132,9 +132,10 @@ pub(crate) fn hash_files(
     };
     let hashes: Vec<Vec<_>> =
         pool.install(|| records.par_chunks(HASHED_TOGETHER).map_init(|| Files::new(&memory), hash).collect());
-    match progress.is_stopped() {
-        true => Err(Error::Interrupted),
-        false => Ok(hashes.into_iter().flatten().collect()),
+    match source.failure() {
+        _ if progress.is_stopped() => Err(Error::Interrupted),
+        Some(error) => Err(error),
+        None => Ok(hashes.into_iter().flatten().collect()),
     }
 }
 

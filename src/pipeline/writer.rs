@@ -80,6 +80,11 @@ impl<'a> Writer<'a> {
 
     fn add<I: Iterator<Item = PagePlan<'a>>>(&mut self, filled: Filled<'a>, window: &Window<I>) -> Result<(), Error> {
         let Filled { plan, pages, others, facts, rejects, .. } = filled;
+        if !rejects.is_empty()
+            && let Some(error) = self.job.source.failure()
+        {
+            return Err(error);
+        }
         for (path, error) in rejects {
             self.reject(path, error)?;
         }

@@ -255,6 +255,14 @@ impl Source for FileSource {
         Ok(listing)
     }
 
+    fn failure(&self) -> Option<Error> {
+        self.roots.iter().find_map(|root| match root {
+            #[cfg(feature = "remote")]
+            Root::Remote(folder) => folder.failure(),
+            _ => None,
+        })
+    }
+
     fn ahead(&self) -> usize {
         self.roots.iter().map(Root::ahead).max().unwrap_or(0)
     }

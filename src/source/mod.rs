@@ -84,6 +84,11 @@ pub trait Source: Sync {
         true
     }
 
+    /// A failure of the whole source, since which no image can be read. It stops a run, so that what is left is no reject.
+    fn failure(&self) -> Option<Error> {
+        None
+    }
+
     /// Length of an input's first image, in bytes; none if it is not known without reading the image.
     fn length(&self, record: &Record) -> Option<u64>;
 

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::files::Files;
 use super::found::{Found, FoundTable, Part, is_named_as_image};
@@ -22,7 +23,13 @@ pub(super) struct RemoteFolder {
     fetches: Fetches,
     /// In the order of their keys; none before they are listed.
     objects: OnceLock<Vec<Object>>,
+    /// Objects that the store has not answered for, one after the other.
+    silences: AtomicUsize,
+    failure: OnceLock<StoreError>,
 }
+
+/// Objects that a store may not answer for, one after the other, before it is taken for gone.
+const MOST_SILENCES: usize = 8;
 
 impl RemoteFolder {
     /// Images asked for ahead of those in use.
@@ -34,7 +41,9 @@ impl RemoteFolder {
     /// If it is no URL of a bucket, or a setting is wrong.
     pub(super) fn open(url: &Path, options: &StorageOptions) -> Result<RemoteFolder, Error> {
         let bucket = Bucket::open(&url.to_string_lossy(), options).map_err(|error| failed(url, error))?;
-        Ok(RemoteFolder { url: url.to_owned(), fetches: Fetches::new(bucket), objects: OnceLock::new() })
+        let fetches = Fetches::new(bucket);
+        let (objects, silences, failure) = (OnceLock::new(), AtomicUsize::new(0), OnceLock::new());
+        Ok(RemoteFolder { url: url.to_owned(), fetches, objects, silences, failure })
     }
 
     pub(super) fn url(&self) -> &Path {
@@ -120,11 +129,34 @@ impl RemoteFolder {
         }
         files.add_range(&self.url.join(key), object.bytes, |buffer| {
             let taken = self.fetches.take(number, object, |bytes| buffer.extend_from_slice(bytes));
+            self.note(&taken);
             taken.map_err(|error| match error {
                 StoreError::Changed => RecordError::Changed,
                 error => RecordError::Unreadable(std::io::Error::other(error)),
             })
         })
+    }
+}
+
+impl RemoteFolder {
+    /// Notes whether the store still answers.
+    fn note(&self, outcome: &Result<(), StoreError>) {
+        let error = match outcome {
+            Err(error) if error.is_of_store() => error,
+            Err(error) if error.is_silence() => {
+                if self.silences.fetch_add(1, Ordering::Relaxed) + 1 < MOST_SILENCES {
+                    return;
+                }
+                error
+            }
+            _ => return self.silences.store(0, Ordering::Relaxed),
+        };
+        let _ = self.failure.set(error.clone());
+    }
+
+    /// Why the store can't be read any more.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.failure.get().map(|error| failed(&self.url, error.clone()))
     }
 }
 

@@ -279,6 +279,26 @@ def test_objects_that_change_or_go_are_rejects(inlaid, faults, tmp_path):
     assert rejects(tmp_path / "out") == {"005.png": "changed", "006.png": "unreadable"}
 
 
+def test_keys_that_expire_stop_a_run_that_can_be_resumed(inlaid, faults, tmp_path):
+    """What can't be read since is no reject."""
+    convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "first")
+    body, seen = b"<Error><Code>ExpiredToken</Code></Error>", iter(range(10**6))
+
+    def expire(before, environ, start):
+        return answer(start, "400 Bad Request", body) if get(environ) and next(seen) >= 120 else None
+
+    faults.fault = expire
+    done = convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "out", exit_code=1)
+    assert "error: can't read `s3://bucket/photos`: the credentials have expired" in done.stderr
+    assert 0 < len(shards(tmp_path / "out")) < len(shards(tmp_path / "first")) and not rejects(tmp_path / "out")
+    for options in (("--split-by", "content"), ("--storage", "encoded")):
+        convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "other", *options, exit_code=1)
+        assert not rejects(tmp_path / "other")
+    faults.fault = None
+    convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "out")
+    assert shards(tmp_path / "out") == shards(tmp_path / "first")
+
+
 def test_many_requests_are_in_flight(inlaid, faults, tmp_path):
     faults.fault = lambda before, environ, start: time.sleep(0.2 if get(environ) else 0)
     begin = time.monotonic()
