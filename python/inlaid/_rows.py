@@ -110,8 +110,12 @@ def _is_dataset(rows: Any) -> bool:
 
 def _length(rows: Any) -> int | None:
     """The number of rows, where it is known without computing them: a relation of DuckDB is a query."""
-    is_known = hasattr(rows, "__len__") and "duckdb" not in type(rows).__module__
-    return len(rows) if is_known else None
+    if not hasattr(rows, "__len__") or type(rows).__module__.split(".")[0].strip("_") in ("dask", "duckdb"):
+        return None
+    try:
+        return len(rows)
+    except (TypeError, NotImplementedError):
+        return None
 
 
 def _arrow() -> Any:

@@ -57,6 +57,8 @@ fn class(error: &Error) -> &'static str {
             | StoreError::Option(_)
             | StoreError::Settings(_)
             | StoreError::Profile(_)
+            | StoreError::Secret
+            | StoreError::List
             | StoreError::SingleObject
             | StoreError::LeftOut => "SettingError",
             StoreError::NoBucket | StoreError::NotFound => "NotFoundError",

@@ -227,10 +227,14 @@ fn store_hint(error: &StoreError) -> Option<String> {
             "give a prefix in a bucket: s3://bucket/photos, gs://bucket/photos or az://container/photos".into()
         }
         StoreError::LeftOut => "build inlaid with the feature `remote`".into(),
+        StoreError::Secret => "put them into the environment".into(),
+        StoreError::List => "leave out `--files-from`".into(),
+        StoreError::TableTooLarge { .. } => "raise `--max-file-bytes`".into(),
+        StoreError::Key(_) => "rename the object, or give a prefix that is not above it".into(),
         StoreError::SingleObject => "copy it to a disk first".into(),
         StoreError::Profile(_) => "put into the environment what `aws configure export-credentials` prints".into(),
         StoreError::NoCredentials => {
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket".into()
+            "put the keys of the store into the environment, or AWS_SKIP_SIGNATURE=true for a public bucket".into()
         }
         StoreError::Denied(_) => "check the keys, and that they may list and read the bucket".into(),
         StoreError::Expired => "get new credentials, and run the same command again".into(),

@@ -7,8 +7,8 @@ use crate::dataset::names::MANIFEST;
 use crate::error::Error;
 use crate::remote::is_url;
 
-/// Refuses an output that is no folder of a disk, and one in which a source would be overwritten, or which would be discovered as a
-/// source or as part of another dataset.
+/// Refuses an output that is no folder of a disk, and one in which a source would be overwritten, or which would be
+/// discovered as a source or as part of another dataset.
 ///
 /// # Errors
 /// If the output is a URL or such a folder, or a path can't be resolved.

@@ -16,9 +16,23 @@ pub enum StoreError {
     /// A scheme of no store.
     #[error("`{0}://` is not a store that is read: s3, gs and az are")]
     Scheme(String),
+    /// A URL that holds a key or a signature.
+    #[error("keys and signatures are not taken from URLs, which messages show")]
+    Secret,
     /// A single object that is no image.
-    #[error("only images and their metadata files are read from object stores")]
+    #[error("only images and their metadata files below a prefix are read from object stores")]
     SingleObject,
+    /// A list of files beside a URL.
+    #[error("a list of files names files on disks, not in object stores")]
+    List,
+    /// A table that is longer than files may be.
+    #[error("the table has {bytes} bytes, more than the {limit} allowed")]
+    TableTooLarge {
+        /// Its length in bytes.
+        bytes: u64,
+        /// Greatest length allowed, in bytes.
+        limit: u64,
+    },
     /// A setting that the store does not have.
     #[error("the store has no setting `{0}`")]
     Option(String),
@@ -53,8 +67,8 @@ pub enum StoreError {
     #[error("the object has changed since it was listed")]
     Changed,
     /// A key that no path can be.
-    #[error("a key has empty parts, or parts `.` or `..`, as no path has")]
-    Key,
+    #[error("the key `{0}` has empty parts, parts `.` or `..`, or control characters, as no path has")]
+    Key(String),
     /// An answer that says nothing else.
     #[error("the store answers with status {status}{}", coded(.code))]
     Status {

@@ -32,11 +32,11 @@ impl<'a> Ahead<std::iter::Empty<u32>> {
 }
 
 impl<I: Iterator<Item = u32>> Ahead<I> {
-    /// Has the source begin what follows, now that a thread has taken the next rows.
-    pub(super) fn taken(&self, job: &Job<'_>, rows: usize) {
+    /// Has the source begin what follows the first `end` rows of the plan, which threads have taken.
+    pub(super) fn taken(&self, job: &Job<'_>, end: usize) {
         let Some(ahead) = self.rows else { return };
         let State { next, before, taken } = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *taken += rows;
+        *taken = end.max(*taken);
         // Whoever has taken a row reads it.
         while *before < *taken && next.next().is_some() {
             *before += 1;

@@ -25,6 +25,8 @@ struct WindowState<I> {
     left: usize,
     /// Number of the next page to be filled.
     next: usize,
+    /// Rows of the pages before that one.
+    rows: usize,
     /// Number of the first page that is not yet written.
     first_unwritten: usize,
     closed: bool,
@@ -41,7 +43,8 @@ impl<'a> Window<()> {
         let of_column =
             |column: &TensorPages| iter::repeat_with(|| column.pages.zeroed()).take(width.min(left)).collect();
         let buffers = columns.tensors().iter().map(of_column).collect();
-        let state = WindowState { pages: plan.pages(), left, next: 0, first_unwritten: 0, closed: false, buffers };
+        let state =
+            WindowState { pages: plan.pages(), left, next: 0, rows: 0, first_unwritten: 0, closed: false, buffers };
         // All threads together take half of the window, so that no thread waits while others fill their pages.
         let most = (width / (2 * threads)).max(PAGES_PER_THREAD);
         let of_small = job.page_bytes().map_or(0, |bytes| BYTES_TOGETHER / bytes.max(1));
@@ -70,7 +73,8 @@ impl<'a, I: Iterator<Item = PagePlan<'a>>> Window<I> {
         let next = || {
             let plan = state.pages.next().filter(|_| open)?;
             let buffers = state.buffers.iter_mut().map(|column| column.pop_front().unwrap_or_default()).collect();
-            let taken = Taken { number: state.next, plan, buffers };
+            state.rows += plan.rows.len();
+            let taken = Taken { number: state.next, end: state.rows, plan, buffers };
             state.next += 1;
             state.left -= 1;
             Some(taken)
@@ -114,6 +118,8 @@ impl<'a, I: Iterator<Item = PagePlan<'a>>> Drop for CloseOnDrop<'_, 'a, I> {
 /// A page to fill.
 pub(super) struct Taken<'a> {
     pub(super) number: usize,
+    /// Rows up to the end of the page.
+    pub(super) end: usize,
     pub(super) plan: PagePlan<'a>,
     /// Buffer for the page of every tensor column.
     pub(super) buffers: Vec<Vec<u8>>,

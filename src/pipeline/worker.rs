@@ -122,7 +122,7 @@ impl<'a> Worker<'a> {
             if pages.is_empty() {
                 return;
             }
-            ahead.taken(self.job, pages.iter().map(|page| page.plan.rows.len()).sum());
+            ahead.taken(self.job, pages.last().map_or(0, |page| page.end));
             let records = pages.iter().flat_map(|page| page.plan.rows);
             let records = records.map(|&index| &self.job.listing.records[index as usize]);
             let images = 0..=self.makers.further.len();
@@ -147,7 +147,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Fills a page. Appends its rows, with the indices of their records, to `rows`.
-    fn fill(&mut self, Taken { number, plan, buffers }: Taken<'a>, rows: &mut Vec<(u32, Row<'a>)>) -> Filled<'a> {
+    fn fill(&mut self, Taken { number, plan, buffers, .. }: Taken<'a>, rows: &mut Vec<(u32, Row<'a>)>) -> Filled<'a> {
         let columns = self.job.columns.tensors().iter().zip(buffers);
         let mut pages: Vec<PageBuffer> = columns.map(|(column, buffer)| column.pages.buffer(buffer)).collect();
         let (mut facts, mut rejects) = (Vec::with_capacity(plan.rows.len()), Vec::new());

@@ -25,8 +25,10 @@ const BEFORE_PROFILES: [&str; 4] = [
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 ];
 
-/// How long before keys expire new ones are asked for.
+/// How long before keys expire new ones are asked for, and how long they are taken in any case: some programs give the
+/// same ones until they expire.
 const MARGIN: Duration = Duration::from_secs(300);
+const LEAST: Duration = Duration::from_secs(30);
 
 /// The settings of a profile.
 type Profile = HashMap<String, String>;
@@ -47,10 +49,10 @@ pub(super) fn apply(builder: AmazonS3Builder) -> Result<AmazonS3Builder, StoreEr
         }
     };
     let mut builder = builder;
-    let unset = |key| builder.get_config_value(&key).is_none();
-    let region = profile.get("region").filter(|_| !has("AWS_REGION") && !has("AWS_DEFAULT_REGION"));
-    let endpoint =
-        profile.get("endpoint_url").filter(|_| unset(AmazonS3ConfigKey::Endpoint) && !has("AWS_ENDPOINT_URL_S3"));
+    use AmazonS3ConfigKey::{DefaultRegion, Endpoint, Region, S3Endpoint};
+    let unset = |keys: [AmazonS3ConfigKey; 2]| keys.iter().all(|key| builder.get_config_value(key).is_none());
+    let region = profile.get("region").filter(|_| unset([Region, DefaultRegion]));
+    let endpoint = profile.get("endpoint_url").filter(|_| unset([Endpoint, S3Endpoint]));
     if let Some(region) = region {
         builder = builder.with_region(region);
     }
@@ -157,6 +159,7 @@ fn words(command: &str) -> Vec<String> {
 /// Keys that a program prints, asked for again before they expire.
 struct KeysOfProgram {
     command: Vec<String>,
+    /// The keys, and until when they are taken; none for ever.
     keys: Mutex<Option<(Arc<AwsCredential>, Option<SystemTime>)>>,
 }
 
@@ -184,16 +187,24 @@ impl CredentialProvider for KeysOfProgram {
     async fn get_credential(&self) -> Result<Arc<AwsCredential>, Error> {
         // Held while the program runs, so that it runs once.
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_fresh = |end: &Option<SystemTime>| end.is_none_or(|end| SystemTime::now() + MARGIN < end);
+        let is_fresh = |end: &Option<SystemTime>| end.is_none_or(|end| SystemTime::now() < end);
         if let Some((known, end)) = &*keys
             && is_fresh(end)
         {
             return Ok(known.clone());
         }
-        let printed = self.run().map_err(|reason| Error::Generic { store: "S3", source: reason.into() })?;
-        let end = printed.expiration.as_deref().and_then(|text| string_to_timestamp_nanos(text).ok());
-        let end =
-            end.and_then(|nanos| SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(nanos.try_into().ok()?)));
+        let failed = |reason: String| Error::Generic { store: "S3", source: reason.into() };
+        let printed = self.run().map_err(failed)?;
+        let end = match &printed.expiration {
+            Some(text) => {
+                let nanos = string_to_timestamp_nanos(text).ok().and_then(|nanos| u64::try_from(nanos).ok());
+                let end = nanos.map(|nanos| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos));
+                let end =
+                    end.ok_or_else(|| failed("the credential_process prints no time of expiration".to_owned()))?;
+                Some(end.checked_sub(MARGIN).unwrap_or(end).max(SystemTime::now() + LEAST))
+            }
+            None => None,
+        };
         let Printed { access_key_id: key_id, secret_access_key: secret_key, session_token: token, .. } = printed;
         let fresh = Arc::new(AwsCredential { key_id, secret_key, token });
         *keys = Some((fresh.clone(), end));

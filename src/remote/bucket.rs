@@ -24,9 +24,11 @@ const THREADS: usize = 2;
 /// Pages of listings that are asked for at once.
 const LISTINGS: usize = 32;
 
-/// Folders down to which a listing is divided, so that its parts are listed at once, and parts that are enough.
+/// Folders down to which a listing is divided, so that its parts are listed at once; parts that are enough; and folders
+/// in a folder that are too many to be listed one by one.
 const DEEPEST: usize = 2;
 const PARTS: usize = 64;
+const MANY: usize = 1000;
 
 /// How long a connection and a whole answer may take, and how long an answer may pause before it is asked for again.
 const CLIENT: [(ClientConfigKey, &str); 4] = [
@@ -66,6 +68,9 @@ impl Bucket {
     pub(crate) fn open(url: &str, options: &StorageOptions) -> Result<Bucket, StoreError> {
         let (scheme, rest) = url.split_once("://").ok_or(StoreError::Url)?;
         let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if name.contains('@') || ["sig=", "X-Amz-", "X-Goog-"].iter().any(|sign| prefix.contains(sign)) {
+            return Err(StoreError::Secret);
+        }
         if name.is_empty() {
             return Err(StoreError::Url);
         }
@@ -73,11 +78,10 @@ impl Bucket {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let store: Arc<dyn ObjectStore> = match scheme {
             "s3" | "s3a" => {
-                let builder = CLIENT.iter().fold(AmazonS3Builder::from_env(), |builder, (key, value)| {
+                let builder = aws_profile::apply(aws_settings(options)?)?;
+                let builder = CLIENT.iter().fold(builder, |builder, (key, value)| {
                     builder.with_config(AmazonS3ConfigKey::Client(*key), *value)
                 });
-                let set = |builder: AmazonS3Builder, (name, value)| Ok(builder.with_config(key_of(name)?, value));
-                let builder = aws_profile::apply(options.iter().try_fold(builder, set)?)?;
                 Arc::new(builder.with_bucket_name(name).build().map_err(|error| told(&error))?)
             }
             "gs" => {
@@ -128,27 +132,36 @@ impl Bucket {
     /// If the store can't be listed.
     pub(crate) fn list(&self) -> Result<Vec<Object>, StoreError> {
         let mut objects = self.runtime.block_on(self.list_parts()).map_err(|error| told(&error))?;
-        objects.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        // The mark of a folder may have the path of an object.
+        objects.sort_unstable_by(|a, b| (&a.path, b.bytes).cmp(&(&b.path, a.bytes)));
         objects.dedup_by(|a, b| a.path == b.path);
         Ok(objects)
     }
 
     async fn list_parts(&self) -> Result<Vec<Object>, object_store::Error> {
-        let (mut objects, mut parts) = (Vec::new(), vec![self.prefix.clone()]);
+        let (mut objects, mut parts, mut whole) = (Vec::new(), vec![self.prefix.clone()], Vec::new());
         for _ in 0..DEEPEST {
             if parts.len() >= PARTS {
                 break;
             }
             let store = &self.store;
             let listed = stream::iter(std::mem::take(&mut parts));
-            let listed = listed.map(|part| async move { store.list_with_delimiter(Some(&part)).await });
+            let listed = listed.map(|part| async move {
+                let found = store.list_with_delimiter(Some(&part)).await;
+                found.map(|found| (found, part))
+            });
             let mut listed = listed.buffer_unordered(LISTINGS);
-            while let Some(found) = listed.try_next().await? {
-                objects.extend(found.objects.into_iter().map(Object::from));
-                parts.extend(found.common_prefixes);
+            while let Some((found, part)) = listed.try_next().await? {
+                if found.common_prefixes.len() > MANY {
+                    whole.push(part);
+                } else {
+                    objects.extend(found.objects.into_iter().map(Object::from));
+                    parts.extend(found.common_prefixes);
+                }
             }
         }
-        let listed = stream::iter(parts).map(|part| self.store.list(Some(&part)).map_ok(Object::from));
+        let listed =
+            stream::iter(parts.into_iter().chain(whole)).map(|part| self.store.list(Some(&part)).map_ok(Object::from));
         let mut listed = listed.flatten_unordered(LISTINGS);
         while let Some(object) = listed.try_next().await? {
             objects.push(object);
@@ -177,6 +190,23 @@ impl From<ObjectMeta> for Object {
     }
 }
 
+/// The settings of S3: those in `options`, then those of the environment that are not about the same.
+fn aws_settings(options: &StorageOptions) -> Result<AmazonS3Builder, StoreError> {
+    use AmazonS3ConfigKey::{AccessKeyId, Endpoint, S3Endpoint, SecretAccessKey, Token};
+    let own: Vec<(AmazonS3ConfigKey, &str)> =
+        options.iter().map(|(name, value)| Ok((key_of(name)?, value))).collect::<Result<_, _>>()?;
+    let has = |keys: &[AmazonS3ConfigKey]| own.iter().any(|(key, _)| keys.contains(key));
+    // Keys belong together, and one endpoint goes before the other.
+    let groups: [&[AmazonS3ConfigKey]; 2] = [&[AccessKeyId, SecretAccessKey, Token], &[Endpoint, S3Endpoint]];
+    let is_replaced = |key: &AmazonS3ConfigKey| groups.iter().any(|group| group.contains(key) && has(group));
+    let named = std::env::vars().filter(|(name, _)| name.starts_with("AWS_"));
+    let known = named.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)));
+    let builder = known
+        .filter(|(key, _)| !is_replaced(key))
+        .fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value));
+    Ok(own.into_iter().fold(builder, |builder, (key, value)| builder.with_config(key, value)))
+}
+
 /// The setting of a name.
 fn key_of<K: FromStr>(name: &str) -> Result<K, StoreError> {
     name.to_ascii_lowercase().parse().map_err(|_| StoreError::Option(name.to_owned()))
@@ -184,7 +214,7 @@ fn key_of<K: FromStr>(name: &str) -> Result<K, StoreError> {
 
 /// Reads an object, as it was listed.
 pub(super) async fn get(store: &dyn ObjectStore, object: &Object) -> Result<Bytes, StoreError> {
-    let mut attempts = 1..=BODIES;
+    let mut attempts = 1..BODIES;
     loop {
         let options = GetOptions { if_match: object.version.as_deref().map(str::to_owned), ..GetOptions::default() };
         let answer = store.get_opts(&object.path, options).await.map_err(|error| told(&error))?;

@@ -42,11 +42,15 @@ impl Fetches {
         &self.bucket
     }
 
-    /// Begins to read an object, if there is room, and returns whether it is being read. It has to be taken later.
+    /// Begins to read an object, if there is room, and returns whether it is being read. It has to be taken, or
+    /// given up, later.
     pub(crate) fn begin(&self, number: u32, object: &Object) -> bool {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         if begun.contains_key(&number) {
             return true;
+        }
+        if begun.len() >= REQUESTS {
+            return false;
         }
         let units = u32::try_from(object.bytes.div_ceil(UNIT).max(1)).unwrap_or(u32::MAX);
         let Ok(share) = self.room.clone().try_acquire_many_owned(units) else { return false };
@@ -54,6 +58,13 @@ impl Fetches {
         let fetch = async move { Ok((get(&*store, &object).await?, share)) };
         begun.insert(number, self.bucket.runtime().spawn(fetch));
         true
+    }
+
+    /// Gives up an object that was begun, since it is not needed.
+    pub(crate) fn give_up(&self, number: u32) {
+        if let Some(task) = self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&number) {
+            task.abort();
+        }
     }
 
     /// Waits for an object, and hands its bytes to `with`.

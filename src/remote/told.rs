@@ -2,9 +2,12 @@
 
 use std::error::Error as _;
 
-use object_store::Error;
+use object_store::{Error, path};
 
 use crate::error::StoreError;
+
+/// Where machines ask for the keys of their roles.
+const ROLES: [&str; 2] = ["http://169.254.169.254/", "http://metadata.google.internal/"];
 
 /// What an error of a store says.
 pub(super) fn told(error: &Error) -> StoreError {
@@ -35,10 +38,18 @@ pub(super) fn told(error: &Error) -> StoreError {
         (Error::NotFound { .. }, ..) | (_, _, Some(404)) => StoreError::NotFound,
         (_, code, Some(status)) => StoreError::Status { status, code: code.unwrap_or_default().to_owned() },
         (_, _, None) if text.contains("redirect without LOCATION") => StoreError::Region,
-        (_, _, None) if text.contains("169.254.169.254") || text.contains("credential") => StoreError::NoCredentials,
-        (Error::InvalidPath { .. }, ..) => StoreError::Key,
+        (_, _, None) if ROLES.iter().any(|url| text.contains(url)) => StoreError::NoCredentials,
+        (Error::InvalidPath { source }, ..) => StoreError::Key(key_of(source)),
         _ if is_setting(error) => StoreError::Settings(texts.pop().unwrap_or_default()),
         _ => StoreError::Unreachable,
+    }
+}
+
+/// The key of an error.
+fn key_of(error: &path::Error) -> String {
+    match error {
+        path::Error::EmptySegment { path } | path::Error::BadSegment { path, .. } => path.clone(),
+        error => error.to_string(),
     }
 }
 

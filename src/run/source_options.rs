@@ -46,6 +46,7 @@ impl StorageOptions {
     }
 
     /// Names and values.
+    #[cfg(feature = "remote")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }

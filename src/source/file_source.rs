@@ -203,7 +203,8 @@ impl Source for FileSource {
             return Ok(listing);
         }
         let given = self.options.metadata.as_ref().and_then(|table| table.canonicalize().ok());
-        let (mut found, mut place, mut has_table) = (Found { given, ..Found::default() }, 0, false);
+        let reads_tables = self.options.metadata.is_none();
+        let (mut found, mut place, mut has_table) = (Found { given, reads_tables, ..Found::default() }, 0, false);
         for root in &self.roots {
             match root {
                 Root::Folder(folder) => walk(&mut found, folder, place, spec)?,

@@ -73,6 +73,11 @@ impl Files {
         self.add_sized(pixels.bytes(), Some(pixels), read)
     }
 
+    /// Number of images of the group.
+    pub(super) fn len(&self) -> usize {
+        self.read.len()
+    }
+
     fn add_item(
         &mut self,
         pixels: Option<RawPixels>,

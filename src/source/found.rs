@@ -30,6 +30,8 @@ pub(super) struct Found {
     pub(super) listing: Listing,
     /// The table of the images that was given, as a path without links.
     pub(super) given: Option<PathBuf>,
+    /// Whether tables that are found are read: not if one was given.
+    pub(super) reads_tables: bool,
     /// What is found in each source.
     pub(super) parts: Vec<Part>,
 }

@@ -30,8 +30,8 @@ pub(super) fn list(found: &mut Found, archive: &Archive, place: u32, spec: &Spec
         match member.kind {
             MemberKind::Folder => {}
             MemberKind::File { .. } if metadata::is_table(member.name.as_ref()) => {
-                let bytes = table_bytes(archive, &member, spec)?;
-                part.tables.push(FoundTable { below: member.name.to_owned(), bytes: Some(bytes) });
+                let bytes = found.reads_tables.then(|| table_bytes(archive, &member, spec)).transpose()?;
+                part.tables.push(FoundTable { below: member.name.to_owned(), bytes });
             }
             _ if !is_named_as_image(&extension, spec) => found.ignore_other(extension),
             MemberKind::Refused(reason) => part.reject(member.name, &reason.error()),

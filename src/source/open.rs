@@ -52,6 +52,11 @@ pub fn open_source<P: AsRef<Path>>(paths: &[P], options: &SourceOptions) -> Resu
     if let Some(url) = options.files_from.iter().chain(&options.metadata).find(|path| remote::is_url(path)) {
         return Err(Error::source(url)(SourceError::Store(StoreError::SingleObject)));
     }
+    if options.files_from.is_some()
+        && let Some(url) = paths.iter().find(|path| remote::is_url(path))
+    {
+        return Err(Error::source(url)(SourceError::Store(StoreError::List)));
+    }
     if let Some(list) = &options.files_from {
         let folder = match &*paths {
             [] => Path::new("."),
@@ -119,7 +124,7 @@ fn of_urls(paths: &[PathBuf], options: &SourceOptions) -> Result<Box<dyn Source>
             });
         }
     }
-    Ok(Box::new(FileSource::of(roots, options)?))
+    Ok(Box::new(FileSource::of(roots, options)?.within(paths.to_vec())))
 }
 
 #[cfg(not(feature = "remote"))]

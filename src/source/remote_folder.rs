@@ -40,7 +40,11 @@ impl RemoteFolder {
     /// # Errors
     /// If it is no URL of a bucket, or a setting is wrong.
     pub(super) fn open(url: &Path, options: &StorageOptions) -> Result<RemoteFolder, Error> {
-        let bucket = Bucket::open(&url.to_string_lossy(), options).map_err(|error| failed(url, error))?;
+        let bucket = Bucket::open(&url.to_string_lossy(), options).map_err(|error| match error {
+            // Not to be shown.
+            StoreError::Secret => failed(Path::new("URL"), error),
+            error => failed(url, error),
+        })?;
         let fetches = Fetches::new(bucket);
         let (objects, silences, failure) = (OnceLock::new(), AtomicUsize::new(0), OnceLock::new());
         Ok(RemoteFolder { url: url.to_owned(), fetches, objects, silences, failure })
@@ -87,13 +91,14 @@ impl RemoteFolder {
             let key = self.fetches.bucket().key(object);
             let extension = extension_of(key.as_ref());
             // The mark of a folder, which some tools leave.
-            let is_mark = object.bytes == 0 && extension.is_empty();
+            let is_mark = object.bytes == 0 && extension.is_empty() && !spec.any_name;
             if is_mark || key.split('/').any(|name| found.ignores(OsStr::new(name))) {
                 continue;
             }
             if metadata::is_table(key.as_ref()) {
-                let bytes = self.table(object, spec).map_err(|error| failed(&self.url.join(key), error))?;
-                part.tables.push(FoundTable { below: key.to_owned(), bytes: Some(bytes) });
+                let bytes = found.reads_tables.then(|| self.table(object, spec)).transpose();
+                let bytes = bytes.map_err(|error| failed(&self.url.join(key), error))?;
+                part.tables.push(FoundTable { below: key.to_owned(), bytes });
             } else if is_named_as_image(&extension, spec) {
                 part.records.push(Record::new(key, place + number));
             } else {
@@ -106,8 +111,9 @@ impl RemoteFolder {
 
     /// The bytes of a table, which are held in memory, within the limit of files.
     fn table(&self, object: &Object, spec: &Spec) -> Result<Vec<u8>, StoreError> {
-        match object.bytes > spec.limits.file_bytes.0 {
-            true => Err(StoreError::SingleObject),
+        let limit = spec.limits.file_bytes.0;
+        match object.bytes > limit {
+            true => Err(StoreError::TableTooLarge { bytes: object.bytes, limit }),
             false => Ok(self.fetches.bucket().read(object)?.into()),
         }
     }
@@ -127,14 +133,21 @@ impl RemoteFolder {
             let (bytes, limit) = (object.bytes, limits.file_bytes.0);
             return files.add(|_| Err(RecordError::FileTooLarge { bytes, limit }));
         }
-        files.add_range(&self.url.join(key), object.bytes, |buffer| {
+        let (before, mut is_taken) = (files.len(), false);
+        let has_room = files.add_range(&self.url.join(key), object.bytes, |buffer| {
+            is_taken = true;
             let taken = self.fetches.take(number, object, |bytes| buffer.extend_from_slice(bytes));
             self.note(&taken);
             taken.map_err(|error| match error {
                 StoreError::Changed => RecordError::Changed,
                 error => RecordError::Unreadable(std::io::Error::other(error)),
             })
-        })
+        });
+        // It needs more memory than there may be.
+        if !is_taken && files.len() > before {
+            self.fetches.give_up(number);
+        }
+        has_room
     }
 }
 

@@ -281,21 +281,24 @@ def test_objects_that_change_or_go_are_rejects(inlaid, faults, tmp_path):
 
 def test_keys_that_expire_stop_a_run_that_can_be_resumed(inlaid, faults, tmp_path):
     """What can't be read since is no reject."""
-    convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "first")
-    body, seen = b"<Error><Code>ExpiredToken</Code></Error>", iter(range(10**6))
+    in_order = ("--order", "path", "--split", "train=1")
+    convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "first", *in_order)
 
     def expire(before, environ, start):
-        return answer(start, "400 Bad Request", body) if get(environ) and next(seen) >= 120 else None
+        """From the photo 120 on."""
+        if get(environ) and environ["PATH_INFO"].split("/")[-1] >= "120":
+            return answer(start, "400 Bad Request", b"<Error><Code>ExpiredToken</Code></Error>")
+        return None
 
     faults.fault = expire
-    done = convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "out", exit_code=1)
+    done = convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "out", *in_order, exit_code=1)
     assert "error: can't read `s3://bucket/photos`: the credentials have expired" in done.stderr
     assert 0 < len(shards(tmp_path / "out")) < len(shards(tmp_path / "first")) and not rejects(tmp_path / "out")
     for options in (("--split-by", "content"), ("--storage", "encoded")):
         convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "other", *options, exit_code=1)
         assert not rejects(tmp_path / "other")
     faults.fault = None
-    convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "out")
+    convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "out", *in_order)
     assert shards(tmp_path / "out") == shards(tmp_path / "first")
 
 
@@ -307,6 +310,33 @@ def test_many_requests_are_in_flight(inlaid, faults, tmp_path):
     assert faults.most_in_flight > 32 and time.monotonic() - begin < 20
 
 
+def test_objects_beyond_the_memory_leave_room_for_others(inlaid, faults, tmp_path):
+    """Nor do tables beyond a limit, or many folders, or keys that no path can be, stop more than they must."""
+    s3 = client(faults.endpoint)
+    large = io.BytesIO()
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (2000, 2000, 3), np.uint8)).save(large, "PNG")
+    for number in range(30):
+        s3.put_object(Bucket=BUCKET, Key=f"large/{number}.png", Body=large.getvalue())
+    s3.put_object(Bucket=BUCKET, Key="large/small.png", Body=png(1))
+    convert(inlaid, f"s3://{BUCKET}/large", tmp_path / "out", "--memory", "1MiB", exit_code=3)
+    assert set(rejects(tmp_path / "out").values()) == {"memory"} and len(rejects(tmp_path / "out")) == 30
+    s3.put_object(Bucket=BUCKET, Key="photos/metadata.csv", Body=b"file_name\n" * 1000)
+    done = convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "table", "--max-file-bytes", 5000, exit_code=1)
+    assert "`s3://bucket/photos/metadata.csv`: the table has 10000 bytes, more than the 5000 allowed\nhint: raise" in done.stderr
+    s3.put_object(Bucket=BUCKET, Key="odd//a.png", Body=png(1))
+    done = convert(inlaid, f"s3://{BUCKET}/odd", tmp_path / "odd", exit_code=1)
+    assert "the key `odd//` has empty parts" in done.stderr and "hint: rename the object" in done.stderr
+
+
+def test_a_folder_for_every_image_is_listed_at_once(inlaid, faults, tmp_path):
+    s3 = client(faults.endpoint)
+    for number in range(1100):
+        s3.put_object(Bucket=BUCKET, Key=f"many/{number:04}/image.png", Body=png(number % 7))
+    faults.seen.clear()
+    convert(inlaid, f"s3://{BUCKET}/many", tmp_path / "out", "--folders", "none", "--dry-run")
+    assert len(faults.seen) < 10
+
+
 # Errors
 
 
@@ -316,7 +346,9 @@ def test_many_requests_are_in_flight(inlaid, faults, tmp_path):
         (f"s3://nowhere-{BUCKET}/x", {}, "there is no such bucket", "check its name"),
         (f"s3://{BUCKET}/x", {"AWS_SECRET_ACCESS_KEY": "wrong"}, "the store denies access: SignatureDoesNotMatch", "check the keys"),
         (f"s3://{BUCKET}/x", {"AWS_ACCESS_KEY_ID": "nobody"}, "the store denies access: InvalidAccessKeyId", "check the keys"),
-        (f"s3://{BUCKET}/x.tar", {}, "only images and their metadata files are read from object stores", "copy it to a disk first"),
+        (f"s3://{BUCKET}/x.tar", {}, "only images and their metadata files below a prefix are read from object stores", "copy it to a disk first"),
+        (f"s3://{KEY}:{SECRET}@{BUCKET}/x", {}, "keys and signatures are not taken from URLs", "put them into"),
+        (f"az://{BUCKET}/x?sv=1&sig={SECRET}", {}, "keys and signatures are not taken from URLs", "put them into"),
         ("s3://", {}, "it is no URL of a bucket, such as `s3://bucket/photos`", "give a prefix in a bucket"),
         ("ftp://host/x", {}, "`ftp://` is not a store that is read: s3, gs and az are", "give a prefix in a bucket"),
     ],
@@ -324,7 +356,8 @@ def test_many_requests_are_in_flight(inlaid, faults, tmp_path):
 def test_errors_name_the_way_out_and_no_secret(inlaid, store, use, tmp_path, url, others, told, hint):
     use(store, **others)
     done = convert(inlaid, url, tmp_path / "out", exit_code=1)
-    assert f"can't read `{url}`: {told}\n" in done.stderr and f"hint: {hint}" in done.stderr
+    shown = "URL" if SECRET in url else url
+    assert f"can't read `{shown}`: {told}" in done.stderr and f"hint: {hint}" in done.stderr
     assert SECRET not in done.stdout + done.stderr and "X-Amz" not in done.stderr
     assert not (tmp_path / "out").exists()
 
@@ -340,9 +373,12 @@ def test_urls_are_refused_where_a_disk_is_needed(inlaid, tmp_path):
         assert "error: `s3://bucket/out` is a URL: datasets are written to disks only\nhint: write it to a disk" in done.stderr
     for options in (("--metadata", "s3://bucket/m.csv"), ("--files-from", "s3://bucket/list")):
         done = inlaid("convert", local, "--out", tmp_path / "out", "--size", SIZE, *options, exit_code=1)
-        assert f"`{options[1]}`: only images and their metadata files are read from object stores" in done.stderr
+        assert f"`{options[1]}`: only images and their metadata files below a prefix are read" in done.stderr
     done = inlaid("repack", "s3://bucket/x", "--out", tmp_path / "out", exit_code=1)
     assert "`s3://bucket/x`: only images and their metadata files" in done.stderr
+    (tmp_path / "list").write_text("a.png\n")
+    done = inlaid("convert", "s3://b/x", "--out", tmp_path / "out", "--size", 8, "--files-from", tmp_path / "list", exit_code=1)
+    assert "a list of files names files on disks, not in object stores\nhint: leave out `--files-from`" in done.stderr
     assert not Path("s3:").exists() and not (tmp_path / "out").exists()
 
 
@@ -366,6 +402,15 @@ def test_settings_of_the_package_go_before_those_of_the_environment(store, use, 
         package.convert(tmp_path, tmp_path / "wrong", SIZE, storage_options=own)
     with pytest.raises(package.NotFoundError, match="there is no such bucket"):
         package.convert("s3://nowhere-at-all/x", tmp_path / "wrong", SIZE, storage_options=own)
+
+
+def test_settings_of_the_package_go_before_tokens_endpoints_and_profiles(store, use, tmp_path, monkeypatch):
+    (tmp_path / "config").write_text("[default]\nregion = nowhere\nendpoint_url = http://127.0.0.1:1\n")
+    others = {"AWS_SESSION_TOKEN": "of-other-keys", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}
+    use(store, AWS_CONFIG_FILE=str(tmp_path / "config"), **others)
+    own = {name.removeprefix("AWS_").lower(): value for name, value in settings(store).items()}
+    own.pop("ec2_metadata_disabled")
+    assert package_of(tmp_path / "out", storage_options=own)["rows"] == 1096
 
 
 def profile(monkeypatch, tmp_path, use, store, config, credentials="", **others):
@@ -396,12 +441,12 @@ def test_without_keys_there_is_no_waiting(inlaid, store, use, monkeypatch, tmp_p
             monkeypatch.setenv("AWS_METADATA_ENDPOINT", endpoint)
         begin = time.monotonic()
         done = convert(inlaid, f"s3://{BUCKET}/some/photos", tmp_path / "out", exit_code=1)
-        assert "no credentials are found\nhint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or" in done.stderr
+        assert "no credentials are found\nhint: put the keys of the store into the environment, or" in done.stderr
         assert time.monotonic() - begin < 5
 
 
 def test_programs_give_keys(inlaid, store, use, monkeypatch, tmp_path):
-    printed = {"Version": 1, "AccessKeyId": KEY, "SecretAccessKey": SECRET, "Expiration": "2999-01-01T00:00:00Z"}
+    printed = {"Version": 1, "AccessKeyId": KEY, "SecretAccessKey": SECRET, "Expiration": "2099-01-01T00:00:00Z"}
     script = tmp_path / "keys of program"
     script.write_text(f"#!/bin/sh\necho run >> {tmp_path}/runs\ntest \"$1\" = 'an argument' && echo '{json.dumps(printed)}'\n")
     script.chmod(0o755)
