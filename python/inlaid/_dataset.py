@@ -90,10 +90,13 @@ class Dataset(Mapping[str, Table]):
         *,
         threads: int | None = None,
         check: bool = False,
+        storage_options: Mapping[str, str] | None = None,
         progress: Progress = True,
     ) -> dict[str, Any]:
         """Reads back what is committed now, and returns the problems found: `inlaid.verify`."""
-        return _maintain.verify(self.path, sources, threads=threads, check=check, progress=progress)
+        return _maintain.verify(
+            self.path, sources, threads=threads, check=check, storage_options=storage_options, progress=progress
+        )
 
     def append(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from . import _inlaid
@@ -33,6 +34,7 @@ def verify(
     *,
     threads: int | None = None,
     check: bool = False,
+    storage_options: Mapping[str, str] | None = None,
     progress: Progress = True,
 ) -> dict[str, Any]:
     """Reads every byte of the dataset in the folder `path`, and verifies its checksums, pages, keys, labels and counts.
@@ -40,6 +42,7 @@ def verify(
     - `sources`: folders whose files are compared with the rows that were made from them.
     - `threads`: threads that read, 1 to 1024. `None`: one for each core.
     - `check`: raises `DamagedError` if there are problems.
+    - `storage_options`: settings and credentials of object stores that `sources` are in, as for `convert`.
     - `progress`: as for `convert`; it counts rows, those of the dataset and then those of `sources`.
 
     Returns what was found (`schemas/verification.schema.json`). `["problems"]` is a list of dictionaries with the keys
@@ -51,7 +54,7 @@ def verify(
     the meantime.
     """
     path, check = input_path("path", path), truth("check", check)
-    keywords = {"threads": threads}
+    keywords = {"threads": threads, "storage_options": storage_options}
     found: dict[str, Any] = json.loads(_inlaid.verify(path, paths_of(sources), keywords, reporter(progress, "rows")))
     if check and found["problems"]:
         raise _damaged(path, found["problems"])

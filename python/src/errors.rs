@@ -58,6 +58,7 @@ fn class(error: &Error) -> &'static str {
             | StoreError::Settings(_)
             | StoreError::Profile(_)
             | StoreError::Secret
+            | StoreError::NoTls
             | StoreError::List
             | StoreError::SingleObject
             | StoreError::LeftOut => "SettingError",

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use inlaid::{
     History, Limits, Mode, OnChanged, OnError, OnMissing, Overwrite, RepackSpec, RunOptions, SmallClasses,
-    SourceOptions, Spec,
+    SourceOptions, Spec, StorageOptions,
 };
 use pyo3::prelude::*;
 
@@ -92,6 +92,7 @@ pub fn repack(keywords: Keywords<'_>) -> PyResult<RepackSpec> {
 pub fn verify(keywords: Keywords<'_>) -> PyResult<RunOptions> {
     let mut options = RunOptions::default();
     options.threads = threads(&keywords)?;
+    options.source.storage = storage(&keywords)?;
     keywords.end()?;
     Ok(options)
 }
@@ -122,11 +123,15 @@ fn source(keywords: &Keywords<'_>) -> PyResult<SourceOptions> {
     options.label_columns = keywords.take_if_some("label_column", Keyword::texts)?.unwrap_or_default();
     options.column_types = keywords.take_if_some("column_types", Keyword::column_types)?.unwrap_or_default();
     options.keep_columns = keywords.take_if_some("keep_columns", Keyword::texts)?;
-    let storage = keywords.take_if_some("storage_options", Keyword::mapping)?.unwrap_or_default();
-    options.storage = storage.into_iter().collect();
+    options.storage = storage(keywords)?;
     let missing = [("reject", OnMissing::Reject), ("stop", OnMissing::Stop)];
     options.on_missing = keywords.take("missing", |word| word.either(missing))?;
     Ok(options)
+}
+
+fn storage(keywords: &Keywords<'_>) -> PyResult<StorageOptions> {
+    let options = keywords.take_if_some("storage_options", Keyword::mapping)?;
+    Ok(options.unwrap_or_default().into_iter().collect())
 }
 
 fn threads(keywords: &Keywords<'_>) -> PyResult<Option<NonZeroUsize>> {

@@ -238,6 +238,7 @@ fn store_hint(error: &StoreError) -> Option<String> {
         }
         StoreError::Denied(_) => "check the keys, and that they may list and read the bucket".into(),
         StoreError::Expired => "get new credentials, and run the same command again".into(),
+        StoreError::NoTls => "set AWS_ALLOW_HTTP=true to allow that".into(),
         StoreError::Clock => "set the clock of this machine".into(),
         StoreError::Region => "set AWS_REGION to the region of the bucket".into(),
         StoreError::NoBucket => "check its name, and AWS_ENDPOINT or AZURE_STORAGE_ACCOUNT_NAME".into(),

@@ -214,7 +214,11 @@ fn list(source: &dyn Source, spec: &Spec, options: &RunOptions) -> Result<Listin
     // A dataset has the columns of its first sources.
     listing.columns.truncate(spec.columns.len());
     listing.found.clear();
-    listing.found_tensors.clear();
+    if !listing.found_tensors.is_empty() {
+        let names = listing.found_tensors.drain(..).map(|column| column.name);
+        let left = names.map(|name| (name, "the dataset has no such column".to_owned())).collect();
+        listing.notices.push(Notice::ColumnsLeft(left));
+    }
     listing.check(spec)?;
     let kind = listing.labels.as_ref().map_or(LabelKind::Class, |labels| labels.kind);
     let is_labelled = listing.labels.is_some() || listing.records.iter().any(|record| record.label.is_some());
@@ -289,6 +293,7 @@ fn set_aside(
     for ((record, hash), stored) in known.into_iter().zip(hashes).zip(stored.values()) {
         match hash {
             Ok(hash) if *stored == Some(hash) => unchanged.push(record.key),
+            Err(RecordError::OnlyListed) => unchanged.push(record.key),
             Ok(_) if options.on_changed == OnChanged::Stop => {
                 return Err(Error::ContentChanged { path: record.key.into() });
             }

@@ -88,6 +88,9 @@ pub enum RecordError {
     /// A file that the operating system could not read.
     #[error("can't be read: {0}")]
     Unreadable(io::Error),
+    /// A file of a source that would have to be copied before, which a run that writes nothing does not do.
+    #[error("can't be read in a run that writes nothing")]
+    OnlyListed,
     /// A file of 0 bytes.
     #[error("the file is empty")]
     Empty,
@@ -251,7 +254,7 @@ impl RecordError {
             PathOutside(_) => "name-outside",
             NoClass => "no-class",
             NoSplit => "no-split",
-            Unreadable(_) => "unreadable",
+            Unreadable(_) | OnlyListed => "unreadable",
             Empty => "empty",
             FileTooLarge { .. } => "file-too-large",
             UnknownFormat => "unknown-format",

@@ -77,6 +77,12 @@ pub enum StoreError {
         /// What the store calls it; empty for nothing.
         code: String,
     },
+    /// An answer that can't be read.
+    #[error("an answer of the store can't be read")]
+    Answer,
+    /// A store without TLS, which no setting allows.
+    #[error("the endpoint of the store begins with `http://`, and secrets would be sent in the clear")]
+    NoTls,
     /// No answer, or one that broke off.
     #[error("the store does not answer")]
     Unreachable,

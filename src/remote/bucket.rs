@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -9,13 +10,14 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
-use object_store::{ClientConfigKey, GetOptions, ObjectMeta, ObjectStore};
+use object_store::{BackoffConfig, ClientConfigKey, GetOptions, ObjectMeta, ObjectStore, RetryConfig};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
 use super::aws_profile;
-use super::told::told;
+use super::told::{cause_of, told};
 use crate::error::StoreError;
+use crate::format::catch_panic::contain;
 use crate::run::StorageOptions;
 
 /// Threads that send requests and receive answers. One keeps up with ten gigabits a second.
@@ -23,6 +25,9 @@ const THREADS: usize = 2;
 
 /// Pages of listings that are asked for at once.
 const LISTINGS: usize = 32;
+
+/// What the names of variables begin with that stores look at.
+const PREFIXES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
 
 /// Folders down to which a listing is divided, so that its parts are listed at once; parts that are enough; and folders
 /// in a folder that are too many to be listed one by one.
@@ -38,8 +43,19 @@ const CLIENT: [(ClientConfigKey, &str); 4] = [
     (ClientConfigKey::UserAgent, concat!("inlaid/", env!("CARGO_PKG_VERSION"))),
 ];
 
-/// Attempts to receive the body of an answer, each of which retries its request.
-const BODIES: usize = 3;
+/// How long requests that fail are sent again, unless `INLAID_RETRY_SECONDS` says otherwise.
+const RETRY_SECONDS: u64 = 180;
+
+/// How requests that fail, and answers that break off, are asked for again: for a time, however often that is.
+fn retries() -> Result<RetryConfig, StoreError> {
+    const NAME: &str = "INLAID_RETRY_SECONDS";
+    let seconds = match std::env::var(NAME) {
+        Ok(text) => text.parse().map_err(|_| StoreError::Settings(format!("`{NAME}` is a number of seconds")))?,
+        Err(_) => RETRY_SECONDS,
+    };
+    let backoff = BackoffConfig { base: 3.0, ..BackoffConfig::default() };
+    Ok(RetryConfig { backoff, max_retries: 1000, retry_timeout: Duration::from_secs(seconds) })
+}
 
 /// What lies below a URL of an object store.
 #[derive(Debug)]
@@ -76,13 +92,16 @@ impl Bucket {
         }
         // Fails if there is one already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let store: Arc<dyn ObjectStore> = match scheme {
+        check_values(std::env::vars().filter(|(name, _)| PREFIXES.iter().any(|prefix| name.starts_with(prefix))))?;
+        check_values(options.iter())?;
+        let wrong = |error: object_store::Error| StoreError::Settings(cause_of(&error));
+        let store: Arc<dyn ObjectStore> = match &*scheme.to_ascii_lowercase() {
             "s3" | "s3a" => {
                 let builder = aws_profile::apply(aws_settings(options)?)?;
                 let builder = CLIENT.iter().fold(builder, |builder, (key, value)| {
                     builder.with_config(AmazonS3ConfigKey::Client(*key), *value)
                 });
-                Arc::new(builder.with_bucket_name(name).build().map_err(|error| told(&error))?)
+                Arc::new(builder.with_retry(retries()?).with_bucket_name(name).build().map_err(wrong)?)
             }
             "gs" => {
                 let builder = CLIENT.iter().fold(GoogleCloudStorageBuilder::from_env(), |builder, (key, value)| {
@@ -91,7 +110,7 @@ impl Bucket {
                 let set =
                     |builder: GoogleCloudStorageBuilder, (name, value)| Ok(builder.with_config(key_of(name)?, value));
                 let builder = options.iter().try_fold(builder, set)?;
-                Arc::new(builder.with_bucket_name(name).build().map_err(|error| told(&error))?)
+                Arc::new(builder.with_retry(retries()?).with_bucket_name(name).build().map_err(wrong)?)
             }
             "az" | "abfs" | "abfss" => {
                 let builder = CLIENT.iter().fold(MicrosoftAzureBuilder::from_env(), |builder, (key, value)| {
@@ -99,7 +118,7 @@ impl Bucket {
                 });
                 let set = |builder: MicrosoftAzureBuilder, (name, value)| Ok(builder.with_config(key_of(name)?, value));
                 let builder = options.iter().try_fold(builder, set)?;
-                Arc::new(builder.with_container_name(name).build().map_err(|error| told(&error))?)
+                Arc::new(builder.with_retry(retries()?).with_container_name(name).build().map_err(wrong)?)
             }
             other => return Err(StoreError::Scheme(other.to_owned())),
         };
@@ -131,7 +150,8 @@ impl Bucket {
     /// # Errors
     /// If the store can't be listed.
     pub(crate) fn list(&self) -> Result<Vec<Object>, StoreError> {
-        let mut objects = self.runtime.block_on(self.list_parts()).map_err(|error| told(&error))?;
+        let listed = contain(|| self.runtime.block_on(self.list_parts())).map_err(StoreError::Settings)?;
+        let mut objects = listed.map_err(|error| told(&error))?;
         // The mark of a folder may have the path of an object.
         objects.sort_unstable_by(|a, b| (&a.path, b.bytes).cmp(&(&b.path, a.bytes)));
         objects.dedup_by(|a, b| a.path == b.path);
@@ -169,6 +189,15 @@ impl Bucket {
         Ok(objects)
     }
 
+    /// Whether the store answers at all.
+    pub(crate) fn answers(&self) -> bool {
+        let first = async { self.store.list(Some(&self.prefix)).next().await.transpose() };
+        match self.runtime.block_on(first) {
+            Ok(_) => true,
+            Err(error) => !told(&error).is_silence(),
+        }
+    }
+
     /// The key of an object below the prefix.
     pub(crate) fn key<'o>(&self, object: &'o Object) -> &'o str {
         let key = object.path.as_ref();
@@ -190,6 +219,26 @@ impl From<ObjectMeta> for Object {
     }
 }
 
+/// Checks what is put into requests as it is. Values are not shown: they may be secret.
+fn check_values<N: AsRef<str>, V: AsRef<str>>(values: impl Iterator<Item = (N, V)>) -> Result<(), StoreError> {
+    for (name, value) in values {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        let wrong = |what: &str| Err(StoreError::Settings(format!("`{name}` {what}")));
+        if value.chars().any(char::is_control) {
+            return wrong("holds a line break, or another control character");
+        }
+        let is_endpoint = name.to_ascii_lowercase().contains("endpoint");
+        if is_endpoint && !value.is_empty() {
+            let host = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
+            let is_host = |host: &str| !host.is_empty() && !host.contains(char::is_whitespace);
+            if !host.is_some_and(is_host) {
+                return wrong("is no URL of a host, such as `https://host:9000`");
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The settings of S3: those in `options`, then those of the environment that are not about the same.
 fn aws_settings(options: &StorageOptions) -> Result<AmazonS3Builder, StoreError> {
     use AmazonS3ConfigKey::{AccessKeyId, Endpoint, S3Endpoint, SecretAccessKey, Token};
@@ -199,12 +248,19 @@ fn aws_settings(options: &StorageOptions) -> Result<AmazonS3Builder, StoreError>
     // Keys belong together, and one endpoint goes before the other.
     let groups: [&[AmazonS3ConfigKey]; 2] = [&[AccessKeyId, SecretAccessKey, Token], &[Endpoint, S3Endpoint]];
     let is_replaced = |key: &AmazonS3ConfigKey| groups.iter().any(|group| group.contains(key) && has(group));
-    let named = std::env::vars().filter(|(name, _)| name.starts_with("AWS_"));
+    let named = std::env::vars().filter(|(name, value)| name.starts_with("AWS_") && !value.is_empty());
     let known = named.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)));
     let builder = known
         .filter(|(key, _)| !is_replaced(key))
         .fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value));
-    Ok(own.into_iter().fold(builder, |builder, (key, value)| builder.with_config(key, value)))
+    let builder = own.into_iter().fold(builder, |builder, (key, value)| builder.with_config(key, value));
+    let is_plain = |key| builder.get_config_value(&key).is_some_and(|endpoint| endpoint.starts_with("http://"));
+    let allows = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
+    match (is_plain(Endpoint) || is_plain(S3Endpoint)) && allows.is_none_or(|value| !value.eq_ignore_ascii_case("true"))
+    {
+        true => Err(StoreError::NoTls),
+        false => Ok(builder),
+    }
 }
 
 /// The setting of a name.
@@ -214,19 +270,15 @@ fn key_of<K: FromStr>(name: &str) -> Result<K, StoreError> {
 
 /// Reads an object, as it was listed.
 pub(super) async fn get(store: &dyn ObjectStore, object: &Object) -> Result<Bytes, StoreError> {
-    let mut attempts = 1..BODIES;
-    loop {
-        let options = GetOptions { if_match: object.version.as_deref().map(str::to_owned), ..GetOptions::default() };
-        let answer = store.get_opts(&object.path, options).await.map_err(|error| told(&error))?;
-        // What is longer than it was listed is not received.
-        if answer.meta.size != object.bytes {
-            return Err(StoreError::Changed);
-        }
-        match (answer.bytes().await, attempts.next()) {
-            (Ok(bytes), _) if bytes.len() as u64 == object.bytes => return Ok(bytes),
-            (Ok(_), Some(_)) | (Err(_), Some(_)) => {}
-            (Ok(_), None) => return Err(StoreError::Unreachable),
-            (Err(error), None) => return Err(told(&error)),
-        }
+    let options = GetOptions { if_match: object.version.as_deref().map(str::to_owned), ..GetOptions::default() };
+    let answer = store.get_opts(&object.path, options).await.map_err(|error| told(&error))?;
+    // What has another length than it was listed with is not received.
+    if answer.meta.size != object.bytes {
+        return Err(StoreError::Changed);
+    }
+    let bytes = answer.bytes().await.map_err(|error| told(&error))?;
+    match bytes.len() as u64 == object.bytes {
+        true => Ok(bytes),
+        false => Err(StoreError::Answer),
     }
 }

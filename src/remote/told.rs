@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 
+use object_store::client::HttpError;
 use object_store::{Error, path};
 
 use crate::error::StoreError;
@@ -40,9 +41,32 @@ pub(super) fn told(error: &Error) -> StoreError {
         (_, _, None) if text.contains("redirect without LOCATION") => StoreError::Region,
         (_, _, None) if ROLES.iter().any(|url| text.contains(url)) => StoreError::NoCredentials,
         (Error::InvalidPath { source }, ..) => StoreError::Key(key_of(source)),
-        _ if is_setting(error) => StoreError::Settings(texts.pop().unwrap_or_default()),
-        _ => StoreError::Unreachable,
+        _ if is_of_connection(error) => StoreError::Unreachable,
+        _ => StoreError::Answer,
     }
+}
+
+/// Whether an error is of a connection, or of an answer that broke off.
+fn is_of_connection(error: &Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<HttpError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// What an error says in the end, of a setting before any request.
+pub(super) fn cause_of(error: &Error) -> String {
+    let mut last = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        last = error.to_string();
+        cause = error.source();
+    }
+    last
 }
 
 /// The key of an error.
@@ -51,13 +75,6 @@ fn key_of(error: &path::Error) -> String {
         path::Error::EmptySegment { path } | path::Error::BadSegment { path, .. } => path.clone(),
         error => error.to_string(),
     }
-}
-
-/// Whether an error is of a setting, before any request: these have no cause of another kind.
-fn is_setting(error: &Error) -> bool {
-    let is_request = |text: &str| text.contains("request") || text.contains("http") || text.contains("connect");
-    matches!(error, Error::UnknownConfigurationKey { .. })
-        || matches!(error, Error::Generic { source, .. } if source.source().is_none() && !is_request(&source.to_string()))
 }
 
 fn between(text: &str, before: &str, after: &str) -> Option<String> {

@@ -2,8 +2,8 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::files::Files;
 use super::found::{Found, FoundTable, Part, is_named_as_image};
@@ -23,13 +23,13 @@ pub(super) struct RemoteFolder {
     fetches: Fetches,
     /// In the order of their keys; none before they are listed.
     objects: OnceLock<Vec<Object>>,
-    /// Objects that the store has not answered for, one after the other.
-    silences: AtomicUsize,
+    /// When the store was last seen to answer.
+    answered: Mutex<Instant>,
     failure: OnceLock<StoreError>,
 }
 
-/// Objects that a store may not answer for, one after the other, before it is taken for gone.
-const MOST_SILENCES: usize = 8;
+/// How long a store may have been silent before it is asked whether it answers at all.
+const SILENCE: Duration = Duration::from_secs(10);
 
 impl RemoteFolder {
     /// Images asked for ahead of those in use.
@@ -46,8 +46,8 @@ impl RemoteFolder {
             error => failed(url, error),
         })?;
         let fetches = Fetches::new(bucket);
-        let (objects, silences, failure) = (OnceLock::new(), AtomicUsize::new(0), OnceLock::new());
-        Ok(RemoteFolder { url: url.to_owned(), fetches, objects, silences, failure })
+        let (objects, answered, failure) = (OnceLock::new(), Mutex::new(Instant::now()), OnceLock::new());
+        Ok(RemoteFolder { url: url.to_owned(), fetches, objects, answered, failure })
     }
 
     pub(super) fn url(&self) -> &Path {
@@ -152,19 +152,29 @@ impl RemoteFolder {
 }
 
 impl RemoteFolder {
-    /// Notes whether the store still answers.
+    /// Notes whether the store still answers: then it is the object that can't be read.
     fn note(&self, outcome: &Result<(), StoreError>) {
-        let error = match outcome {
-            Err(error) if error.is_of_store() => error,
+        let is_failure = match outcome {
             Err(error) if error.is_silence() => {
-                if self.silences.fetch_add(1, Ordering::Relaxed) + 1 < MOST_SILENCES {
-                    return;
+                // Held while the store is asked, so that one thread asks.
+                let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_gone = || answered.elapsed() > SILENCE && !self.fetches.bucket().answers();
+                if self.failure.get().is_some() || is_gone() {
+                    true
+                } else {
+                    *answered = Instant::now();
+                    false
                 }
-                error
             }
-            _ => return self.silences.store(0, Ordering::Relaxed),
+            Err(error) => error.is_of_store(),
+            Ok(()) => {
+                *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                false
+            }
         };
-        let _ = self.failure.set(error.clone());
+        if let (true, Err(error)) = (is_failure, outcome) {
+            let _ = self.failure.set(error.clone());
+        }
     }
 
     /// Why the store can't be read any more.

@@ -362,6 +362,15 @@ def test_lists_of_names_are_several_images(folder, tmp_path, kind):
     assert [table.column(name)[:, 0, 0, 0].tolist() for name in ("near", "near_2")] == [[1, 1], [0, 0]]
 
 
+def test_an_append_tells_which_images_have_no_column(folder, tmp_path):
+    write(folder, "metadata.jsonl", pd.DataFrame({"file_names": [["a.png"]]}))
+    convert(folder, tmp_path / "out")
+    write(folder, "metadata.jsonl", pd.DataFrame({"file_names": [["b.png", "a.png"]]}))
+    summary = inlaid.append(folder, tmp_path / "out", progress=False)
+    assert summary["rows"] == 1
+    assert any("`image_2`" in notice and "no such column" in notice for notice in summary["notices"])
+
+
 def test_lists_of_names_have_one_length(folder, tmp_path):
     write(folder, "metadata.jsonl", pd.DataFrame({"file_names": [["a.png"], ["b.png", "a.png"]]}))
     with pytest.raises(inlaid.InlaidError, match="row 1 of column `file_names` has 2 images, but earlier rows have 1"):

@@ -167,6 +167,15 @@ def test_dry_run_tells_what_is_copied(convert, tmp_path, form):
     assert (f"up to {size:.1f} KiB" in convert.done.stderr) == (form != "none")
 
 
+@pytest.mark.parametrize("codec", ["snappy", "none"])
+def test_dry_run_of_an_append_rejects_nothing_that_it_can_not_look_at(convert, inlaid, tmp_path, codec):
+    pq.write_table(pa.table({"image": PHOTOS}), tmp_path / "x.parquet", compression=codec, use_dictionary=False)
+    convert(tmp_path / "x.parquet")
+    dry = json.loads(inlaid("append", tmp_path / "x.parquet", "--out", convert.out, "--dry-run", "--json").stdout)
+    real = json.loads(inlaid("append", tmp_path / "x.parquet", "--out", convert.out, "--json").stdout)
+    assert (dry["rejects"], dry["unchanged"]) == (real["rejects"], real["unchanged"]) == (0, 60)
+
+
 def test_bytes_do_not_depend_on_threads_or_on_how_images_are_stored(convert, tmp_path):
     table = pa.table({"image": pa.array([{"bytes": file, "path": None} for file in PHOTOS], STRUCT)})
     written = set()

@@ -245,9 +245,7 @@ impl Reader<'_> {
                 Some(packed) => zip_members::read(file, self.index.identity.bytes, entry, packed, limit, buffer),
                 None => read_range(file, entry, buffer),
             },
-            (None, _) if entry.offset == NOWHERE => {
-                Err(RecordError::Unreadable(io::Error::other("it was not unpacked")))
-            }
+            (None, _) if entry.offset == NOWHERE => Err(RecordError::OnlyListed),
             (None, Some(Store::Spool(spool))) => {
                 let from = buffer.len();
                 buffer.resize(from + entry.bytes as usize, 0);

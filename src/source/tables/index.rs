@@ -55,6 +55,11 @@ impl Index {
         self.firsts.last().copied().unwrap_or(0)
     }
 
+    /// Whether images were looked at, not only rows.
+    pub(super) fn has_images(&self) -> bool {
+        !self.offsets.is_empty()
+    }
+
     /// Rows of a table.
     pub(super) fn rows_of(&self, table: usize) -> Range<u32> {
         self.firsts[table]..self.firsts[table + 1]

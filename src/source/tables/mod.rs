@@ -236,7 +236,8 @@ impl TableSource {
     /// Adds an image to `files`. Returns whether there is room for another.
     fn read_image(&self, index: &Index, image: &ImageRef<'_>, limits: &Limits, files: &mut Files) -> bool {
         let Some((place, length)) = index.place(image.record.place, image.image) else {
-            return files.add(|_| Err(RecordError::NoImage));
+            let error = if index.has_images() { RecordError::NoImage } else { RecordError::OnlyListed };
+            return files.add(|_| Err(error));
         };
         let limit = limits.file_bytes.0;
         match place {
@@ -248,7 +249,7 @@ impl TableSource {
             }
             Place::Spool(offset) => files.add_range(&self.paths[0], length, |buffer| match &index.spool {
                 Some(spool) => read_at(spool.file(), offset, length, buffer),
-                None => Err(RecordError::Unreadable(std::io::Error::other("the table was only listed"))),
+                None => Err(RecordError::OnlyListed),
             }),
         }
     }
