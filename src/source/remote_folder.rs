@@ -129,6 +129,10 @@ impl RemoteFolder {
         let Some(object) = self.objects().get(number as usize) else {
             return files.add(|_| Err(RecordError::NoFile));
         };
+        // The run is about to end.
+        if let Some(error) = self.failure.get() {
+            return files.add(|_| Err(unreadable(error.clone())));
+        }
         if !fits(object, limits) {
             let (bytes, limit) = (object.bytes, limits.file_bytes.0);
             return files.add(|_| Err(RecordError::FileTooLarge { bytes, limit }));
@@ -138,10 +142,7 @@ impl RemoteFolder {
             is_taken = true;
             let taken = self.fetches.take(number, object, |bytes| buffer.extend_from_slice(bytes));
             self.note(&taken);
-            taken.map_err(|error| match error {
-                StoreError::Changed => RecordError::Changed,
-                error => RecordError::Unreadable(std::io::Error::other(error)),
-            })
+            taken.map_err(unreadable)
         });
         // It needs more memory than there may be.
         if !is_taken && files.len() > before {
@@ -180,6 +181,13 @@ impl RemoteFolder {
     /// Why the store can't be read any more.
     pub(super) fn failure(&self) -> Option<Error> {
         self.failure.get().map(|error| failed(&self.url, error.clone()))
+    }
+}
+
+fn unreadable(error: StoreError) -> RecordError {
+    match error {
+        StoreError::Changed => RecordError::Changed,
+        error => RecordError::Unreadable(std::io::Error::other(error)),
     }
 }
 

@@ -319,7 +319,7 @@ def test_short_outages_reject_nothing(inlaid, faults, tmp_path):
 
 
 def test_stores_that_are_gone_stop_a_run_that_can_be_resumed(inlaid, faults, monkeypatch, tmp_path):
-    monkeypatch.setenv("INLAID_RETRY_SECONDS", "12")
+    monkeypatch.setenv("INLAID_RETRY_SECONDS", "11")
     convert(inlaid, f"s3://{BUCKET}/photos", tmp_path / "first", "--order", "path", "--split", "train=1")
 
     def gone(before, environ, start):
