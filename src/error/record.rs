@@ -88,6 +88,9 @@ pub enum RecordError {
     /// A file that the operating system could not read.
     #[error("can't be read: {0}")]
     Unreadable(io::Error),
+    /// A further image of a row, counted from the second on, without a file.
+    #[error("there is no such file as its image {0} is to be")]
+    NoFurtherFile(usize),
     /// A file of a source that would have to be copied before, which a run that writes nothing does not do.
     #[error("can't be read in a run that writes nothing")]
     OnlyListed,
@@ -212,6 +215,7 @@ impl RecordError {
             | NameTooLong
             | NoFileName
             | NoFile
+            | NoFurtherFile(_)
             | SeveralFiles
             | SecondRow
             | NoTableRow
@@ -238,7 +242,7 @@ impl RecordError {
             DuplicateKey(_) => "duplicate-key",
             NameOutside => "name-outside",
             NoFileName => "no-file-name",
-            NoFile => "no-file",
+            NoFile | NoFurtherFile(_) => "no-file",
             SeveralFiles => "several-files",
             SecondRow => "second-row",
             NoTableRow => "no-row",

@@ -16,7 +16,7 @@ use super::record::Record;
 use super::remote_folder::RemoteFolder;
 use super::walk::walk;
 use super::{ImageRef, Source, members, sample_listing};
-use crate::error::Error;
+use crate::error::{Error, RecordError};
 use crate::run::SourceOptions;
 use crate::spec::{Folders, Limits, Spec};
 
@@ -294,7 +294,7 @@ impl Source for FileSource {
                 0 => read(record.place, &record.key, files),
                 number => match self.others().image(record.row, number - 1) {
                     Ok((place, key)) => read(place, key, files),
-                    Err(error) => files.add(|_| Err(error)),
+                    Err(_) => files.add(|_| Err(RecordError::NoFurtherFile(number + 1))),
                 },
             };
             if !is_read {

@@ -258,6 +258,20 @@ def test_tables_are_found_below_the_folder_of_an_archive(run, photos, tmp_path):
     assert {path for path, _ in rows(tmp_path / "out")} == {f"ant/{number:02}.png" for number in range(0, 60, 2)}
 
 
+def test_a_table_beside_archives_describes_their_files(run, photos, tmp_path):
+    names = [f"ant/{number:02}.png" for number in range(0, 60, 2)]
+    table = pl.DataFrame({"file_name": names, "label": ["x", "y"] * 15, "score": range(30)})
+    table.write_csv(photos / "metadata.csv")
+    convert(run, photos, tmp_path / "of-folder", exit_code=3)
+    (photos / "metadata.csv").unlink()
+    (tmp_path / "archives").mkdir()
+    tar(photos, tmp_path / "archives/a.tar")
+    table.write_csv(tmp_path / "archives/metadata.csv")
+    convert(run, tmp_path / "archives", tmp_path / "out", exit_code=3)
+    assert shards(tmp_path / "out") == shards(tmp_path / "of-folder")
+    assert rejects(tmp_path / "out") == rejects(tmp_path / "of-folder")
+
+
 def test_table_beyond_the_limit_has_a_way_out(run, photos, tmp_path):
     (photos / "metadata.csv").write_text("file_name,label\n" + "ant/00.png,x\n" * 100_000)
     write_zip(photos, tmp_path / "a.zip")
