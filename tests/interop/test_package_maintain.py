@@ -42,7 +42,7 @@ def told_as_json(inlaid_path, *arguments):
 def test_keywords_are_the_options_of_the_command_line(inlaid_path, command):
     options = options_of(inlaid_path, command).keys() - {"json", "help", "version"}
     function = inspect.signature(getattr(inlaid, command)).parameters
-    of_python = {"path", "check", "progress"}
+    of_python = {"path", "check", "progress", "storage_options"}
     assert function.keys() - of_python == options
     method = inspect.signature(getattr(inlaid.Dataset, command)).parameters
     assert list(method.values())[1:] == list(function.values())[1:]
