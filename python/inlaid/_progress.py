@@ -24,8 +24,8 @@ def reporter(progress: Progress, unit: str) -> Progress:
 
 
 def counted(batches: Iterable[Any], rows: int | None, progress: Progress) -> Iterator[Any]:
-    """The batches of so many rows, if their number is known, below a bar of tqdm where that is installed. There is none
-    unless `progress` is `True` and standard error is a terminal, or this a notebook."""
+    """Passes batches on and counts their rows in a bar of tqdm, if that is installed, `progress` is `True`, and there is
+    a terminal or a notebook to draw it in. `rows` is the number of all rows, where it is known."""
     try:
         from tqdm.auto import tqdm
     except ImportError:

@@ -116,8 +116,8 @@ def convert(
       stop.
     - `files_from`: a list of the images: paths in lines or separated by NUL, with a label after a tab, relative to the
       only source. `None`: all images of the sources.
-    - `storage_options`: settings and credentials of object stores, which go before those of the environment, as in
-      {"region": "eu-west-1", "endpoint": "https://..."}. `None`: those of the environment.
+    - `storage_options`: settings and credentials of object stores, as in {"region": "eu-west-1"}. They take precedence
+      over the environment. `None`: the environment alone.
     - `folders`: what the top-level folders mean. "auto": splits if all of them are named after splits, else classes.
     - `follow_links`: follows symbolic links to folders.
     - `any_name`: takes every regular file that is not hidden, whatever its extension; the content decides.

@@ -26,9 +26,6 @@ const THREADS: usize = 2;
 /// Pages of listings that are asked for at once.
 const LISTINGS: usize = 32;
 
-/// What the names of variables begin with that stores look at.
-const PREFIXES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
-
 /// Folders down to which a listing is divided, so that its parts are listed at once; parts that are enough; and folders
 /// in a folder that are too many to be listed one by one.
 const DEEPEST: usize = 2;
@@ -92,8 +89,6 @@ impl Bucket {
         }
         // Fails if there is one already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        check_values(std::env::vars().filter(|(name, _)| PREFIXES.iter().any(|prefix| name.starts_with(prefix))))?;
-        check_values(options.iter())?;
         let wrong = |error: object_store::Error| StoreError::Settings(cause_of(&error));
         let store: Arc<dyn ObjectStore> = match &*scheme.to_ascii_lowercase() {
             "s3" | "s3a" => {
@@ -113,6 +108,8 @@ impl Bucket {
                 Arc::new(builder.with_retry(retries()?).with_bucket_name(name).build().map_err(wrong)?)
             }
             "az" | "abfs" | "abfss" => {
+                check_values(&settings_of::<AzureConfigKey>("AZURE_"))?;
+                check_values(&own_settings::<AzureConfigKey>(options)?)?;
                 let builder = CLIENT.iter().fold(MicrosoftAzureBuilder::from_env(), |builder, (key, value)| {
                     builder.with_config(AzureConfigKey::Client(*key), *value)
                 });
@@ -219,16 +216,33 @@ impl From<ObjectMeta> for Object {
     }
 }
 
+/// A setting of a store: its name as it was given, what it is, and its value.
+type Setting<K> = (String, K, String);
+
+/// The variables of the environment that are settings of a store, which begin like this. Empty ones are none.
+fn settings_of<K: FromStr>(prefix: &str) -> Vec<Setting<K>> {
+    // Others need not be texts.
+    let texts =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let named = texts.filter(|(name, value)| name.starts_with(prefix) && !value.is_empty());
+    named.filter_map(|(name, value)| Some((name.clone(), key_of(&name).ok()?, value))).collect()
+}
+
+/// The settings that were given.
+fn own_settings<K: FromStr>(options: &StorageOptions) -> Result<Vec<Setting<K>>, StoreError> {
+    options.iter().map(|(name, value)| Ok((name.to_owned(), key_of(name)?, value.to_owned()))).collect()
+}
+
 /// Checks what is put into requests as it is. Values are not shown: they may be secret.
-fn check_values<N: AsRef<str>, V: AsRef<str>>(values: impl Iterator<Item = (N, V)>) -> Result<(), StoreError> {
-    for (name, value) in values {
-        let (name, value) = (name.as_ref(), value.as_ref());
+fn check_values<K>(settings: &[Setting<K>]) -> Result<(), StoreError> {
+    for (name, _, value) in settings {
         let wrong = |what: &str| Err(StoreError::Settings(format!("`{name}` {what}")));
         if value.chars().any(char::is_control) {
             return wrong("holds a line break, or another control character");
         }
-        let is_endpoint = name.to_ascii_lowercase().contains("endpoint");
-        if is_endpoint && !value.is_empty() {
+        let lower = name.to_ascii_lowercase();
+        // `use_fabric_endpoint` says only which one.
+        if lower.contains("endpoint") && !lower.contains("use_") {
             let host = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
             let is_host = |host: &str| !host.is_empty() && !host.contains(char::is_whitespace);
             if !host.is_some_and(is_host) {
@@ -242,18 +256,17 @@ fn check_values<N: AsRef<str>, V: AsRef<str>>(values: impl Iterator<Item = (N, V
 /// The settings of S3: those in `options`, then those of the environment that are not about the same.
 fn aws_settings(options: &StorageOptions) -> Result<AmazonS3Builder, StoreError> {
     use AmazonS3ConfigKey::{AccessKeyId, Endpoint, S3Endpoint, SecretAccessKey, Token};
-    let own: Vec<(AmazonS3ConfigKey, &str)> =
-        options.iter().map(|(name, value)| Ok((key_of(name)?, value))).collect::<Result<_, _>>()?;
-    let has = |keys: &[AmazonS3ConfigKey]| own.iter().any(|(key, _)| keys.contains(key));
+    let (own, of_environment) = (own_settings::<AmazonS3ConfigKey>(options)?, settings_of::<AmazonS3ConfigKey>("AWS_"));
+    let named: Vec<AmazonS3ConfigKey> = own.iter().map(|(_, key, _)| *key).collect();
+    let has = |keys: &[AmazonS3ConfigKey]| named.iter().any(|key| keys.contains(key));
     // Keys belong together, and one endpoint goes before the other.
     let groups: [&[AmazonS3ConfigKey]; 2] = [&[AccessKeyId, SecretAccessKey, Token], &[Endpoint, S3Endpoint]];
     let is_replaced = |key: &AmazonS3ConfigKey| groups.iter().any(|group| group.contains(key) && has(group));
-    let named = std::env::vars().filter(|(name, value)| name.starts_with("AWS_") && !value.is_empty());
-    let known = named.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)));
-    let builder = known
-        .filter(|(key, _)| !is_replaced(key))
-        .fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value));
-    let builder = own.into_iter().fold(builder, |builder, (key, value)| builder.with_config(key, value));
+    let mut settings: Vec<_> = of_environment.into_iter().filter(|(_, key, _)| !is_replaced(key)).collect();
+    settings.extend(own);
+    check_values(&settings)?;
+    let set = |builder: AmazonS3Builder, (_, key, value)| builder.with_config(key, value);
+    let builder = settings.into_iter().fold(AmazonS3Builder::new(), set);
     let is_plain = |key| builder.get_config_value(&key).is_some_and(|endpoint| endpoint.starts_with("http://"));
     let allows = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
     match (is_plain(Endpoint) || is_plain(S3Endpoint)) && allows.is_none_or(|value| !value.eq_ignore_ascii_case("true"))

@@ -96,8 +96,8 @@ pub fn open_source<P: AsRef<Path>>(paths: &[P], options: &SourceOptions) -> Resu
                 Kind::Archive => Archive::open(&path).map(Root::Archive),
                 _ => Ok(Root::Folder(path)),
             };
+            let beside = options.metadata.is_none().then(|| table_beside_archives(&paths, &all)).flatten();
             let roots = found.into_iter().map(root).collect::<Result<_, _>>()?;
-            let beside = options.metadata.is_none().then(|| table_beside_archives(&paths)).flatten();
             let options = SourceOptions { metadata: options.metadata.clone().or(beside), ..options.clone() };
             Box::new(FileSource::of(roots, &options)?.within(paths))
         }
@@ -171,9 +171,9 @@ fn look_at(paths: &[PathBuf], options: &SourceOptions) -> Result<Vec<(PathBuf, K
     Ok(found)
 }
 
-/// The only table named `metadata` in a folder of archives, which describes the files in them.
-fn table_beside_archives(paths: &[PathBuf]) -> Option<PathBuf> {
-    let folders = paths.iter().filter(|path| path.is_dir() && in_folder(path).0 == Kind::Archive);
+/// The only table named `metadata` in a folder that stands for what was found in it, archives. It describes their files.
+fn table_beside_archives(paths: &[PathBuf], found: &[PathBuf]) -> Option<PathBuf> {
+    let folders = paths.iter().filter(|path| path.is_dir() && !found.contains(path));
     let entries = folders.filter_map(|folder| folder.read_dir().ok()).flatten().flatten();
     let mut tables = entries.map(|entry| entry.path()).filter(|path| metadata::is_table(path) && path.is_file());
     tables.next().filter(|_| tables.next().is_none())

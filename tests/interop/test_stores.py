@@ -417,6 +417,15 @@ def test_errors_name_the_way_out_and_no_secret(inlaid, store, use, tmp_path, url
     assert not (tmp_path / "out").exists()
 
 
+def test_variables_that_are_no_settings_are_passed_over(inlaid_path, store, tmp_path):
+    """Those of other tools, and those that are no texts."""
+    others = {b"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": b"true", b"AWS_USE_FIPS_ENDPOINT": b"false", b"AWS_X": b"\xff\xfe"}
+    others |= {b"GOOGLE_CREDENTIALS": b"{\n}\n", b"AZURE_X": b"a\nb", b"\xff": b"1", b"AWS_SESSION_TOKEN": b""}
+    command = [inlaid_path, "convert", f"s3://{BUCKET}/some/photos", "--out", tmp_path / "out", "--size", "8", "--dry-run"]
+    done = subprocess.run(command, env={**os.environb, **others}, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_urls_are_refused_where_a_disk_is_needed(inlaid, tmp_path):
     local = tmp_path / "local"
     local.mkdir()

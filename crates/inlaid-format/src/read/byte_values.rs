@@ -136,8 +136,7 @@ impl ParquetColumn<'_> {
         Ok(nulls.try_fold(0, |sum: u64, nulls| sum.checked_add(nulls?)))
     }
 
-    /// Bytes of the values that are compressed, or shared by rows, once they are neither; those of pages' headers among
-    /// them.
+    /// Uncompressed size of the column chunks that are compressed or dictionary-encoded, page headers included.
     pub(super) fn packed_bytes(&self) -> Result<u64, SourceFileError> {
         let leaf = self.leaf()?;
         let chunks = self.metadata.metadata().row_groups().iter().map(|group| group.column(leaf));
