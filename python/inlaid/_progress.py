@@ -24,8 +24,8 @@ def reporter(progress: Progress, unit: str) -> Progress:
 
 
 def counted(batches: Iterable[Any], rows: int | None, progress: Progress) -> Iterator[Any]:
-    """Passes batches on and counts their rows in a bar of tqdm, if that is installed, `progress` is `True`, and there is
-    a terminal or a notebook to draw it in. `rows` is the number of all rows, where it is known."""
+    """Passes batches on and counts their rows in a bar of tqdm, if that is installed, `progress` is `True`, and there
+    is a terminal or a notebook to draw it in. `rows` is the number of all rows, where it is known."""
     try:
         from tqdm.auto import tqdm
     except ImportError:
