@@ -18,6 +18,7 @@ use crate::dataset::names::REJECTS;
 use crate::dataset::reject::{Reject, read_rejects};
 use crate::error::{Error, FormatError, RecordError};
 use crate::format::columns::Columns;
+use crate::format::files::{Files, Folder};
 use crate::format::row_layout::RowLayout;
 use crate::format::sha256::Sha256;
 use crate::format::shard::{Footer, StoredRow};
@@ -122,7 +123,7 @@ impl Append {
             let spec = &there.spec;
             let mut listing = list(source, spec, options)?;
             let pool = pipeline::threads(options, listing.records.len())?;
-            let stored = find_rows(folder, there, recipe.layout(), base, &listing.records)?;
+            let stored = find_rows(&Folder(folder.to_owned()), there, recipe.layout(), base, &listing.records)?;
             let unchanged = set_aside(source, &mut listing, &stored, spec, options, &pool)?;
             let notices = std::mem::take(&mut listing.notices).into_iter();
             listing.notices = notices.filter_map(|notice| notice.of_new_classes(&base.classes)).collect();
@@ -248,7 +249,7 @@ fn tails(base: &Snapshot, share_blocks: bool) -> Tails {
 /// Finds the records, sorted by key, that are rows already. Returns the stored hash of the source file by the record's
 /// index.
 fn find_rows(
-    folder: &Path,
+    files: &dyn Files,
     there: &Manifest,
     layout: &RowLayout,
     base: &Snapshot,
@@ -268,7 +269,7 @@ fn find_rows(
                     }
                 }
             };
-            Footer::of_dataset(folder, shard, &columns)?.visit_rows(&mut find)?;
+            Footer::of_dataset(files, shard, &columns)?.visit_rows(&mut find)?;
         }
     }
     Ok(found)

@@ -10,6 +10,7 @@ use crate::commit::output::Output;
 use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::disk;
+use crate::format::files::Folder;
 use crate::format::row_counts::RowCounts;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard::{self, Footer, RowGroupBuilder, ShardInfo, ShardWriter, StoredRow, StoredRowGroup};
@@ -48,7 +49,7 @@ pub fn compact_with(folder: impl AsRef<Path>, progress: &Progress) -> Result<Cha
     let (mut next, mut merged_any) = (there.clone(), false);
     for info in next.snapshot.splits.values_mut() {
         for group in groups(std::mem::take(&mut info.shards), &there.spec, counts) {
-            let open = |shard: &ShardInfo| Footer::of_dataset(folder, shard, &columns);
+            let open = |shard: &ShardInfo| Footer::of_dataset(&Folder(folder.to_owned()), shard, &columns);
             let footers = group.iter().map(open).collect::<Result<Vec<_>, _>>()?;
             if let ([footer], [alone]) = (&footers[..], &group[..])
                 && !has_small_neighbours(footer, &there.spec, counts)

@@ -20,6 +20,7 @@ use crate::dataset::names::{CARD, MANIFEST, REJECTS, is_committing, is_system};
 use crate::dataset::reject::read_rejects;
 use crate::error::{Error, FormatError, counted};
 use crate::format::columns::Columns;
+use crate::format::files::Folder;
 use crate::format::open;
 use crate::format::row_layout::RowLayout;
 use crate::format::sha256::Sha256;
@@ -142,7 +143,7 @@ pub(crate) fn read_back(
     layout: &RowLayout,
     progress: &Progress,
 ) -> Result<(), String> {
-    let footer = Footer::of_dataset(folder, shard, columns).map_err(without_path)?;
+    let footer = Footer::of_dataset(&Folder(folder.to_owned()), shard, columns).map_err(without_path)?;
     let mut buffer = Vec::new();
     for number in (0..footer.row_groups().len()).take_while(|_| !progress.is_stopped()) {
         let row_group = footer.read_row_group(number, &mut buffer).map_err(without_path)?;

@@ -10,6 +10,8 @@ use crate::dataset::reject::{Reject, read_rejects, to_lines};
 use crate::dataset::statistics::Statistics;
 use crate::error::Error;
 use crate::format::columns::Columns;
+use crate::format::files::Folder;
+use crate::format::new_file::DiskFile;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard::{self, Checksum, Footer, ShardInfo, ShardWriter, shard_name, shard_number};
 use crate::spec::Split;
@@ -88,8 +90,9 @@ impl Transaction {
         let shards = self.manifest.snapshot.splits.get(&split).map_or(&[][..], |info| &info.shards);
         match (place, shards) {
             (Place::Tail, [.., tail]) => {
-                let footer = Footer::of_dataset(self.output.folder(), tail, &self.columns)?;
-                Ok(shard::extend(self.output.staging(), tail.file.clone(), &self.columns, &footer)?)
+                let footer = Footer::of_dataset(&Folder(self.output.folder().to_owned()), tail, &self.columns)?;
+                let (path, name) = (self.output.staging().join(&tail.file), tail.file.clone());
+                Ok(shard::begin(DiskFile::create(&path)?, path, name, &self.columns, Some(&footer))?)
             }
             (_, shards) => {
                 // Merged shards leave gaps in the numbers.

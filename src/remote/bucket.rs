@@ -1,5 +1,6 @@
 //! A bucket, or a container, and what lies below a prefix in it.
 
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,9 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
-use object_store::{BackoffConfig, ClientConfigKey, GetOptions, ObjectMeta, ObjectStore, RetryConfig};
+use object_store::{
+    BackoffConfig, ClientConfigKey, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig,
+};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
@@ -201,12 +204,53 @@ impl Bucket {
         key.strip_prefix(self.prefix.as_ref()).map_or(key, |below| below.trim_start_matches('/'))
     }
 
+    /// The object with a key below the prefix, or the one that the URL names if the key is empty; none if there is none.
+    ///
+    /// # Errors
+    /// If the store can't be asked.
+    pub(crate) fn find(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        let path = self.path_of(key)?;
+        match self.runtime.block_on(self.store.head(&path)) {
+            Ok(meta) => Ok(Some(Object::from(meta))),
+            Err(error) => match told(&error) {
+                StoreError::NotFound => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// The path of a key below the prefix; an empty key is the prefix itself.
+    pub(super) fn path_of(&self, key: &str) -> Result<Path, StoreError> {
+        let parts = [self.prefix.as_ref(), key];
+        let whole = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+        Path::parse(&whole).map_err(|_| StoreError::Key(whole))
+    }
+
     /// Reads an object.
     ///
     /// # Errors
     /// If it can't be read, or has changed since it was listed.
     pub(crate) fn read(&self, object: &Object) -> Result<Bytes, StoreError> {
         self.runtime.block_on(get(&*self.store, object))
+    }
+}
+
+/// Reads a range of an object, all of which exists.
+pub(super) async fn get_range(
+    store: &dyn ObjectStore,
+    object: &Object,
+    range: Range<u64>,
+) -> Result<Bytes, StoreError> {
+    let if_match = object.version.as_deref().map(str::to_owned);
+    let options = GetOptions { if_match, range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
+    let answer = store.get_opts(&object.path, options).await.map_err(|error| told(&error))?;
+    if answer.meta.size != object.bytes {
+        return Err(StoreError::Changed);
+    }
+    let bytes = answer.bytes().await.map_err(|error| told(&error))?;
+    match bytes.len() as u64 == range.end - range.start {
+        true => Ok(bytes),
+        false => Err(StoreError::Answer),
     }
 }
 

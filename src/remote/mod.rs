@@ -8,6 +8,8 @@ mod bucket;
 #[cfg(feature = "remote")]
 mod fetches;
 #[cfg(feature = "remote")]
+mod object_bytes;
+#[cfg(feature = "remote")]
 mod told;
 
 use std::path::Path;
@@ -16,6 +18,8 @@ use std::path::Path;
 pub(crate) use bucket::{Bucket, Object};
 #[cfg(feature = "remote")]
 pub(crate) use fetches::Fetches;
+#[cfg(feature = "remote")]
+pub(crate) use object_bytes::ObjectBytes;
 
 /// Whether a path is a URL.
 pub(crate) fn is_url(path: &Path) -> bool {

@@ -9,10 +9,16 @@ pub mod columns;
 pub mod deinterleave;
 #[doc(hidden)]
 pub mod disk;
+#[doc(hidden)]
+pub mod files;
 pub mod keys;
+#[doc(hidden)]
+pub mod new_file;
 #[doc(hidden)]
 pub mod open;
 pub mod page;
+#[doc(hidden)]
+pub mod ranges;
 pub mod row_counts;
 pub mod row_layout;
 pub mod sha256;

@@ -139,7 +139,7 @@ impl Blocks {
         let range = range_of(block, &self.input)?;
         let bytes = match &self.input {
             Input::Mapped(bytes) => Buffer::from(bytes.slice(range.clone())),
-            Input::File(..) => {
+            Input::File(..) | Input::Elsewhere(..) => {
                 // Memory that is never touched: only the metadata says where values are.
                 let mut bytes = MutableBuffer::from_len_zeroed(range.len());
                 self.input.read(range.start, &mut bytes[..block.metaDataLength() as usize])?;

@@ -15,6 +15,10 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::map::map;
 use crate::error::Error;
 use crate::format::open;
+use crate::format::ranges::{Ranges, Stored};
+
+/// What the memory of elements is aligned to, in bytes.
+const ALIGNMENT: usize = 64;
 
 /// How the bytes of files are reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -33,6 +37,8 @@ pub(super) enum Input {
     Mapped(Bytes),
     /// A file, of which this many bytes are read.
     File(Arc<File>, usize),
+    /// Bytes elsewhere, of which this many are read.
+    Elsewhere(Arc<dyn Ranges>, usize),
 }
 
 impl Input {
@@ -59,7 +65,7 @@ impl Input {
     pub(super) fn len(&self) -> usize {
         match self {
             Input::Mapped(bytes) => bytes.len(),
-            Input::File(_, length) => *length,
+            Input::File(_, length) | Input::Elsewhere(_, length) => *length,
         }
     }
 
@@ -67,17 +73,28 @@ impl Input {
     pub(super) fn truncate(&mut self, length: usize) {
         match self {
             Input::Mapped(bytes) => bytes.truncate(length),
-            Input::File(_, all) => *all = (*all).min(length),
+            Input::File(_, all) | Input::Elsewhere(_, all) => *all = (*all).min(length),
         }
     }
 
-    /// The bytes of a range: a slice of the map, or a copy aligned for elements of any size.
+    /// The bytes of a range: a slice of the map or of what is elsewhere, or a copy aligned for elements of any size.
     pub(super) fn slice(&self, range: Range<usize>) -> io::Result<Bytes> {
         if range.start > range.end || range.end > self.len() {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it refers to bytes after its end"));
         }
         match self {
             Input::Mapped(bytes) => Ok(bytes.slice(range)),
+            Input::Elsewhere(..) if range.is_empty() => Ok(Bytes::new()),
+            Input::Elsewhere(ranges, _) => {
+                let bytes = ranges.read(range.start as u64..range.end as u64)?;
+                let (at, of_map) = (bytes.as_ptr().addr() % ALIGNMENT, range.start % ALIGNMENT);
+                if at == 0 || at == of_map {
+                    return Ok(bytes);
+                }
+                let mut copy = MutableBuffer::from_len_zeroed(bytes.len());
+                copy.copy_from_slice(&bytes);
+                Ok(Bytes::from_owner(Owned(copy.into())))
+            }
             Input::File(..) => {
                 let mut copy = MutableBuffer::from_len_zeroed(range.len());
                 self.read(range.start, &mut copy)?;
@@ -107,7 +124,24 @@ impl Input {
                 }
                 _ => error,
             }),
+            Input::Elsewhere(..) => {
+                let end = start.checked_add(out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+                out.copy_from_slice(&self.slice(start..end)?);
+                Ok(())
+            }
         }
+    }
+}
+
+impl TryFrom<Stored> for Input {
+    type Error = io::Error;
+
+    fn try_from(stored: Stored) -> io::Result<Input> {
+        let length = usize::try_from(stored.len()).map_err(io::Error::other)?;
+        Ok(match stored {
+            Stored::File(file, _) => Input::File(file, length),
+            Stored::Elsewhere(ranges) => Input::Elsewhere(ranges, length),
+        })
     }
 }
 
@@ -129,7 +163,9 @@ impl ChunkReader for Input {
         }
         Ok(match self {
             Input::Mapped(bytes) => Box::new(bytes.slice(start..).reader()),
-            Input::File(..) => Box::new(BufReader::with_capacity(HEADER, Rest { input: self.clone(), at: start })),
+            Input::File(..) | Input::Elsewhere(..) => {
+                Box::new(BufReader::with_capacity(HEADER, Rest { input: self.clone(), at: start }))
+            }
         })
     }
 

@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 use twox_hash::xxhash3_128::Hasher;
 
 use super::checksum::{Checksum, RowGroupChecksums};
-use super::footer::Footer;
+use super::footer::{Footer, read_ranges};
 use crate::error::Error;
+use crate::format::new_file::NewFile;
+use crate::format::ranges::Stored;
 use crate::format::{disk, open};
 
-/// Bytes copied at a time.
-const COPY_BYTES: usize = 1 << 20;
+/// Bytes copied at a time, and pieces of as many that are asked for together.
+const COPY_BYTES: u64 = 1 << 20;
+const COPIED_TOGETHER: usize = 16;
 
 /// Bytes written at a time: few enough to be still in the processor's cache when their checksum is computed.
 const WRITE_BYTES: usize = 256 << 10;
@@ -25,7 +28,7 @@ const SMALL_BYTES: usize = 32 << 10;
 /// A new file that becomes a shard.
 pub(super) struct ShardFile {
     path: PathBuf,
-    file: File,
+    file: Box<dyn NewFile>,
     bytes: u64,
     /// Number of bytes to be written next that are in the file already.
     ahead: u64,
@@ -36,24 +39,29 @@ pub(super) struct ShardFile {
 }
 
 impl ShardFile {
-    pub(super) fn create(path: &Path) -> Result<ShardFile, Error> {
-        Ok(ShardFile {
-            path: path.to_owned(),
-            file: disk::create(path)?,
-            bytes: 0,
-            ahead: 0,
-            outside: Hasher::new(),
-            row_group: None,
-            row_groups: Vec::new(),
-        })
+    /// A shard in a new file, which messages call `path`.
+    pub(super) fn new(file: Box<dyn NewFile>, path: PathBuf) -> ShardFile {
+        let (outside, row_groups) = (Hasher::new(), Vec::new());
+        ShardFile { path, file, bytes: 0, ahead: 0, outside, row_group: None, row_groups }
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn file(&self) -> &File {
-        &self.file
+    /// What was written since the row group before the last.
+    pub(super) fn written(&self) -> io::Result<Stored> {
+        self.file.written()
+    }
+
+    /// Has what was written so far stored.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    /// Waits until the complete file is stored.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.file.finish()
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -62,6 +70,7 @@ impl ShardFile {
 
     /// Begins a row group: the bytes from here on belong to it.
     pub(super) fn begin_row_group(&mut self) {
+        self.file.let_go(self.bytes);
         self.row_group = Some(Hasher::new());
     }
 
@@ -90,6 +99,12 @@ impl ShardFile {
         }
     }
 
+    /// The checksums of the row group that was written last. `all` is that of its bytes.
+    pub(super) fn checksums(&self, all: Checksum, without_tensors: &[Range<u64>]) -> io::Result<RowGroupChecksums> {
+        let without_tensors = Checksum::of(&read_ranges(&self.written()?, without_tensors)?);
+        Ok(RowGroupChecksums { all, without_tensors })
+    }
+
     /// Checksums of every row group so far.
     pub(super) fn row_groups(&self) -> &[RowGroupChecksums] {
         &self.row_groups
@@ -107,7 +122,8 @@ impl ShardFile {
     /// # Errors
     /// If a row group does not match its checksum, or a file can't be read or written.
     pub(super) fn begin_with(&mut self, shard: &Footer) -> Result<(), Error> {
-        let is_shared = shares_blocks(shard.file(), &self.file);
+        let files = shard.stored().file().zip(self.file.file());
+        let is_shared = files.is_some_and(|(from, to)| shares_blocks(from, to));
         let mut end = 0;
         for (number, row_group) in shard.row_groups().iter().enumerate() {
             self.copy(shard, end..row_group.range.start, is_shared)?;
@@ -124,8 +140,10 @@ impl ShardFile {
         }
         self.copy(shard, end..shard.bytes(), is_shared)?;
         self.ahead = u64::MAX;
-        let end = (&self.file).seek(SeekFrom::End(0)).and_then(|_| disk::sync(&self.file));
-        end.map_err(Error::io("write", &self.path))
+        if let Some(mut file) = self.file.file() {
+            file.seek(SeekFrom::End(0)).map_err(Error::io("write", &self.path))?;
+        }
+        self.file.sync().map_err(Error::io("write", &self.path))
     }
 
     /// Appends everything written from now on to the bytes that the file began with.
@@ -160,15 +178,15 @@ impl ShardFile {
 
     /// Copies bytes of a shard. If the files share blocks, the bytes are there already and only have to be hashed.
     pub(super) fn copy(&mut self, shard: &Footer, range: Range<u64>, is_shared: bool) -> Result<(), Error> {
-        let mut from = shard.file();
-        let read_error = |error| Error::io("read", shard.path())(error);
-        from.seek(SeekFrom::Start(range.start)).map_err(read_error)?;
-        let mut left = (range.end - range.start) as usize;
-        let mut buffer = vec![0; left.min(COPY_BYTES)];
-        while left > 0 {
-            let piece = &mut buffer[..left.min(COPY_BYTES)];
-            from.read_exact(piece).map_err(read_error)?;
-            left -= piece.len();
+        let from = shard.stored();
+        let (mut at, mut buffer) = (range.start, vec![0; (range.end - range.start).min(COPY_BYTES) as usize]);
+        while at < range.end {
+            let pieces = (at..range.end).step_by(COPY_BYTES as usize).take(COPIED_TOGETHER);
+            let pieces: Vec<_> = pieces.map(|start| start..range.end.min(start + COPY_BYTES)).collect();
+            from.will_need(&pieces);
+            let piece = &mut buffer[..(range.end - at).min(COPY_BYTES) as usize];
+            from.read_at(at, piece).map_err(Error::io("read", shard.path()))?;
+            at += piece.len() as u64;
             match is_shared {
                 true => self.count(piece),
                 false => self.write_all(piece).map_err(Error::io("write", &self.path))?,
@@ -190,7 +208,7 @@ impl Write for ShardFile {
             self.ahead -= passed as u64;
             return Ok(passed);
         }
-        let written = disk::write(&self.file, &buf[..buf.len().min(WRITE_BYTES)])?;
+        let written = self.file.write(&buf[..buf.len().min(WRITE_BYTES)])?;
         self.count(&buf[..written]);
         Ok(written)
     }
@@ -207,7 +225,7 @@ pub(super) fn copy_beginning(from: &Path, bytes: u64, to: &Path) -> Result<(), E
     if shares_blocks(&other, &file) {
         return file.set_len(bytes).and_then(|()| disk::sync(&file)).map_err(Error::io("write", to));
     }
-    let mut buffer = vec![0; COPY_BYTES];
+    let mut buffer = vec![0; COPY_BYTES as usize];
     let mut rest = (&other).take(bytes);
     loop {
         let length = rest.read(&mut buffer).map_err(Error::io("read", from))?;

@@ -1,8 +1,7 @@
 //! The footer of a shard, read back: locates the row groups and verifies checksums.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::slice;
@@ -12,24 +11,28 @@ use arrow_schema::{ArrowError, SchemaRef};
 
 use super::ShardInfo;
 use super::arrow::ArrowFooter;
-use super::checksum::{Checksum, RowGroupChecksums};
+use super::checksum::Checksum;
 use super::parquet::ParquetFooter;
 use super::row_group::StoredRowGroup;
 use super::stored_row::StoredRow;
 use crate::error::{Error, counted};
 use crate::format::catch_panic::contain;
 use crate::format::columns::Columns;
+use crate::format::files::Files;
 use crate::format::keys::CLASSES;
 use crate::format::open;
+use crate::format::ranges::Stored;
 use crate::format::row_layout::TensorLayout;
 use crate::format::tensor_column::leading_tensors;
 use crate::spec::Format;
 
+/// Row groups whose keys are asked for together, if the shard is elsewhere.
+const AHEAD: usize = 16;
+
 /// The footer of a shard that matches its checksum, so that its description of the row groups can be trusted.
 pub struct Footer {
     path: PathBuf,
-    file: File,
-    bytes: u64,
+    stored: Stored,
     row_groups: Vec<StoredRowGroup>,
     pub(super) content: Content,
 }
@@ -56,15 +59,24 @@ impl Footer {
     /// # Errors
     /// If the shard can't be read, is damaged, or is not the shard that the manifest lists.
     pub fn of_shard(path: &Path, shard: &ShardInfo, format: Format) -> Result<Footer, Error> {
-        let damaged = |reason: String| Error::damaged(path, reason);
         let file = open::regular(path).map_err(Error::io("open", path))?;
-        let bytes = file.metadata().map_err(Error::io("read", path))?.len();
+        let stored = Stored::of_file(file).map_err(Error::io("read", path))?;
+        Footer::of_stored(path, stored, shard, format)
+    }
+
+    /// As [`Footer::of_shard`], for a shard that is open already; `path` is what messages call it.
+    ///
+    /// # Errors
+    /// As [`Footer::of_shard`].
+    pub fn of_stored(path: &Path, stored: Stored, shard: &ShardInfo, format: Format) -> Result<Footer, Error> {
+        let damaged = |reason: String| Error::damaged(path, reason);
+        let bytes = stored.len();
         if bytes != shard.bytes {
             return Err(damaged(format!("it has {bytes} bytes instead of {}", shard.bytes)));
         }
         let read = || match format {
-            Format::Parquet => ParquetFooter::read(&file).map(|(footer, all)| (Content::Parquet(footer), all)),
-            Format::Arrow => ArrowFooter::read(&file).map(|(footer, all)| (Content::Arrow(footer), all)),
+            Format::Parquet => ParquetFooter::read(&stored).map(|(footer, all)| (Content::Parquet(footer), all)),
+            Format::Arrow => ArrowFooter::read(&stored).map(|(footer, all)| (Content::Arrow(footer), all)),
         };
         let (content, row_groups) = contain(read).flatten().map_err(damaged)?;
         if row_groups.len() != shard.row_groups {
@@ -74,21 +86,21 @@ impl Footer {
                 shard.row_groups
             )));
         }
-        let footer = Footer { path: path.to_owned(), file, bytes, row_groups, content };
+        let footer = Footer { path: path.to_owned(), stored, row_groups, content };
         match Checksum::of(&footer.outside()?) == shard.checksum {
             true => Ok(footer),
             false => Err(damaged("its beginning or end does not match the checksum".to_owned())),
         }
     }
 
-    /// As [`Footer::of_shard`], for a dataset in `folder` whose shards have these columns: rows of another shape or type
+    /// As [`Footer::of_shard`], for a dataset whose shards have these columns: rows of another shape or type
     /// are never taken for rows of the dataset.
     ///
     /// # Errors
     /// As [`Footer::of_shard`], and if the shard has other columns.
-    pub fn of_dataset(folder: &Path, shard: &ShardInfo, columns: &Columns) -> Result<Footer, Error> {
-        let path = folder.join(&shard.file);
-        let footer = Footer::of_shard(&path, shard, columns.format())?;
+    pub fn of_dataset(files: &dyn Files, shard: &ShardInfo, columns: &Columns) -> Result<Footer, Error> {
+        let path = files.path(&shard.file);
+        let footer = Footer::of_stored(&path, files.open(&shard.file)?, shard, columns.format())?;
         match footer.schema().fields() == columns.schema().fields() {
             true => Ok(footer),
             false => Err(Error::damaged(&path, "its columns are not those that `inlaid.json` describes")),
@@ -100,14 +112,14 @@ impl Footer {
     fn outside(&self) -> Result<Vec<u8>, Error> {
         let (mut parts, mut end) = (Vec::new(), 0);
         for (number, StoredRowGroup { range, .. }) in self.row_groups.iter().enumerate() {
-            if range.start < end || range.end < range.start || range.end > self.bytes {
+            if range.start < end || range.end < range.start || range.end > self.stored.len() {
                 return Err(Error::damaged(&self.path, format!("row group {number} is not where it should be")));
             }
             parts.push(end..range.start);
             end = range.end;
         }
-        parts.push(end..self.bytes);
-        read_ranges(&self.file, &parts).map_err(Error::io("read", &self.path))
+        parts.push(end..self.stored.len());
+        read_ranges(&self.stored, &parts).map_err(Error::io("read", &self.path))
     }
 
     /// Path of the shard.
@@ -115,13 +127,13 @@ impl Footer {
         &self.path
     }
 
-    pub(super) fn file(&self) -> &File {
-        &self.file
+    pub(super) fn stored(&self) -> &Stored {
+        &self.stored
     }
 
     /// Length of the file, in bytes.
     pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+        self.stored.len()
     }
 
     /// The class names in the shard's schema; none if it has none.
@@ -142,7 +154,7 @@ impl Footer {
         let StoredRowGroup { range, checksums, .. } = &self.row_groups[number];
         let length = (range.end - range.start) as usize;
         buffer.resize(buffer.len().max(length), 0);
-        read_at(&self.file, range.start, &mut buffer[..length]).map_err(Error::io("read", &self.path))?;
+        self.stored.read_at(range.start, &mut buffer[..length]).map_err(Error::io("read", &self.path))?;
         match Checksum::of(&buffer[..length]) == checksums.all {
             true => Ok(&buffer[..length]),
             false => Err(self.not_its_checksum(number)),
@@ -176,6 +188,9 @@ impl Footer {
         let columns = columns.collect::<Result<Vec<_>, _>>();
         let columns = columns.map_err(|error| Error::damaged(&self.path, error.to_string()))?;
         for number in 0..self.row_groups.len() {
+            let next = &self.row_groups[number..self.row_groups.len().min(number + AHEAD)];
+            let parts: Vec<_> = next.iter().flat_map(|group| group.without_tensors.iter().cloned()).collect();
+            self.stored.will_need(&parts);
             self.read_columns(number, Parts::WithoutImages, columns.clone(), &mut |batch| {
                 StoredRow::visit(&batch, visit)
             })?;
@@ -209,7 +224,7 @@ impl Footer {
             Parts::WithoutImages => (&row_group.without_tensors[..], row_group.checksums.without_tensors),
             Parts::All => (slice::from_ref(&row_group.range), row_group.checksums.all),
         };
-        let bytes = read_ranges(&self.file, parts).map_err(Error::io("read", &self.path))?;
+        let bytes = read_ranges(&self.stored, parts).map_err(Error::io("read", &self.path))?;
         if Checksum::of(&bytes) != checksum {
             return Err(self.not_its_checksum(number));
         }
@@ -237,29 +252,16 @@ impl Footer {
     }
 }
 
-/// The checksums of a row group that was just written to the file.
-pub(super) fn checksums(file: &File, all: Checksum, without_tensors: &[Range<u64>]) -> io::Result<RowGroupChecksums> {
-    let without_tensors = Checksum::of(&read_ranges(file, without_tensors)?);
-    // Writing continues at the end of the file.
-    (&mut &*file).seek(SeekFrom::End(0))?;
-    Ok(RowGroupChecksums { all, without_tensors })
-}
-
-/// Reads these ranges of a file and concatenates them.
-fn read_ranges(file: &File, ranges: &[Range<u64>]) -> io::Result<Vec<u8>> {
+/// Reads these ranges of a shard and concatenates them.
+pub(super) fn read_ranges(stored: &Stored, ranges: &[Range<u64>]) -> io::Result<Vec<u8>> {
+    stored.will_need(ranges);
     let mut bytes = Vec::new();
     for range in ranges {
         let start = bytes.len();
         bytes.resize(start + (range.end - range.start) as usize, 0);
-        read_at(file, range.start, &mut bytes[start..])?;
+        stored.read_at(range.start, &mut bytes[start..])?;
     }
     Ok(bytes)
-}
-
-/// Fills the buffer with the bytes of a file from offset `start` on.
-pub(super) fn read_at(mut file: &File, start: u64, buffer: &mut [u8]) -> io::Result<()> {
-    file.seek(SeekFrom::Start(start))?;
-    file.read_exact(buffer)
 }
 
 impl fmt::Debug for Footer {

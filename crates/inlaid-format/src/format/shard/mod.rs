@@ -10,13 +10,14 @@ mod row_group;
 mod row_group_builder;
 mod stored_row;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::arrow::ArrowShard;
 use self::file::ShardFile;
 use self::parquet::ParquetShard;
 use crate::error::Error;
 use crate::format::columns::Columns;
+use crate::format::new_file::{DiskFile, NewFile};
 use crate::spec::{Format, Split};
 
 pub use checksum::{Checksum, RowGroupChecksums};
@@ -66,27 +67,27 @@ pub fn shard_number(name: &str) -> usize {
 /// # Errors
 /// If the file exists or can't be written.
 pub fn create(folder: &Path, name: String, columns: &Columns) -> Result<Box<dyn ShardWriter>, Error> {
-    begin(ShardFile::create(&folder.join(&name))?, name, columns, None)
+    let path = folder.join(&name);
+    begin(DiskFile::create(&path)?, path, name, columns, None)
 }
 
-/// Begins a shard in the new file `folder/name` with all bytes of another shard, so that it has the same row
-/// groups at the same offsets. A reader that expects the other shard, with its length, can read it from this file.
+/// Begins a shard in a new file, which messages call `path`: with all bytes of another shard if there is one, so that it
+/// has the same row groups at the same offsets. A reader that expects the other shard, with its length, can read it from
+/// this file.
 ///
 /// # Errors
 /// If the other shard is damaged, or a file can't be read or written.
-pub fn extend(folder: &Path, name: String, columns: &Columns, shard: &Footer) -> Result<Box<dyn ShardWriter>, Error> {
-    let mut file = ShardFile::create(&folder.join(&name))?;
-    file.begin_with(shard)?;
-    begin(file, name, columns, Some(shard))
-}
-
-fn begin(
-    file: ShardFile,
+pub fn begin(
+    file: Box<dyn NewFile>,
+    path: PathBuf,
     name: String,
     columns: &Columns,
     from: Option<&Footer>,
 ) -> Result<Box<dyn ShardWriter>, Error> {
-    let path = file.path().to_owned();
+    let mut file = ShardFile::new(file, path.clone());
+    if let Some(shard) = from {
+        file.begin_with(shard)?;
+    }
     Ok(match columns.format() {
         Format::Parquet => Box::new(ParquetShard::begin(file, name, columns, from).map_err(Error::write(&path))?),
         Format::Arrow => Box::new(ArrowShard::begin(file, name, columns, from).map_err(Error::write(&path))?),

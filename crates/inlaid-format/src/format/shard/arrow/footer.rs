@@ -1,6 +1,5 @@
 //! The footer of an Arrow shard, read back: the places of its record batches, and their checksums.
 
-use std::fs::File;
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
@@ -11,8 +10,8 @@ use arrow_ipc::{Block, MetadataVersion, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, DataType, FieldRef, Schema, SchemaRef};
 
 use crate::format::keys::ROW_GROUPS;
+use crate::format::ranges::Stored;
 use crate::format::shard::checksum::RowGroupChecksums;
-use crate::format::shard::footer::read_at;
 use crate::format::shard::row_group::StoredRowGroup;
 use crate::format::tensor_column::leading_tensors;
 
@@ -28,8 +27,8 @@ impl ArrowFooter {
     ///
     /// # Errors
     /// A description of the damage.
-    pub(in crate::format::shard) fn read(file: &File) -> Result<(ArrowFooter, Vec<StoredRowGroup>), String> {
-        let bytes = footer_bytes(file).map_err(|error| error.to_string())?;
+    pub(in crate::format::shard) fn read(stored: &Stored) -> Result<(ArrowFooter, Vec<StoredRowGroup>), String> {
+        let bytes = footer_bytes(stored).map_err(|error| error.to_string())?;
         let footer = root_as_footer(&bytes).map_err(|error| error.to_string())?;
         let schema = footer.schema().ok_or("its footer has no schema")?;
         let schema = try_fb_to_schema(schema).map_err(|error| error.to_string())?;
@@ -43,7 +42,7 @@ impl ArrowFooter {
         }
         let row_group = |(number, (block, checksums)): (usize, (&Block, RowGroupChecksums))| {
             let message =
-                Message::read(file, block, &schema).map_err(|error| format!("row group {number}: {error}"))?;
+                Message::read(stored, block, &schema).map_err(|error| format!("row group {number}: {error}"))?;
             let (rows, range) = (message.rows, message.range());
             Ok(StoredRowGroup { rows, range, without_tensors: message.without_tensors(), checksums })
         };
@@ -96,26 +95,26 @@ pub(super) struct Message {
 
 impl Message {
     /// Reads the metadata of the record batch of `length` bytes that begins at `start`.
-    pub(super) fn find(file: &File, start: u64, length: u64, schema: &Schema) -> Result<Message, ArrowError> {
+    pub(super) fn find(stored: &Stored, start: u64, length: u64, schema: &Schema) -> Result<Message, ArrowError> {
         /// Bytes before the metadata: a marker, and the length of the metadata.
         const PREFIX: u64 = 8;
         let mut prefix = [0; PREFIX as usize];
-        read_at(file, start, &mut prefix)?;
+        stored.read_at(start, &mut prefix)?;
         let metadata = PREFIX + u64::from(u32::from_le_bytes(prefix[4..].try_into().expect("it has four bytes")));
         let body = length.checked_sub(metadata).ok_or_else(damaged)?;
-        Message::read(file, &Block::new(start as i64, metadata as i32, body as i64), schema)
+        Message::read(stored, &Block::new(start as i64, metadata as i32, body as i64), schema)
     }
 
     /// Reads the metadata of a record batch.
-    fn read(file: &File, block: &Block, schema: &Schema) -> Result<Message, ArrowError> {
+    fn read(stored: &Stored, block: &Block, schema: &Schema) -> Result<Message, ArrowError> {
         let (start, length) = (u64::try_from(block.offset()), usize::try_from(block.metaDataLength()));
         let (start, length) = start.ok().zip(length.ok()).ok_or_else(damaged)?;
         let body = u64::try_from(block.bodyLength()).map_err(|_| damaged())?;
-        let bytes = file.metadata()?.len();
+        let bytes = stored.len();
         let end = start.checked_add(length as u64).and_then(|end| end.checked_add(body));
         end.filter(|end| *end <= bytes).ok_or_else(damaged)?;
         let mut metadata = vec![0; length];
-        read_at(file, start, &mut metadata)?;
+        stored.read_at(start, &mut metadata)?;
         let message = metadata.get(8..).and_then(|message| root_as_message(message).ok());
         let batch = message.and_then(|message| message.header_as_record_batch()).ok_or_else(damaged)?;
         // A bitmap and values; a list's values and a struct's fields have bitmaps too, and variable-length bytes
@@ -153,15 +152,15 @@ fn damaged() -> ArrowError {
 }
 
 /// The bytes of the footer. A file ends with the footer, its length in four bytes, and the magic word.
-fn footer_bytes(file: &File) -> Result<Vec<u8>, ArrowError> {
+pub(super) fn footer_bytes(stored: &Stored) -> Result<Vec<u8>, ArrowError> {
     const TRAILER: u64 = 10;
     let short = || ArrowError::ParseError("the file is too short".to_owned());
-    let end = file.metadata()?.len().checked_sub(TRAILER).ok_or_else(short)?;
+    let end = stored.len().checked_sub(TRAILER).ok_or_else(short)?;
     let mut trailer = [0; TRAILER as usize];
-    read_at(file, end, &mut trailer)?;
+    stored.read_at(end, &mut trailer)?;
     let length = read_footer_length(trailer)?;
     let start = end.checked_sub(length as u64).ok_or_else(short)?;
     let mut bytes = vec![0; length];
-    read_at(file, start, &mut bytes)?;
+    stored.read_at(start, &mut bytes)?;
     Ok(bytes)
 }

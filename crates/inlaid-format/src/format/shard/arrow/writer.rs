@@ -2,30 +2,28 @@
 //! readers can map them without a copy.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::MutableBuffer;
 use arrow_ipc::convert::{IpcSchemaEncoder, metadata_to_fb};
-use arrow_ipc::reader::FileReader;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
-use arrow_ipc::{Block, CompressionType, FooterBuilder, MetadataVersion};
+use arrow_ipc::{Block, CompressionType, FooterBuilder, MetadataVersion, root_as_footer};
 use arrow_schema::{ArrowError, Field};
 use flatbuffers::FlatBufferBuilder;
 
-use super::footer::{ArrowFooter, Message};
+use super::footer::{ArrowFooter, Message, footer_bytes};
 use crate::format::shard::file::ShardFile;
-use crate::format::shard::footer::{Content, Footer, checksums};
+use crate::format::shard::footer::{Content, Footer};
 use crate::format::shard::row_group::joined;
 use crate::format::shard::{RowGroup, ShardInfo, ShardWriter};
 
 use crate::error::Error;
 use crate::format::columns::Columns;
-use crate::format::disk;
 use crate::format::keys::ROW_GROUPS;
 use crate::format::page::Page;
+use crate::format::ranges::Stored;
 use crate::format::tensor::tensor_array;
 use crate::spec::Compression;
 
@@ -92,12 +90,12 @@ impl ArrowShard {
         self.writer.write(&batch)?;
         let file = self.writer.get_mut();
         let all = file.end_row_group();
-        let message = Message::find(file.file(), start, file.bytes() - start, self.columns.schema())?;
-        file.add_row_group(checksums(file.file(), all, &message.without_tensors())?);
+        let message = Message::find(&file.written()?, start, file.bytes() - start, self.columns.schema())?;
+        file.add_row_group(file.checksums(all, &message.without_tensors())?);
         self.blocks.push(message.block);
         self.rows += batch.num_rows();
         // Syncing now leaves little to wait for at the end.
-        Ok(disk::sync(file.file())?)
+        Ok(file.sync()?)
     }
 
     fn complete(mut self: Box<Self>) -> Result<ShardInfo, ArrowError> {
@@ -107,8 +105,8 @@ impl ArrowShard {
         file.write_all(&footer)?;
         file.write_all(&(footer.len() as u32).to_le_bytes())?;
         file.write_all(MAGIC)?;
-        disk::sync(file.file())?;
-        check_footer(file.file(), self.blocks.len())?;
+        file.finish()?;
+        check_footer(&file.written()?, self.blocks.len())?;
         Ok(ShardInfo {
             rows: self.rows,
             row_groups: self.blocks.len(),
@@ -180,8 +178,10 @@ fn arrow_footer(shard: &Footer) -> &ArrowFooter {
     }
 }
 
-fn check_footer(file: &File, batches: usize) -> Result<(), ArrowError> {
-    let found = FileReader::try_new(file, None)?.num_batches();
+fn check_footer(file: &Stored, batches: usize) -> Result<(), ArrowError> {
+    let bytes = footer_bytes(file)?;
+    let footer = root_as_footer(&bytes).map_err(|error| ArrowError::IpcError(error.to_string()))?;
+    let found = footer.recordBatches().map_or(0, |all| all.len());
     if found != batches {
         return Err(ArrowError::IpcError(format!("the footer reads back as {found} record batches")));
     }

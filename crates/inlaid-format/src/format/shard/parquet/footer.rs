@@ -1,6 +1,5 @@
 //! The footer of a Parquet shard, read back: the places of its row groups, and their checksums.
 
-use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,6 +18,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use crate::format::keys::ROW_GROUPS;
 use crate::format::page::PageLayout;
+use crate::format::ranges::Stored;
 use crate::format::shard::checksum::RowGroupChecksums;
 use crate::format::shard::row_group::StoredRowGroup;
 use crate::format::shard::stored_row::ROWS_AT_A_TIME;
@@ -34,12 +34,12 @@ impl ParquetFooter {
     ///
     /// # Errors
     /// A description of the damage.
-    pub(in crate::format::shard) fn read(file: &File) -> Result<(ParquetFooter, Vec<StoredRowGroup>), String> {
+    pub(in crate::format::shard) fn read(stored: &Stored) -> Result<(ParquetFooter, Vec<StoredRowGroup>), String> {
         // Complete, so that a row group's part of the footer can be copied to another file.
         let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
         let reader = ParquetMetaDataReader::new().with_metadata_options(Some(options));
         let reader = reader.with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = reader.parse_and_finish(file).map_err(|error| error.to_string())?;
+        let metadata = reader.parse_and_finish(stored).map_err(|error| error.to_string())?;
         let mut columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
         if !columns.all(lies_in_a_file) {
             return Err("its footer has a column chunk with a negative offset or length".to_owned());

@@ -2,7 +2,6 @@
 //! encodes the other columns and the footer.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,15 +24,15 @@ use super::footer;
 use super::types::needs_coercion;
 use crate::format::shard::checksum::Checksum;
 use crate::format::shard::file::ShardFile;
-use crate::format::shard::footer::{Content, Footer, checksums};
+use crate::format::shard::footer::{Content, Footer};
 use crate::format::shard::row_group::joined;
 use crate::format::shard::{RowGroup, ShardInfo, ShardWriter};
 
 use crate::error::Error;
 use crate::format::columns::{Columns, Origin, TENSOR_COLUMN};
-use crate::format::disk;
 use crate::format::keys::ROW_GROUPS;
 use crate::format::page::Page;
+use crate::format::ranges::Stored;
 use crate::spec::Compression;
 
 pub(in crate::format::shard) struct ParquetShard {
@@ -110,7 +109,7 @@ impl ParquetShard {
             };
             match in_place {
                 true => row_group.append_column(&InPlace(column.compressed_size() as u64), close)?,
-                false => row_group.append_column(from.file(), close)?,
+                false => row_group.append_column(from.stored(), close)?,
             }
         }
         row_group.close()?;
@@ -178,9 +177,9 @@ impl ParquetShard {
         self.rows += metadata.num_rows() as usize;
         let all = self.end_row_group()?;
         let file = self.writer.inner_mut();
-        file.add_row_group(checksums(file.file(), all, &footer::without(&metadata, &self.images))?);
+        file.add_row_group(file.checksums(all, &footer::without(&metadata, &self.images))?);
         // Syncing now leaves little to wait for at the end.
-        Ok(disk::sync(file.file())?)
+        Ok(file.sync()?)
     }
 
     fn complete(mut self: Box<Self>) -> Result<ShardInfo, ParquetError> {
@@ -188,9 +187,9 @@ impl ParquetShard {
         let checksums = serde_json::to_string(&row_groups).expect("checksums are strings");
         self.writer.append_key_value_metadata(KeyValue::new(ROW_GROUPS.to_owned(), checksums));
         self.writer.finish()?;
-        let file = self.writer.inner();
-        disk::sync(file.file())?;
-        check_footer(file.file(), self.rows, row_groups.len())?;
+        let file = self.writer.inner_mut();
+        file.finish()?;
+        check_footer(&file.written()?, self.rows, row_groups.len())?;
         Ok(ShardInfo {
             rows: self.rows,
             row_groups: row_groups.len(),
@@ -254,7 +253,7 @@ fn as_written(column: &ColumnChunkMetaData) -> Result<ColumnChunkMetaData, Parqu
     column.clone().into_builder().set_statistics(statistics).build()
 }
 
-fn check_footer(file: &File, rows: usize, row_groups: usize) -> Result<(), ParquetError> {
+fn check_footer(file: &Stored, rows: usize, row_groups: usize) -> Result<(), ParquetError> {
     let metadata = ParquetMetaDataReader::new().parse_and_finish(file)?;
     let found = (metadata.file_metadata().num_rows(), metadata.num_row_groups());
     if found != (rows as i64, row_groups) {
