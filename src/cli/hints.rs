@@ -161,7 +161,7 @@ pub fn hint(error: &Error) -> Option<String> {
         }
         Error::Interrupted => "run the same command again to resume after the last finished file".into(),
         Error::ForeignFile(_) => "move that file elsewhere".into(),
-        Error::OutputUrl(_) => "write it to a disk, and copy the folder to the store, the file `inlaid.json` last".into(),
+        Error::Store { reason, .. } => return store_hint(reason),
         Error::OutputInSource { .. } => "choose a folder for `--out` outside the source".into(),
         Error::OutputInDataset { .. } => "choose a folder for `--out` outside the dataset".into(),
         Error::SourceNotFolder(path) if !path.is_file() => "pipes and devices can't be read as sources".into(),

@@ -7,14 +7,14 @@ use crate::dataset::names::MANIFEST;
 use crate::error::Error;
 use crate::remote::is_url;
 
-/// Refuses an output that is no folder of a disk, and one in which a source would be overwritten, or which would be
-/// discovered as a source or as part of another dataset.
+/// Refuses an output in which a source would be overwritten, or which would be discovered as a source or as part of
+/// another dataset.
 ///
 /// # Errors
-/// If the output is a URL or such a folder, or a path can't be resolved.
+/// If the output is such a folder, or a path can't be resolved.
 pub(crate) fn refuse_overlap(sources: &[PathBuf], out: &Path) -> Result<(), Error> {
     if is_url(out) {
-        return Err(Error::OutputUrl(out.to_owned()));
+        return refuse_overlap_of_urls(sources, out);
     }
     let output = absolute(out).map_err(Error::io("find output folder", out))?;
     if let Some(dataset) = output.ancestors().skip(1).find(|above| above.join(MANIFEST).is_file()) {
@@ -27,6 +27,31 @@ pub(crate) fn refuse_overlap(sources: &[PathBuf], out: &Path) -> Result<(), Erro
         }
     }
     Ok(())
+}
+
+/// As [`refuse_overlap`], for an output in an object store.
+fn refuse_overlap_of_urls(sources: &[PathBuf], out: &Path) -> Result<(), Error> {
+    let output = parts_of(out);
+    let overlaps = |source: &&PathBuf| {
+        let source = parts_of(source);
+        output.iter().zip(&source).all(|(a, b)| a == b)
+    };
+    match sources.iter().filter(|source| is_url(source)).find(overlaps) {
+        Some(source) => Err(Error::OutputInSource { output: out.to_owned(), source_folder: source.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// The store, the bucket and the folders of a URL.
+fn parts_of(url: &Path) -> Vec<String> {
+    let text = url.to_string_lossy();
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", &text));
+    let store = match scheme.to_ascii_lowercase() {
+        scheme if scheme.starts_with("s3") => "s3".to_owned(),
+        scheme if scheme.starts_with("abfs") => "az".to_owned(),
+        scheme => scheme,
+    };
+    std::iter::once(store).chain(rest.split('/').filter(|part| !part.is_empty()).map(str::to_owned)).collect()
 }
 
 /// Resolves the part of a path that exists, and appends the rest, which is still to be created.

@@ -34,7 +34,7 @@ impl Error {
             OutputExists(..) => "output-exists",
             ForeignFile(..) => "foreign-file",
             OutputInSource { .. } => "output-in-source",
-            OutputUrl(_) => "output-url",
+            Store { .. } => "store",
             OutputInDataset { .. } => "output-in-dataset",
             Locked { .. } => "locked",
             Rejected { .. } => "rejected",
@@ -89,7 +89,7 @@ impl Error {
             SplitFoldersBelow(folders) => folders.iter().map(PathBuf::as_path).collect(),
             OutputLinkBroken { path, target } => vec![path, target],
             OutputInSource { output, source_folder } => vec![output, source_folder],
-            OutputUrl(output) => vec![output],
+            Store { place, .. } => vec![place],
             OutputInDataset { output, dataset } => vec![output, dataset],
             Source { path, source } => match source {
                 SourceError::LacksColumn { other, .. }

@@ -29,13 +29,18 @@ pub use store::StoreError;
 pub enum Error {
     /// Failure to read or write a file, or a file that is not what it should be.
     #[error(transparent)]
-    Format(#[from] FormatError),
+    Format(FormatError),
     /// A wrong setting.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// An output in an object store.
-    #[error("`{}` is a URL: datasets are written to disks only", .0.display())]
-    OutputUrl(PathBuf),
+    /// An object store that a dataset is in, or is to be.
+    #[error("can't use `{}`: {reason}", place.display())]
+    Store {
+        /// URL of the dataset, or of a file of it.
+        place: PathBuf,
+        /// Cause.
+        reason: StoreError,
+    },
     /// A source that is nothing that images are read from.
     #[error("source `{}` is neither a folder, an archive, a table nor an array of images", .0.display())]
     SourceNotFolder(PathBuf),
@@ -309,6 +314,20 @@ impl Error {
         match self {
             Error::Format(error) => error.or_disk_full(needed).into(),
             other => other,
+        }
+    }
+}
+
+impl From<FormatError> for Error {
+    fn from(error: FormatError) -> Error {
+        let mut causes =
+            std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| error.source());
+        let of_store = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<StoreError>().cloned()
+        };
+        match (causes.find_map(of_store), error.paths().first()) {
+            (Some(reason), Some(place)) => Error::Store { place: (*place).to_owned(), reason },
+            _ => Error::Format(error),
         }
     }
 }

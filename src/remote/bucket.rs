@@ -13,13 +13,14 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
 use object_store::{
     BackoffConfig, ClientConfigKey, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig,
+    UpdateVersion,
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
 use super::aws_profile;
 use super::told::{cause_of, told};
-use crate::error::StoreError;
+use crate::error::{Error, StoreError};
 use crate::format::catch_panic::contain;
 use crate::run::StorageOptions;
 
@@ -129,6 +130,19 @@ impl Bucket {
         Ok(Bucket { store, prefix, runtime })
     }
 
+    /// As [`Bucket::open`], for a URL that messages name.
+    ///
+    /// # Errors
+    /// As [`Bucket::open`].
+    pub(crate) fn at(url: &std::path::Path, options: &StorageOptions) -> Result<Arc<Bucket>, Error> {
+        let bucket = Bucket::open(&url.to_string_lossy(), options).map_err(|reason| {
+            // A URL with a secret is not to be shown.
+            let place = if reason == StoreError::Secret { std::path::Path::new("URL") } else { url };
+            Error::Store { place: place.to_owned(), reason }
+        })?;
+        Ok(Arc::new(bucket))
+    }
+
     pub(super) fn runtime(&self) -> &Handle {
         self.runtime.handle()
     }
@@ -217,6 +231,39 @@ impl Bucket {
                 error => Err(error),
             },
         }
+    }
+
+    /// All bytes of an object with a key below the prefix, and what they are a version of; none if there is none.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub(crate) fn read_whole(&self, key: &str) -> Result<Option<(Bytes, UpdateVersion)>, StoreError> {
+        let path = self.path_of(key)?;
+        let read = async {
+            let answer = self.store.get(&path).await?;
+            let version = UpdateVersion { e_tag: answer.meta.e_tag.clone(), version: answer.meta.version.clone() };
+            Ok((answer.bytes().await?, version))
+        };
+        match self.runtime.block_on(read) {
+            Ok(read) => Ok(Some(read)),
+            Err(error) => match told(&error) {
+                StoreError::NotFound => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Names of the objects in a folder below the prefix, which may be empty, and of the folders in it.
+    ///
+    /// # Errors
+    /// If the store can't be listed.
+    pub(crate) fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let path = self.path_of(folder)?;
+        let listed = contain(|| self.runtime.block_on(self.store.list_with_delimiter(Some(&path))));
+        let listed = listed.map_err(StoreError::Settings)?.map_err(|error| told(&error))?;
+        let objects = listed.objects.iter().map(|object| &object.location).filter(|object| **object != path);
+        let names = objects.chain(&listed.common_prefixes).filter_map(Path::filename);
+        Ok(names.map(str::to_owned).collect())
     }
 
     /// The path of a key below the prefix; an empty key is the prefix itself.

@@ -6,6 +6,8 @@ mod aws_profile;
 #[cfg(feature = "remote")]
 mod bucket;
 #[cfg(feature = "remote")]
+mod bucket_files;
+#[cfg(feature = "remote")]
 mod fetches;
 #[cfg(feature = "remote")]
 mod object_bytes;
@@ -13,13 +15,40 @@ mod object_bytes;
 mod told;
 
 use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::Error;
+#[cfg(not(feature = "remote"))]
+use crate::error::StoreError;
+use crate::format::files::{Files, Folder};
+use crate::run::StorageOptions;
 
 #[cfg(feature = "remote")]
 pub(crate) use bucket::{Bucket, Object};
 #[cfg(feature = "remote")]
-pub(crate) use fetches::Fetches;
+pub(crate) use bucket_files::BucketFiles;
 #[cfg(feature = "remote")]
-pub(crate) use object_bytes::ObjectBytes;
+pub(crate) use fetches::Fetches;
+
+/// The files of the dataset at a path or URL. Sends no request.
+///
+/// # Errors
+/// If it is no URL of a bucket, or a setting of its store is wrong.
+#[cfg(feature = "remote")]
+pub(crate) fn files_at(place: &Path, options: &StorageOptions) -> Result<Arc<dyn Files>, Error> {
+    match is_url(place) {
+        true => Ok(Arc::new(BucketFiles::new(place, Bucket::at(place, options)?))),
+        false => Ok(Arc::new(Folder(place.to_owned()))),
+    }
+}
+
+#[cfg(not(feature = "remote"))]
+pub(crate) fn files_at(place: &Path, _options: &StorageOptions) -> Result<Arc<dyn Files>, Error> {
+    match is_url(place) {
+        true => Err(Error::Store { place: place.to_owned(), reason: StoreError::LeftOut }),
+        false => Ok(Arc::new(Folder(place.to_owned()))),
+    }
+}
 
 /// Whether a path is a URL.
 pub(crate) fn is_url(path: &Path) -> bool {
