@@ -62,7 +62,7 @@ pub use commands::append::{append, append_from};
 pub use commands::change::Change;
 pub use commands::compact::{compact, compact_with};
 pub use commands::convert::{convert, convert_from};
-pub use commands::info::{Info, info};
+pub use commands::info::{Info, info, info_with};
 pub use commands::repack::{RepackSummary, repack};
 pub use commands::rollback::{rollback, rollback_with};
 pub use commands::summary::{SplitSummary, Summary};

@@ -18,13 +18,14 @@ use crate::dataset::names::REJECTS;
 use crate::dataset::reject::{Reject, read_rejects};
 use crate::error::{Error, FormatError, RecordError};
 use crate::format::columns::Columns;
-use crate::format::files::{Files, Folder};
+use crate::format::files::Files;
 use crate::format::row_layout::RowLayout;
 use crate::format::sha256::Sha256;
 use crate::format::shard::{Footer, StoredRow};
 use crate::image::recipe::Recipe;
 use crate::pipeline::{self, Outcome};
 use crate::plan::Tails;
+use crate::remote::files_at;
 use crate::run::{History, Mode, OnChanged, RunOptions};
 use crate::source::{Listing, Notice, Record, Source, multi_hot, open_source, reject};
 use crate::spec::{Folders, LabelKind, Spec};
@@ -54,14 +55,15 @@ pub fn append_from(source: &dyn Source, out: impl AsRef<Path>, options: &RunOpti
 }
 
 fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) -> Result<Summary, Error> {
-    let (output, there) = Output::open(out)?;
+    let (output, there) = Output::open(out, &options.source.storage)?;
+    let files = output.files().clone();
     let share_blocks = output.shares_blocks();
-    source.prepare(Some(output.staging()), &there.spec.limits)?;
-    let mut append = Append::new(source, out, &there, share_blocks, options)?;
-    let kept = append.kept_rejects(read_rejects(&out.join(REJECTS))?);
+    source.prepare(Some(output.scratch()), &there.spec.limits)?;
+    let mut append = Append::new(source, &*files, &there, share_blocks, options)?;
+    let kept = append.kept_rejects(read_rejects(&*files, REJECTS)?);
     // The checksum of the whole plan, so that a run can be interrupted and resumed more than once.
     let run = Run { checksum: append.inputs.checksum(), shards: append.inputs.shards() };
-    let rejects = append.inputs.skip_finished(append.unfinished, out)?;
+    let rejects = append.inputs.skip_finished(append.unfinished, &*files)?;
 
     let manifest = append.manifest(&there);
     let mut transaction =
@@ -86,10 +88,11 @@ fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) 
 
 /// Reports what an append would do: lists the source and compares it with the dataset, without decoding or writing.
 fn foresee(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) -> Result<Summary, Error> {
-    let there = Manifest::read(out)?.ok_or_else(|| FormatError::NoDataset(out.to_owned()))?;
+    let files = files_at(out, &options.source.storage)?;
+    let there = Manifest::read_from(&*files)?.ok_or_else(|| FormatError::NoDataset(out.to_owned()))?;
     source.prepare(None, &there.spec.limits)?;
-    let mut append = Append::new(source, out, &there, false, options)?;
-    let rejects = append.inputs.skip_finished(append.unfinished, out)?;
+    let mut append = Append::new(source, &*files, &there, false, options)?;
+    let rejects = append.inputs.skip_finished(append.unfinished, &*files)?;
     Ok(append.inputs.dry_summary(begin, append.unchanged_rows(), &rejects, &there.snapshot.splits))
 }
 
@@ -112,7 +115,7 @@ struct Append {
 impl Append {
     fn new(
         source: &dyn Source,
-        folder: &Path,
+        files: &dyn Files,
         there: &Manifest,
         share_blocks: bool,
         options: &RunOptions,
@@ -123,7 +126,7 @@ impl Append {
             let spec = &there.spec;
             let mut listing = list(source, spec, options)?;
             let pool = pipeline::threads(options, listing.records.len())?;
-            let stored = find_rows(&Folder(folder.to_owned()), there, recipe.layout(), base, &listing.records)?;
+            let stored = find_rows(files, there, recipe.layout(), base, &listing.records)?;
             let unchanged = set_aside(source, &mut listing, &stored, spec, options, &pool)?;
             let notices = std::mem::take(&mut listing.notices).into_iter();
             listing.notices = notices.filter_map(|notice| notice.of_new_classes(&base.classes)).collect();

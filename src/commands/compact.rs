@@ -7,15 +7,15 @@ use arrow_array::RecordBatch;
 
 use crate::commands::change::Change;
 use crate::commit::output::Output;
-use crate::error::Error;
+use crate::error::{Error, StoreError};
 use crate::format::columns::Columns;
 use crate::format::disk;
-use crate::format::files::Folder;
 use crate::format::row_counts::RowCounts;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard::{self, Footer, RowGroupBuilder, ShardInfo, ShardWriter, StoredRow, StoredRowGroup};
 use crate::read::Table;
-use crate::run::Progress;
+use crate::remote::is_url;
+use crate::run::{Progress, StorageOptions};
 use crate::spec::{Spec, Storage};
 
 /// Merges neighboring small shards of every split of the dataset in `folder`, as far as they fit into one, and
@@ -37,7 +37,10 @@ pub fn compact(folder: impl AsRef<Path>) -> Result<Change, Error> {
 /// As [`compact`], and [`Error::Abandoned`] if it was asked to stop.
 pub fn compact_with(folder: impl AsRef<Path>, progress: &Progress) -> Result<Change, Error> {
     let folder = folder.as_ref();
-    let (mut output, there) = Output::open(folder)?;
+    if is_url(folder) {
+        return Err(Error::Store { place: folder.to_owned(), reason: StoreError::InPlace("not compacted") });
+    }
+    let (mut output, there) = Output::open(folder, &StorageOptions::default())?;
     if there.unfinished.is_some() {
         return Err(Error::Unfinished(folder.to_owned()));
     }
@@ -49,7 +52,7 @@ pub fn compact_with(folder: impl AsRef<Path>, progress: &Progress) -> Result<Cha
     let (mut next, mut merged_any) = (there.clone(), false);
     for info in next.snapshot.splits.values_mut() {
         for group in groups(std::mem::take(&mut info.shards), &there.spec, counts) {
-            let open = |shard: &ShardInfo| Footer::of_dataset(&Folder(folder.to_owned()), shard, &columns);
+            let open = |shard: &ShardInfo| Footer::of_dataset(&**output.files(), shard, &columns);
             let footers = group.iter().map(open).collect::<Result<Vec<_>, _>>()?;
             if let ([footer], [alone]) = (&footers[..], &group[..])
                 && !has_small_neighbours(footer, &there.spec, counts)
@@ -59,14 +62,15 @@ pub fn compact_with(folder: impl AsRef<Path>, progress: &Progress) -> Result<Cha
                 continue;
             }
             let name = group[0].file.clone();
-            let shard = shard::create(output.staging(), name.clone(), &columns)?;
+            let shard =
+                shard::begin(output.create(&name)?, output.scratch().join(&name), name.clone(), &columns, None)?;
             let merged = Merge::new(&columns, &layout, &there.spec, shard).finish(&footers, progress);
             let bytes = group.iter().map(|shard| shard.bytes).sum();
             let merged = merged.map_err(|error| error.or_disk_full(bytes))?;
             match &group[..] {
                 // The row groups only look small, because they are compressed.
                 [alone] if merged.row_groups >= alone.row_groups => {
-                    disk::remove_file(&output.staging().join(&name))?;
+                    disk::remove_file(&output.scratch().join(&name))?;
                     info.shards.push(alone.clone());
                 }
                 _ => {

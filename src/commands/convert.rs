@@ -13,11 +13,13 @@ use crate::commit::transaction::{Commits, Run, Transaction};
 use crate::dataset::manifest::{FORMAT_VERSION, Manifest, Snapshot};
 use crate::dataset::names::REJECTS;
 use crate::dataset::reject::read_rejects;
-use crate::error::Error;
+use crate::error::{Error, StoreError};
+use crate::format::files::Files;
 use crate::format::shard::Checksum;
 use crate::image::recipe::Recipe;
 use crate::pipeline::{self, Outcome};
 use crate::plan::Tails;
+use crate::remote::{files_at, is_url};
 use crate::run::{Mode, Overwrite, RunOptions};
 use crate::source::{Listing, Notice, Source, open_source};
 use crate::spec::{Folders, LabelKind, Spec, SpecError, SplitBy, SplitFractions};
@@ -65,11 +67,14 @@ fn write(
     recipe: Recipe,
     options: &RunOptions,
 ) -> Result<Summary, Error> {
-    let output = Output::claim(out)?;
+    if options.overwrite == Overwrite::Dataset && is_url(out) {
+        return Err(Error::Store { place: out.to_owned(), reason: StoreError::InPlace("not replaced") });
+    }
+    let output = Output::claim(out, &options.source.storage)?;
     if options.overwrite == Overwrite::Refuse {
         output.check_shards()?;
     }
-    source.prepare(Some(output.staging()), &recipe.spec().limits)?;
+    source.prepare(Some(output.scratch()), &recipe.spec().limits)?;
     let (mut inputs, pool) = plan(source, recipe, options)?;
     let run = inputs.checksum();
 
@@ -77,11 +82,11 @@ fn write(
         Start::New => (first_manifest(&inputs, run, 1), Commits::EachShard),
         Start::Replaces(old) => (first_manifest(&inputs, run, old.snapshot.dataset_version + 1), Commits::AtEnd),
         Start::Continues(old) => (old.clone(), Commits::EachShard),
-        Start::Complete(old) => return complete(begin, &inputs, old, out),
+        Start::Complete(old) => return complete(begin, &inputs, old, &**output.files()),
     };
     let before = manifest.snapshot.splits.clone();
     let run = Run { checksum: run, shards: inputs.shards() };
-    let earlier = inputs.skip_finished(manifest.unfinished, out)?;
+    let earlier = inputs.skip_finished(manifest.unfinished, &**output.files())?;
     let unchanged = before.values().map(|info| info.rows).sum();
 
     let mut transaction = Transaction::new(output, manifest, commits, inputs.recipe.layout(), run, Vec::new());
@@ -108,15 +113,19 @@ fn foresee(
     recipe: Recipe,
     options: &RunOptions,
 ) -> Result<Summary, Error> {
-    let there = ownership::check(out)?;
+    let files = files_at(out, &options.source.storage)?;
+    let there = match files.folder() {
+        Some(folder) => ownership::check(folder)?,
+        None => Manifest::read_from(&*files)?,
+    };
     source.prepare(None, &recipe.spec().limits)?;
     let (mut inputs, _) = plan(source, recipe, options)?;
     let (unfinished, snapshot) = match Start::new(inputs.checksum(), there.as_ref(), out, options)? {
         Start::New | Start::Replaces(_) => (None, &Snapshot::default()),
         Start::Continues(there) => (there.unfinished, &there.snapshot),
-        Start::Complete(there) => return Ok(Summary { dry_run: true, ..complete(begin, &inputs, there, out)? }),
+        Start::Complete(there) => return Ok(Summary { dry_run: true, ..complete(begin, &inputs, there, &*files)? }),
     };
-    let rejects = inputs.skip_finished(unfinished, out)?;
+    let rejects = inputs.skip_finished(unfinished, &*files)?;
     Ok(inputs.dry_summary(begin, snapshot.rows(), &rejects, &snapshot.splits))
 }
 
@@ -184,8 +193,8 @@ fn first_manifest(inputs: &Inputs, run: Checksum, dataset_version: u64) -> Manif
 }
 
 /// The summary of a conversion that has nothing to do.
-fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, out: &Path) -> Result<Summary, Error> {
-    let rejects = read_rejects(&out.join(REJECTS))?;
+fn complete(begin: Instant, inputs: &Inputs, there: &Manifest, files: &dyn Files) -> Result<Summary, Error> {
+    let rejects = read_rejects(files, REJECTS)?;
     let splits = SplitSummary::of(&there.snapshot.splits, &there.snapshot.splits);
     Ok(Summary { committed: false, ..inputs.summary(begin, there.snapshot.rows(), &rejects, splits) })
 }

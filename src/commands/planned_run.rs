@@ -2,7 +2,6 @@
 //! is decoded.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::path::Path;
 use std::time::Instant;
 
 use arrow_array::{Array, ArrayRef};
@@ -15,6 +14,7 @@ use crate::dataset::names::REJECTS;
 use crate::dataset::place::Place;
 use crate::dataset::reject::{Reject, read_rejects};
 use crate::error::Error;
+use crate::format::files::Files;
 use crate::format::sha256::Sha256;
 use crate::format::shard::Checksum;
 use crate::image::recipe::Recipe;
@@ -113,14 +113,14 @@ impl Inputs {
     pub(crate) fn skip_finished(
         &mut self,
         unfinished: Option<Unfinished>,
-        folder: &Path,
+        files: &dyn Files,
     ) -> Result<Vec<Reject>, Error> {
         let mut rejects = self.listing.rejects.clone();
         if let Some(Unfinished { shards, .. }) = unfinished {
             let done = self.plan.shards.drain(..shards);
             let key = |index: u32| &*self.listing.records[index as usize].key;
             let keys: HashSet<&str> = done.flat_map(|shard| shard.rows).map(key).collect();
-            let earlier = read_rejects(&folder.join(REJECTS))?.into_iter();
+            let earlier = read_rejects(files, REJECTS)?.into_iter();
             let decoded = |reject: &Reject| keys.contains(&*reject.path) && !rejects.contains(reject);
             let decoded: Vec<Reject> = earlier.filter(decoded).collect();
             rejects.extend(decoded);

@@ -10,11 +10,13 @@ use crate::commit::output::Output;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
 use crate::dataset::reject::{read_rejects, to_lines};
-use crate::error::{Error, counted};
+use crate::error::{Error, StoreError, counted};
 use crate::format::columns::Columns;
+use crate::format::files::Folder;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard;
-use crate::run::Progress;
+use crate::remote::is_url;
+use crate::run::{Progress, StorageOptions};
 
 /// Restores the snapshot of the dataset in `folder` from before the last append. Returns what has
 /// changed. If an earlier rollback was interrupted in its commit, only completes that one; where
@@ -32,9 +34,12 @@ pub fn rollback(folder: impl AsRef<Path>) -> Result<Change, Error> {
 /// As [`rollback`], and [`Error::Abandoned`] if it was asked to stop.
 pub fn rollback_with(folder: impl AsRef<Path>, progress: &Progress) -> Result<Change, Error> {
     let folder = folder.as_ref();
+    if is_url(folder) {
+        return Err(Error::Store { place: folder.to_owned(), reason: StoreError::InPlace("not rolled back") });
+    }
     // In place until the last step of a commit.
     let before = Manifest::read(folder).ok().flatten();
-    let (mut output, there) = Output::open(folder)?;
+    let (mut output, there) = Output::open(folder, &StorageOptions::default())?;
     if output.completed() == Some(Purpose::Rollback) {
         let before = before.unwrap_or_else(|| there.clone());
         return Ok(Change { before: before.snapshot, after: there.snapshot, card: None });
@@ -53,9 +58,9 @@ pub fn rollback_with(folder: impl AsRef<Path>, progress: &Progress) -> Result<Ch
                 progress.add(earlier.rows);
                 continue;
             }
-            shard::copy_beginning(&path, earlier.bytes, &output.staging().join(&earlier.file))
+            shard::copy_beginning(&path, earlier.bytes, &output.scratch().join(&earlier.file))
                 .map_err(|error| error.or_disk_full(earlier.bytes))?;
-            let whole = read_back(output.staging(), earlier, &columns, &layout, progress);
+            let whole = read_back(&Folder(output.scratch().to_owned()), earlier, &columns, &layout, progress);
             progress.go_on()?;
             whole.map_err(|reason| Error::damaged(&path, reason))?;
             output.add_shard(earlier.file.clone());
@@ -63,11 +68,11 @@ pub fn rollback_with(folder: impl AsRef<Path>, progress: &Progress) -> Result<Ch
         info.count();
     }
     if next.snapshot.rejects > 0 {
-        let (path, lines) = (folder.join(REJECTS_BEFORE), next.snapshot.rejects);
-        let rejects = read_rejects(&path)?;
+        let lines = next.snapshot.rejects;
+        let rejects = read_rejects(&**output.files(), REJECTS_BEFORE)?;
         if rejects.len() != lines {
             return Err(Error::damaged(
-                &path,
+                &folder.join(REJECTS_BEFORE),
                 format!("it lists {} instead of {lines}", counted(rejects.len(), "input")),
             ));
         }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::fs;
-use std::io;
 use std::path::Path;
 use std::time::Instant;
 
@@ -12,7 +10,7 @@ use serde::Serialize;
 use twox_hash::xxhash3_128;
 
 use crate::commit::ownership::dataset_files;
-use crate::commit::recovery::complete_commit;
+use crate::commit::recovery::complete_commit_with;
 use crate::dataset::card::own_checksum;
 use crate::dataset::file_info::FileInfo;
 use crate::dataset::manifest::{Manifest, SplitInfo};
@@ -20,15 +18,15 @@ use crate::dataset::names::{CARD, MANIFEST, REJECTS, is_committing, is_system};
 use crate::dataset::reject::read_rejects;
 use crate::error::{Error, FormatError, counted};
 use crate::format::columns::Columns;
-use crate::format::files::Folder;
-use crate::format::open;
+use crate::format::files::Files;
 use crate::format::row_layout::RowLayout;
 use crate::format::sha256::Sha256;
 use crate::format::shard::{Footer, ShardInfo};
 use crate::pipeline;
+use crate::remote::files_at;
 use crate::run::{Progress, RunOptions};
 use crate::source::{Listing, Record, Source};
-use crate::spec::{Folders, Spec, Split};
+use crate::spec::{Folders, Format, Spec, Split};
 
 /// The result of verifying a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -81,8 +79,9 @@ pub fn verify(
     options: &RunOptions,
 ) -> Result<Verification, Error> {
     let (begin, folder) = (Instant::now(), folder.as_ref());
-    complete_commit(folder)?;
-    let manifest = Manifest::read(folder)?.ok_or_else(|| FormatError::NoDataset(folder.to_owned()))?;
+    let files = files_at(folder, &options.source.storage)?;
+    complete_commit_with(folder, &options.source.storage)?;
+    let manifest = Manifest::read_from(&*files)?.ok_or_else(|| FormatError::NoDataset(folder.to_owned()))?;
     let layout = RowLayout::new(&manifest.spec)?;
     let shards: Vec<&ShardInfo> = manifest.snapshot.shards().collect();
     let tasks = if source.is_some() { manifest.snapshot.rows() } else { shards.len() };
@@ -90,7 +89,7 @@ pub fn verify(
     let columns = Columns::new(&layout, &manifest.spec, &manifest.snapshot.classes);
     let (rows, progress) = (manifest.snapshot.rows(), &*options.progress);
     progress.begin(if source.is_some() { 2 * rows } else { rows }, 0);
-    let read = |shard: &&ShardInfo| read_back(folder, shard, &columns, &layout, progress);
+    let read = |shard: &&ShardInfo| read_back(&*files, shard, &columns, &layout, progress);
     let outcomes: Vec<Result<(), String>> = pool.install(|| shards.par_iter().map(read).collect());
     progress.go_on()?;
     let mut found = Findings::default();
@@ -108,16 +107,17 @@ pub fn verify(
     let listing = source.map_or_else(|| Ok(Listing::default()), |source| source.list(&keys_alone(&manifest.spec)))?;
     let mut rows = Rows { records: &listing.records, ..Rows::default() };
     for (&split, info) in &manifest.snapshot.splits {
-        found.check_split(folder, split, info, &manifest, &readable, &mut rows);
+        found.check_split(&*files, split, info, &manifest, &readable, &mut rows);
     }
-    found.check_files(folder, &manifest)?;
+    found.check_files(&*files, &manifest)?;
     let Rows { keys, sources: made_of, missing, first_missing, .. } = rows;
     let compared = made_of.len();
     if let Some(source) = source {
         found.tell_missing(&first_missing, missing);
         found.check_sources(source, &listing, made_of, &manifest, &pool, options)?;
     }
-    if is_committing(folder) || Manifest::read(folder)?.as_ref() != Some(&manifest) {
+    let is_committing = files.folder().is_some_and(is_committing);
+    if is_committing || Manifest::read_from(&*files)?.as_ref() != Some(&manifest) {
         return Err(Error::ChangedMeanwhile(folder.to_owned()));
     }
     found.problems.sort();
@@ -137,13 +137,13 @@ pub fn verify(
 /// Reads every byte of a shard, checks it and counts its rows. The error describes the first problem. Ends early if it
 /// was asked to stop.
 pub(crate) fn read_back(
-    folder: &Path,
+    files: &dyn Files,
     shard: &ShardInfo,
     columns: &Columns,
     layout: &RowLayout,
     progress: &Progress,
 ) -> Result<(), String> {
-    let footer = Footer::of_dataset(&Folder(folder.to_owned()), shard, columns).map_err(without_path)?;
+    let footer = Footer::of_dataset(files, shard, columns).map_err(without_path)?;
     let mut buffer = Vec::new();
     for number in (0..footer.row_groups().len()).take_while(|_| !progress.is_stopped()) {
         let row_group = footer.read_row_group(number, &mut buffer).map_err(without_path)?;
@@ -152,6 +152,11 @@ pub(crate) fn read_back(
         progress.add(footer.row_groups()[number].rows);
     }
     Ok(())
+}
+
+/// The footer of a shard, whatever its columns are.
+fn footer_of(files: &dyn Files, shard: &ShardInfo, format: Format) -> Result<Footer, FormatError> {
+    Footer::of_stored(&files.path(&shard.file), files.open(&shard.file)?, shard, format)
 }
 
 /// The problem with a file, without the path, which is reported next to it.
@@ -225,7 +230,7 @@ impl Findings {
     /// Reads and checks the rows of a split, without their tensors.
     fn check_split(
         &mut self,
-        folder: &Path,
+        files: &dyn Files,
         split: Split,
         info: &SplitInfo,
         manifest: &Manifest,
@@ -240,7 +245,7 @@ impl Findings {
                 continue;
             }
             // One at a time: there may be more shards than the limit of open files.
-            let footer = match Footer::of_shard(&folder.join(&shard.file), shard, manifest.spec.format) {
+            let footer = match footer_of(files, shard, manifest.spec.format) {
                 Ok(footer) => footer,
                 Err(error) => {
                     whole = false;
@@ -290,30 +295,29 @@ impl Findings {
     }
 
     /// Compares the files in the folder with the manifest.
-    fn check_files(&mut self, folder: &Path, manifest: &Manifest) -> Result<(), Error> {
+    fn check_files(&mut self, files: &dyn Files, manifest: &Manifest) -> Result<(), Error> {
         let own = dataset_files(manifest);
-        for file in own.iter().filter(|file| !folder.join(file).exists()) {
+        for file in &own {
             // A missing shard has been reported already.
-            if !manifest.snapshot.shards().any(|shard| shard.file == **file) {
+            if !manifest.snapshot.shards().any(|shard| shard.file == *file) && !files.exists(file)? {
                 self.add(file, "it is missing");
             }
         }
         for (file, info) in &manifest.files {
-            self.check_small_file(folder, file, info)?;
+            self.check_small_file(files, file, info)?;
         }
         for split in Split::ALL {
-            let Ok(entries) = fs::read_dir(folder.join(split.as_str())) else { continue };
-            for entry in entries {
-                let entry = entry.map_err(Error::io("read", folder))?;
-                let name = format!("{split}/{}", entry.file_name().to_string_lossy());
-                if is_system(&entry.file_name()) {
+            for (name, _) in files.entries(split.as_str())? {
+                let is_system = is_system(name.as_ref());
+                let name = format!("{split}/{name}");
+                if is_system {
                     self.notices.push(told_of_system_file(&name));
                 } else if !own.contains(&name) {
                     self.add(name, "it was not written by inlaid, but readers take it for part of the dataset");
                 }
             }
         }
-        match read_rejects(&folder.join(REJECTS)) {
+        match read_rejects(files, REJECTS) {
             // Its checksum tells.
             _ if manifest.files.contains_key(REJECTS) => {}
             Ok(rejects) if rejects.len() != manifest.snapshot.rejects => {
@@ -330,13 +334,13 @@ impl Findings {
     }
 
     /// Compares a file that is not a shard with its entry in the manifest.
-    fn check_small_file(&mut self, folder: &Path, file: &str, info: &FileInfo) -> Result<(), Error> {
-        let bytes = match open::read(&folder.join(file)) {
-            Ok(bytes) => bytes,
+    fn check_small_file(&mut self, files: &dyn Files, file: &str, info: &FileInfo) -> Result<(), Error> {
+        let bytes = match files.read(file) {
+            Ok(Some(bytes)) => bytes,
             // Reported already.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Ok(None) => return Ok(()),
             Err(error) => {
-                self.add(file, error.to_string());
+                self.add(file, without_path(error));
                 return Ok(());
             }
         };

@@ -8,19 +8,19 @@ use std::path::{Component, Path};
 use serde::{Deserialize, Serialize};
 
 use crate::commit::staging::Staging;
+use crate::commit::store::Steps;
 use crate::dataset::names::{JOURNAL, PRIVATE};
 use crate::error::{Error, FormatError};
 use crate::format::beneath::Beneath;
 use crate::format::open;
-use crate::spec::Split;
 
 /// Its place below the dataset's folder.
-const PLACE: &str = ".inlaid/journal.json";
+pub(super) const PLACE: &str = ".inlaid/journal.json";
 
 /// The steps of a commit, in this order.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Journal {
-    /// From the staging folder to the dataset, both relative to the dataset's folder; the manifest last.
+    /// From where files are staged to their places in the dataset, relative to its folder; the manifest last.
     pub(super) renames: Vec<(String, String)>,
     /// Files of the previous snapshot that are not replaced.
     pub(super) removals: Vec<String>,
@@ -86,40 +86,20 @@ impl Journal {
         }
     }
 
-    /// Carries the journal out and removes it.
+    /// Carries the journal out and removes it. Steps that have been carried out before are passed over.
     ///
     /// # Errors
-    /// If the operating system refuses a step; then the next writer completes the commit.
-    pub(super) fn complete(&self, folder: &Beneath) -> Result<(), Error> {
-        self.carry_out(folder)?;
-        Ok(folder.remove_file(PLACE)?)
-    }
-
-    /// Carries out the steps that have not been carried out.
-    fn carry_out(&self, folder: &Beneath) -> Result<(), Error> {
+    /// If a step fails; then the next writer completes the commit.
+    pub(super) fn complete(&self, on: &dyn Steps) -> Result<(), Error> {
         if let Some((manifest, others)) = self.renames.split_last() {
-            others.iter().try_for_each(|step| self.rename(folder, step))?;
+            on.publish(others, &self.merged)?;
             // The manifest names files that are in their place, whatever a power failure spares.
-            sync(folder)?;
-            self.rename(folder, manifest)?;
+            on.sync()?;
+            on.publish_manifest(manifest)?;
         }
-        self.removals.iter().try_for_each(|file| folder.remove_file(file))?;
-        // A split without rows has no folder; one that is not empty is not removed.
-        Split::ALL.iter().for_each(|split| folder.remove_empty_folder(split.as_str()));
-        sync(folder)
-    }
-
-    fn rename(&self, folder: &Beneath, (from, to): &(String, String)) -> Result<(), Error> {
-        for merged in self.merged.get(to).into_iter().flatten() {
-            folder.remove_file(merged)?;
-        }
-        if let Some(parent) = Path::new(to).parent().and_then(Path::to_str).filter(|parent| !parent.is_empty()) {
-            folder.create_folder(parent)?;
-        }
-        match folder.rename(from, to)? || folder.exists(to) {
-            true => Ok(()),
-            false => Err(Error::io("create", folder.path().join(to))(io::ErrorKind::NotFound.into())),
-        }
+        on.remove(&self.removals)?;
+        on.sync()?;
+        on.drop_journal()
     }
 
     /// All files that it names.
@@ -129,14 +109,8 @@ impl Journal {
     }
 
     /// A file outside of the dataset's folder: no journal may make a process replace or remove one.
-    fn foreign_file(&self) -> Option<&str> {
+    pub(super) fn foreign_file(&self) -> Option<&str> {
         let is_inside = |file: &str| Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
         self.files().find(|file| !is_inside(file))
     }
-}
-
-/// Brings the names of all files of a dataset to disk.
-fn sync(folder: &Beneath) -> Result<(), Error> {
-    let splits = Split::ALL.iter().map(|split| split.as_str());
-    Ok(splits.chain([PRIVATE, ""]).try_for_each(|name| folder.sync_folder(name))?)
 }

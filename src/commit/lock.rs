@@ -60,9 +60,8 @@ impl Lock {
         if self.locked.metadata()?.nlink() > 1 {
             return Ok(());
         }
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         self.locked.set_len(0)?;
-        self.locked.write_all(format!("process {} on host {host}\n", std::process::id()).as_bytes())
+        self.locked.write_all(format!("{}\n", holder()).as_bytes())
     }
 }
 
@@ -115,6 +114,12 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
     let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
     let open = file.metadata().map(identity);
     open.is_ok_and(|open| path.symlink_metadata().is_ok_and(|named| identity(named) == open))
+}
+
+/// This process in words, as a lock names its holder.
+pub(super) fn holder() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("process {} on host {host}", std::process::id())
 }
 
 /// Name of the process that holds the lock. A folder has none, nor has a file that was locked just now.

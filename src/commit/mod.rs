@@ -2,8 +2,13 @@
 //! whole. Both lock, stage and rename by the same parts.
 
 mod abandoned;
+#[cfg(feature = "remote")]
+mod bucket_store;
 mod created_folder;
+mod folder_store;
 pub(crate) mod journal;
+#[cfg(feature = "remote")]
+mod lease;
 mod lock;
 pub(crate) mod new_folder;
 pub(crate) mod output;
@@ -12,4 +17,5 @@ pub(crate) mod ownership;
 pub(crate) mod pending;
 pub(crate) mod recovery;
 mod staging;
+mod store;
 pub(crate) mod transaction;

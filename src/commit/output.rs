@@ -1,40 +1,37 @@
-//! The output folder of a run: claimed by one process, filled by way of a staging folder inside it, and
-//! committed, which replaces one snapshot of the dataset by the next.
+//! The output of a run: claimed by one process, filled with files that nobody sees, and committed, which replaces one
+//! snapshot of the dataset by the next.
 //!
 //! A commit first writes a journal, then carries it out. The next writer carries out a journal that a
 //! crash left behind, and drops staged files that no journal names.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::commit::abandoned::remove_abandoned;
 use crate::commit::journal::{Journal, Purpose};
-use crate::commit::lock::Lock;
-use crate::commit::ownership::{check, dataset_files, small_files};
+use crate::commit::ownership::{dataset_files, small_files};
 use crate::commit::pending;
-use crate::commit::staging::Staging;
+use crate::commit::store::{Claimed, Store, claim};
 use crate::dataset::card::{Card, CardNote, MergedCard, own_checksum};
 use crate::dataset::file_info::FileInfo;
 use crate::dataset::manifest::{FORMAT_VERSION, Manifest};
-use crate::dataset::names::{CARD, LOCK, MANIFEST, PRIVATE, is_committing};
+use crate::dataset::names::{CARD, MANIFEST, is_committing};
 use crate::error::{Error, FormatError};
-use crate::format::beneath::Beneath;
+use crate::format::files::Files;
+use crate::format::new_file::NewFile;
 use crate::format::row_layout::RowLayout;
-use crate::format::shard::{ShardInfo, shares_blocks};
-use crate::format::{disk, open};
-use crate::spec::Split;
+use crate::format::shard::ShardInfo;
+use crate::remote::is_url;
+use crate::run::StorageOptions;
 
-/// A folder that only this process writes to. Dropped without a commit, it leaves nothing behind.
+/// A place that only this process writes to. Dropped without a commit, it leaves nothing behind.
 #[derive(Debug)]
 pub(crate) struct Output {
-    folder: PathBuf,
-    /// The same folder: here no link is followed.
-    beneath: Beneath,
+    store: Box<dyn Store>,
     /// Manifest of the dataset as it was last committed.
     current: Option<Manifest>,
-    /// Files in the staging folder that the next commit adds or replaces.
+    /// Staged files that the next commit adds or replaces.
     staged: Vec<String>,
     /// Shards whose rows are in one of the staged files, by the name of that file.
     merged: BTreeMap<String, Vec<String>>,
@@ -42,62 +39,31 @@ pub(crate) struct Output {
     files: BTreeMap<String, FileInfo>,
     /// What the interrupted commit was for that was completed first; none if there was none.
     completed: Option<Purpose>,
-    /// Dropped before the lock, so that it is removed under the lock.
-    staging: Staging,
-    lock: Lock,
 }
 
 impl Output {
-    /// Claims the folder for this process, and completes or undoes what a crash left in it.
+    /// Claims a folder, or what is below a URL, for this process, and completes or undoes what a crash left in it.
     ///
     /// # Errors
     /// If it holds anything but a dataset, another process is writing to it, or it can't be written to.
-    pub(crate) fn claim(folder: &Path) -> Result<Output, Error> {
-        check(folder)?;
-        let private = folder.join(PRIVATE);
-        let mut lock = Lock::on_file(&private.join(LOCK), folder)?;
-        let beneath = Beneath::open(folder)?;
-        for split in Split::ALL {
-            beneath.check_folder(split.as_str())?;
-        }
-        let completed = Journal::recover(&beneath)?;
-        let staging = Staging::in_private_folder(&private)?;
-        folder.canonicalize().iter().for_each(|output| remove_abandoned(output));
-        // The folder may have changed before this process held the lock.
-        let current = check(folder)?;
-        if current.is_some() {
-            lock.keep_created();
-        }
-        let output = Output {
-            folder: folder.to_owned(),
-            beneath,
-            current,
-            staged: Vec::new(),
-            merged: BTreeMap::new(),
-            files: BTreeMap::new(),
-            completed,
-            staging,
-            lock,
-        };
-        for folder in Split::ALL.iter().map(|split| split.as_str()).chain([PRIVATE]) {
-            disk::create_folder(&output.staging().join(folder))?;
-        }
-        // No journal may be on disk without the folder of what it names.
-        output.beneath.sync_folder(PRIVATE)?;
-        Ok(output)
+    pub(crate) fn claim(place: &Path, options: &StorageOptions) -> Result<Output, Error> {
+        let Claimed { store, manifest, completed } = claim(place, options)?;
+        let (staged, merged, files) = Default::default();
+        Ok(Output { store, current: manifest, staged, merged, files, completed })
     }
 
-    /// Claims the folder of a dataset, which must exist and be whole.
+    /// Claims the place of a dataset, which must exist and be whole.
     ///
     /// # Errors
     /// As [`Output::claim`]; if there is no dataset, or a shard is missing or does not have its length.
-    pub(crate) fn open(folder: &Path) -> Result<(Output, Manifest), Error> {
+    pub(crate) fn open(place: &Path, options: &StorageOptions) -> Result<(Output, Manifest), Error> {
+        let none = || FormatError::NoDataset(place.to_owned());
         // In this order: a commit removes its journal after the manifest is in place.
-        if !is_committing(folder) && !folder.join(MANIFEST).exists() {
-            return Err(FormatError::NoDataset(folder.to_owned()).into());
+        if !is_url(place) && !is_committing(place) && !place.join(MANIFEST).exists() {
+            return Err(none().into());
         }
-        let output = Output::claim(folder)?;
-        let manifest = output.current.clone().ok_or_else(|| FormatError::NoDataset(folder.to_owned()))?;
+        let output = Output::claim(place, options)?;
+        let manifest = output.current.clone().ok_or_else(none)?;
         output.check_shards()?;
         Ok((output, manifest))
     }
@@ -107,32 +73,44 @@ impl Output {
     /// # Errors
     /// If one is missing or has another length.
     pub(crate) fn check_shards(&self) -> Result<(), Error> {
-        for shard in self.current.iter().flat_map(|manifest| manifest.snapshot.shards()) {
-            let path = self.folder.join(&shard.file);
-            let bytes = fs::metadata(&path).map_err(Error::io("read", &path))?.len();
-            if bytes != shard.bytes {
-                return Err(Error::damaged(&path, format!("it has {bytes} bytes instead of {}", shard.bytes)));
+        let files = self.files();
+        for (split, info) in self.current.iter().flat_map(|manifest| &manifest.snapshot.splits) {
+            let lengths: HashMap<String, u64> = files.entries(split.as_str())?.into_iter().collect();
+            for shard in &info.shards {
+                let (path, name) = (files.path(&shard.file), shard.file.rsplit('/').next().unwrap_or_default());
+                let Some(bytes) = lengths.get(name) else {
+                    return Err(Error::io("read", &path)(io::ErrorKind::NotFound.into()));
+                };
+                if *bytes != shard.bytes {
+                    return Err(Error::damaged(&path, format!("it has {bytes} bytes instead of {}", shard.bytes)));
+                }
             }
         }
         Ok(())
     }
 
-    /// Folder of the dataset.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+    /// The files of the dataset, as they were last committed.
+    pub(crate) fn files(&self) -> &Arc<dyn Files> {
+        self.store.files()
     }
 
-    /// Folder in which files are written before they become part of the dataset. It has the layout of
-    /// the dataset's folder.
-    pub(crate) fn staging(&self) -> &Path {
-        self.staging.path()
+    /// A folder on a disk for what is needed during the run. Of a dataset in a folder it is that in which files are
+    /// staged, with the layout of the dataset's folder.
+    pub(crate) fn scratch(&self) -> &Path {
+        self.store.scratch()
     }
 
-    /// Whether the file system lets files share blocks, so that copying them costs nothing.
+    /// Begins a file of the next commit, to be added to it when it is complete.
+    ///
+    /// # Errors
+    /// If it can't be created.
+    pub(crate) fn create(&self, name: &str) -> Result<Box<dyn NewFile>, Error> {
+        self.store.create(name)
+    }
+
+    /// Whether files share blocks, so that copying them costs nothing.
     pub(crate) fn shares_blocks(&self) -> bool {
-        let file = || tempfile::tempfile_in(self.staging());
-        let files = file().and_then(|from| Ok((from, file()?)));
-        files.is_ok_and(|(from, to)| shares_blocks(&from, &to))
+        self.store.shares_blocks()
     }
 
     /// Manifest of the dataset as it was last committed. None if there is no dataset yet.
@@ -150,7 +128,7 @@ impl Output {
     /// # Errors
     /// If it can't be written.
     pub(crate) fn stage(&mut self, name: &str, text: &str) -> Result<(), Error> {
-        self.staging.write(name, text.as_bytes())?;
+        self.store.stage(name, text.as_bytes())?;
         self.staged.push(name.to_owned());
         self.files.insert(name.to_owned(), FileInfo::of(text.as_bytes()));
         Ok(())
@@ -189,24 +167,25 @@ impl Output {
         }
     }
 
-    /// The text of the card in the folder of the dataset, or why it has none; none if there is no card.
+    /// The text of the card that is there, or why it has none; none if there is no card.
     fn card_there(&self) -> Result<Option<Result<String, String>>, Error> {
-        let path = self.folder.join(CARD);
-        let text = match path.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Ok(found) if found.is_symlink() => return Ok(Some(Err("it is a link".to_owned()))),
-            Ok(found) if !found.is_file() => return Ok(Some(Err("it is not a regular file".to_owned()))),
-            _ => open::read(&path).map_err(Error::io("read", &path))?,
-        };
-        Ok(Some(String::from_utf8(text).map_err(|_| "it is not UTF-8".to_owned())))
+        if let Some(folder) = self.files().folder() {
+            match folder.join(CARD).symlink_metadata() {
+                Ok(found) if found.is_symlink() => return Ok(Some(Err("it is a link".to_owned()))),
+                Ok(found) if !found.is_file() => return Ok(Some(Err("it is not a regular file".to_owned()))),
+                _ => {}
+            }
+        }
+        let text = self.files().read(CARD)?.map(String::from_utf8);
+        Ok(text.map(|text| text.map_err(|_| "it is not UTF-8".to_owned())))
     }
 
-    /// Adds a shard that is in the staging folder to the next commit.
+    /// Adds a complete shard that was created here to the next commit.
     pub(crate) fn add_shard(&mut self, file: String) {
         self.staged.push(file);
     }
 
-    /// Adds a shard that is in the staging folder to the next commit, and has the rows of these shards.
+    /// Adds a complete shard to the next commit that has the rows of these shards.
     pub(crate) fn add_merged_shard(&mut self, file: String, of: &[ShardInfo]) {
         let others = of.iter().map(|shard| shard.file.clone()).filter(|other| *other != file);
         self.merged.insert(file.clone(), others.collect());
@@ -230,24 +209,17 @@ impl Output {
     pub(crate) fn commit_for(&mut self, purpose: Purpose, mut next: Manifest) -> Result<Manifest, Error> {
         let staged = std::mem::take(&mut self.staged);
         let old: Vec<String> = self.current.iter().flat_map(dataset_files).collect();
-        self.refuse_overwriting(&staged, &old)?;
+        self.store.refuse_overwriting(&staged, &old)?;
         next.format_version = FORMAT_VERSION;
         next.files = self.files_of(&next)?;
-        self.staging.write(MANIFEST, next.to_json().as_bytes())?;
+        self.store.stage(MANIFEST, next.to_json().as_bytes())?;
+        self.store.settle()?;
         let journal = self.journal(purpose, &staged, old, &next);
-        self.staging.sync()?;
-        // The name of the private folder.
-        self.beneath.sync_folder("")?;
         let _commit = pending::commit();
-        journal.write(&self.staging, &self.beneath)?;
         // From here on the commit is made, whatever happens.
-        self.lock.keep_created();
-        self.staging.keep = true;
-        self.beneath.sync_folder(PRIVATE)?;
-        journal.complete(&self.beneath)?;
-        self.staging.keep = false;
-        // Or a power failure might bring the journal back, beside what the next commit stages in its place.
-        self.beneath.sync_folder(PRIVATE)?;
+        self.store.begin_commit(&journal)?;
+        journal.complete(self.store.steps())?;
+        self.store.end_commit()?;
         self.files.clear();
         self.current = Some(next.clone());
         Ok(next)
@@ -265,41 +237,24 @@ impl Output {
             // A card that was left as it is may have been edited.
             let info = match known(file).filter(|_| file != CARD || self.files.contains_key(file)) {
                 Some(info) => info,
-                None => {
-                    let path = self.folder.join(file);
-                    match open::read(&path) {
-                        Ok(bytes) => FileInfo::of(&bytes),
-                        // A link to nothing, or a folder.
-                        Err(_) if file == CARD => continue,
-                        Err(error) => return Err(Error::io("read", &path)(error)),
-                    }
-                }
+                None => match self.files().read(file) {
+                    Ok(Some(bytes)) => FileInfo::of(&bytes),
+                    // A link to nothing, or a folder.
+                    Ok(None) | Err(_) if file == CARD => continue,
+                    Ok(None) => return Err(Error::io("read", self.files().path(file))(io::ErrorKind::NotFound.into())),
+                    Err(error) => return Err(error.into()),
+                },
             };
             files.insert(file.to_owned(), info);
         }
         Ok(files)
     }
 
-    /// Refuses staged files that would replace a file that is not one of the `old` files of the dataset, and folders in
-    /// the place of files.
-    fn refuse_overwriting(&self, staged: &[String], old: &[String]) -> Result<(), Error> {
-        for file in staged.iter().chain(old) {
-            let target = self.folder.join(file);
-            let Ok(found) = target.symlink_metadata() else { continue };
-            // No file can be renamed into the place of a folder, and no step of a commit may fail for such a reason.
-            if found.is_dir() || !old.contains(file) && !file.starts_with(PRIVATE) {
-                return Err(Error::ForeignFile(target));
-            }
-        }
-        Ok(())
-    }
-
     fn journal(&mut self, purpose: Purpose, staged: &[String], old: Vec<String>, next: &Manifest) -> Journal {
-        let name = self.staging.name();
         let kept: BTreeSet<String> = dataset_files(next).into_iter().collect();
         let files = staged.iter().map(String::as_str).chain([MANIFEST]);
         Journal {
-            renames: files.map(|file| (format!("{PRIVATE}/{name}/{file}"), file.to_owned())).collect(),
+            renames: files.map(|file| (self.store.staged(file), file.to_owned())).collect(),
             removals: old.into_iter().filter(|file| !kept.contains(file)).collect(),
             merged: std::mem::take(&mut self.merged),
             purpose,

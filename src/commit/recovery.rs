@@ -4,12 +4,32 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 
+#[cfg(feature = "remote")]
+use crate::commit::bucket_store::BucketStore;
 use crate::commit::journal::Journal;
 use crate::commit::lock::Lock;
 use crate::commit::staging::Staging;
 use crate::dataset::names::{LOCK, PRIVATE, is_committing};
 use crate::error::{Error, FormatError};
 use crate::format::beneath::Beneath;
+use crate::remote::{files_at, is_url};
+use crate::run::StorageOptions;
+
+/// As [`complete_commit`], also below a URL of an object store that is reached with these settings.
+///
+/// # Errors
+/// As [`complete_commit`], and if the store can't be read.
+pub(crate) fn complete_commit_with(place: &Path, options: &StorageOptions) -> Result<bool, Error> {
+    #[cfg(feature = "remote")]
+    if is_url(place) {
+        return BucketStore::complete_commit(place, options);
+    }
+    match is_url(place) {
+        // An error: there are no stores.
+        true => files_at(place, options).map(|_| false),
+        false => complete_commit(place),
+    }
+}
 
 /// Completes the commit to the dataset in `folder` that a crash interrupted. Returns whether there was one.
 ///

@@ -10,8 +10,6 @@ use crate::dataset::reject::{Reject, read_rejects, to_lines};
 use crate::dataset::statistics::Statistics;
 use crate::error::Error;
 use crate::format::columns::Columns;
-use crate::format::files::Folder;
-use crate::format::new_file::DiskFile;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard::{self, Checksum, Footer, ShardInfo, ShardWriter, shard_name, shard_number};
 use crate::spec::Split;
@@ -85,22 +83,31 @@ impl Transaction {
         self.manifest.snapshot.splits.is_empty()
     }
 
-    /// Begins a shard in the staging folder: a new one, or a longer copy of the split's last shard.
+    /// Begins a shard that nobody sees: a new one, or a longer copy of the split's last shard.
     pub(crate) fn begin_shard(&self, split: Split, place: Place) -> Result<Box<dyn ShardWriter>, Error> {
         let shards = self.manifest.snapshot.splits.get(&split).map_or(&[][..], |info| &info.shards);
         match (place, shards) {
             (Place::Tail, [.., tail]) => {
-                let footer = Footer::of_dataset(&Folder(self.output.folder().to_owned()), tail, &self.columns)?;
-                let (path, name) = (self.output.staging().join(&tail.file), tail.file.clone());
-                Ok(shard::begin(DiskFile::create(&path)?, path, name, &self.columns, Some(&footer))?)
+                let footer = Footer::of_dataset(&**self.output.files(), tail, &self.columns)?;
+                self.begin(tail.file.clone(), Some(&footer))
             }
             (_, shards) => {
                 // Merged shards leave gaps in the numbers.
                 let number = shards.last().map_or(0, |last| shard_number(&last.file) + 1);
                 let name = shard_name(split, number, self.manifest.spec.format);
-                Ok(shard::create(self.output.staging(), name, &self.columns)?)
+                self.begin(name, None)
             }
         }
+    }
+
+    fn begin(&self, name: String, from: Option<&Footer>) -> Result<Box<dyn ShardWriter>, Error> {
+        let file = self.output.create(&name)?;
+        // A disk is named by the file that is written, a store by the one that it becomes.
+        let path = match self.output.files().folder() {
+            Some(_) => self.output.scratch().join(&name),
+            None => self.output.files().path(&name),
+        };
+        Ok(shard::begin(file, path, name, &self.columns, from)?)
     }
 
     /// Adds the next shard of the plan. None if all of its rows were rejected. `rejects` holds all
@@ -144,7 +151,7 @@ impl Transaction {
             current.unfinished.is_none() && current.snapshot.splits == self.manifest.snapshot.splits
         };
         Ok(!self.output.current().is_some_and(same)
-            || self.all_rejects(rejects) != read_rejects(&self.output.folder().join(REJECTS))?)
+            || self.all_rejects(rejects) != read_rejects(&**self.output.files(), REJECTS)?)
     }
 
     /// Commits the rest at the end of the run. Returns the manifest, and what people should know about the card.
@@ -170,7 +177,7 @@ impl Transaction {
         }
         let begins = self.output.current().is_none_or(|current| current.previous != self.manifest.previous);
         if self.manifest.previous.is_some() && begins {
-            let before = read_rejects(&self.output.folder().join(REJECTS))?;
+            let before = read_rejects(&**self.output.files(), REJECTS)?;
             self.output.stage(REJECTS_BEFORE, &to_lines(&before))?;
         }
         let note = self.output.stage_card(&self.manifest, &self.layout)?;

@@ -66,6 +66,24 @@ pub enum StoreError {
     /// An object that has changed since it was listed.
     #[error("the object has changed since it was listed")]
     Changed,
+    /// A store that does not keep to the conditions of a write, so that several writers could lose each other's rows.
+    #[error("the store ignores conditions of writes, so nothing keeps two writers apart")]
+    NoConditions,
+    /// A dataset that another process has begun to write to since.
+    #[error("another process has taken over, since this one was silent for too long")]
+    TakenOver,
+    /// A manifest that somebody else has replaced.
+    #[error("another process has changed the dataset in the meantime")]
+    Raced,
+    /// A change that would not be whole at any time.
+    #[error("datasets in object stores are appended to, but {0} in place")]
+    InPlace(&'static str),
+    /// A file that is too long for one upload.
+    #[error("a file has more than 10,000 parts of 8 MiB, and no store takes more")]
+    TooManyParts,
+    /// An upload that somebody has dropped.
+    #[error("the upload of `{0}` is not there any more")]
+    UploadGone(String),
     /// A key that no path can be.
     #[error("the key `{0}` has empty parts, parts `.` or `..`, or control characters, as no path has")]
     Key(String),

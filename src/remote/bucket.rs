@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 
 use super::aws_profile;
 use super::told::{cause_of, told};
+use super::writes::Writable;
 use crate::error::{Error, StoreError};
 use crate::format::catch_panic::contain;
 use crate::run::StorageOptions;
@@ -62,6 +63,8 @@ fn retries() -> Result<RetryConfig, StoreError> {
 #[derive(Debug)]
 pub(crate) struct Bucket {
     store: Arc<dyn ObjectStore>,
+    /// The same, for writes.
+    writes: Arc<dyn Writable>,
     prefix: Path,
     /// Its own, since the threads of one would not be there after a fork.
     runtime: Runtime,
@@ -94,13 +97,13 @@ impl Bucket {
         // Fails if there is one already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let wrong = |error: object_store::Error| StoreError::Settings(cause_of(&error));
-        let store: Arc<dyn ObjectStore> = match &*scheme.to_ascii_lowercase() {
+        let (store, writes): (Arc<dyn ObjectStore>, Arc<dyn Writable>) = match &*scheme.to_ascii_lowercase() {
             "s3" | "s3a" => {
                 let builder = aws_profile::apply(aws_settings(options)?)?;
                 let builder = CLIENT.iter().fold(builder, |builder, (key, value)| {
                     builder.with_config(AmazonS3ConfigKey::Client(*key), *value)
                 });
-                Arc::new(builder.with_retry(retries()?).with_bucket_name(name).build().map_err(wrong)?)
+                both(builder.with_retry(retries()?).with_bucket_name(name).build().map_err(wrong)?)
             }
             "gs" => {
                 let builder = CLIENT.iter().fold(GoogleCloudStorageBuilder::from_env(), |builder, (key, value)| {
@@ -109,7 +112,7 @@ impl Bucket {
                 let set =
                     |builder: GoogleCloudStorageBuilder, (name, value)| Ok(builder.with_config(key_of(name)?, value));
                 let builder = options.iter().try_fold(builder, set)?;
-                Arc::new(builder.with_retry(retries()?).with_bucket_name(name).build().map_err(wrong)?)
+                both(builder.with_retry(retries()?).with_bucket_name(name).build().map_err(wrong)?)
             }
             "az" | "abfs" | "abfss" => {
                 check_values(&settings_of::<AzureConfigKey>("AZURE_"))?;
@@ -119,7 +122,7 @@ impl Bucket {
                 });
                 let set = |builder: MicrosoftAzureBuilder, (name, value)| Ok(builder.with_config(key_of(name)?, value));
                 let builder = options.iter().try_fold(builder, set)?;
-                Arc::new(builder.with_retry(retries()?).with_container_name(name).build().map_err(wrong)?)
+                both(builder.with_retry(retries()?).with_container_name(name).build().map_err(wrong)?)
             }
             other => return Err(StoreError::Scheme(other.to_owned())),
         };
@@ -127,7 +130,7 @@ impl Bucket {
         let mut threads = Builder::new_multi_thread();
         threads.worker_threads(THREADS).thread_name("inlaid-requests").enable_all();
         let runtime = threads.build().map_err(|error| StoreError::Settings(error.to_string()))?;
-        Ok(Bucket { store, prefix, runtime })
+        Ok(Bucket { store, writes, prefix, runtime })
     }
 
     /// As [`Bucket::open`], for a URL that messages name.
@@ -157,6 +160,26 @@ impl Bucket {
 
     pub(super) fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
+    }
+
+    pub(super) fn writes(&self) -> &Arc<dyn Writable> {
+        &self.writes
+    }
+
+    /// Waits for something that does not need threads of its own.
+    pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Waits for a request.
+    ///
+    /// # Errors
+    /// Those of the request.
+    pub(super) fn wait_for<T: Send + 'static>(
+        &self,
+        request: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.wait(self.runtime.spawn(request)).flatten()
     }
 
     /// All objects below the prefix, in the order of their keys. Folders near the top are listed at once.
@@ -253,17 +276,37 @@ impl Bucket {
         }
     }
 
-    /// Names of the objects in a folder below the prefix, which may be empty, and of the folders in it.
+    /// Names and lengths of the objects in a folder below the prefix, which may be empty, and of the folders in it.
     ///
     /// # Errors
     /// If the store can't be listed.
-    pub(crate) fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn entries(&self, folder: &str) -> Result<Vec<(String, u64)>, StoreError> {
         let path = self.path_of(folder)?;
         let listed = contain(|| self.runtime.block_on(self.store.list_with_delimiter(Some(&path))));
         let listed = listed.map_err(StoreError::Settings)?.map_err(|error| told(&error))?;
-        let objects = listed.objects.iter().map(|object| &object.location).filter(|object| **object != path);
-        let names = objects.chain(&listed.common_prefixes).filter_map(Path::filename);
-        Ok(names.map(str::to_owned).collect())
+        // The mark of the folder itself may be among them.
+        let objects =
+            listed.objects.iter().map(|object| (&object.location, object.size)).filter(|(at, _)| **at != path);
+        let entries = objects.chain(listed.common_prefixes.iter().map(|folder| (folder, 0)));
+        Ok(entries.filter_map(|(at, bytes)| Some((at.filename()?.to_owned(), bytes))).collect())
+    }
+
+    /// Whether there is an object below the prefix whose key is like this. Looks no further than to the first.
+    ///
+    /// # Errors
+    /// If the store can't be listed.
+    pub(crate) fn any(&self, is_like: impl Fn(&str) -> bool) -> Result<bool, StoreError> {
+        let search = async {
+            let mut listed = self.store.list(Some(&self.prefix));
+            while let Some(object) = listed.try_next().await? {
+                if object.location != self.prefix && is_like(self.key(&Object::from(object))) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        let found = contain(|| self.runtime.block_on(search)).map_err(StoreError::Settings)?;
+        found.map_err(|error| told(&error))
     }
 
     /// The path of a key below the prefix; an empty key is the prefix itself.
@@ -299,6 +342,12 @@ pub(super) async fn get_range(
         true => Ok(bytes),
         false => Err(StoreError::Answer),
     }
+}
+
+/// A store for reads, and the same for writes.
+fn both(store: impl Writable) -> (Arc<dyn ObjectStore>, Arc<dyn Writable>) {
+    let store = Arc::new(store);
+    (store.clone(), store)
 }
 
 impl From<ObjectMeta> for Object {

@@ -52,8 +52,8 @@ impl Files for BucketFiles {
         Ok(found.is_some())
     }
 
-    fn names(&self, folder: &str) -> Result<Vec<String>, FormatError> {
-        self.bucket.names(folder).map_err(|error| self.failed("read", folder, error))
+    fn entries(&self, folder: &str) -> Result<Vec<(String, u64)>, FormatError> {
+        self.bucket.entries(folder).map_err(|error| self.failed("read", folder, error))
     }
 
     fn folder(&self) -> Option<&Path> {

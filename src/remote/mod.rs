@@ -10,9 +10,13 @@ mod bucket_files;
 #[cfg(feature = "remote")]
 mod fetches;
 #[cfg(feature = "remote")]
+mod new_object;
+#[cfg(feature = "remote")]
 mod object_bytes;
 #[cfg(feature = "remote")]
 mod told;
+#[cfg(feature = "remote")]
+mod writes;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,6 +33,10 @@ pub(crate) use bucket::{Bucket, Object};
 pub(crate) use bucket_files::BucketFiles;
 #[cfg(feature = "remote")]
 pub(crate) use fetches::Fetches;
+#[cfg(feature = "remote")]
+pub(crate) use new_object::{NewObject, Sent};
+#[cfg(feature = "remote")]
+pub(crate) use writes::{Expected, Put, Upload, Version};
 
 /// The files of the dataset at a path or URL. Sends no request.
 ///

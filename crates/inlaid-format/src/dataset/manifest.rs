@@ -10,7 +10,7 @@ use crate::dataset::file_info::FileInfo;
 use crate::dataset::names::{CARD, MANIFEST, REJECTS, REJECTS_BEFORE};
 use crate::dataset::statistics::Statistics;
 use crate::error::Error;
-use crate::format::open;
+use crate::format::files::{Files, Folder};
 use crate::format::row_layout::RowLayout;
 use crate::format::shard::{Checksum, ShardInfo};
 use crate::spec::{Spec, Split};
@@ -122,42 +122,55 @@ impl Manifest {
     /// # Errors
     /// If the manifest can't be read, is damaged, or has an unknown format version.
     pub fn read(folder: impl AsRef<Path>) -> Result<Option<Manifest>, Error> {
+        Manifest::read_from(&Folder(folder.as_ref().to_owned()))
+    }
+
+    /// Reads the manifest of a dataset; none if there is none.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`].
+    #[doc(hidden)]
+    pub fn read_from(files: &dyn Files) -> Result<Option<Manifest>, Error> {
+        let text = files.read(MANIFEST)?;
+        text.map(|text| Manifest::parse(&files.path(MANIFEST), &text)).transpose()
+    }
+
+    /// The manifest with this text, which messages call `path`.
+    ///
+    /// # Errors
+    /// If it is damaged, or has an unknown format version.
+    #[doc(hidden)]
+    pub fn parse(path: &Path, text: &[u8]) -> Result<Manifest, Error> {
         #[derive(Deserialize)]
         struct Head {
             format_version: u32,
             checksum: Option<Checksum>,
         }
-        let path = folder.as_ref().join(MANIFEST);
-        let text = match open::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("read", path)(error)),
-        };
-        let damaged = |error: serde_json::Error| Error::Damaged { path: path.clone(), reason: error.to_string() };
-        let Head { format_version, checksum } = serde_json::from_slice(&text).map_err(damaged)?;
+        let damaged = |error: serde_json::Error| Error::Damaged { path: path.to_owned(), reason: error.to_string() };
+        let Head { format_version, checksum } = serde_json::from_slice(text).map_err(damaged)?;
         if !(1..=FORMAT_VERSION).contains(&format_version) {
-            return Err(Error::FormatVersion { path, found: format_version, known: FORMAT_VERSION });
+            return Err(Error::FormatVersion { path: path.to_owned(), found: format_version, known: FORMAT_VERSION });
         }
         match checksum {
             None if format_version == 1 => {}
-            Some(checksum) if format_version > 1 && checksum == seal(&text, checksum) => {}
-            Some(_) if format_version > 1 => return Err(Error::damaged(&path, "its checksum does not match its text")),
-            Some(_) => return Err(Error::damaged(&path, "format version 1 has no checksum")),
-            None => return Err(Error::damaged(&path, "it has no checksum")),
+            Some(checksum) if format_version > 1 && checksum == seal(text, checksum) => {}
+            Some(_) if format_version > 1 => return Err(Error::damaged(path, "its checksum does not match its text")),
+            Some(_) => return Err(Error::damaged(path, "format version 1 has no checksum")),
+            None => return Err(Error::damaged(path, "it has no checksum")),
         }
-        let manifest: Manifest = serde_json::from_slice(&text).map_err(damaged)?;
+        let manifest: Manifest = serde_json::from_slice(text).map_err(damaged)?;
         if format_version == 1 && !(manifest.spec.tensors.is_empty() && manifest.spec.columns.is_empty()) {
-            return Err(Error::damaged(&path, "format version 1 has no additional columns"));
+            return Err(Error::damaged(path, "format version 1 has no additional columns"));
         }
-        RowLayout::new(&manifest.spec).map_err(|error| Error::damaged(&path, error.to_string()))?;
+        RowLayout::new(&manifest.spec).map_err(|error| Error::damaged(path, error.to_string()))?;
         match manifest.foreign_file() {
-            Some(file) => Err(Error::damaged(&path, format!("it names `{file}`, which is not a file of a split"))),
+            Some(file) => Err(Error::damaged(path, format!("it names `{file}`, which is not a file of a split"))),
             None => {
                 match manifest.files.keys().find(|file| ![CARD, REJECTS, REJECTS_BEFORE].contains(&file.as_str())) {
                     Some(file) => {
-                        Err(Error::damaged(&path, format!("it names `{file}`, which is not a file of a dataset")))
+                        Err(Error::damaged(path, format!("it names `{file}`, which is not a file of a dataset")))
                     }
-                    None => Ok(Some(manifest)),
+                    None => Ok(manifest),
                 }
             }
         }

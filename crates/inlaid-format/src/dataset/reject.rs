@@ -12,6 +12,7 @@ use crate::dataset::file_info::FileInfo;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
 use crate::error::{Error, Stage, counted};
+use crate::format::files::Files;
 use crate::format::open;
 
 /// A rejected input: a line of `rejects.jsonl`.
@@ -33,17 +34,13 @@ pub fn to_lines(rejects: &[Reject]) -> String {
     rejects.iter().map(line).collect()
 }
 
-/// Reads the list of rejects at this path. Empty if the file does not exist.
+/// Reads a list of rejects of a dataset, by its name. Empty if the file does not exist.
 ///
 /// # Errors
 /// If the file can't be read or is damaged.
-pub fn read_rejects(path: &Path) -> Result<Vec<Reject>, Error> {
-    let text = match open::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io("read", path)(error)),
-    };
-    parse(path, &text)
+pub fn read_rejects(files: &dyn Files, name: &str) -> Result<Vec<Reject>, Error> {
+    let text = files.read(name)?;
+    text.map_or_else(|| Ok(Vec::new()), |text| parse(&files.path(name), &text))
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<Vec<Reject>, Error> {

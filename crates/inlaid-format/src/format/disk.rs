@@ -101,8 +101,9 @@ pub fn sync_folder(path: &Path) -> Result<(), Error> {
     sync().map_err(Error::io("sync folder", path))
 }
 
+/// A step at which a test may end or fail the run.
 #[cfg(not(feature = "failpoints"))]
-pub(super) fn step() -> io::Result<()> {
+pub fn step() -> io::Result<()> {
     Ok(())
 }
 
@@ -115,7 +116,7 @@ fn writable(bytes: usize) -> io::Result<usize> {
 use failpoints::writable;
 
 #[cfg(feature = "failpoints")]
-pub(super) use failpoints::step;
+pub use failpoints::step;
 
 /// `INLAID_FAILPOINT=kill:N` kills the process with SIGKILL at its Nth disk operation; `eio:N` and
 /// `enospc:N` make that operation and all later ones fail; `short:N` makes every write from the Nth
@@ -136,7 +137,8 @@ mod failpoints {
     });
     static STEPS: AtomicUsize = AtomicUsize::new(0);
 
-    pub(in crate::format) fn step() -> io::Result<()> {
+    /// A step at which a test may end or fail the run.
+    pub fn step() -> io::Result<()> {
         writable(0).map(drop)
     }
 

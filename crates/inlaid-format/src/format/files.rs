@@ -1,6 +1,7 @@
 //! The files of a dataset, read by their names: those in a folder, or the objects below a prefix of a store.
 
 use std::fmt;
+use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -31,11 +32,11 @@ pub trait Files: fmt::Debug + Send + Sync {
     /// If that can't be told.
     fn exists(&self, name: &str) -> Result<bool, Error>;
 
-    /// Names of what is in a folder, if there is such a folder.
+    /// Names of what is in a folder, if there is such a folder, and lengths in bytes.
     ///
     /// # Errors
     /// If it can't be listed.
-    fn names(&self, folder: &str) -> Result<Vec<String>, Error>;
+    fn entries(&self, folder: &str) -> Result<Vec<(String, u64)>, Error>;
 
     /// The folder, if it is one on a disk.
     fn folder(&self) -> Option<&Path>;
@@ -68,16 +69,19 @@ impl Files for Folder {
         Ok(self.0.join(name).exists())
     }
 
-    fn names(&self, folder: &str) -> Result<Vec<String>, Error> {
+    fn entries(&self, folder: &str) -> Result<Vec<(String, u64)>, Error> {
         let place = self.path(folder);
-        let names = std::fs::read_dir(&place).and_then(|entries| {
-            entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<io::Result<_>>()
-        });
-        match names {
+        let entry = |entry: io::Result<DirEntry>| {
+            let name = entry?.file_name();
+            // What a link names, if it names anything.
+            let bytes = place.join(&name).metadata().map_or(0, |found| found.len());
+            Ok((name.to_string_lossy().into_owned(), bytes))
+        };
+        match fs::read_dir(&place).and_then(|entries| entries.map(entry).collect::<io::Result<_>>()) {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 Ok(Vec::new())
             }
-            names => names.map_err(Error::io("read", place)),
+            entries => entries.map_err(Error::io("read", &place)),
         }
     }
 
