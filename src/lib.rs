@@ -86,7 +86,7 @@ pub use inlaid_format::{arrow_array, arrow_buffer, arrow_schema, bytes};
 pub use plan::split::SmallClass;
 pub use run::{
     History, MaxErrors, Mode, OnChanged, OnError, OnMissing, Overwrite, Progress, RunOptions, SmallClasses,
-    SourceOptions, StorageOptions,
+    SourceOptions, StorageOptions, Writers,
 };
 #[doc(hidden)]
 pub use source::stuck_read;

@@ -121,6 +121,7 @@ class Dataset(Mapping[str, Table]):
         on_error: Literal["skip", "stop"] = "skip",
         max_errors: int | str | None = None,
         small_classes: Literal["fill", "stop"] = "fill",
+        single_writer: bool = False,
         dry_run: bool = False,
         progress: Progress = True,
     ) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def append(sources: Sequence[str], out: str, keywords: dict[str, Any], progress:
 def repack(sources: Sequence[str], out: str, keywords: dict[str, Any], progress: object) -> str:
     """Rewrites files of other tools; otherwise as `convert`."""
 
-def info(folder: str) -> tuple[str, Exception | None]:
+def info(folder: str, keywords: dict[str, Any]) -> tuple[str, Exception | None]:
     """The manifest of a dataset as JSON, and why an interrupted commit can't be completed."""
 
 def verify(folder: str, sources: Sequence[str], keywords: dict[str, Any], progress: object) -> str:

@@ -9,19 +9,21 @@ from typing import Any
 from . import _inlaid
 from ._errors import DamagedError, DatasetWarning, warn
 from ._progress import Progress, reporter
-from ._settings import counted, input_path, truth
+from ._settings import counted, dataset_place, input_path, truth
 from ._write import Source, Sources, paths_of
 
 
-def info(path: Source) -> dict[str, Any]:
-    """The manifest of the dataset in the folder `path`, as it is committed now: spec, classes, shards, statistics
+def info(path: Source, *, storage_options: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The manifest of the dataset in `path`, a folder or a URL, as it is committed now: spec, classes, shards, statistics
     (`schemas/manifest.schema.json`). It has the key "unfinished" while a run is in progress, or if one was interrupted.
+
+    - `storage_options`: settings and credentials of the object store that it is in, as for `convert`.
 
     A commit that was interrupted is completed first. Where this user can't complete it, the snapshot before it is
     returned, with a `DatasetWarning`. Raises `NotFoundError` if `path` is not a dataset, `DamagedError` if its manifest
     can't be read.
     """
-    manifest, open_commit = _inlaid.info(input_path("path", path))
+    manifest, open_commit = _inlaid.info(dataset_place("path", path), {"storage_options": storage_options})
     if open_commit is not None:
         warn(str(open_commit), DatasetWarning)
     described: dict[str, Any] = json.loads(manifest)
@@ -37,12 +39,12 @@ def verify(
     storage_options: Mapping[str, str] | None = None,
     progress: Progress = True,
 ) -> dict[str, Any]:
-    """Reads every byte of the dataset in the folder `path`, and verifies its checksums, pages, keys, labels and counts.
+    """Reads every byte of the dataset in `path`, a folder or a URL, and verifies its checksums, pages, keys, labels and counts.
 
     - `sources`: folders whose files are compared with the rows that were made from them.
     - `threads`: threads that read, 1 to 1024. `None`: one for each core.
     - `check`: raises `DamagedError` if there are problems.
-    - `storage_options`: settings and credentials of object stores that `sources` are in, as for `convert`.
+    - `storage_options`: settings and credentials of object stores that the dataset or `sources` are in, as for `convert`.
     - `progress`: as for `convert`; it counts rows, those of the dataset and then those of `sources`.
 
     Returns what was found (`schemas/verification.schema.json`). `["problems"]` is a list of dictionaries with the keys
@@ -53,7 +55,7 @@ def verify(
     not a dataset or a source not a folder, `DamagedError` if its manifest can't be read, `InlaidError` if it changes in
     the meantime.
     """
-    path, check = input_path("path", path), truth("check", check)
+    path, check = dataset_place("path", path), truth("check", check)
     keywords = {"threads": threads, "storage_options": storage_options}
     found: dict[str, Any] = json.loads(_inlaid.verify(path, paths_of(sources), keywords, reporter(progress, "rows")))
     if check and found["problems"]:

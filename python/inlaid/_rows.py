@@ -15,7 +15,7 @@ from typing import Any
 from ._errors import InlaidError, SettingError
 from ._image_files import image_file
 from ._progress import Progress, counted
-from ._settings import path_of
+from ._settings import is_url, path_of, place_of
 
 # Rows written at once: those of dictionaries hold images.
 BATCH = 256
@@ -50,7 +50,8 @@ def on_disk(sources: Any, out: Any, keywords: dict[str, Any]) -> Iterator[tuple[
     for keyword in ("metadata", "files_from"):
         if keywords.get(keyword) is not None:
             raise SettingError(f"{keyword} describes files: leave it out, rows in memory have columns")
-    above = Path(os.path.abspath(os.fsdecode(path_of("out", out)))).parent
+    place = place_of("out", out)
+    above = Path(tempfile.gettempdir()) if is_url(place) else Path(os.path.abspath(place)).parent
     with _folder(above) as folder:
         rows = Rows(folder, keywords, root)
         try:

@@ -209,6 +209,18 @@ def source_path(value: Any) -> str:
     return text if is_url(text) and "\0" not in text else input_path("a source", value)
 
 
+def place_of(name: str, value: Any) -> str:
+    """The value as the text of a path, or of a URL."""
+    text = os.fsdecode(value) if isinstance(value, str | bytes | os.PathLike) else ""
+    return text if is_url(text) and "\0" not in text else path_of(name, value)
+
+
+def dataset_place(name: str, value: Any) -> str:
+    """The value as the text of a path where a dataset should be, or of a URL."""
+    place = place_of(name, value)
+    return place if is_url(place) else input_path(name, value)
+
+
 def input_path(name: str, value: Any) -> str:
     """The value as the text of a path where something should be."""
     text = path_of(name, value)

@@ -13,7 +13,7 @@ from . import _inlaid
 from ._errors import SettingError
 from ._progress import Progress, reporter
 from ._rows import on_disk
-from ._settings import is_url, name_of_dtype, path_of, source_path
+from ._settings import is_url, name_of_dtype, path_of, place_of, source_path
 
 
 class SupportsArrowStream(Protocol):
@@ -84,10 +84,11 @@ def convert(
     on_error: Literal["skip", "stop"] = "skip",
     max_errors: int | str | None = None,
     small_classes: Literal["fill", "stop"] = "fill",
+    single_writer: bool = False,
     dry_run: bool = False,
     progress: Progress = True,
 ) -> dict[str, Any]:
-    """Makes a dataset in the folder `out` from the images in `sources`: folders, archives (tar, also compressed; zip),
+    """Makes a dataset in `out`, a folder or a URL of an object store, from the images in `sources`: folders, archives (tar, also compressed; zip),
     WebDatasets, tables with images (Parquet, Arrow), or arrays (NumPy, IDX, CIFAR). Every image becomes a row, or a
     line of `rejects.jsonl` that says why it could not. Running it again after a crash resumes.
 
@@ -177,6 +178,7 @@ def convert(
     - `on_error`: what to do about an unusable image: skip and list it, or stop.
     - `max_errors`: the number of unusable images, or the percentage as in "0.5%", above which the run stops. `None`: no
       limit.
+    - `single_writer`: writes to an object store that ignores conditions of writes; nobody else may write to `out`.
     - `dry_run`: returns what would be written, and writes nothing.
     - `progress`: `True` draws a bar on standard error if that is a terminal, or in a notebook; a function is called
       with the numbers of images done, in all, and rejected, about ten times a second.
@@ -216,11 +218,12 @@ def append(
     on_error: Literal["skip", "stop"] = "skip",
     max_errors: int | str | None = None,
     small_classes: Literal["fill", "stop"] = "fill",
+    single_writer: bool = False,
     dry_run: bool = False,
     progress: Progress = True,
 ) -> dict[str, Any]:
-    """Adds the images in `sources` whose path below their source is not yet a row of the dataset in the folder
-    `out`, with the settings of that dataset. Running it again adds nothing.
+    """Adds the images in `sources` whose path below their source is not yet a row of the dataset in `out`,
+    a folder or a URL, with the settings of that dataset. Running it again adds nothing.
 
     - `folders`: overrides what the top-level folders mean; must match the original conversion. `None`: as they look.
     - `on_changed`: what to do about a file that changed since its row was written: skip and list it, or stop.
@@ -280,10 +283,11 @@ def _run(
         if keywords.get(name) is not None:
             keywords[name] = path_of(name, keywords[name])
     paths = paths_of(sources)
-    if keywords.get("storage_options") is not None and not any(is_url(path) for path in paths):
-        raise SettingError("storage_options is for sources in object stores, such as s3://bucket/photos")
+    place = place_of("out", out)
+    if keywords.get("storage_options") is not None and not any(is_url(path) for path in [*paths, place]):
+        raise SettingError("storage_options is for object stores, such as s3://bucket/photos")
     shown = reporter(progress, unit)
-    summary: dict[str, Any] = json.loads(write(paths, path_of("out", out), keywords, shown))
+    summary: dict[str, Any] = json.loads(write(paths, place, keywords, shown))
     return summary
 
 

@@ -51,7 +51,7 @@ fn class(error: &Error) -> &'static str {
         Error::Format(FormatError::NotJoined(_)) => "SettingError",
         Error::Format(FormatError::NoRow { .. }) => "RowError",
         Error::Repack { source, .. } => repack_class(source),
-        Error::Source { source: SourceError::Store(error), .. } => match error {
+        Error::Source { source: SourceError::Store(error), .. } | Error::Store { reason: error, .. } => match error {
             StoreError::Url
             | StoreError::Scheme(_)
             | StoreError::Option(_)
@@ -61,8 +61,11 @@ fn class(error: &Error) -> &'static str {
             | StoreError::NoTls
             | StoreError::List
             | StoreError::SingleObject
+            | StoreError::DiskOnly
+            | StoreError::InPlace(_)
             | StoreError::LeftOut => "SettingError",
             StoreError::NoBucket | StoreError::NotFound => "NotFoundError",
+            StoreError::TakenOver | StoreError::Raced => "LockedError",
             _ => "InlaidError",
         },
         Error::OutputTaken(_)

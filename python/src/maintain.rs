@@ -16,8 +16,13 @@ use crate::settings;
 /// The manifest of the snapshot that is committed now as JSON, and an exception that describes a commit that can't be
 /// completed.
 #[pyfunction]
-pub fn info(py: Python<'_>, folder: PathBuf) -> PyResult<(String, Option<Bound<'_, PyAny>>)> {
-    let Info { manifest, open_commit, .. } = py.detach(|| inlaid::info(&folder)).map_err(exception)?;
+pub fn info<'py>(
+    py: Python<'py>,
+    folder: PathBuf,
+    keywords: Bound<'py, PyDict>,
+) -> PyResult<(String, Option<Bound<'py, PyAny>>)> {
+    let storage = settings::info(Keywords::new(keywords))?;
+    let Info { manifest, open_commit, .. } = py.detach(|| inlaid::info_with(&folder, &storage)).map_err(exception)?;
     let open_commit = open_commit.map(|error| exception(error).into_value(py).into_bound(py).into_any());
     Ok((manifest.to_json(), open_commit))
 }

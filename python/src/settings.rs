@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use inlaid::{
     History, Limits, Mode, OnChanged, OnError, OnMissing, Overwrite, RepackSpec, RunOptions, SmallClasses,
-    SourceOptions, Spec, StorageOptions,
+    SourceOptions, Spec, StorageOptions, Writers,
 };
 use pyo3::prelude::*;
 
@@ -97,6 +97,13 @@ pub fn verify(keywords: Keywords<'_>) -> PyResult<RunOptions> {
     Ok(options)
 }
 
+/// Of a look at a manifest.
+pub fn info(keywords: Keywords<'_>) -> PyResult<StorageOptions> {
+    let options = storage(&keywords)?;
+    keywords.end()?;
+    Ok(options)
+}
+
 /// Of every run that makes rows.
 fn run(keywords: &Keywords<'_>) -> PyResult<RunOptions> {
     let mut options = RunOptions::default();
@@ -107,6 +114,9 @@ fn run(keywords: &Keywords<'_>) -> PyResult<RunOptions> {
     options.max_errors = keywords.take_if_some("max_errors", Keyword::max_errors)?;
     let small = [("fill", SmallClasses::Fill), ("stop", SmallClasses::Stop)];
     options.small_classes = keywords.take("small_classes", |word| word.either(small))?;
+    if keywords.take("single_writer", Keyword::switch)? {
+        options.writers = Writers::Single;
+    }
     if keywords.take("dry_run", Keyword::switch)? {
         options.mode = Mode::DryRun;
     }

@@ -9,7 +9,7 @@ use crate::{
     ByteSize, Channels, Color, ColorProfile, Compression, CropRatio, Dtype, Encoding, Filter, Fit, Folders, Format,
     History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, Mode, OnChanged, OnError, Order, Overwrite,
     Quality, RepackSpec, ResizeLike, RunOptions, Scale, Shape, Size, SmallClasses, Spec, SplitBy, SplitFractions, Std,
-    Storage, Truncated,
+    Storage, Truncated, Writers,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -230,6 +230,9 @@ pub struct Run {
     /// If a class is too small for exact fractions: fill train, then test, then validation, or stop
     #[arg(long, default_value = "fill", value_parser = ["fill", "stop"])]
     small_classes: String,
+    /// Write to an object store that ignores conditions of writes: nobody else may write to DIR
+    #[arg(long)]
+    single_writer: bool,
     /// Report what would be written, without writing it
     #[arg(long)]
     pub dry_run: bool,
@@ -249,6 +252,7 @@ impl Run {
             on_error: if self.on_error == "stop" { OnError::Stop } else { OnError::Skip },
             max_errors: self.max_errors,
             small_classes: if self.small_classes == "stop" { SmallClasses::Stop } else { SmallClasses::Fill },
+            writers: if self.single_writer { Writers::Single } else { Writers::Several },
             mode: if self.dry_run { Mode::DryRun } else { Mode::Write },
             ..RunOptions::default()
         }
@@ -267,7 +271,7 @@ pub struct Append {
     /// Folders or archives of images, a table that names them, tables with images, or arrays
     #[arg(value_name = "SRC", required_unless_present = "files_from")]
     pub sources: Vec<PathBuf>,
-    /// Folder of the dataset
+    /// Folder of the dataset, or its URL in an object store
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
     #[command(flatten)]

@@ -230,6 +230,16 @@ fn store_hint(error: &StoreError) -> Option<String> {
         StoreError::Secret => "put them into the environment".into(),
         StoreError::List => "leave out `--files-from`".into(),
         StoreError::TableTooLarge { .. } => "raise `--max-file-bytes`".into(),
+        StoreError::NoConditions => {
+            "use a store that has conditional writes, or `--single-writer` if nobody else writes to it".into()
+        }
+        StoreError::TakenOver | StoreError::Raced => {
+            "run the same command again once the other process has ended".into()
+        }
+        StoreError::InPlace(_) => "write to another prefix, or to a disk and copy it".into(),
+        StoreError::DiskOnly => "write to a disk, and copy the files".into(),
+        StoreError::TooManyParts => "choose a smaller `--shard-bytes` for a new dataset".into(),
+        StoreError::UploadGone(_) => "run the same command again".into(),
         StoreError::Key(_) => "rename the object, or give a prefix that is not above it".into(),
         StoreError::SingleObject => "copy it to a disk first".into(),
         StoreError::Profile(_) => "put into the environment what `aws configure export-credentials` prints".into(),

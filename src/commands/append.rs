@@ -55,7 +55,7 @@ pub fn append_from(source: &dyn Source, out: impl AsRef<Path>, options: &RunOpti
 }
 
 fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) -> Result<Summary, Error> {
-    let (output, there) = Output::open(out, &options.source.storage)?;
+    let (output, there) = Output::open(out, options)?;
     let files = output.files().clone();
     let share_blocks = output.shares_blocks();
     source.prepare(Some(output.scratch()), &there.spec.limits)?;

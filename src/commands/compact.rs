@@ -15,7 +15,7 @@ use crate::format::row_layout::RowLayout;
 use crate::format::shard::{self, Footer, RowGroupBuilder, ShardInfo, ShardWriter, StoredRow, StoredRowGroup};
 use crate::read::Table;
 use crate::remote::is_url;
-use crate::run::{Progress, StorageOptions};
+use crate::run::{Progress, RunOptions};
 use crate::spec::{Spec, Storage};
 
 /// Merges neighboring small shards of every split of the dataset in `folder`, as far as they fit into one, and
@@ -40,7 +40,7 @@ pub fn compact_with(folder: impl AsRef<Path>, progress: &Progress) -> Result<Cha
     if is_url(folder) {
         return Err(Error::Store { place: folder.to_owned(), reason: StoreError::InPlace("not compacted") });
     }
-    let (mut output, there) = Output::open(folder, &StorageOptions::default())?;
+    let (mut output, there) = Output::open(folder, &RunOptions::default())?;
     if there.unfinished.is_some() {
         return Err(Error::Unfinished(folder.to_owned()));
     }

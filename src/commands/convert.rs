@@ -70,7 +70,7 @@ fn write(
     if options.overwrite == Overwrite::Dataset && is_url(out) {
         return Err(Error::Store { place: out.to_owned(), reason: StoreError::InPlace("not replaced") });
     }
-    let output = Output::claim(out, &options.source.storage)?;
+    let output = Output::claim(out, options)?;
     if options.overwrite == Overwrite::Refuse {
         output.check_shards()?;
     }

@@ -16,7 +16,7 @@ use crate::format::files::Folder;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard;
 use crate::remote::is_url;
-use crate::run::{Progress, StorageOptions};
+use crate::run::{Progress, RunOptions};
 
 /// Restores the snapshot of the dataset in `folder` from before the last append. Returns what has
 /// changed. If an earlier rollback was interrupted in its commit, only completes that one; where
@@ -39,7 +39,7 @@ pub fn rollback_with(folder: impl AsRef<Path>, progress: &Progress) -> Result<Ch
     }
     // In place until the last step of a commit.
     let before = Manifest::read(folder).ok().flatten();
-    let (mut output, there) = Output::open(folder, &StorageOptions::default())?;
+    let (mut output, there) = Output::open(folder, &RunOptions::default())?;
     if output.completed() == Some(Purpose::Rollback) {
         let before = before.unwrap_or_else(|| there.clone());
         return Ok(Change { before: before.snapshot, after: there.snapshot, card: None });

@@ -22,7 +22,7 @@ use crate::format::files::Files;
 use crate::format::new_file::NewFile;
 use crate::format::shard::Checksum;
 use crate::remote::{Bucket, BucketFiles, Expected, NewObject, Put, Sent, Upload, Version};
-use crate::run::StorageOptions;
+use crate::run::{RunOptions, StorageOptions};
 use crate::spec::Split;
 
 /// What names of the records of runs begin with, below the private folder.
@@ -86,15 +86,15 @@ impl BucketStore {
     ///
     /// # Errors
     /// If it holds anything but a dataset, another process is writing to it, or it can't be written to.
-    pub(super) fn claim(url: &Path, options: &StorageOptions) -> Result<Claimed, Error> {
-        let (bucket, conditions) = (Bucket::at(url, options)?, Conditions::Kept);
+    pub(super) fn claim(url: &Path, options: &RunOptions) -> Result<Claimed, Error> {
+        let (bucket, conditions) = (Bucket::at(url, &options.source.storage)?, Conditions::from(options.writers));
         let files = BucketFiles::new(url, bucket.clone());
-        if Manifest::read_from(&files)?.is_none() {
+        if Manifest::read_from(&files)?.is_none() && !files.entries(PRIVATE)?.iter().any(|(name, _)| is_record(name)) {
             refuse_foreign(&bucket, url)?;
         }
         let lease = Lease::take(&bucket, url, conditions)?;
         let run = Run::new(bucket, url, lease.owner());
-        let completed = run.recover(Leftovers::Dropped)?;
+        let completed = run.recover(Leftovers::Dropped, conditions)?;
         let (bytes, there) = There::read(&run.bucket, conditions).map_err(|reason| run.failed(MANIFEST, reason))?;
         let manifest = bytes.map(|bytes| Manifest::parse(&files.path(MANIFEST), &bytes)).transpose()?;
         match &manifest {
@@ -120,7 +120,7 @@ impl BucketStore {
     /// If the store can't be read, or the commit can't be completed.
     pub(super) fn complete_commit(url: &Path, options: &StorageOptions) -> Result<bool, Error> {
         let run = Run::new(Bucket::at(url, options)?, url, "none");
-        Ok(run.recover(Leftovers::Kept)?.is_some())
+        Ok(run.recover(Leftovers::Kept, Conditions::Kept)?.is_some())
     }
 }
 
@@ -246,7 +246,7 @@ impl Steps for BucketStore {
 }
 
 /// The steps of a commit of a run that has died.
-struct OfDeadRun<'a>(&'a Run);
+struct OfDeadRun<'a>(&'a Run, Conditions);
 
 impl Steps for OfDeadRun<'_> {
     fn publish(&self, files: &[(String, String)], _merged: &BTreeMap<String, Vec<String>>) -> Result<(), Error> {
@@ -254,7 +254,7 @@ impl Steps for OfDeadRun<'_> {
     }
 
     fn publish_manifest(&self, file: &(String, String)) -> Result<(), Error> {
-        self.0.publish_manifest(file, Conditions::Kept, None)
+        self.0.publish_manifest(file, self.1, None)
     }
 
     fn remove(&self, files: &[String]) -> Result<(), Error> {
@@ -389,17 +389,17 @@ impl Run {
     }
 
     /// Completes the commits that other runs have begun, as far as the manifest that they replace is there.
-    fn recover(&self, leftovers: Leftovers) -> Result<Option<Purpose>, Error> {
+    fn recover(&self, leftovers: Leftovers, conditions: Conditions) -> Result<Option<Purpose>, Error> {
         let entries = self.bucket.entries(PRIVATE).map_err(|reason| self.failed(PRIVATE, reason))?;
         let mut completed = None;
-        for (name, _) in entries.iter().filter(|(name, _)| name.starts_with(RECORD)) {
+        for (name, _) in entries.iter().filter(|(name, _)| is_record(name)) {
             let key = format!("{PRIVATE}/{name}");
             let read = self.bucket.read_whole(&key).map_err(|reason| self.failed(&key, reason))?;
             let Some((bytes, _)) = read.filter(|_| key != self.key) else { continue };
             let damaged = |error: serde_json::Error| Error::damaged(&self.url.join(&key), error.to_string());
             let record: Record = serde_json::from_slice(&bytes).map_err(damaged)?;
             if let Some(journal) = &record.journal
-                && self.complete(journal, &key)?
+                && self.complete(journal, &key, conditions)?
             {
                 completed = Some(journal.purpose);
             }
@@ -412,7 +412,7 @@ impl Run {
     }
 
     /// Completes a commit, unless other commits followed it or it was carried out. Returns whether it did.
-    fn complete(&self, journal: &Journal, key: &str) -> Result<bool, Error> {
+    fn complete(&self, journal: &Journal, key: &str, conditions: Conditions) -> Result<bool, Error> {
         if let Some(file) = journal.foreign_file() {
             let reason = format!("it names `{file}`, which is not below this URL");
             return Err(Error::damaged(&self.url.join(key), reason));
@@ -430,7 +430,7 @@ impl Run {
         match state.ok_or_else(|| self.damaged_record())? {
             (true, _) => self.remove(&journal.removals).map(|()| false),
             (false, false) => Ok(false),
-            (false, true) => match journal.complete(&OfDeadRun(self)) {
+            (false, true) => match journal.complete(&OfDeadRun(self, conditions)) {
                 Ok(()) => Ok(true),
                 // Its own process, or another one, has gone on meanwhile.
                 Err(Error::Store { reason: StoreError::UploadGone(_) | StoreError::Raced, .. })
@@ -472,6 +472,10 @@ impl There {
             None => (None, There { expected: conditions.expect(Expected::Absent), checksum: None }),
         })
     }
+}
+
+fn is_record(name: &str) -> bool {
+    name.starts_with(RECORD)
 }
 
 /// Refuses a place without a dataset that is not empty.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::commit::lock::holder;
 use crate::error::{Error, StoreError};
 use crate::remote::{Bucket, Expected, Put};
+use crate::run::Writers;
 
 /// Its place below the URL.
 const LEASE: &str = ".inlaid/lock";
@@ -48,6 +49,15 @@ pub(super) enum Conditions {
     Kept,
     /// It does not, and nobody else writes.
     Ignored,
+}
+
+impl From<Writers> for Conditions {
+    fn from(writers: Writers) -> Conditions {
+        match writers {
+            Writers::Several => Conditions::Kept,
+            Writers::Single => Conditions::Ignored,
+        }
+    }
 }
 
 impl Conditions {
@@ -227,7 +237,7 @@ fn acquire(bucket: &Bucket, url: &Path, own: &Holder, conditions: Conditions) ->
     let mut watched: Option<(Vec<u8>, Instant)> = None;
     loop {
         if watched.is_none()
-            && let Some(expected) = put_own(bucket, own, &Expected::Absent).map_err(failed)?
+            && let Some(expected) = put_own(bucket, own, &conditions.expect(Expected::Absent)).map_err(failed)?
         {
             return Ok(conditions.expect(expected));
         }

@@ -5,6 +5,7 @@
 //! crash left behind, and drops staged files that no journal names.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::format::new_file::NewFile;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard::ShardInfo;
 use crate::remote::is_url;
-use crate::run::StorageOptions;
+use crate::run::RunOptions;
 
 /// A place that only this process writes to. Dropped without a commit, it leaves nothing behind.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl Output {
     ///
     /// # Errors
     /// If it holds anything but a dataset, another process is writing to it, or it can't be written to.
-    pub(crate) fn claim(place: &Path, options: &StorageOptions) -> Result<Output, Error> {
+    pub(crate) fn claim(place: &Path, options: &RunOptions) -> Result<Output, Error> {
         let Claimed { store, manifest, completed } = claim(place, options)?;
         let (staged, merged, files) = Default::default();
         Ok(Output { store, current: manifest, staged, merged, files, completed })
@@ -56,7 +57,7 @@ impl Output {
     ///
     /// # Errors
     /// As [`Output::claim`]; if there is no dataset, or a shard is missing or does not have its length.
-    pub(crate) fn open(place: &Path, options: &StorageOptions) -> Result<(Output, Manifest), Error> {
+    pub(crate) fn open(place: &Path, options: &RunOptions) -> Result<(Output, Manifest), Error> {
         let none = || FormatError::NoDataset(place.to_owned());
         // In this order: a commit removes its journal after the manifest is in place.
         if !is_url(place) && !is_committing(place) && !place.join(MANIFEST).exists() {
@@ -78,10 +79,12 @@ impl Output {
             let lengths: HashMap<String, u64> = files.entries(split.as_str())?.into_iter().collect();
             for shard in &info.shards {
                 let (path, name) = (files.path(&shard.file), shard.file.rsplit('/').next().unwrap_or_default());
-                let Some(bytes) = lengths.get(name) else {
-                    return Err(Error::io("read", &path)(io::ErrorKind::NotFound.into()));
+                let bytes = match (lengths.get(name), files.folder()) {
+                    (Some(bytes), _) => *bytes,
+                    (None, Some(_)) => fs::metadata(&path).map_err(Error::io("read", &path))?.len(),
+                    (None, None) => files.open(&shard.file)?.len(),
                 };
-                if *bytes != shard.bytes {
+                if bytes != shard.bytes {
                     return Err(Error::damaged(&path, format!("it has {bytes} bytes instead of {}", shard.bytes)));
                 }
             }

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::format::files::Files;
 use crate::format::new_file::NewFile;
 use crate::remote::{files_at, is_url};
-use crate::run::StorageOptions;
+use crate::run::RunOptions;
 
 /// A store that only this process writes to. Dropped without a commit, it leaves nothing behind.
 pub(super) trait Store: fmt::Debug {
@@ -117,14 +117,14 @@ pub(super) struct Claimed {
 ///
 /// # Errors
 /// If it holds anything but a dataset, another process is writing to it, or it can't be written to.
-pub(super) fn claim(place: &Path, options: &StorageOptions) -> Result<Claimed, Error> {
+pub(super) fn claim(place: &Path, options: &RunOptions) -> Result<Claimed, Error> {
     #[cfg(feature = "remote")]
     if is_url(place) {
         return BucketStore::claim(place, options);
     }
     if is_url(place) {
         // An error: there are no stores.
-        files_at(place, options)?;
+        files_at(place, &options.source.storage)?;
     }
     FolderStore::claim(place)
 }

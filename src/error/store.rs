@@ -78,6 +78,9 @@ pub enum StoreError {
     /// A change that would not be whole at any time.
     #[error("datasets in object stores are appended to, but {0} in place")]
     InPlace(&'static str),
+    /// Files that are written to disks only.
+    #[error("only datasets of images are written to object stores")]
+    DiskOnly,
     /// A file that is too long for one upload.
     #[error("a file has more than 10,000 parts of 8 MiB, and no store takes more")]
     TooManyParts,

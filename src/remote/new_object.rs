@@ -82,11 +82,15 @@ impl NewObject {
         let bytes = Bytes::from(std::mem::take(&mut self.part));
         let slot = self.bucket.block_on(self.slots.clone().acquire_owned()).map_err(io::Error::other)?;
         let (store, path, id) = (self.bucket.writes().clone(), self.path.clone(), self.id.clone());
+        let name = self.name.clone();
         let (number, payload) = (self.sending.len(), PutPayload::from(bytes.clone()));
         self.sending.push(self.bucket.runtime().spawn(async move {
             let sent = store.put_part(&path, &id, number, payload).await;
             drop(slot);
-            sent.map(|part| part.content_id).map_err(|error| told(&error))
+            sent.map(|part| part.content_id).map_err(|error| match told(&error) {
+                StoreError::NotFound => StoreError::UploadGone(name),
+                error => error,
+            })
         }));
         self.kept.push_back((self.before, bytes));
         self.before += self.kept.back().map_or(0, |(_, bytes)| bytes.len() as u64);

@@ -40,6 +40,9 @@ pub struct RunOptions {
     /// Meaning of the top folders in an append's sources, which must match the original conversion. Default:
     /// [`Folders::Auto`].
     pub folders: Option<Folders>,
+    /// Whether others may write to the dataset at the same time, if it is in an object store. Default:
+    /// [`Writers::Several`].
+    pub writers: Writers,
     /// Whether the run writes. Default: [`Mode::Write`].
     pub mode: Mode,
     /// Counters of the run, and a way to stop it.
@@ -95,6 +98,16 @@ pub enum Mode {
     Write,
     /// List and split the sources without decoding or writing, and return what a run would do.
     DryRun,
+}
+
+/// Who may write to a dataset in an object store. On a disk, a lock always keeps writers apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Writers {
+    /// Several processes, one after the other: writes are conditional, and a store that ignores conditions is refused.
+    #[default]
+    Several,
+    /// Only this process, as its caller makes sure: writes are not conditional.
+    Single,
 }
 
 /// Treatment of a dataset that is already in the output folder.

@@ -133,10 +133,53 @@ class Faults:
                 answer = fault(before, environ, start_response)
                 if answer is not None:
                     return answer
-            return self.app(environ, start_response)
+            return self.answer(environ, start_response)
         finally:
             with self.lock:
                 self.in_flight -= 1
+
+    def answer(self, environ, start_response):
+        """What S3 answers. Of an upload that is not open, moto makes an error of its own."""
+        try:
+            return self.app(environ, start_response)
+        except KeyError:
+            assert "uploadId=" in environ.get("QUERY_STRING", "")
+            body = b"<Error><Code>NoSuchUpload</Code></Error>"
+            start_response("404 Not Found", [("Content-Length", str(len(body)))])
+            return [body]
+
+
+class Generations:
+    """A fault that makes moto's server what Google's XML interface is besides: every object has a generation, and a
+    condition of a write is about it."""
+
+    def __init__(self, app):
+        self.app = app
+        self.of = {}
+        self.last = 1000
+        self.lock = threading.Lock()
+
+    def __call__(self, before, environ, start_response):
+        path, query, method = environ["PATH_INFO"], environ.get("QUERY_STRING", ""), environ["REQUEST_METHOD"]
+        condition = environ.get("HTTP_X_GOOG_IF_GENERATION_MATCH")
+        writes = method == "PUT" and "partNumber" not in query or method == "POST" and "uploadId" in query
+        with self.lock:
+            if condition is not None and int(condition) != self.of.get(path, 0):
+                body = b"<Error><Code>PreconditionFailed</Code></Error>"
+                start_response("412 Precondition Failed", [("Content-Length", str(len(body)))])
+                return [body]
+
+            def start(status, headers, exc_info=None):
+                if status.startswith("20") and writes:
+                    self.last += 1
+                    self.of[path] = self.last
+                if status.startswith("20") and method == "DELETE":
+                    self.of.pop(path, None)
+                if path in self.of:
+                    headers = [*headers, ("x-goog-generation", str(self.of[path]))]
+                return start_response(status, headers)
+
+            return self.app(environ, start)
 
 
 @contextmanager

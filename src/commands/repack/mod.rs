@@ -17,9 +17,10 @@ use serde::Serialize;
 
 use crate::commit::new_folder::NewFolder;
 use crate::commit::overlap::refuse_overlap;
-use crate::error::{Error, RepackError};
+use crate::error::{Error, RepackError, StoreError};
 use crate::format::shard::ShardInfo;
 use crate::read::{SourceFile, SourceFileError};
+use crate::remote::is_url;
 use crate::run::Progress;
 use crate::spec::{RepackSpec, Shape};
 use column::Column;
@@ -69,6 +70,9 @@ pub fn repack<P: AsRef<Path>>(
     let (begin, out) = (Instant::now(), out.as_ref());
     let sources: Vec<PathBuf> = sources.iter().map(|source| source.as_ref().to_owned()).collect();
     let files = files::find(&sources)?;
+    if is_url(out) {
+        return Err(Error::Store { place: out.to_owned(), reason: StoreError::DiskOnly });
+    }
     refuse_overlap(&sources, out)?;
     let folder = NewFolder::claim(out)?;
     let (tensors, rows) = look(&files, spec, progress)?;
