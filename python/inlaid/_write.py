@@ -117,9 +117,9 @@ def convert(
     - `files_from`: a list of the images: paths in lines or separated by NUL, with a label after a tab, relative to the
       only source. `None`: all images of the sources.
     - `storage_options`: settings and credentials of object stores, as in {"region": "eu-west-1"}. They take precedence
-      over the environment. Keys of S3 may also come from a function, {"credential_provider": function}, which returns a
-      mapping with "access_key_id", "secret_access_key", and perhaps "token" and "expires_at" (a `datetime`), and is called
-      again before they expire; or from a session of boto3. `None`: the environment alone.
+      over the environment. Keys of S3 may also come from a function, {"credential_provider": function}, or from a
+      session of boto3. It returns a mapping with "access_key_id", "secret_access_key", and perhaps "token" and
+      "expires_at" (a `datetime`), and is called again before they expire. `None`: the environment alone.
     - `folders`: what the top-level folders mean. "auto": splits if all of them are named after splits, else classes.
     - `follow_links`: follows symbolic links to folders.
     - `any_name`: takes every regular file that is not hidden, whatever its extension; the content decides.

@@ -176,12 +176,49 @@ impl TableSource {
 impl Source for TableSource {
     fn prepare(&self, scratch: Option<&Path>, _: &Limits) -> Result<(), Error> {
         if scratch.is_some() {
-            self.set_index(Index::of_images(&self.found.files, &self.choice.image, scratch)?);
+            let index = Index::of_images(&self.found.files, &self.choice.image, scratch);
+            self.set_index(index.map_err(|error| self.of_store(error))?);
         }
         Ok(())
     }
 
     fn list(&self, spec: &Spec) -> Result<Listing, Error> {
+        self.listing(spec).map_err(|error| self.of_store(error))
+    }
+
+    fn read(&self, images: &[ImageRef<'_>], limits: &Limits, files: &mut Files) {
+        let index = self.indexed().unwrap_or_default();
+        for image in images {
+            if !self.read_image(&index, image, limits, files) {
+                return;
+            }
+        }
+    }
+
+    fn failure(&self) -> Option<Error> {
+        self.stores.failure()
+    }
+
+    fn length(&self, record: &Record) -> Option<u64> {
+        let index = self.indexed()?;
+        match index.place(record.place, 0)? {
+            (Place::File(path), _) => self.stores.open(path).ok().map(|file| file.len()),
+            (_, length) => Some(length),
+        }
+    }
+
+    fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+}
+
+impl TableSource {
+    /// Why a table can't be read: since its store can't be, if that is known.
+    fn of_store(&self, error: Error) -> Error {
+        self.stores.failure().unwrap_or(error)
+    }
+
+    fn listing(&self, spec: &Spec) -> Result<Listing, Error> {
         let index = self.index_for(spec)?;
         let unpacked = Some(index.copied).filter(|bytes| *bytes > 0).map(Notice::Unpacked);
         let is_new = |column: &&ColumnSpec| spec.columns.iter().all(|known| known.name != column.name);
@@ -216,33 +253,6 @@ impl Source for TableSource {
         })
     }
 
-    fn read(&self, images: &[ImageRef<'_>], limits: &Limits, files: &mut Files) {
-        let index = self.indexed().unwrap_or_default();
-        for image in images {
-            if !self.read_image(&index, image, limits, files) {
-                return;
-            }
-        }
-    }
-
-    fn failure(&self) -> Option<Error> {
-        self.stores.failure()
-    }
-
-    fn length(&self, record: &Record) -> Option<u64> {
-        let index = self.indexed()?;
-        match index.place(record.place, 0)? {
-            (Place::File(path), _) => self.stores.open(path).ok().map(|file| file.len()),
-            (_, length) => Some(length),
-        }
-    }
-
-    fn paths(&self) -> &[PathBuf] {
-        &self.paths
-    }
-}
-
-impl TableSource {
     /// Adds an image to `files`. Returns whether there is room for another.
     fn read_image(&self, index: &Index, image: &ImageRef<'_>, limits: &Limits, files: &mut Files) -> bool {
         let Some((place, length)) = index.place(image.record.place, image.image) else {
