@@ -145,7 +145,8 @@ impl Stores {
     /// # Errors
     /// If it can't be listed.
     pub(crate) fn names(&self, url: &Path) -> Result<Vec<String>, Error> {
-        self.site(url).and_then(|site| site.bucket.names("")).map_err(|error| failed(url, error))
+        let entries = self.site(url).and_then(|site| site.bucket.entries("")).map_err(|error| failed(url, error))?;
+        Ok(entries.into_iter().map(|(name, _)| name).collect())
     }
 
     fn object(&self, url: &Path) -> Result<Option<Object>, StoreError> {

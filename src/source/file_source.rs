@@ -197,7 +197,7 @@ impl Source for FileSource {
     fn prepare(&self, scratch: Option<&Path>, limits: &Limits) -> Result<(), Error> {
         let spool = scratch.map(|folder| Arc::new(Spool::new(folder)));
         let elsewhere: Vec<&Archive> = self.archives().filter(|archive| archive.is_elsewhere()).collect();
-        at_once(&elsewhere, |archive| archive.prepare(spool.as_ref(), limits))?;
+        at_once(&elsewhere, |archive| archive.prepare(spool.as_ref(), limits)).map_err(Error::of_source)?;
         self.roots.iter().try_for_each(|root| match root {
             Root::Archive(archive) => archive.prepare(spool.as_ref(), limits),
             #[cfg(feature = "remote")]
@@ -232,7 +232,7 @@ impl Source for FileSource {
             }
             place += root.places();
         }
-        let tables = metadata::read(&found, &self.options, &self.stores)?;
+        let tables = metadata::read(&found, &self.options, &self.stores).map_err(Error::of_source)?;
         has_table |= !tables.is_empty();
         found.decide(spec, has_table)?;
         let mut listing = found.into_listing(&|place| self.locate(place).0.path());

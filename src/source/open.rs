@@ -50,6 +50,10 @@ enum Kind {
 /// If there is none, one does not exist or is of no known kind, or they are of different kinds.
 pub fn open_source<P: AsRef<Path>>(paths: &[P], options: &SourceOptions) -> Result<Box<dyn Source>, Error> {
     let paths: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().to_owned()).collect();
+    source_of(paths, options).map_err(Error::of_source)
+}
+
+fn source_of(paths: Vec<PathBuf>, options: &SourceOptions) -> Result<Box<dyn Source>, Error> {
     let stores = Stores::new(&options.storage);
     if let Some(list) = options.files_from.as_ref().filter(|list| is_url(list)) {
         return Err(Error::source(list)(SourceError::Store(StoreError::SingleObject)));

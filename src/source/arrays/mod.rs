@@ -152,7 +152,7 @@ impl ArraySource {
 
 impl Source for ArraySource {
     fn prepare(&self, scratch: Option<&Path>, _: &Limits) -> Result<(), Error> {
-        self.found.sets.iter().try_for_each(|set| set.images.prepare(scratch))
+        self.found.sets.iter().try_for_each(|set| set.images.prepare(scratch)).map_err(Error::of_source)
     }
 
     fn list(&self, spec: &Spec) -> Result<Listing, Error> {

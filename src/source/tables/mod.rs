@@ -215,7 +215,7 @@ impl Source for TableSource {
 impl TableSource {
     /// Why a table can't be read: since its store can't be, if that is known.
     fn of_store(&self, error: Error) -> Error {
-        self.stores.failure().unwrap_or(error)
+        self.stores.failure().unwrap_or(error.of_source())
     }
 
     fn listing(&self, spec: &Spec) -> Result<Listing, Error> {
