@@ -93,8 +93,7 @@ impl Bucket {
     pub(crate) fn open(url: &str, options: &StorageOptions) -> Result<Bucket, StoreError> {
         let (site, prefix) = Bucket::parts(url)?;
         let (scheme, name) = site.split_once("://").ok_or(StoreError::Url)?;
-        // Fails if there is one already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        provide_cryptography();
         let wrong = |error: object_store::Error| StoreError::Settings(cause_of(&error));
         let (store, writes): Stores = match &*scheme.to_ascii_lowercase() {
             "s3" | "s3a" => {
@@ -136,6 +135,7 @@ impl Bucket {
     /// As [`Bucket::open`].
     pub(super) fn to_read(url: &str, query: Option<&str>, options: &StorageOptions) -> Result<Bucket, StoreError> {
         let (site, prefix) = Bucket::parts(url)?;
+        provide_cryptography();
         let client =
             || CLIENT.iter().fold(ClientOptions::new(), |client, (key, value)| client.with_config(*key, *value));
         let web = match site.split_once("://") {
@@ -144,7 +144,7 @@ impl Bucket {
                 let retries = retries()?;
                 let hub = Hub::open(name, retries.retry_timeout)?;
                 let client = client().with_default_headers(hub::headers()?);
-                Web::new(&hub.endpoint().to_owned(), None, client, retries, Some(hub))?
+                Web::new(&hub.endpoint(), None, client, retries, Some(hub))?
             }
             _ => return Bucket::open(url, options),
         };
@@ -408,6 +408,12 @@ pub(super) async fn get_range(
         true => Ok(bytes),
         false => Err(StoreError::Answer),
     }
+}
+
+/// Gives the transport its cryptography.
+fn provide_cryptography() {
+    // Fails if there is one already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// A store for reads, and the same for writes.

@@ -87,8 +87,8 @@ impl Hub {
     }
 
     /// Where the Hub is.
-    pub(super) fn endpoint(&self) -> &str {
-        self.0.endpoint.as_str().trim_end_matches('/')
+    pub(super) fn endpoint(&self) -> String {
+        self.0.endpoint.as_str().trim_end_matches('/').to_owned()
     }
 
     /// The path below the endpoint that a file is read from.

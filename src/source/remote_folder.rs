@@ -92,7 +92,10 @@ impl RemoteFolder {
             let extension = extension_of(key.as_ref());
             // The mark of a folder, which some tools leave.
             let is_mark = object.bytes == 0 && extension.is_empty() && !spec.any_name;
-            if is_mark || key.split('/').any(|name| found.ignores(OsStr::new(name))) {
+            if is_mark
+                || found.is_given(&self.url.join(key))
+                || key.split('/').any(|name| found.ignores(OsStr::new(name)))
+            {
                 continue;
             }
             if metadata::is_table(key.as_ref()) {
