@@ -104,7 +104,7 @@ impl RemoteFolder {
                 part.tables.push(FoundTable { below: key.to_owned(), bytes });
             } else if is_named_as_image(&extension, spec) {
                 part.records.push(Record::new(key, place + number));
-            } else {
+            } else if !found.is_given(&self.url.join(key)) {
                 found.ignore_other(extension);
             }
         }
