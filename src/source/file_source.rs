@@ -37,7 +37,7 @@ pub struct FileSource {
 #[derive(Debug)]
 pub(super) enum Root {
     Folder(PathBuf),
-    Archive(Archive),
+    Archive(Box<Archive>),
     List(FileList),
     #[cfg(feature = "remote")]
     Remote(RemoteFolder),
@@ -171,7 +171,7 @@ impl FileSource {
 
     fn archives(&self) -> impl Iterator<Item = &Archive> {
         self.roots.iter().filter_map(|root| match root {
-            Root::Archive(archive) => Some(archive),
+            Root::Archive(archive) => Some(&**archive),
             _ => None,
         })
     }

@@ -99,7 +99,7 @@ fn source_of(paths: Vec<PathBuf>, options: &SourceOptions) -> Result<Box<dyn Sou
         Kind::Array => Box::new(ArraySource::at(&all, options, &stores)?),
         Kind::Folder | Kind::Archive => {
             let root = |(path, kind): &(PathBuf, Kind)| match kind {
-                Kind::Archive => Archive::open(path, &stores).map(Root::Archive),
+                Kind::Archive => Archive::open(path, &stores).map(|archive| Root::Archive(Box::new(archive))),
                 _ => Ok(folder(path, &stores)),
             };
             let beside = options.metadata.is_none().then(|| table_beside_archives(&paths, &all, &stores)).flatten();

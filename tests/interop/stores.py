@@ -178,7 +178,7 @@ class Web:
         self.fault = None
 
     def __call__(self, environ, start_response):
-        path = environ["PATH_INFO"]
+        path = environ["PATH_INFO"].encode("latin-1").decode()
         self.seen.append((environ["REQUEST_METHOD"], path, environ.get("HTTP_RANGE"), environ.get("HTTP_AUTHORIZATION")))
         if self.fault is not None and (answer := self.fault(environ, start_response)) is not None:
             return answer
@@ -233,7 +233,8 @@ class Hub(Web):
             place = f"{self.elsewhere}/{quote(path.removeprefix(files))}"
             start_response("302 Found", [("Location", place), ("Content-Length", "0")])
             return [b""]
-        start_response("404 Not Found", [("Content-Length", "0"), ("X-Error-Code", "EntryNotFound")])
+        code = "RevisionNotFound" if path.startswith(f"{interface}revision/") else "EntryNotFound"
+        start_response("404 Not Found", [("Content-Length", "0"), ("X-Error-Code", code)])
         return [b""]
 
     def tree(self, below, environ, start_response):

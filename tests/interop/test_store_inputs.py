@@ -234,7 +234,9 @@ def test_members_of_an_object_that_changes_are_rejects(inlaid, faults, inputs, t
     change.seen = 0
     faults.fault = change
     convert(inlaid, f"s3://{BUCKET}/in/all.tar", tmp_path / "out", exit_code=3)
-    assert set(rejects(tmp_path / "out").values()) == {"changed", "unknown-format"}
+    # The one that is no image may be read before or after.
+    assert "changed" in rejects(tmp_path / "out").values()
+    assert set(rejects(tmp_path / "out").values()) <= {"changed", "unknown-format"}
 
 
 def test_stores_that_fail_stop_a_run_that_can_be_resumed(inlaid, faults, inputs, tmp_path):
@@ -315,7 +317,9 @@ def test_files_of_a_web_server_that_change_are_told(inlaid, inputs, tmp_path):
     web.fault = change
     with serve(web) as endpoint:
         convert(inlaid, f"{endpoint}/all.tar", tmp_path / "out", exit_code=3)
-    assert set(rejects(tmp_path / "out").values()) == {"changed", "unknown-format"}
+    # The one that is no image may be read before or after.
+    assert "changed" in rejects(tmp_path / "out").values()
+    assert set(rejects(tmp_path / "out").values()) <= {"changed", "unknown-format"}
 
 
 # The Hub

@@ -71,7 +71,7 @@ impl Format {
 /// Whether a file has the name and the length of one of CIFAR. Only the names of CIFAR-10 say enough by themselves.
 fn is_cifar(name: &str, path: &Path, stores: &Stores) -> bool {
     let has_whole_records = |cifar: cifar::Cifar| {
-        stores.open(path).is_ok_and(|file| file.len() > 0 && file.len().is_multiple_of(cifar.record()))
+        stores.open(path).is_ok_and(|file| !file.is_empty() && file.len().is_multiple_of(cifar.record()))
     };
     match cifar::of_name(name) {
         Some((cifar::Cifar::Ten, _)) => true,
