@@ -85,8 +85,8 @@ pub use inlaid_format::{
 pub use inlaid_format::{arrow_array, arrow_buffer, arrow_schema, bytes};
 pub use plan::split::SmallClass;
 pub use run::{
-    History, MaxErrors, Mode, OnChanged, OnError, OnMissing, Overwrite, Progress, RunOptions, SmallClasses,
-    SourceOptions, StorageOptions, Writers,
+    History, KeySource, MaxErrors, Mode, OnChanged, OnError, OnMissing, Overwrite, Progress, RunOptions, SmallClasses,
+    SourceOptions, StorageOptions, StoreKeys, Writers,
 };
 #[doc(hidden)]
 pub use source::stuck_read;

@@ -36,7 +36,7 @@ def verify(
     *,
     threads: int | None = None,
     check: bool = False,
-    storage_options: Mapping[str, str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     progress: Progress = True,
 ) -> dict[str, Any]:
     """Reads every byte of the dataset in `path`, a folder or a URL, and verifies its checksums, pages, keys, labels and counts.

@@ -43,7 +43,7 @@ def convert(
     keep_columns: Sequence[str] | None = None,
     missing: Literal["reject", "stop"] = "reject",
     files_from: Source | None = None,
-    storage_options: Mapping[str, str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     folders: Literal["auto", "classes", "splits", "none"] = "auto",
     follow_links: bool = False,
     any_name: bool = False,
@@ -118,7 +118,9 @@ def convert(
     - `files_from`: a list of the images: paths in lines or separated by NUL, with a label after a tab, relative to the
       only source. `None`: all images of the sources.
     - `storage_options`: settings and credentials of object stores, as in {"region": "eu-west-1"}. They take precedence
-      over the environment. `None`: the environment alone.
+      over the environment. Keys of S3 may also come from a function, {"credential_provider": function}, or from a
+      session of boto3. It returns a mapping with "access_key_id", "secret_access_key", and perhaps "token" and
+      "expires_at" (a `datetime`), and is called again before they expire. `None`: the environment alone.
     - `folders`: what the top-level folders mean. "auto": splits if all of them are named after splits, else classes.
     - `follow_links`: follows symbolic links to folders.
     - `any_name`: takes every regular file that is not hidden, whatever its extension; the content decides.
@@ -209,7 +211,7 @@ def append(
     keep_columns: Sequence[str] | None = None,
     missing: Literal["reject", "stop"] = "reject",
     files_from: Source | None = None,
-    storage_options: Mapping[str, str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     folders: Literal["auto", "classes", "splits", "none"] | None = None,
     on_changed: Literal["skip", "stop"] = "skip",
     history: bool = True,
@@ -284,7 +286,8 @@ def _run(
             keywords[name] = path_of(name, keywords[name])
     paths = paths_of(sources)
     place = place_of("out", out)
-    if keywords.get("storage_options") is not None and not any(is_url(path) for path in [*paths, place]):
+    used = [*paths, place, *([keywords["metadata"]] if keywords.get("metadata") is not None else [])]
+    if keywords.get("storage_options") is not None and not any(is_url(path) for path in used):
         raise SettingError("storage_options is for object stores, such as s3://bucket/photos")
     shown = reporter(progress, unit)
     summary: dict[str, Any] = json.loads(write(paths, place, keywords, shown))

@@ -1,6 +1,7 @@
 //! Errors of inlaid as the exceptions of `python/inlaid/_errors.py`.
 
 use std::io::ErrorKind;
+use std::sync::{Mutex, PoisonError};
 
 use inlaid::cli::{hint, message};
 use inlaid::{Error, FormatError, RepackError, SourceError, StoreError};
@@ -15,6 +16,14 @@ pub fn exception(error: impl Into<Error>) -> PyErr {
     if let Error::Interrupted | Error::Abandoned = error {
         return PyKeyboardInterrupt::new_err(());
     }
+    // What a caller's own function has raised says more.
+    if let Error::Store { reason: StoreError::Settings(text), .. }
+    | Error::Source { source: SourceError::Store(StoreError::Settings(text)), .. } = &error
+        && text == RAISED
+        && let Some(raised) = OF_PROVIDER.lock().unwrap_or_else(PoisonError::into_inner).take()
+    {
+        return raised;
+    }
     let hint = hint(&error).map(|hint| in_python(&hint));
     let message = match &error {
         Error::Spec(_) => in_python(&message(&error)),
@@ -22,6 +31,18 @@ pub fn exception(error: impl Into<Error>) -> PyErr {
     };
     let told = hint.as_ref().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
     raise(class(&error), message + &told, Some(error.kind()), hint)
+}
+
+/// What the library is told of an exception of a function that gives keys.
+const RAISED: &str = "the credential_provider raised an exception";
+
+/// That exception, until the run that it ends raises it.
+static OF_PROVIDER: Mutex<Option<PyErr>> = Mutex::new(None);
+
+/// Keeps the exception of a function that gives keys, and returns what the library is told.
+pub fn of_provider(error: PyErr) -> String {
+    *OF_PROVIDER.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    RAISED.to_owned()
 }
 
 /// A call that can't be carried out.
@@ -54,6 +75,11 @@ fn class(error: &Error) -> &'static str {
         Error::Source { source: SourceError::Store(error), .. } | Error::Store { reason: error, .. } => match error {
             StoreError::Url
             | StoreError::Scheme(_)
+            | StoreError::ReadOnly(_)
+            | StoreError::HubUrl
+            | StoreError::NoListing
+            | StoreError::SameUrl
+            | StoreError::NoTlsOfWeb
             | StoreError::Option(_)
             | StoreError::Settings(_)
             | StoreError::Profile(_)
@@ -64,7 +90,7 @@ fn class(error: &Error) -> &'static str {
             | StoreError::DiskOnly
             | StoreError::InPlace(_)
             | StoreError::LeftOut => "SettingError",
-            StoreError::NoBucket | StoreError::NotFound => "NotFoundError",
+            StoreError::NoBucket | StoreError::NoRepository | StoreError::NotFound => "NotFoundError",
             StoreError::TakenOver | StoreError::Raced => "LockedError",
             _ => "InlaidError",
         },

@@ -3,16 +3,18 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use inlaid::{
     ByteSize, Color, ColumnSpec, CropRatio, Dtype, JpegShrink, MaxErrors, Mean, Quality, Shape, Size, SpecError,
-    SplitFractions, Std,
+    SplitFractions, Std, StorageOptions,
 };
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyMapping, PyString};
 
 use crate::errors::{exception, misuse, setting};
+use crate::keys::PythonKeys;
 
 /// The keyword arguments of a call, all of them: those that the caller leaves out have their defaults.
 pub struct Keywords<'py>(Bound<'py, PyDict>);
@@ -88,13 +90,27 @@ impl<'py> Keyword<'py> {
         }
     }
 
-    /// Texts by their names.
-    pub fn mapping(&self) -> PyResult<Vec<(String, String)>> {
+    /// Settings of stores by their names, and what gives keys.
+    pub fn storage(&self) -> PyResult<StorageOptions> {
+        const PROVIDER: &str = "credential_provider";
         let items = self.value.cast::<PyMapping>().map_err(PyErr::from).and_then(|items| items.items());
-        let items = items.and_then(|items| items.iter().map(|item| item.extract()).collect());
         // What was given may be secret.
-        items.map_err(|_| {
-            setting("storage_options is a mapping of names to texts, as in {\"region\": \"eu-west-1\"}".to_owned())
+        let wrong =
+            |_| setting("storage_options is a mapping of names to texts, as in {\"region\": \"eu-west-1\"}".to_owned());
+        let mut provider = None;
+        let mut settings = Vec::new();
+        for item in items.map_err(wrong)?.iter() {
+            let (name, value): (String, Bound<'_, PyAny>) = item.extract().map_err(wrong)?;
+            match name == PROVIDER {
+                true if !value.is_none() => provider = Some(PythonKeys::of(&value)?),
+                true => {}
+                false => settings.push((name, value.extract::<String>().map_err(wrong)?)),
+            }
+        }
+        let options: StorageOptions = settings.into_iter().collect();
+        Ok(match provider {
+            Some(keys) => options.with_keys(Arc::new(keys)),
+            None => options,
         })
     }
 

@@ -5,6 +5,7 @@ mod arrow;
 mod batches;
 mod column;
 mod errors;
+mod keys;
 mod keywords;
 mod maintain;
 mod ndarray;

@@ -140,8 +140,8 @@ fn source(keywords: &Keywords<'_>) -> PyResult<SourceOptions> {
 }
 
 fn storage(keywords: &Keywords<'_>) -> PyResult<StorageOptions> {
-    let options = keywords.take_if_some("storage_options", Keyword::mapping)?;
-    Ok(options.unwrap_or_default().into_iter().collect())
+    let options = keywords.take_if_some("storage_options", Keyword::storage)?;
+    Ok(options.unwrap_or_default())
 }
 
 fn threads(keywords: &Keywords<'_>) -> PyResult<Option<NonZeroUsize>> {

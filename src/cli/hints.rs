@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::remote::is_url;
 use crate::{Error, Filter, FormatError, Notice, RepackError, SourceError, SpecError, StoreError};
 
 const ANY_NAME: &str = "`inlaid convert --any-name` takes files of any name and lets their content decide";
@@ -164,6 +165,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Store { reason, .. } => return store_hint(reason),
         Error::OutputInSource { .. } => "choose a folder for `--out` outside the source".into(),
         Error::OutputInDataset { .. } => "choose a folder for `--out` outside the dataset".into(),
+        Error::SourceNotFolder(path) if is_url(path) => "give the prefix that contains it".into(),
         Error::SourceNotFolder(path) if !path.is_file() => "pipes and devices can't be read as sources".into(),
         Error::SourceNotFolder(path) => instead_of_file(path).into(),
         Error::OutputNotFolder(_) => "choose a new folder for `--out`".into(),
@@ -223,9 +225,17 @@ fn above_splits(folders: &[PathBuf]) -> String {
 /// Suggested fix for an object store that can't be read.
 fn store_hint(error: &StoreError) -> Option<String> {
     Some(match error {
-        StoreError::Url | StoreError::Scheme(_) => {
+        StoreError::Url | StoreError::Scheme(_) | StoreError::ReadOnly(_) => {
             "give a prefix in a bucket: s3://bucket/photos, gs://bucket/photos or az://container/photos".into()
         }
+        StoreError::HubUrl => "give a dataset, and a folder or file in it: hf://datasets/owner/name@main/data".into(),
+        StoreError::NoRepository => {
+            "check the names; HF_TOKEN, or `hf auth login`, gives access to private datasets".into()
+        }
+        StoreError::NoParts | StoreError::NoLength => "download the file, and give its path".into(),
+        StoreError::NoListing => "give the URLs of archives, tables or arrays".into(),
+        StoreError::SameUrl => "convert one, and append the other".into(),
+        StoreError::NoTlsOfWeb => "set INLAID_ALLOW_HTTP=true to allow that".into(),
         StoreError::LeftOut => "build inlaid with the feature `remote`".into(),
         StoreError::Secret => "put them into the environment".into(),
         StoreError::List => "leave out `--files-from`".into(),

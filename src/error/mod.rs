@@ -309,6 +309,14 @@ impl Error {
         move |error| FormatError::io(action, path)(error).into()
     }
 
+    /// For `map_err`: a store that can't be used is a source that can't be read.
+    pub(crate) fn of_source(self) -> Error {
+        match self {
+            Error::Store { place, reason } => Error::Source { path: place, source: SourceError::Store(reason) },
+            other => other,
+        }
+    }
+
     /// Like [`FormatError::or_disk_full`].
     pub(crate) fn or_disk_full(self, needed: u64) -> Error {
         match self {

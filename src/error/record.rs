@@ -7,6 +7,8 @@ use thiserror::Error as ThisError;
 
 use inlaid_format::Stage;
 
+use super::StoreError;
+
 /// Reason that one input can't become a row.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
@@ -198,6 +200,15 @@ pub enum RecordError {
 }
 
 impl RecordError {
+    /// Why a file can't be read, wherever it lies.
+    pub(crate) fn unread(error: io::Error) -> RecordError {
+        let of_store = error.get_ref().and_then(|cause| cause.downcast_ref());
+        match of_store {
+            Some(StoreError::Changed) => RecordError::Changed,
+            _ => RecordError::Unreadable(error),
+        }
+    }
+
     /// Step that failed.
     pub fn stage(&self) -> Stage {
         use RecordError::*;

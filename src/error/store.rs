@@ -14,13 +14,37 @@ pub enum StoreError {
     #[error("it is no URL of a bucket, such as `s3://bucket/photos`")]
     Url,
     /// A scheme of no store.
-    #[error("`{0}://` is not a store that is read: s3, gs and az are")]
+    #[error("`{0}://` is not a store that is read: s3, gs, az, hf and https are")]
     Scheme(String),
+    /// A scheme of what is only read.
+    #[error("nothing is written to `{0}://`")]
+    ReadOnly(String),
+    /// A URL of the Hub of Hugging Face without a dataset.
+    #[error("it is no URL of a dataset, such as `hf://datasets/owner/name/data`")]
+    HubUrl,
+    /// No such dataset of the Hub.
+    #[error("there is no such dataset or revision, or no permission to read it")]
+    NoRepository,
+    /// A web server that gives files only as a whole.
+    #[error("the server gives no parts of files")]
+    NoParts,
+    /// A web server that does not tell lengths.
+    #[error("the server does not tell the length of the file")]
+    NoLength,
+    /// A folder of a web server.
+    #[error("a web server lists no files")]
+    NoListing,
+    /// Two URLs that differ only in their queries.
+    #[error("another source has the same URL with another query")]
+    SameUrl,
+    /// A web server without TLS.
+    #[error("files are read from `http://` only on this machine")]
+    NoTlsOfWeb,
     /// A URL that holds a key or a signature.
     #[error("keys and signatures are not taken from URLs, which messages show")]
     Secret,
-    /// A single object that is no image.
-    #[error("only images and their metadata files below a prefix are read from object stores")]
+    /// What is read from disks only.
+    #[error("tables to repack and lists of files are read from disks only")]
     SingleObject,
     /// A list of files beside a URL.
     #[error("a list of files names files on disks, not in object stores")]
@@ -116,7 +140,7 @@ impl StoreError {
         use StoreError::*;
         match self {
             Denied(code) => ["InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"].contains(&&**code),
-            _ => matches!(self, NoCredentials | Settings(_) | Expired | Clock | Region | NoBucket),
+            _ => matches!(self, NoCredentials | Settings(_) | Expired | Clock | Region | NoBucket | NoRepository),
         }
     }
 

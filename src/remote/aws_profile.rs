@@ -16,6 +16,7 @@ use object_store::{CredentialProvider, Error};
 use serde::Deserialize;
 
 use crate::error::StoreError;
+use crate::run::{KeySource, StoreKeys};
 
 /// Variables that say where credentials come from, before any profile.
 const BEFORE_PROFILES: [&str; 4] = [
@@ -37,7 +38,10 @@ type Profile = HashMap<String, String>;
 ///
 /// # Errors
 /// If there is no profile of the name in `AWS_PROFILE`, or its keys come from where inlaid can't get them.
-pub(super) fn apply(builder: AmazonS3Builder) -> Result<AmazonS3Builder, StoreError> {
+pub(super) fn apply(
+    builder: AmazonS3Builder,
+    keys: Option<&Arc<dyn KeySource>>,
+) -> Result<AmazonS3Builder, StoreError> {
     let has = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     let asked = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].iter().find_map(|name| env::var(name).ok());
     let name = asked.clone().unwrap_or_else(|| "default".to_owned());
@@ -59,6 +63,9 @@ pub(super) fn apply(builder: AmazonS3Builder) -> Result<AmazonS3Builder, StoreEr
     if let Some(endpoint) = endpoint {
         builder = builder.with_endpoint(endpoint);
     }
+    if let Some(keys) = keys {
+        return Ok(builder.with_credentials(Arc::new(KeptKeys::of(keys.clone()))));
+    }
     let is_told = builder.get_config_value(&AmazonS3ConfigKey::AccessKeyId).is_some()
         || builder.get_config_value(&AmazonS3ConfigKey::SkipSignature).is_some_and(|value| value == "true")
         || BEFORE_PROFILES.iter().any(|name| has(name));
@@ -74,8 +81,8 @@ pub(super) fn apply(builder: AmazonS3Builder) -> Result<AmazonS3Builder, StoreEr
             })
         }
         (_, _, Some(command)) => {
-            let provider = KeysOfProgram { command: words(command), keys: Mutex::default() };
-            Ok(builder.with_credentials(Arc::new(provider)))
+            let program = Arc::new(Program { command: words(command) });
+            Ok(builder.with_credentials(Arc::new(KeptKeys::of(program))))
         }
         _ if asked.is_some() => Err(StoreError::Profile(name)),
         _ if has_machine_role(&builder) => Ok(builder),
@@ -156,18 +163,29 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
-/// Keys that a program prints, asked for again before they expire.
-struct KeysOfProgram {
-    command: Vec<String>,
+/// Keys that are asked for again before they expire.
+struct KeptKeys {
+    source: Arc<dyn KeySource>,
     /// The keys, and until when they are taken; none for ever.
     keys: Mutex<Option<(Arc<AwsCredential>, Option<SystemTime>)>>,
 }
 
-impl std::fmt::Debug for KeysOfProgram {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Arguments may be secret.
-        f.debug_struct("KeysOfProgram").finish_non_exhaustive()
+impl KeptKeys {
+    fn of(source: Arc<dyn KeySource>) -> KeptKeys {
+        KeptKeys { source, keys: Mutex::default() }
     }
+}
+
+impl std::fmt::Debug for KeptKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Arguments of a program may be secret.
+        f.debug_struct("KeptKeys").finish_non_exhaustive()
+    }
+}
+
+/// A program that prints keys.
+struct Program {
+    command: Vec<String>,
 }
 
 /// What the program prints.
@@ -181,11 +199,11 @@ struct Printed {
 }
 
 #[async_trait]
-impl CredentialProvider for KeysOfProgram {
+impl CredentialProvider for KeptKeys {
     type Credential = AwsCredential;
 
     async fn get_credential(&self) -> Result<Arc<AwsCredential>, Error> {
-        // Held while the program runs, so that it runs once.
+        // Held while keys are asked for, so that they are asked for once.
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let is_fresh = |end: &Option<SystemTime>| end.is_none_or(|end| SystemTime::now() < end);
         if let Some((known, end)) = &*keys
@@ -194,25 +212,29 @@ impl CredentialProvider for KeysOfProgram {
             return Ok(known.clone());
         }
         let failed = |reason: String| Error::Generic { store: "S3", source: reason.into() };
-        let printed = self.run().map_err(failed)?;
-        let end = match &printed.expiration {
-            Some(text) => {
-                let nanos = string_to_timestamp_nanos(text).ok().and_then(|nanos| u64::try_from(nanos).ok());
-                let end = nanos.map(|nanos| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos));
-                let end =
-                    end.ok_or_else(|| failed("the credential_process prints no time of expiration".to_owned()))?;
-                Some(end.checked_sub(MARGIN).unwrap_or(end).max(SystemTime::now() + LEAST))
-            }
-            None => None,
-        };
-        let Printed { access_key_id: key_id, secret_access_key: secret_key, session_token: token, .. } = printed;
+        let StoreKeys { key_id, secret_key, token, expires } = self.source.keys().map_err(failed)?;
+        let end = expires.map(|end| end.checked_sub(MARGIN).unwrap_or(end).max(SystemTime::now() + LEAST));
         let fresh = Arc::new(AwsCredential { key_id, secret_key, token });
         *keys = Some((fresh.clone(), end));
         Ok(fresh)
     }
 }
 
-impl KeysOfProgram {
+impl KeySource for Program {
+    fn keys(&self) -> Result<StoreKeys, String> {
+        let printed = self.run()?;
+        let time = |text: &String| {
+            let nanos = string_to_timestamp_nanos(text).ok().and_then(|nanos| u64::try_from(nanos).ok());
+            let end = nanos.map(|nanos| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos));
+            end.ok_or_else(|| "the credential_process prints no time of expiration".to_owned())
+        };
+        let expires = printed.expiration.as_ref().map(time).transpose()?;
+        let Printed { access_key_id: key_id, secret_access_key: secret_key, session_token: token, .. } = printed;
+        Ok(StoreKeys { key_id, secret_key, token, expires })
+    }
+}
+
+impl Program {
     /// Runs the program. Nothing that it prints is told.
     fn run(&self) -> Result<Printed, String> {
         let (program, arguments) = self.command.split_first().ok_or("the credential_process is empty")?;

@@ -12,14 +12,16 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientConfigKey, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig,
-    UpdateVersion,
+    BackoffConfig, ClientConfigKey, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt,
+    RetryConfig, UpdateVersion,
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
 use super::aws_profile;
+use super::hub::{self, Hub};
 use super::told::{cause_of, told};
+use super::web::Web;
 use super::writes::Writable;
 use crate::error::{Error, StoreError};
 use crate::format::catch_panic::contain;
@@ -59,16 +61,19 @@ fn retries() -> Result<RetryConfig, StoreError> {
     Ok(RetryConfig { backoff, max_retries: 1000, retry_timeout: Duration::from_secs(seconds) })
 }
 
-/// What lies below a URL of an object store.
-#[derive(Debug)]
+/// What lies below a URL of an object store. Cheap to clone.
+#[derive(Clone, Debug)]
 pub(crate) struct Bucket {
     store: Arc<dyn ObjectStore>,
     /// The same, for writes.
     writes: Arc<dyn Writable>,
     prefix: Path,
     /// Its own, since the threads of one would not be there after a fork.
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
 }
+
+/// A store for reads, and the same for writes.
+type Stores = (Arc<dyn ObjectStore>, Arc<dyn Writable>);
 
 /// An object.
 #[derive(Clone, Debug)]
@@ -86,20 +91,13 @@ impl Bucket {
     /// # Errors
     /// If it is no URL of a bucket, or a setting is wrong.
     pub(crate) fn open(url: &str, options: &StorageOptions) -> Result<Bucket, StoreError> {
-        let (scheme, rest) = url.split_once("://").ok_or(StoreError::Url)?;
-        let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        if name.contains('@') || ["sig=", "X-Amz-", "X-Goog-"].iter().any(|sign| prefix.contains(sign)) {
-            return Err(StoreError::Secret);
-        }
-        if name.is_empty() {
-            return Err(StoreError::Url);
-        }
-        // Fails if there is one already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (site, prefix) = Bucket::parts(url)?;
+        let (scheme, name) = site.split_once("://").ok_or(StoreError::Url)?;
+        provide_cryptography();
         let wrong = |error: object_store::Error| StoreError::Settings(cause_of(&error));
-        let (store, writes): (Arc<dyn ObjectStore>, Arc<dyn Writable>) = match &*scheme.to_ascii_lowercase() {
+        let (store, writes): Stores = match &*scheme.to_ascii_lowercase() {
             "s3" | "s3a" => {
-                let builder = aws_profile::apply(aws_settings(options)?)?;
+                let builder = aws_profile::apply(aws_settings(options)?, options.keys())?;
                 let builder = CLIENT.iter().fold(builder, |builder, (key, value)| {
                     builder.with_config(AmazonS3ConfigKey::Client(*key), *value)
                 });
@@ -124,13 +122,70 @@ impl Bucket {
                 let builder = options.iter().try_fold(builder, set)?;
                 both(builder.with_retry(retries()?).with_container_name(name).build().map_err(wrong)?)
             }
+            "http" | "https" | "hf" => return Err(StoreError::ReadOnly(scheme.to_owned())),
             other => return Err(StoreError::Scheme(other.to_owned())),
         };
+        Bucket::of((store, writes), prefix)
+    }
+
+    /// As [`Bucket::open`], where nothing is written: also files of the web, with a query behind their URLs, and datasets
+    /// of the Hub.
+    ///
+    /// # Errors
+    /// As [`Bucket::open`].
+    pub(super) fn to_read(url: &str, query: Option<&str>, options: &StorageOptions) -> Result<Bucket, StoreError> {
+        let (site, prefix) = Bucket::parts(url)?;
+        provide_cryptography();
+        let client =
+            || CLIENT.iter().fold(ClientOptions::new(), |client, (key, value)| client.with_config(*key, *value));
+        let web = match site.split_once("://") {
+            Some(("http" | "https", _)) => Web::new(site, query, client(), retries()?, None)?,
+            Some(("hf", name)) => {
+                let retries = retries()?;
+                let hub = Hub::open(name, retries.retry_timeout)?;
+                let client = client().with_default_headers(hub::headers()?);
+                Web::new(&hub.endpoint(), None, client, retries, Some(hub))?
+            }
+            _ => return Bucket::open(url, options),
+        };
+        Bucket::of(both(web), prefix)
+    }
+
+    fn of((store, writes): Stores, prefix: &str) -> Result<Bucket, StoreError> {
         let prefix = Path::parse(prefix.trim_end_matches('/')).map_err(|_| StoreError::Url)?;
         let mut threads = Builder::new_multi_thread();
         threads.worker_threads(THREADS).thread_name("inlaid-requests").enable_all();
         let runtime = threads.build().map_err(|error| StoreError::Settings(error.to_string()))?;
-        Ok(Bucket { store, writes, prefix, runtime })
+        Ok(Bucket { store, writes, prefix, runtime: Arc::new(runtime) })
+    }
+
+    /// The scheme and bucket of a URL, and the prefix behind them.
+    ///
+    /// # Errors
+    /// If there is no bucket, or the URL holds a secret.
+    pub(super) fn parts(url: &str) -> Result<(&str, &str), StoreError> {
+        let (scheme, rest) = url.split_once("://").ok_or(StoreError::Url)?;
+        let mut slashes = rest.match_indices('/').map(|(at, _)| at);
+        // A dataset of the Hub has a name of three parts.
+        let end = if scheme == "hf" { slashes.nth(2) } else { slashes.next() };
+        let (name, prefix) = end.map_or((rest, ""), |end| (&rest[..end], &rest[end + 1..]));
+        let has_user = name.contains('@') && scheme != "hf";
+        if has_user || ["sig=", "X-Amz-", "X-Goog-"].iter().any(|sign| prefix.contains(sign)) {
+            return Err(StoreError::Secret);
+        }
+        match name.is_empty() {
+            true => Err(StoreError::Url),
+            false => Ok((&url[..scheme.len() + 3 + name.len()], prefix)),
+        }
+    }
+
+    /// What lies below another prefix of the same bucket.
+    ///
+    /// # Errors
+    /// If no keys can begin so.
+    pub(super) fn at_prefix(&self, prefix: &str) -> Result<Bucket, StoreError> {
+        let prefix = Path::parse(prefix.trim_end_matches('/')).map_err(|_| StoreError::Url)?;
+        Ok(Bucket { prefix, ..self.clone() })
     }
 
     /// As [`Bucket::open`], for a URL that messages name.
@@ -231,7 +286,10 @@ impl Bucket {
         let first = async { self.store.list(Some(&self.prefix)).next().await.transpose() };
         match self.runtime.block_on(first) {
             Ok(_) => true,
-            Err(error) => !told(&error).is_silence(),
+            Err(error) => match told(&error) {
+                StoreError::NoListing => !self.find("").is_err_and(|error| error.is_silence()),
+                error => !error.is_silence(),
+            },
         }
     }
 
@@ -323,6 +381,14 @@ impl Bucket {
     pub(crate) fn read(&self, object: &Object) -> Result<Bytes, StoreError> {
         self.runtime.block_on(get(&*self.store, object))
     }
+
+    /// Reads a range of an object, all of which exists.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn read_range(&self, object: &Object, range: Range<u64>) -> Result<Bytes, StoreError> {
+        self.runtime.block_on(get_range(&*self.store, object, range))
+    }
 }
 
 /// Reads a range of an object, all of which exists.
@@ -342,6 +408,12 @@ pub(super) async fn get_range(
         true => Ok(bytes),
         false => Err(StoreError::Answer),
     }
+}
+
+/// Gives the transport its cryptography.
+fn provide_cryptography() {
+    // Fails if there is one already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// A store for reads, and the same for writes.
@@ -398,7 +470,10 @@ fn aws_settings(options: &StorageOptions) -> Result<AmazonS3Builder, StoreError>
     use AmazonS3ConfigKey::{AccessKeyId, Endpoint, S3Endpoint, SecretAccessKey, Token};
     let (own, of_environment) = (own_settings::<AmazonS3ConfigKey>(options)?, settings_of::<AmazonS3ConfigKey>("AWS_"));
     let named: Vec<AmazonS3ConfigKey> = own.iter().map(|(_, key, _)| *key).collect();
-    let has = |keys: &[AmazonS3ConfigKey]| named.iter().any(|key| keys.contains(key));
+    let has = |keys: &[AmazonS3ConfigKey]| {
+        let are_given = keys.contains(&AccessKeyId) && options.keys().is_some();
+        are_given || named.iter().any(|key| keys.contains(key))
+    };
     // Keys belong together, and one endpoint goes before the other.
     let groups: [&[AmazonS3ConfigKey]; 2] = [&[AccessKeyId, SecretAccessKey, Token], &[Endpoint, S3Endpoint]];
     let is_replaced = |key: &AmazonS3ConfigKey| groups.iter().any(|group| group.contains(key) && has(group));

@@ -10,14 +10,27 @@ mod bucket_files;
 #[cfg(feature = "remote")]
 mod fetches;
 #[cfg(feature = "remote")]
+mod health;
+#[cfg(feature = "remote")]
+mod hub;
+#[cfg(feature = "remote")]
 mod new_object;
+#[cfg(not(feature = "remote"))]
+mod no_stores;
 #[cfg(feature = "remote")]
 mod object_bytes;
 #[cfg(feature = "remote")]
+mod object_parts;
+#[cfg(feature = "remote")]
+mod stores;
+#[cfg(feature = "remote")]
 mod told;
+#[cfg(feature = "remote")]
+mod web;
 #[cfg(feature = "remote")]
 mod writes;
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,6 +38,8 @@ use crate::error::Error;
 #[cfg(not(feature = "remote"))]
 use crate::error::StoreError;
 use crate::format::files::{Files, Folder};
+use crate::format::open;
+use crate::format::ranges::Stored;
 use crate::run::StorageOptions;
 
 #[cfg(feature = "remote")]
@@ -32,9 +47,11 @@ pub(crate) use bucket::{Bucket, Object};
 #[cfg(feature = "remote")]
 pub(crate) use bucket_files::BucketFiles;
 #[cfg(feature = "remote")]
-pub(crate) use fetches::Fetches;
-#[cfg(feature = "remote")]
 pub(crate) use new_object::{NewObject, Sent};
+#[cfg(not(feature = "remote"))]
+pub(crate) use no_stores::{Below, Stores};
+#[cfg(feature = "remote")]
+pub(crate) use stores::{Below, Stores};
 #[cfg(feature = "remote")]
 pub(crate) use writes::{Expected, Put, Upload, Version};
 
@@ -56,6 +73,11 @@ pub(crate) fn files_at(place: &Path, _options: &StorageOptions) -> Result<Arc<dy
         true => Err(Error::Store { place: place.to_owned(), reason: StoreError::LeftOut }),
         false => Ok(Arc::new(Folder(place.to_owned()))),
     }
+}
+
+/// A file on a disk.
+fn disk_file(path: &Path) -> io::Result<Stored> {
+    open::regular(path).and_then(Stored::of_file)
 }
 
 /// Whether a path is a URL.

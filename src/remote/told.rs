@@ -5,6 +5,7 @@ use std::error::Error as _;
 use object_store::client::HttpError;
 use object_store::{Error, path};
 
+use super::web::NO_LISTING;
 use crate::error::StoreError;
 
 /// Where machines ask for the keys of their roles.
@@ -15,12 +16,16 @@ pub(super) fn told(error: &Error) -> StoreError {
     let mut texts = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(error) = cause {
+        // What the Hub says is known already.
+        if let Some(known) = error.downcast_ref::<StoreError>() {
+            return known.clone();
+        }
         texts.push(error.to_string());
         cause = error.source();
     }
     let text = texts.join("\n");
-    // What was found before any request, in words of `aws_profile.rs`.
-    if let Some(own) = texts.iter().rev().find(|text| text.starts_with("the credential_process")) {
+    // What was found before any request, in words of whoever gives keys.
+    if let Some(own) = texts.iter().rev().find(|text| text.starts_with("the credential_pro")) {
         return StoreError::Settings(own.clone());
     }
     let code = between(&text, "<Code>", "</Code>").or_else(|| between(&text, "\"reason\": \"", "\""));
@@ -37,6 +42,9 @@ pub(super) fn told(error: &Error) -> StoreError {
             StoreError::Denied(code.unwrap_or("no permission").to_owned())
         }
         (Error::NotFound { .. }, ..) | (_, _, Some(404)) => StoreError::NotFound,
+        (Error::NotSupported { .. }, ..) => StoreError::NoParts,
+        (Error::NotImplemented { operation, .. }, ..) if operation == NO_LISTING => StoreError::NoListing,
+        _ if text.contains("Content-Length Header missing") => StoreError::NoLength,
         (_, code, Some(status)) => StoreError::Status { status, code: code.unwrap_or_default().to_owned() },
         (_, _, None) if text.contains("redirect without LOCATION") => StoreError::Region,
         (_, _, None) if ROLES.iter().any(|url| text.contains(url)) => StoreError::NoCredentials,

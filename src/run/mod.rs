@@ -8,4 +8,4 @@ mod source_options;
 pub(crate) use memory::{Memory, SMALL, Share};
 pub use options::{History, MaxErrors, Mode, OnChanged, OnError, Overwrite, RunOptions, SmallClasses, Writers};
 pub use progress::Progress;
-pub use source_options::{OnMissing, SourceOptions, StorageOptions};
+pub use source_options::{KeySource, OnMissing, SourceOptions, StorageOptions, StoreKeys};

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::spec::ColumnSpec;
 
@@ -37,30 +39,72 @@ pub struct SourceOptions {
 /// Settings and credentials of object stores by the names that `object_store` gives them: `access_key_id`, `region`,
 /// `endpoint`, `account_name`, …. Their debug text has no values.
 #[derive(Clone, Default)]
-pub struct StorageOptions(BTreeMap<String, String>);
+pub struct StorageOptions {
+    settings: BTreeMap<String, String>,
+    keys: Option<Arc<dyn KeySource>>,
+}
+
+/// Keys of a store such as S3.
+#[derive(Clone)]
+pub struct StoreKeys {
+    /// What names the keys.
+    pub key_id: String,
+    /// What signs requests.
+    pub secret_key: String,
+    /// What goes with keys that expire.
+    pub token: Option<String>,
+    /// When they expire; none for never.
+    pub expires: Option<SystemTime>,
+}
+
+/// What gives the keys of a store, and new ones before they expire.
+pub trait KeySource: Send + Sync {
+    /// The keys, as of now.
+    ///
+    /// # Errors
+    /// The reason that there are none, without anything secret.
+    fn keys(&self) -> Result<StoreKeys, String>;
+}
 
 impl StorageOptions {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.settings.is_empty() && self.keys.is_none()
+    }
+
+    /// The same, with keys that come from `keys`, before all others. S3 alone takes them.
+    pub fn with_keys(self, keys: Arc<dyn KeySource>) -> StorageOptions {
+        StorageOptions { keys: Some(keys), ..self }
     }
 
     /// Names and values.
     #[cfg(feature = "remote")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+        self.settings.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// What gives the keys, if they are no settings.
+    #[cfg(feature = "remote")]
+    pub(crate) fn keys(&self) -> Option<&Arc<dyn KeySource>> {
+        self.keys.as_ref()
     }
 }
 
 impl FromIterator<(String, String)> for StorageOptions {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(options: I) -> StorageOptions {
-        StorageOptions(options.into_iter().collect())
+        StorageOptions { settings: options.into_iter().collect(), keys: None }
+    }
+}
+
+impl fmt::Debug for StoreKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreKeys").finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for StorageOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.settings.keys()).finish()
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::archive::{Archive, Spool, looks_like_samples};
+use super::at_once::at_once;
 use super::file_list::FileList;
 use super::files::Files;
 use super::found::Found;
@@ -17,6 +18,7 @@ use super::remote_folder::RemoteFolder;
 use super::walk::walk;
 use super::{ImageRef, Source, members, sample_listing};
 use crate::error::{Error, RecordError};
+use crate::remote::{Stores, is_url};
 use crate::run::SourceOptions;
 use crate::spec::{Folders, Limits, Spec};
 
@@ -25,6 +27,7 @@ use crate::spec::{Folders, Limits, Spec};
 pub struct FileSource {
     roots: Vec<Root>,
     paths: Vec<PathBuf>,
+    stores: Arc<Stores>,
     options: SourceOptions,
     /// Further images of the rows that were listed last.
     others: Mutex<Arc<Others>>,
@@ -34,7 +37,7 @@ pub struct FileSource {
 #[derive(Debug)]
 pub(super) enum Root {
     Folder(PathBuf),
-    Archive(Archive),
+    Archive(Box<Archive>),
     List(FileList),
     #[cfg(feature = "remote")]
     Remote(RemoteFolder),
@@ -61,9 +64,16 @@ impl Root {
             Root::Remote(folder) => folder.read(place, key, limits, files),
             Root::Archive(archive) => {
                 let bytes = archive.length(place).unwrap_or_default();
-                files.add_range(archive.path(), bytes.min(limits.file_bytes.0), |buffer| {
+                let (before, mut is_read) = (files.len(), false);
+                let has_room = files.add_range(archive.path(), bytes.min(limits.file_bytes.0), |buffer| {
+                    is_read = true;
                     archive.read(place, limits, buffer)
-                })
+                });
+                // It needs more memory than there may be.
+                if !is_read && files.len() > before {
+                    archive.give_up(place, limits);
+                }
+                has_room
             }
         }
     }
@@ -84,7 +94,8 @@ impl Root {
     fn ahead(&self) -> usize {
         match self {
             #[cfg(feature = "remote")]
-            Root::Remote(_) => RemoteFolder::AHEAD,
+            Root::Remote(_) => Stores::AHEAD,
+            Root::Archive(archive) if archive.is_elsewhere() => Stores::AHEAD,
             _ => 0,
         }
     }
@@ -94,10 +105,8 @@ impl Root {
         match self {
             #[cfg(feature = "remote")]
             Root::Remote(folder) => folder.begin(place, limits),
-            _ => {
-                let _ = (place, limits);
-                true
-            }
+            Root::Archive(archive) => archive.begin(place, limits),
+            _ => true,
         }
     }
 
@@ -120,22 +129,24 @@ impl FileSource {
     /// If `folders` is empty.
     pub fn new<P: AsRef<Path>>(folders: &[P]) -> Result<FileSource, Error> {
         let roots = folders.iter().map(|folder| Root::Folder(folder.as_ref().to_owned())).collect();
-        FileSource::of(roots, &SourceOptions::default())
+        let options = SourceOptions::default();
+        FileSource::of(roots, &options, Stores::new(&options.storage))
     }
 
-    pub(super) fn of(roots: Vec<Root>, options: &SourceOptions) -> Result<FileSource, Error> {
+    pub(super) fn of(roots: Vec<Root>, options: &SourceOptions, stores: Arc<Stores>) -> Result<FileSource, Error> {
         if roots.is_empty() {
             return Err(Error::NoSource);
         }
         // Standard input has no path.
         let paths = roots.iter().map(Root::path).chain(options.metadata.clone());
         let paths = paths.filter(|path| path != Path::new("-")).collect();
-        Ok(FileSource { roots, paths, options: options.clone(), others: Mutex::default() })
+        Ok(FileSource { roots, paths, stores, options: options.clone(), others: Mutex::default() })
     }
 
     /// The source, with these paths that its roots were found in.
     pub(super) fn within(mut self, paths: Vec<PathBuf>) -> FileSource {
-        let folders = paths.into_iter().filter(|path| path.is_dir() && !self.paths.contains(path));
+        let is_folder = |path: &Path| path.is_dir() || is_url(path);
+        let folders = paths.into_iter().filter(|path| is_folder(path) && !self.paths.contains(path));
         let folders: Vec<PathBuf> = folders.collect();
         self.paths.extend(folders);
         self
@@ -160,7 +171,7 @@ impl FileSource {
 
     fn archives(&self) -> impl Iterator<Item = &Archive> {
         self.roots.iter().filter_map(|root| match root {
-            Root::Archive(archive) => Some(archive),
+            Root::Archive(archive) => Some(&**archive),
             _ => None,
         })
     }
@@ -185,6 +196,8 @@ impl FileSource {
 impl Source for FileSource {
     fn prepare(&self, scratch: Option<&Path>, limits: &Limits) -> Result<(), Error> {
         let spool = scratch.map(|folder| Arc::new(Spool::new(folder)));
+        let elsewhere: Vec<&Archive> = self.archives().filter(|archive| archive.is_elsewhere()).collect();
+        at_once(&elsewhere, |archive| archive.prepare(spool.as_ref(), limits)).map_err(Error::of_source)?;
         self.roots.iter().try_for_each(|root| match root {
             Root::Archive(archive) => archive.prepare(spool.as_ref(), limits),
             #[cfg(feature = "remote")]
@@ -202,7 +215,8 @@ impl Source for FileSource {
             self.tell_unpacked(&mut listing);
             return Ok(listing);
         }
-        let given = self.options.metadata.as_ref().and_then(|table| table.canonicalize().ok());
+        let full = |table: &PathBuf| if is_url(table) { Some(table.clone()) } else { table.canonicalize().ok() };
+        let given = self.options.metadata.as_ref().and_then(full);
         let reads_tables = self.options.metadata.is_none();
         let (mut found, mut place, mut has_table) = (Found { given, reads_tables, ..Found::default() }, 0, false);
         for root in &self.roots {
@@ -218,7 +232,7 @@ impl Source for FileSource {
             }
             place += root.places();
         }
-        let tables = metadata::read(&found, &self.options)?;
+        let tables = metadata::read(&found, &self.options, &self.stores).map_err(Error::of_source)?;
         has_table |= !tables.is_empty();
         found.decide(spec, has_table)?;
         let mut listing = found.into_listing(&|place| self.locate(place).0.path());
@@ -257,11 +271,7 @@ impl Source for FileSource {
     }
 
     fn failure(&self) -> Option<Error> {
-        self.roots.iter().find_map(|root| match root {
-            #[cfg(feature = "remote")]
-            Root::Remote(folder) => folder.failure(),
-            _ => None,
-        })
+        self.stores.failure()
     }
 
     fn ahead(&self) -> usize {

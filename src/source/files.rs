@@ -74,7 +74,6 @@ impl Files {
     }
 
     /// Number of images of the group.
-    #[cfg(feature = "remote")]
     pub(super) fn len(&self) -> usize {
         self.read.len()
     }

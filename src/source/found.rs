@@ -87,7 +87,7 @@ impl Found {
     /// Whether a file is the table that was given.
     pub(super) fn is_given(&self, path: &Path) -> bool {
         let given = self.given.as_deref().filter(|given| given.file_name() == path.file_name());
-        given.is_some_and(|given| path.canonicalize().is_ok_and(|path| path == given))
+        given.is_some_and(|given| path == given || path.canonicalize().is_ok_and(|path| path == given))
     }
 
     /// Counts a file that is no image by its name.

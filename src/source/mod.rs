@@ -2,6 +2,8 @@
 
 mod archive;
 mod arrays;
+mod at_once;
+mod copied;
 mod file_list;
 mod file_source;
 mod files;

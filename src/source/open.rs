@@ -1,14 +1,16 @@
 //! What a path is: the source of what it holds, by content.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use walkdir::WalkDir;
 
 use super::Source;
 use super::archive::Archive;
 use super::arrays::ArraySource;
+use super::at_once::at_once;
 use super::file_list::FileList;
 use super::file_source::{FileSource, Root};
 use super::found::is_image_name;
@@ -19,8 +21,7 @@ use super::remote_folder::RemoteFolder;
 use super::tables::{self, TableSource};
 use super::walk::extension_of;
 use crate::error::{Error, SourceError, StoreError};
-use crate::format::open;
-use crate::remote;
+use crate::remote::{Stores, is_url};
 use crate::run::SourceOptions;
 
 /// Bytes at the start of a file that tell what it is.
@@ -49,11 +50,19 @@ enum Kind {
 /// If there is none, one does not exist or is of no known kind, or they are of different kinds.
 pub fn open_source<P: AsRef<Path>>(paths: &[P], options: &SourceOptions) -> Result<Box<dyn Source>, Error> {
     let paths: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().to_owned()).collect();
-    if let Some(url) = options.files_from.iter().chain(&options.metadata).find(|path| remote::is_url(path)) {
-        return Err(Error::source(url)(SourceError::Store(StoreError::SingleObject)));
+    source_of(paths, options).map_err(Error::of_source)
+}
+
+fn source_of(paths: Vec<PathBuf>, options: &SourceOptions) -> Result<Box<dyn Source>, Error> {
+    let stores = Stores::new(&options.storage);
+    if let Some(list) = options.files_from.as_ref().filter(|list| is_url(list)) {
+        return Err(Error::source(list)(SourceError::Store(StoreError::SingleObject)));
     }
+    let shown = |path: &PathBuf| if is_url(path) { stores.check(path) } else { Ok(path.clone()) };
+    let paths = paths.iter().map(shown).collect::<Result<Vec<_>, _>>()?;
+    let options = &SourceOptions { metadata: options.metadata.as_ref().map(shown).transpose()?, ..options.clone() };
     if options.files_from.is_some()
-        && let Some(url) = paths.iter().find(|path| remote::is_url(path))
+        && let Some(url) = paths.iter().find(|path| is_url(path))
     {
         return Err(Error::source(url)(SourceError::Store(StoreError::List)));
     }
@@ -65,12 +74,9 @@ pub fn open_source<P: AsRef<Path>>(paths: &[P], options: &SourceOptions) -> Resu
             [_, other, ..] => return Err(Error::SecondFolderOfList(other.clone())),
         };
         let list = Root::List(FileList::read(list, folder)?);
-        return Ok(Box::new(FileSource::of(vec![list], options)?));
+        return Ok(Box::new(FileSource::of(vec![list], options, stores)?));
     }
-    if paths.iter().any(|path| remote::is_url(path)) {
-        return of_urls(&paths, options);
-    }
-    let found = look_at(&paths, options)?;
+    let found = look_at(&paths, options, &stores)?;
     let Some((first, kind)) = found.first() else { return Err(Error::NoSource) };
     let is_same = |other: &Kind| match kind {
         Kind::Folder | Kind::Archive => matches!(other, Kind::Folder | Kind::Archive),
@@ -88,100 +94,145 @@ pub fn open_source<P: AsRef<Path>>(paths: &[P], options: &SourceOptions) -> Resu
     }
     let all: Vec<PathBuf> = found.iter().map(|(path, _)| path.clone()).collect();
     Ok(match kind {
-        Kind::Metadata => of_table(first, options)?,
-        Kind::Table => Box::new(TableSource::open(&all, options)?),
-        Kind::Array => Box::new(ArraySource::open(&all, options)?),
+        Kind::Metadata => of_table(first, options, stores)?,
+        Kind::Table => Box::new(TableSource::at(&all, options, stores)?),
+        Kind::Array => Box::new(ArraySource::at(&all, options, &stores)?),
         Kind::Folder | Kind::Archive => {
-            let root = |(path, kind): (PathBuf, Kind)| match kind {
-                Kind::Archive => Archive::open(&path).map(Root::Archive),
-                _ => Ok(Root::Folder(path)),
+            let root = |(path, kind): &(PathBuf, Kind)| match kind {
+                Kind::Archive => Archive::open(path, &stores).map(|archive| Root::Archive(Box::new(archive))),
+                _ => Ok(folder(path, &stores)),
             };
-            let beside = options.metadata.is_none().then(|| table_beside_archives(&paths, &all)).flatten();
-            let roots = found.into_iter().map(root).collect::<Result<_, _>>()?;
+            let beside = options.metadata.is_none().then(|| table_beside_archives(&paths, &all, &stores)).flatten();
+            let roots = match paths.iter().any(|path| is_url(path)) {
+                true => at_once(&found, root)?,
+                false => found.iter().map(root).collect::<Result<_, _>>()?,
+            };
             let options = SourceOptions { metadata: options.metadata.clone().or(beside), ..options.clone() };
-            Box::new(FileSource::of(roots, &options)?.within(paths))
+            Box::new(FileSource::of(roots, &options, stores)?.within(paths))
         }
     })
 }
 
-/// The source of the images below these URLs, beside folders and archives.
-#[cfg(feature = "remote")]
-fn of_urls(paths: &[PathBuf], options: &SourceOptions) -> Result<Box<dyn Source>, Error> {
-    let mut roots = Vec::new();
-    for path in paths {
-        if remote::is_url(path) {
-            let is_file = is_archive_name(path) || tables::is_table_name(path);
-            if is_file {
-                return Err(Error::source(path)(SourceError::Store(StoreError::SingleObject)));
-            }
-            roots.push(Root::Remote(RemoteFolder::open(path, &options.storage)?));
-            continue;
-        }
-        for (path, kind) in look_at(std::slice::from_ref(path), options)? {
-            roots.push(match kind {
-                Kind::Folder => Root::Folder(path),
-                Kind::Archive => Root::Archive(Archive::open(&path)?),
-                Kind::Metadata => return Err(Error::source(&path)(SourceError::SeveralSources)),
-                Kind::Table | Kind::Array => return Err(Error::source(&path)(SourceError::OtherKind)),
-            });
+/// A folder on a disk or in a store.
+fn folder(path: &Path, stores: &Arc<Stores>) -> Root {
+    match is_url(path) {
+        #[cfg(feature = "remote")]
+        true => Root::Remote(RemoteFolder::new(path.to_owned(), stores.clone())),
+        _ => {
+            let _ = stores;
+            Root::Folder(path.to_owned())
         }
     }
-    Ok(Box::new(FileSource::of(roots, options)?.within(paths.to_vec())))
-}
-
-#[cfg(not(feature = "remote"))]
-fn of_urls(paths: &[PathBuf], _: &SourceOptions) -> Result<Box<dyn Source>, Error> {
-    let url = paths.iter().find(|path| remote::is_url(path)).unwrap_or(&paths[0]);
-    Err(Error::source(url)(SourceError::Store(StoreError::LeftOut)))
 }
 
 /// The source of the images that a table names: the files around it.
-fn of_table(table: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, Error> {
+fn of_table(table: &Path, options: &SourceOptions, stores: Arc<Stores>) -> Result<Box<dyn Source>, Error> {
     if options.metadata.is_some() {
         return Err(Error::source(table)(SourceError::SeveralSources));
     }
-    let folder = table.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let above = table.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let options = SourceOptions { metadata: Some(table.to_owned()), ..options.clone() };
-    Ok(Box::new(FileSource::of(vec![Root::Folder(folder.to_owned())], &options)?))
+    Ok(Box::new(FileSource::of(vec![folder(above, &stores)], &options, stores)?))
 }
 
 /// What the paths hold, after patterns are expanded. A folder of archives stands for the archives in it.
-fn look_at(paths: &[PathBuf], options: &SourceOptions) -> Result<Vec<(PathBuf, Kind)>, Error> {
-    let mut found = Vec::new();
+fn look_at(paths: &[PathBuf], options: &SourceOptions, stores: &Arc<Stores>) -> Result<Vec<(PathBuf, Kind)>, Error> {
     let mut expanded = Vec::new();
     for path in paths {
-        match matches_of(path) {
+        match matches_of(path, stores)? {
             none if none.is_empty() => return Err(Error::source(path)(SourceError::NoMatch)),
             matches => expanded.extend(matches),
         }
     }
-    for path in expanded {
-        let meta = fs::metadata(&path).map_err(Error::io("read source folder", &path))?;
-        match meta.is_dir().then(|| in_folder(&path)) {
-            None => {
-                let kind = of_file(&path, options)?;
-                found.push((path, kind));
+    let look = |path: &PathBuf| match is_url(path) {
+        true => at_url(path, options, stores),
+        false => {
+            let meta = fs::metadata(path).map_err(Error::io("read source folder", path))?;
+            match meta.is_dir() {
+                true => Ok(in_folder(path, stores)),
+                false => Ok((of_file(path, options, stores)?, Vec::new())),
             }
-            Some((Kind::Archive, archives)) => {
-                found.extend(archives.into_iter().map(|archive| (archive, Kind::Archive)));
-            }
-            Some((kind, _)) => found.push((path, kind)),
+        }
+    };
+    let kinds = match expanded.iter().any(|path| is_url(path)) {
+        true => at_once(&expanded, look)?,
+        false => expanded.iter().map(look).collect::<Result<_, _>>()?,
+    };
+    let mut found = Vec::new();
+    for (path, (kind, archives)) in expanded.into_iter().zip(kinds) {
+        match archives.is_empty() {
+            true => found.push((path, kind)),
+            false => found.extend(archives.into_iter().map(|archive| (archive, Kind::Archive))),
         }
     }
     Ok(found)
 }
 
 /// The only table named `metadata` in a folder that stands for what was found in it, archives. It describes their files.
-fn table_beside_archives(paths: &[PathBuf], found: &[PathBuf]) -> Option<PathBuf> {
-    let folders = paths.iter().filter(|path| path.is_dir() && !found.contains(path));
-    let entries = folders.filter_map(|folder| folder.read_dir().ok()).flatten().flatten();
-    let mut tables = entries.map(|entry| entry.path()).filter(|path| metadata::is_table(path) && path.is_file());
-    tables.next().filter(|_| tables.next().is_none())
+fn table_beside_archives(paths: &[PathBuf], found: &[PathBuf], stores: &Stores) -> Option<PathBuf> {
+    let mut tables = Vec::new();
+    for path in paths.iter().filter(|path| !found.contains(path)) {
+        if is_url(path) {
+            let below = stores.below(path).ok()?;
+            let keys = below.iter().map(|(key, _)| key).filter(|key| !key.contains('/'));
+            tables.extend(keys.filter(|key| metadata::is_table(Path::new(key))).map(|key| path.join(key)));
+        } else if path.is_dir() {
+            let entries = path.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+            tables.extend(entries.filter(|path| metadata::is_table(path) && path.is_file()));
+        }
+    }
+    tables.pop().filter(|_| tables.is_empty())
+}
+
+/// What a URL names, and the archives in it if it is a folder of such.
+fn at_url(url: &Path, options: &SourceOptions, stores: &Arc<Stores>) -> Result<(Kind, Vec<PathBuf>), Error> {
+    let is_prefix = url.as_os_str().as_encoded_bytes().ends_with(b"/");
+    let is_named = !is_prefix && (is_file_name(url) || !stores.lists(url));
+    if is_named && stores.has(url)? {
+        return Ok((of_file(url, options, stores)?, Vec::new()));
+    }
+    if is_named && !stores.lists(url) {
+        return Err(Error::source(url)(SourceError::Store(StoreError::NotFound)));
+    }
+    let below = stores.below(url)?;
+    let is_empty = below.iter().next().is_none();
+    if is_empty && is_named {
+        return Err(Error::source(url)(SourceError::Store(StoreError::NotFound)));
+    }
+    // One without an extension.
+    if is_empty && !is_prefix && stores.has(url)? {
+        return Ok((of_file(url, options, stores)?, Vec::new()));
+    }
+    let (mut archives, mut has_tables, mut has_arrays) = (Vec::new(), false, false);
+    for (key, bytes) in below.iter().filter(|(key, _)| !key.split('/').any(|name| name.starts_with('.'))) {
+        let path = Path::new(key);
+        if is_image_name(&extension_of(path)) {
+            return Ok((Kind::Folder, Vec::new()));
+        }
+        has_tables |= !metadata::is_table(path) && tables::is_table_name(path);
+        has_arrays |= key.split('/').count() <= 2 && ArraySource::is_array_name(path, bytes);
+        if is_archive_name(path) {
+            archives.push(url.join(key));
+        }
+    }
+    Ok(match archives.is_empty() {
+        _ if has_tables => (Kind::Table, Vec::new()),
+        _ if has_arrays => (Kind::Array, Vec::new()),
+        true => (Kind::Folder, Vec::new()),
+        false => (Kind::Archive, archives),
+    })
+}
+
+/// Whether a URL is that of a file rather than of a folder, by its extension.
+fn is_file_name(url: &Path) -> bool {
+    let is_text = || matches!(&*extension_of(url), "csv" | "tsv" | "jsonl" | "ndjson");
+    let is_image = || is_image_name(&extension_of(url));
+    is_archive_name(url) || tables::is_table_name(url) || ArraySource::is_array_name(url, 0) || is_text() || is_image()
 }
 
 /// What a folder holds, and its archives in the order of their paths. One with an image file is a folder of images,
 /// whatever else is in it.
-fn in_folder(folder: &Path) -> (Kind, Vec<PathBuf>) {
+fn in_folder(folder: &Path, stores: &Stores) -> (Kind, Vec<PathBuf>) {
     let (mut archives, mut has_tables) = (Vec::new(), false);
     let is_hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
     let entries = WalkDir::new(folder).min_depth(1).into_iter();
@@ -195,7 +246,9 @@ fn in_folder(folder: &Path) -> (Kind, Vec<PathBuf>) {
         }
         if !metadata::is_table(path) && tables::is_table_name(path) {
             has_tables = true;
-        } else if is_archive_name(path) && head_of(path).is_some_and(|head| Archive::is_archive(&head, path)) {
+        } else if is_archive_name(path)
+            && head_of(path, stores).is_ok_and(|head| Archive::is_archive(&head, path, stores))
+        {
             archives.push(path.to_owned());
         }
     }
@@ -209,18 +262,21 @@ fn in_folder(folder: &Path) -> (Kind, Vec<PathBuf>) {
 }
 
 /// What a file holds.
-fn of_file(path: &Path, options: &SourceOptions) -> Result<Kind, Error> {
+fn of_file(path: &Path, options: &SourceOptions, stores: &Arc<Stores>) -> Result<Kind, Error> {
     let not_source = || Error::SourceNotFolder(path.to_owned());
-    let head = head_of(path).ok_or_else(not_source)?;
-    if ArraySource::is_array(&head, path) {
+    let head = head_of(path, stores).map_err(|error| match is_url(path) {
+        true => Error::io("read", path)(error),
+        false => not_source(),
+    })?;
+    if ArraySource::is_array(&head, path, stores) {
         return Ok(Kind::Array);
     }
-    if Archive::is_archive(&head, path) {
+    if Archive::is_archive(&head, path, stores) {
         return Ok(Kind::Archive);
     }
     if tables::is_table(&head) {
         // One that names files has no images of its own.
-        let is_metadata = match TableSource::open(&[path], options) {
+        let is_metadata = match TableSource::at(&[path.to_owned()], options, stores.clone()) {
             Err(Error::Source { source: SourceError::NoImages(columns), .. }) => {
                 let file = options.file_column.as_deref();
                 file.map_or_else(
@@ -238,11 +294,13 @@ fn of_file(path: &Path, options: &SourceOptions) -> Result<Kind, Error> {
     }
 }
 
-/// The first bytes of a regular file; none if it can't be read.
-fn head_of(path: &Path) -> Option<Vec<u8>> {
-    let mut head = Vec::new();
-    open::regular(path).and_then(|file: File| file.take(HEAD).read_to_end(&mut head)).ok()?;
-    Some(head)
+/// The first bytes of a file.
+fn head_of(path: &Path, stores: &Stores) -> io::Result<Vec<u8>> {
+    let stored = stores.open(path)?;
+    let mut head = vec![0; stored.len().min(HEAD) as usize];
+    let read = stored.read_up_to(0, &mut head)?;
+    head.truncate(read);
+    Ok(head)
 }
 
 /// Whether a file in a folder is an archive by its name.

@@ -3,16 +3,26 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::error::Error;
+use crate::remote::{Stores, is_url};
+
 /// The files that a path stands for, sorted: itself if there is such a file, or if it has no pattern. None if nothing
 /// fits its pattern.
-pub(super) fn matches_of(path: &Path) -> Vec<PathBuf> {
-    let Some(text) = path.to_str().filter(|text| text.contains(['{', '*', '?'])) else { return vec![path.to_owned()] };
+///
+/// # Errors
+/// If it is a URL, and its store can't be listed.
+pub(super) fn matches_of(path: &Path, stores: &Stores) -> Result<Vec<PathBuf>, Error> {
+    let is_pattern = |text: &&str| text.contains(['{', '*', '?']);
+    let Some(text) = path.to_str().filter(is_pattern) else { return Ok(vec![path.to_owned()]) };
     if path.exists() {
-        return vec![path.to_owned()];
+        return Ok(vec![path.to_owned()]);
     }
-    let mut found: Vec<PathBuf> = braces(text).iter().flat_map(|text| files(Path::new(text))).collect();
+    let mut found = Vec::new();
+    for text in braces(text) {
+        found.extend(files(Path::new(&text), stores)?);
+    }
     found.dedup();
-    found
+    Ok(found)
 }
 
 /// Texts without braces: `{a,b}` and `{00..12}` each stand for several.
@@ -50,16 +60,22 @@ fn range(text: &str) -> Option<Vec<String>> {
 }
 
 /// The files whose names match the last part of a path, sorted; the path itself if that has no pattern.
-fn files(path: &Path) -> Vec<PathBuf> {
+fn files(path: &Path, stores: &Stores) -> Result<Vec<PathBuf>, Error> {
     let Some(pattern) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.contains(['*', '?'])) else {
-        return vec![path.to_owned()];
+        return Ok(vec![path.to_owned()]);
     };
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let named = entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| fits(pattern, name)));
-    let mut found: Vec<PathBuf> = named.map(|entry| path.with_file_name(entry.file_name())).collect();
+    let names: Vec<String> = match is_url(folder) {
+        true => stores.names(folder)?,
+        false => {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+        }
+    };
+    let named = names.iter().filter(|name| fits(pattern, name));
+    let mut found: Vec<PathBuf> = named.map(|name| path.with_file_name(name)).collect();
     found.sort();
-    found
+    Ok(found)
 }
 
 /// Whether a name fits a pattern of `*` (any text) and `?` (any character). Hidden names fit only what begins with a dot.

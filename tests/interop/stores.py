@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
@@ -209,3 +210,110 @@ def upload(endpoint, bucket, folder, prefix):
 
 def clean_environment():
     return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "AZURE_", "GOOGLE_"))}
+
+
+class Web:
+    """A web server of the files of a folder, which counts requests and can be told to misbehave."""
+
+    def __init__(self, folder, ranges=True, lengths=True):
+        self.folder, self.ranges, self.lengths = folder, ranges, lengths
+        self.seen = []
+        self.fault = None
+
+    def __call__(self, environ, start_response):
+        path = environ["PATH_INFO"].encode("latin-1").decode()
+        self.seen.append((environ["REQUEST_METHOD"], path, environ.get("HTTP_RANGE"), environ.get("HTTP_AUTHORIZATION")))
+        if self.fault is not None and (answer := self.fault(environ, start_response)) is not None:
+            return answer
+        return self.answer(path, environ, start_response)
+
+    def answer(self, path, environ, start_response):
+        file = self.folder / path.lstrip("/")
+        if not file.is_file():
+            start_response("404 Not Found", [("Content-Length", "0")])
+            return [b""]
+        return self.send(file.read_bytes(), environ, start_response)
+
+    def send(self, body, environ, start_response):
+        headers = [("ETag", f'"{hash(body)}"'), ("Content-Type", "application/octet-stream")]
+        asked = environ.get("HTTP_RANGE")
+        if environ.get("HTTP_IF_MATCH", headers[0][1]) != headers[0][1]:
+            start_response("412 Precondition Failed", [("Content-Length", "0")])
+            return [b""]
+        status = "200 OK"
+        if asked and self.ranges:
+            first, last = asked.removeprefix("bytes=").split("-")
+            first, last = int(first), min(int(last), len(body) - 1)
+            headers.append(("Content-Range", f"bytes {first}-{last}/{len(body)}"))
+            body, status = body[first : last + 1], "206 Partial Content"
+        if self.lengths:
+            headers.append(("Content-Length", str(len(body))))
+        start_response(status, headers)
+        return [body]
+
+
+class Hub(Web):
+    """The Hub of Hugging Face: listings in pages of two, and files that it redirects to another server."""
+
+    COMMIT = "0123456789abcdef0123456789abcdef01234567"
+    DATASET = "owner/name"
+    TOKEN = "hf_secret-never-shown"
+
+    def __init__(self, folder, elsewhere, private=False):
+        super().__init__(folder)
+        self.elsewhere, self.private = elsewhere, private
+
+    def answer(self, path, environ, start_response):
+        if self.private and environ.get("HTTP_AUTHORIZATION") != f"Bearer {self.TOKEN}":
+            start_response("401 Unauthorized", [("Content-Length", "0"), ("X-Error-Code", "RepoNotFound")])
+            return [b""]
+        interface, files = f"/api/datasets/{self.DATASET}/", f"/datasets/{self.DATASET}/resolve/{self.COMMIT}/"
+        if path in (f"{interface}revision/main", f"{interface}revision/{self.COMMIT}", f"{interface}revision/refs/pr/1"):
+            return self.json({"sha": self.COMMIT, "id": self.DATASET}, [], start_response)
+        if path.startswith(f"{interface}tree/{self.COMMIT}"):
+            return self.tree(path.removeprefix(f"{interface}tree/{self.COMMIT}").lstrip("/"), environ, start_response)
+        if path.startswith(files) and (self.folder / path.removeprefix(files)).is_file():
+            place = f"{self.elsewhere}/{quote(path.removeprefix(files))}"
+            start_response("302 Found", [("Location", place), ("Content-Length", "0")])
+            return [b""]
+        code = "RevisionNotFound" if path.startswith(f"{interface}revision/") else "EntryNotFound"
+        start_response("404 Not Found", [("Content-Length", "0"), ("X-Error-Code", code)])
+        return [b""]
+
+    def tree(self, below, environ, start_response):
+        query = dict(pair.split("=") for pair in environ.get("QUERY_STRING", "").split("&") if pair)
+        folder = self.folder / below
+        if not folder.is_dir():
+            start_response("404 Not Found", [("Content-Length", "0"), ("X-Error-Code", "EntryNotFound")])
+            return [b""]
+        found = sorted(folder.rglob("*") if query.get("recursive") == "true" else folder.iterdir())
+        at = int(query.get("cursor", "0"))
+        entries = []
+        for path in found[at : at + 2]:
+            entry = {"path": str(path.relative_to(self.folder)), "oid": "0", "type": "directory", "size": 0}
+            if path.is_file():
+                entry |= {"type": "file", "size": path.stat().st_size}
+            entries.append(entry)
+        host, recursive = environ["HTTP_HOST"], query.get("recursive", "false")
+        following = f"<http://{host}{quote(environ['PATH_INFO'])}?recursive={recursive}&cursor={at + 2}>; rel=\"next\""
+        return self.json(entries, [("Link", following)] if at + 2 < len(found) else [], start_response)
+
+    def json(self, told, headers, start_response):
+        body = json.dumps(told).encode()
+        start_response("200 OK", [("Content-Length", str(len(body))), *headers])
+        return [body]
+
+
+@contextmanager
+def serve(app):
+    """The endpoint of a server of this application."""
+    from werkzeug.serving import make_server
+
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()

@@ -11,6 +11,7 @@ from conftest import REPOSITORY
 PYTHON = [
     "_inlaid",
     "_errors",
+    "_credentials",
     "_settings",
     "_ranks",
     "_draws",
@@ -43,6 +44,7 @@ RUST = [
     "ndarray",
     "column",
     "arrow",
+    "keys",
     "keywords",
     "batches",
     "rejects",

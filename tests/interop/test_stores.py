@@ -309,14 +309,13 @@ def test_a_folder_for_every_image_is_listed_at_once(inlaid, faults, tmp_path):
         (f"s3://nowhere-{BUCKET}/x", {}, "there is no such bucket", "check its name"),
         (f"s3://{BUCKET}/x", {"AWS_SECRET_ACCESS_KEY": "wrong"}, "the store denies access: SignatureDoesNotMatch", "check the keys"),
         (f"s3://{BUCKET}/x", {"AWS_ACCESS_KEY_ID": "nobody"}, "the store denies access: InvalidAccessKeyId", "check the keys"),
-        (f"s3://{BUCKET}/x.tar", {}, "only images and their metadata files below a prefix are read from object stores", "copy it to a disk first"),
         (f"s3://{BUCKET}/x", {"AWS_ALLOW_HTTP": "false"}, "the endpoint of the store begins with `http://`", "set AWS_ALLOW_HTTP"),
         (f"s3://{BUCKET}/x", {"AWS_ENDPOINT": "host:9000"}, "`AWS_ENDPOINT` is no URL of a host, such as", ""),
         (f"s3://{BUCKET}/x", {"AWS_SECRET_ACCESS_KEY": SECRET + "\n"}, "`AWS_SECRET_ACCESS_KEY` holds a line break", ""),
         (f"s3://{KEY}:{SECRET}@{BUCKET}/x", {}, "keys and signatures are not taken from URLs", "put them into"),
         (f"az://{BUCKET}/x?sv=1&sig={SECRET}", {}, "keys and signatures are not taken from URLs", "put them into"),
         ("s3://", {}, "it is no URL of a bucket, such as `s3://bucket/photos`", "give a prefix in a bucket"),
-        ("ftp://host/x", {}, "`ftp://` is not a store that is read: s3, gs and az are", "give a prefix in a bucket"),
+        ("ftp://host/x", {}, "`ftp://` is not a store that is read: s3, gs, az, hf and https are", "give a prefix in a bucket"),
     ],
 )
 def test_errors_name_the_way_out_and_no_secret(inlaid, store, use, tmp_path, url, others, told, hint):
@@ -346,11 +345,11 @@ def test_urls_are_refused_where_a_disk_is_needed(inlaid, tmp_path):
         size = ("--size", SIZE) if command == "convert" else ()
         done = inlaid(command, local, "--out", "s3://bucket/out", *size, exit_code=1)
         assert "error: `s3://bucket/out` is a URL: datasets are written to disks only\nhint: write it to a disk" in done.stderr
-    for options in (("--metadata", "s3://bucket/m.csv"), ("--files-from", "s3://bucket/list")):
-        done = inlaid("convert", local, "--out", tmp_path / "out", "--size", SIZE, *options, exit_code=1)
-        assert f"`{options[1]}`: only images and their metadata files below a prefix are read" in done.stderr
+    options = ("--files-from", "s3://bucket/list")
+    done = inlaid("convert", local, "--out", tmp_path / "out", "--size", SIZE, *options, exit_code=1)
+    assert "`s3://bucket/list`: tables to repack and lists of files are read from disks only" in done.stderr
     done = inlaid("repack", "s3://bucket/x", "--out", tmp_path / "out", exit_code=1)
-    assert "`s3://bucket/x`: only images and their metadata files" in done.stderr
+    assert "`s3://bucket/x`: tables to repack and lists of files are read from disks only" in done.stderr
     (tmp_path / "list").write_text("a.png\n")
     done = inlaid("convert", "s3://b/x", "--out", tmp_path / "out", "--size", 8, "--files-from", tmp_path / "list", exit_code=1)
     assert "a list of files names files on disks, not in object stores\nhint: leave out `--files-from`" in done.stderr

@@ -1,6 +1,5 @@
 //! The format of an archive, recognized by its content.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -8,7 +7,7 @@ use flate2::bufread::GzDecoder;
 
 use super::stream::BLOCK;
 use super::tar_members::is_header;
-use crate::format::open;
+use crate::format::ranges::{Rest, Stored};
 
 /// Bytes read from a compressed file at once.
 const CHUNK: usize = 256 << 10;
@@ -28,27 +27,27 @@ pub(in crate::source) enum Format {
 
 impl Format {
     /// The format of a file that begins like this; none if it is no archive. Reads more of the file if it is compressed.
-    pub(super) fn of(head: &[u8], path: &Path) -> Option<Format> {
+    pub(super) fn of(head: &[u8], path: &Path, open: impl FnOnce() -> io::Result<Stored>) -> Option<Format> {
         match head {
             // The others are an empty zip, and one that was to be split.
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] | [b'P', b'K', 7, 8, ..] => Some(Format::Zip),
-            [0x1f, 0x8b, 8, ..] => Format::Gzip.if_tar(path),
+            [0x1f, 0x8b, 8, ..] => Format::Gzip.if_tar(path, open),
             // The second are frames to skip, which pzstd begins with.
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Format::Zstd.if_tar(path),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Format::Zstd.if_tar(path, open),
             _ => is_tar(head, path).then_some(Format::Tar),
         }
     }
 
     /// The format, if the file is a tar below the compression.
-    fn if_tar(self, path: &Path) -> Option<Format> {
-        let file = open::regular(path).ok()?;
+    fn if_tar(self, path: &Path, open: impl FnOnce() -> io::Result<Stored>) -> Option<Format> {
+        let file = open().ok()?.front_to_back();
         let mut head = Vec::new();
-        let read = self.unpack(file).ok()?.take(BLOCK as u64).read_to_end(&mut head);
+        let read = self.unpack(file.from(0)).ok()?.take(BLOCK as u64).read_to_end(&mut head);
         (read.is_ok() && is_tar(&head, path)).then_some(self)
     }
 
     /// The bytes of a file without its compression.
-    pub(super) fn unpack(self, file: File) -> io::Result<Box<dyn Read>> {
+    pub(super) fn unpack(self, file: Rest) -> io::Result<Box<dyn Read>> {
         let file = BufReader::with_capacity(CHUNK, file);
         Ok(match self {
             Format::Gzip => Box::new(Gzip::new(file)),
@@ -73,11 +72,11 @@ fn is_named_as_tar(path: &Path) -> bool {
 /// All members of a gzip file, as pigz and bgzip write them, up to zeros that fill up a tape.
 struct Gzip {
     /// None at the end.
-    member: Option<GzDecoder<BufReader<File>>>,
+    member: Option<GzDecoder<BufReader<Rest>>>,
 }
 
 impl Gzip {
-    fn new(file: BufReader<File>) -> Gzip {
+    fn new(file: BufReader<Rest>) -> Gzip {
         Gzip { member: Some(GzDecoder::new(file)) }
     }
 }

@@ -12,6 +12,7 @@ mod name;
 mod pax;
 mod sample_columns;
 mod samples;
+mod small;
 mod spool;
 mod stop;
 mod stream;
@@ -21,17 +22,20 @@ mod zip_members;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use self::member::{Entry, Kind, NOWHERE, Table};
+use self::small::Small;
 use self::stop::Stop;
 use self::stream::{Store, Unpacking};
-use self::window::Window;
 use super::reading::Reading;
 use crate::error::{Error, RecordError, SourceError};
 use crate::format::open;
+use crate::format::ranges::Stored;
+use crate::remote::Stores;
 use crate::spec::Limits;
 
 pub(in crate::source) use format::Format;
@@ -39,6 +43,7 @@ pub(in crate::source) use member::{Member, MemberKind, Refused};
 pub(in crate::source) use sample_columns::{SampleColumns, SampleLabels};
 pub(in crate::source) use samples::{Samples, looks_like_samples};
 pub(in crate::source) use spool::Spool;
+pub(in crate::source) use window::Window;
 
 /// Bytes at the start of a file that tell its format.
 const HEAD: u64 = 1024;
@@ -47,6 +52,8 @@ const HEAD: u64 = 1024;
 #[derive(Debug)]
 pub(in crate::source) struct Archive {
     path: PathBuf,
+    /// Its bytes, if it is on no disk.
+    elsewhere: Option<Stored>,
     format: Format,
     index: OnceLock<Index>,
 }
@@ -58,6 +65,8 @@ struct Index {
     identity: Identity,
     /// The unpacked files; none if they are read from the archive.
     store: Option<Store>,
+    /// Small members of an archive that is on no disk.
+    small: Option<Small>,
     /// Length of the unpacked files.
     unpacked: u64,
     has_end: bool,
@@ -73,6 +82,11 @@ struct Identity {
 }
 
 impl Identity {
+    /// Of bytes on no disk, which are read as they were then.
+    fn elsewhere(bytes: u64) -> Identity {
+        Identity { device: 0, inode: 0, bytes, modified: (0, 0) }
+    }
+
     fn of(file: &Metadata) -> Identity {
         Identity {
             device: file.dev(),
@@ -86,21 +100,27 @@ impl Identity {
 impl Archive {
     /// Whether a file that begins like this (1,024 bytes are enough) is an archive. Reads more of it only if it is
     /// compressed, to see whether it is a tar below.
-    pub(in crate::source) fn is_archive(head: &[u8], path: &Path) -> bool {
-        Format::of(head, path).is_some()
+    pub(in crate::source) fn is_archive(head: &[u8], path: &Path, stores: &Stores) -> bool {
+        Format::of(head, path, || stores.open(path)).is_some()
     }
 
-    /// An archive. Reads only its beginning.
+    /// An archive, on a disk or where a URL says. Reads only its beginning.
     ///
     /// # Errors
     /// If the file can't be read, or is no archive.
-    pub(in crate::source) fn open(path: &Path) -> Result<Archive, Error> {
-        let file = open::regular(path).map_err(Error::io("read", path))?;
-        let mut head = Vec::new();
-        file.take(HEAD).read_to_end(&mut head).map_err(Error::io("read", path))?;
-        let format = Format::of(&head, path);
+    pub(in crate::source) fn open(path: &Path, stores: &Stores) -> Result<Archive, Error> {
+        let stored = stores.open(path).map_err(Error::io("read", path))?;
+        let mut head = vec![0; stored.len().min(HEAD) as usize];
+        let read = stored.read_up_to(0, &mut head).map_err(Error::io("read", path))?;
+        let format = Format::of(&head[..read], path, || Ok(stored.clone()));
         let format = format.ok_or(SourceError::UnknownFormat).map_err(Error::source(path))?;
-        Ok(Archive { path: path.to_owned(), format, index: OnceLock::new() })
+        let elsewhere = Some(stored).filter(|stored| stored.file().is_none());
+        Ok(Archive { path: path.to_owned(), elsewhere, format, index: OnceLock::new() })
+    }
+
+    /// Whether it is on no disk.
+    pub(in crate::source) fn is_elsewhere(&self) -> bool {
+        self.elsewhere.is_some()
     }
 
     pub(in crate::source) fn path(&self) -> &Path {
@@ -124,16 +144,27 @@ impl Archive {
     }
 
     fn index(&self, spool: Option<&Arc<Spool>>, limits: &Limits) -> Result<Index, Stop> {
-        let file = open::regular(&self.path)?;
-        let identity = Identity::of(&file.metadata()?);
+        let (stored, identity) = match &self.elsewhere {
+            Some(stored) => (stored.front_to_back(), Identity::elsewhere(stored.len())),
+            None => {
+                let file = open::regular(&self.path)?;
+                let identity = Identity::of(&file.metadata()?);
+                (Stored::File(Arc::new(file), identity.bytes), identity)
+            }
+        };
+        let place = || spool.map_or_else(|| Store::Memory(Vec::new()), |spool| Store::Spool(spool.clone()));
         let mut table = Table::default();
-        let (mut store, mut unpacked, mut has_end) = (None, 0, true);
+        let (mut store, mut small, mut unpacked, mut has_end) = (None, None, 0, true);
         match self.format {
-            Format::Tar => has_end = tar_members::index(&mut Window::new(&file, identity.bytes), &mut table)?,
-            Format::Zip => zip_members::index(&file, identity.bytes, &mut table)?,
+            Format::Tar if self.is_elsewhere() => {
+                let mut stream = small::Keeping::new(Window::new(&stored), place());
+                has_end = tar_members::index(&mut stream, &mut table)?;
+                small = Some(stream.finish());
+            }
+            Format::Tar => has_end = tar_members::index(&mut Window::new(&stored), &mut table)?,
+            Format::Zip => zip_members::index(&stored, &mut table)?,
             Format::Gzip | Format::Zstd => {
-                let place = spool.map_or_else(|| Store::Memory(Vec::new()), |spool| Store::Spool(spool.clone()));
-                let mut stream = Unpacking::new(self.format.unpack(file)?, place, limits.file_bytes.0);
+                let mut stream = Unpacking::new(self.format.unpack(stored.from(0))?, place(), limits.file_bytes.0);
                 has_end = tar_members::index(&mut stream, &mut table)?;
                 let (place, bytes) = stream.finish();
                 (store, unpacked) = (Some(place), bytes);
@@ -141,7 +172,7 @@ impl Archive {
         }
         links::resolve(&mut table);
         table.shrink();
-        Ok(Index { table, identity, store, unpacked, has_end })
+        Ok(Index { table, identity, store, small, unpacked, has_end })
     }
 
     /// The members in the order of the archive; none before it is prepared.
@@ -182,18 +213,19 @@ impl Archive {
     pub(in crate::source) fn reader(&self) -> Result<Reader<'_>, RecordError> {
         let unprepared = || RecordError::Unreadable(io::Error::other("the archive was not listed"));
         let index = self.index.get().ok_or_else(unprepared)?;
-        let file = match index.store {
-            Some(_) => None,
-            None => {
+        let stored = match (&index.store, &self.elsewhere) {
+            (Some(_), _) => None,
+            (None, Some(stored)) => Some(stored.clone()),
+            (None, None) => {
                 let file = open::without_waiting(&self.path).map_err(RecordError::Unreadable)?;
                 let metadata = file.metadata().map_err(RecordError::Unreadable)?;
                 if Identity::of(&metadata) != index.identity {
                     return Err(RecordError::Changed);
                 }
-                Some(file)
+                Some(Stored::File(Arc::new(file), index.identity.bytes))
             }
         };
-        Ok(Reader { index, file })
+        Ok(Reader { index, stored })
     }
 
     /// Appends the bytes of a member to the buffer. On an error, the buffer may hold a part of them.
@@ -208,6 +240,40 @@ impl Archive {
     ) -> Result<(), RecordError> {
         self.reader()?.read(member, limits, buffer)
     }
+
+    /// The bytes that a read of a member of an archive on no disk begins with; none if it asks for nothing.
+    fn ahead(&self, member: u32, limits: &Limits) -> Option<(&Stored, Range<u64>)> {
+        let (stored, index) = (self.elsewhere.as_ref()?, self.index.get()?);
+        let entry = index.table.entry(member).filter(|entry| entry.kind == Kind::File)?;
+        let is_at_hand = index.store.is_some() || index.small.as_ref().is_some_and(|small| small.has(entry.offset));
+        if entry.bytes > limits.file_bytes.0 || is_at_hand {
+            return None;
+        }
+        Some((stored, index.range(member, entry))).filter(|(_, range)| !range.is_empty())
+    }
+
+    /// Begins to read a member, unless too many are being read. Returns whether it did.
+    pub(in crate::source) fn begin(&self, member: u32, limits: &Limits) -> bool {
+        self.ahead(member, limits).is_none_or(|(stored, range)| stored.begin(&range))
+    }
+
+    /// Gives up a member that was begun.
+    pub(in crate::source) fn give_up(&self, member: u32, limits: &Limits) {
+        if let Some((stored, range)) = self.ahead(member, limits) {
+            stored.give_up(&range);
+        }
+    }
+}
+
+impl Index {
+    /// Where the bytes of a member are in the archive, with what a zip has before them.
+    fn range(&self, member: u32, entry: &Entry) -> Range<u64> {
+        let end = match self.table.packed(member) {
+            Some(packed) => zip_members::likely_end(entry, packed, self.table.name(member)),
+            None => entry.offset.saturating_add(entry.bytes),
+        };
+        entry.offset.min(self.identity.bytes)..end.min(self.identity.bytes)
+    }
 }
 
 /// An archive that is open.
@@ -215,7 +281,7 @@ impl Archive {
 pub(in crate::source) struct Reader<'a> {
     index: &'a Index,
     /// The archive, unless it was unpacked.
-    file: Option<File>,
+    stored: Option<Stored>,
 }
 
 impl Reader<'_> {
@@ -239,40 +305,40 @@ impl Reader<'_> {
             }
             Kind::File => {}
         }
-        // Whoever reads has this file to themselves, its place included.
-        match (&self.file, &self.index.store) {
-            (Some(file), _) => match self.index.table.packed(member) {
-                Some(packed) => zip_members::read(file, self.index.identity.bytes, entry, packed, limit, buffer),
-                None => read_range(file, entry, buffer),
+        let index = self.index;
+        if let Some(bytes) = index.small.as_ref().and_then(|small| small.read(entry, buffer)) {
+            return bytes;
+        }
+        match (&self.stored, &index.store) {
+            (Some(stored), _) => match index.table.packed(member) {
+                Some(packed) => {
+                    let stored = stored.with_part(index.range(member, entry)).map_err(RecordError::unread)?;
+                    zip_members::read(&stored, entry, packed, limit, buffer)
+                }
+                None => read_range(stored, entry, buffer),
             },
             (None, _) if entry.offset == NOWHERE => Err(RecordError::OnlyListed),
-            (None, Some(Store::Spool(spool))) => {
-                let from = buffer.len();
-                buffer.resize(from + entry.bytes as usize, 0);
-                let file = spool.opened().map_err(RecordError::Unreadable)?;
-                file.read_exact_at(&mut buffer[from..], entry.offset).map_err(RecordError::Unreadable)
-            }
-            (None, Some(Store::Memory(kept))) => {
-                let end = entry.offset.saturating_add(entry.bytes) as usize;
-                let bytes = kept.get(entry.offset as usize..end).ok_or(RecordError::Changed)?;
-                buffer.extend_from_slice(bytes);
-                Ok(())
-            }
+            (None, Some(store)) => store.read(entry.offset, entry.bytes, buffer),
             (None, None) => Err(RecordError::Unreadable(io::Error::other("the archive is not open"))),
         }
     }
 }
 
 /// Appends the bytes of an entry, which was found to lie in the file.
-fn read_range(file: &File, entry: &Entry, buffer: &mut Vec<u8>) -> Result<(), RecordError> {
-    read_exactly(file, entry.offset, entry.bytes, buffer).map_err(|error| match error.kind() {
+fn read_range(stored: &Stored, entry: &Entry, buffer: &mut Vec<u8>) -> Result<(), RecordError> {
+    read_exactly(stored, entry.offset, entry.bytes, buffer).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => RecordError::Changed,
-        _ => RecordError::Unreadable(error),
+        _ => RecordError::unread(error),
     })
 }
 
-/// Appends so many bytes from a place of a file that no other thread reads, without clearing memory for them first.
-fn read_exactly(mut file: &File, place: u64, bytes: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
+/// Appends so many bytes from a place, without clearing memory for them first. Whoever reads has a file to themselves,
+/// its position included.
+fn read_exactly(stored: &Stored, place: u64, bytes: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let Stored::File(file, _) = stored else {
+        return stored.bytes(place..place.saturating_add(bytes)).map(|bytes| buffer.extend_from_slice(&bytes));
+    };
+    let mut file: &File = file;
     buffer.reserve_exact(bytes as usize);
     file.seek(SeekFrom::Start(place))?;
     match file.take(bytes).read_to_end(buffer)? as u64 == bytes {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use zip::result::ZipError;
 
-use crate::error::{Error, SourceError};
+use crate::error::{Error, SourceError, StoreError};
 
 /// Reason that an archive can't be indexed.
 #[derive(Debug)]
@@ -41,6 +41,9 @@ impl Stop {
             Stop::Source(error) => Error::source(path)(error),
             // Errors of the system have a number, those of codecs have none.
             Stop::Read(error) if error.raw_os_error().is_some() => Error::io("read", path)(error),
+            Stop::Read(error) if error.get_ref().is_some_and(|cause| cause.is::<StoreError>()) => {
+                Error::io("read", path)(error)
+            }
             Stop::Read(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Error::source(path)(SourceError::Damaged("it ends too early".to_owned()))
             }

@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::member::NOWHERE;
 use super::spool::Spool;
 use super::stop::Stop;
 use super::window::Window;
+use crate::error::RecordError;
 use crate::source::found::EXTENSIONS;
 use crate::source::metadata;
 
@@ -20,8 +22,8 @@ pub(super) const BLOCK: usize = 512;
 /// Bytes unpacked at once.
 const CHUNK: usize = 256 << 10;
 
-/// Greatest length of a member that is kept in memory, in bytes: as many as become a value of a column.
-const LONGEST_IN_MEMORY: u64 = 1 << 20;
+/// Greatest length of a small member, in bytes: as many as become a value of a column.
+pub(super) const LONGEST_SMALL: u64 = 1 << 20;
 
 /// Most bytes kept in memory of one archive.
 const MOST_IN_MEMORY: usize = 1 << 30;
@@ -81,6 +83,48 @@ pub(super) enum Store {
     Spool(Arc<Spool>),
     /// In memory: only small files that are no images, for a run that writes nothing.
     Memory(Vec<u8>),
+}
+
+impl Store {
+    /// Whether so many bytes may be added.
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
+        match self {
+            Store::Spool(_) => true,
+            Store::Memory(kept) => kept.len() as u64 + bytes <= MOST_IN_MEMORY as u64,
+        }
+    }
+
+    /// Adds a file, and returns where it is.
+    pub(super) fn add(&mut self, bytes: &[u8]) -> Result<u64, Stop> {
+        match self {
+            Store::Spool(spool) => {
+                let place = spool.take(bytes.len() as u64);
+                spool.write(bytes, place).map_err(Stop::Write)?;
+                Ok(place)
+            }
+            Store::Memory(kept) => {
+                kept.extend_from_slice(bytes);
+                Ok((kept.len() - bytes.len()) as u64)
+            }
+        }
+    }
+
+    /// Appends a file to the buffer.
+    pub(super) fn read(&self, place: u64, bytes: u64, buffer: &mut Vec<u8>) -> Result<(), RecordError> {
+        match self {
+            Store::Spool(spool) => {
+                let from = buffer.len();
+                buffer.resize(from + bytes as usize, 0);
+                let file = spool.opened().map_err(RecordError::Unreadable)?;
+                file.read_exact_at(&mut buffer[from..], place).map_err(RecordError::Unreadable)
+            }
+            Store::Memory(kept) => {
+                let end = place.saturating_add(bytes) as usize;
+                buffer.extend_from_slice(kept.get(place as usize..end).ok_or(RecordError::Changed)?);
+                Ok(())
+            }
+        }
+    }
 }
 
 /// A compressed tar while it is unpacked.
@@ -153,7 +197,7 @@ impl<R: Read> Stream for Unpacking<R> {
         let place = match &mut self.store {
             Store::Spool(spool) => spool.take(bytes),
             Store::Memory(kept) => {
-                let is_wanted = (bytes <= LONGEST_IN_MEMORY || metadata::is_table(named(name)))
+                let is_wanted = (bytes <= LONGEST_SMALL || metadata::is_table(named(name)))
                     && kept.len() + bytes as usize <= MOST_IN_MEMORY
                     && !is_named_as_image(name);
                 if is_wanted { kept.len() as u64 } else { NOWHERE }

@@ -10,7 +10,12 @@ use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 use super::*;
+use crate::run::StorageOptions;
 use crate::spec::ByteSize;
+
+fn stores() -> Arc<Stores> {
+    Stores::new(&StorageOptions::default())
+}
 
 /// An archive in a folder of its own.
 struct Opened {
@@ -23,7 +28,7 @@ impl Opened {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
-        Opened { archive: Archive::open(&path).unwrap(), folder }
+        Opened { archive: Archive::open(&path, &stores()).unwrap(), folder }
     }
 
     fn prepare(&self) -> Result<(), Error> {
@@ -333,7 +338,7 @@ fn archives_are_recognized_by_content() {
     let is_archive = |bytes: &[u8], name: &str| {
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
-        Archive::is_archive(&bytes[..bytes.len().min(1024)], &path)
+        Archive::is_archive(&bytes[..bytes.len().min(1024)], &path, &stores())
     };
     // A header without the word that newer ones have, and one whose checksum is of signed bytes.
     let mut old = tar::Header::new_old();
@@ -502,7 +507,7 @@ fn flipped_bits_never_panic() {
             let bit = (random >> 33) as usize % (8 * flipped.len());
             flipped[bit / 8] ^= 1 << (bit % 8);
             fs::write(&path, flipped).unwrap();
-            let Ok(archive) = Archive::open(&path) else { continue };
+            let Ok(archive) = Archive::open(&path, &stores()) else { continue };
             let spool = Arc::new(Spool::new(folder.path()));
             if archive.prepare(Some(&spool), &Limits::default()).is_ok() {
                 for member in archive.members() {

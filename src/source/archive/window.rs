@@ -1,8 +1,8 @@
 //! A file that is read from front to back with jumps: many small steps share one read, and jumps read nothing.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+
+use crate::format::ranges::Stored;
 
 /// Bytes read at once while steps are short.
 const LARGE: usize = 64 << 10;
@@ -11,8 +11,8 @@ const SMALL: usize = 4 << 10;
 
 /// A place in a file, with the bytes around it.
 #[derive(Debug)]
-pub(super) struct Window<'a> {
-    file: &'a File,
+pub(in crate::source) struct Window<'a> {
+    file: &'a Stored,
     length: u64,
     position: u64,
     buffer: Vec<u8>,
@@ -23,8 +23,8 @@ pub(super) struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    pub(super) fn new(file: &'a File, length: u64) -> Window<'a> {
-        Window { file, length, position: 0, buffer: Vec::new(), start: 0, step: SMALL }
+    pub(in crate::source) fn new(file: &'a Stored) -> Window<'a> {
+        Window { file, length: file.len(), position: 0, buffer: Vec::new(), start: 0, step: SMALL }
     }
 
     pub(super) fn length(&self) -> u64 {
@@ -54,7 +54,7 @@ impl<'a> Window<'a> {
                 let bytes = self.length.saturating_sub(self.position).min(self.step as u64) as usize;
                 self.buffer.resize(bytes, 0);
                 self.start = self.position;
-                let read = read_up_to(self.file, &mut self.buffer, self.position)?;
+                let read = self.file.read_up_to(self.position, &mut self.buffer)?;
                 self.buffer.truncate(read);
                 self.step = LARGE;
                 0
@@ -62,20 +62,6 @@ impl<'a> Window<'a> {
         };
         Ok(&self.buffer[within..])
     }
-}
-
-/// Reads until the buffer is full or the file ends.
-fn read_up_to(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-    let mut read = 0;
-    while read < buffer.len() {
-        match file.read_at(&mut buffer[read..], position + read as u64) {
-            Ok(0) => break,
-            Ok(more) => read += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(read)
 }
 
 impl Read for Window<'_> {
@@ -112,7 +98,8 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         let bytes: Vec<u8> = (0..300_000u32).map(|number| (number / 7) as u8).collect();
         file.write_all(&bytes).unwrap();
-        let mut window = Window::new(&file, bytes.len() as u64);
+        let file = Stored::of_file(file).unwrap();
+        let mut window = Window::new(&file);
         for (place, length) in [(0, 10), (5, 70_000), (200_000, 512), (199_990, 100), (299_999, 1), (0, 300_000)] {
             window.go(place);
             let mut read = vec![0; length];

@@ -1,8 +1,6 @@
 //! The members of a zip: listed from its central directory, and read from where that says.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::FileExt;
 
 use flate2::bufread::DeflateDecoder;
 use zip::read::Config;
@@ -14,7 +12,8 @@ use super::name::Origin;
 use super::read_exactly;
 use super::stop::Stop;
 use super::window::Window;
-use crate::error::RecordError;
+use crate::error::{RecordError, StoreError};
+use crate::format::ranges::Stored;
 
 /// Length of a local header without its name and extra fields.
 const LOCAL_HEADER: u64 = 30;
@@ -40,8 +39,8 @@ const REGULAR: u32 = 0o100_000;
 const SYMBOLIC_LINK: u32 = 0o120_000;
 
 /// Adds the members of a zip to the table.
-pub(super) fn index(file: &File, length: u64, table: &mut Table) -> Result<(), Stop> {
-    let mut archive = ZipIterable::try_new(Window::new(file, length), Config::default())?;
+pub(super) fn index(file: &Stored, table: &mut Table) -> Result<(), Stop> {
+    let mut archive = ZipIterable::try_new(Window::new(file), Config::default())?;
     let (mut links, mut last) = (Vec::new(), None);
     for entry in archive.files()? {
         let entry = entry?;
@@ -80,9 +79,9 @@ pub(super) fn index(file: &File, length: u64, table: &mut Table) -> Result<(), S
     if let Some(last) = last {
         check_end(file, last)?;
     }
-    refuse_overlaps(length, table);
+    refuse_overlaps(file.len(), table);
     for member in links {
-        let target = target_of(file, length, table, member);
+        let target = target_of(file, table, member);
         if table.kind(member) == Kind::File {
             table.refuse(member, Refused::Link);
             table.links.extend(target.map(|target| Link { member, is_hard: false, target }));
@@ -92,12 +91,12 @@ pub(super) fn index(file: &File, length: u64, table: &mut Table) -> Result<(), S
 }
 
 /// Checks that nothing follows the last entry of the directory. Some programs count files in 16 bits, and pack more.
-fn check_end(file: &File, last: u64) -> Result<(), Stop> {
+fn check_end(file: &Stored, last: u64) -> Result<(), Stop> {
     let mut header = [0; 46];
-    file.read_exact_at(&mut header, last)?;
+    file.read_at(last, &mut header)?;
     let length = |at: usize| u64::from(u16::from_le_bytes([header[at], header[at + 1]]));
     let mut next = [0; 4];
-    let read = file.read_at(&mut next, last + 46 + length(28) + length(30) + length(32))?;
+    let read = file.read_up_to(last + 46 + length(28) + length(30) + length(32), &mut next)?;
     match next == CENTRAL_MAGIC && read == next.len() {
         true => Err(Stop::damaged("it holds more files than its directory counts: unpack it, and pack it anew")),
         false => Ok(()),
@@ -130,17 +129,24 @@ fn refuse_overlaps(length: u64, table: &mut Table) {
 }
 
 /// The target of a symbolic link, which is what its bytes say.
-fn target_of(file: &File, length: u64, table: &Table, member: u32) -> Option<Box<[u8]>> {
+fn target_of(file: &Stored, table: &Table, member: u32) -> Option<Box<[u8]>> {
     let (entry, packed) = (table.entry(member)?, table.packed(member)?);
     let mut target = Vec::new();
-    read(file, length, entry, packed, LONGEST_TARGET, &mut target).ok()?;
+    read(file, entry, packed, LONGEST_TARGET, &mut target).ok()?;
     Some(target.into_boxed_slice())
+}
+
+/// Where a member ends in the archive, unless its local header is longer than usual.
+pub(super) fn likely_end(entry: &Entry, packed: Packed, name: &str) -> u64 {
+    /// Bytes of the fields behind a name: times, numbers of users, and lengths of 64 bits.
+    const EXTRA: u64 = 128;
+    let before = LOCAL_HEADER + name.len() as u64 + EXTRA;
+    entry.offset.saturating_add(before).saturating_add(packed.bytes)
 }
 
 /// Appends the bytes of a member to the buffer, at most `limit`.
 pub(super) fn read(
-    file: &File,
-    length: u64,
+    file: &Stored,
     entry: &Entry,
     packed: Packed,
     limit: u64,
@@ -150,7 +156,7 @@ pub(super) fn read(
     if bytes > limit {
         return Err(RecordError::FileTooLarge { bytes, limit });
     }
-    let start = start_of(file, length, entry.offset, packed.bytes)?;
+    let start = start_of(file, entry.offset, packed.bytes)?;
     let from = buffer.len();
     match packed.is_deflated {
         false if packed.bytes != bytes => {
@@ -163,12 +169,14 @@ pub(super) fn read(
             if bytes > packed.bytes.saturating_mul(MOST_DEFLATED) {
                 return Err(damaged(format!("{} bytes can't unpack to the {bytes} it claims", packed.bytes)));
             }
-            let stored = BufReader::with_capacity(64 << 10, Stored { file, place: start, end: start + packed.bytes });
+            let stored = BufReader::with_capacity(64 << 10, Bytes { file, place: start, end: start + packed.bytes });
             buffer.reserve_exact(bytes as usize + 1);
             let unpacked = DeflateDecoder::new(stored).take(bytes + 1).read_to_end(buffer);
-            unpacked.map_err(|error| match error.raw_os_error() {
-                Some(_) => RecordError::Unreadable(error),
-                None => damaged(format!("it can't be unpacked: {error}")),
+            unpacked.map_err(|error| {
+                match (error.raw_os_error(), error.get_ref().is_some_and(|cause| cause.is::<StoreError>())) {
+                    (Some(_), _) | (_, true) => RecordError::unread(error),
+                    (None, false) => damaged(format!("it can't be unpacked: {error}")),
+                }
             })?;
             match (buffer.len() - from) as u64 {
                 unpacked if unpacked == bytes => {}
@@ -186,16 +194,16 @@ pub(super) fn read(
 }
 
 /// First byte of a member behind its local header, if it lies in the file.
-fn start_of(file: &File, length: u64, header: u64, bytes: u64) -> Result<u64, RecordError> {
+fn start_of(file: &Stored, header: u64, bytes: u64) -> Result<u64, RecordError> {
     let mut local = [0; LOCAL_HEADER as usize];
-    file.read_exact_at(&mut local, header).map_err(unreadable)?;
+    file.read_at(header, &mut local).map_err(unreadable)?;
     if local[..4] != LOCAL_MAGIC {
         return Err(damaged("it is not where the directory of the archive says".to_owned()));
     }
     let lengths = [[local[26], local[27]], [local[28], local[29]]];
     let lengths: u64 = lengths.into_iter().map(|bytes| u64::from(u16::from_le_bytes(bytes))).sum();
     let start = header.checked_add(LOCAL_HEADER + lengths);
-    let start = start.filter(|start| start.checked_add(bytes).is_some_and(|end| end <= length));
+    let start = start.filter(|start| start.checked_add(bytes).is_some_and(|end| end <= file.len()));
     start.ok_or_else(|| damaged("the archive ends before it does".to_owned()))
 }
 
@@ -206,21 +214,21 @@ fn damaged(reason: String) -> RecordError {
 fn unreadable(error: io::Error) -> RecordError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => damaged("the archive ends before it does".to_owned()),
-        _ => RecordError::Unreadable(error),
+        _ => RecordError::unread(error),
     }
 }
 
 /// The stored bytes of a member.
-struct Stored<'a> {
-    file: &'a File,
+struct Bytes<'a> {
+    file: &'a Stored,
     place: u64,
     end: u64,
 }
 
-impl Read for Stored<'_> {
+impl Read for Bytes<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let step = (self.end - self.place).min(into.len() as u64) as usize;
-        let read = self.file.read_at(&mut into[..step], self.place)?;
+        let read = self.file.read_up_to(self.place, &mut into[..step])?;
         self.place += read as u64;
         Ok(read)
     }

@@ -9,7 +9,7 @@ use super::array::Array;
 use super::element::Element;
 use super::stored::Stored;
 use crate::error::{Error, SourceError};
-use crate::format::open;
+use crate::remote::Stores;
 use crate::spec::Split;
 
 /// Bytes of the pixels of an image.
@@ -75,31 +75,31 @@ impl Cifar {
     ///
     /// # Errors
     /// If it can't be opened, or is no whole number of records.
-    pub(super) fn images(self, path: &Path) -> Result<Array, Error> {
-        self.part(path, self.labels(), &[3, 32, 32])
+    pub(super) fn images(self, path: &Path, stores: &Stores) -> Result<Array, Error> {
+        self.part(path, self.labels(), &[3, 32, 32], stores)
     }
 
     /// The labels of a file: those of the 10 or the 100 classes.
     ///
     /// # Errors
     /// As [`Self::images`].
-    pub(super) fn classes(self, path: &Path) -> Result<Array, Error> {
-        self.part(path, self.labels() - 1, &[])
+    pub(super) fn classes(self, path: &Path, stores: &Stores) -> Result<Array, Error> {
+        self.part(path, self.labels() - 1, &[], stores)
     }
 
     /// The labels of the 20 groups of classes; none if there are no such labels.
     ///
     /// # Errors
     /// As [`Self::images`].
-    pub(super) fn groups(self, path: &Path) -> Result<Option<Array>, Error> {
+    pub(super) fn groups(self, path: &Path, stores: &Stores) -> Result<Option<Array>, Error> {
         match self {
             Cifar::Ten => Ok(None),
-            Cifar::Hundred => self.part(path, 0, &[]).map(Some),
+            Cifar::Hundred => self.part(path, 0, &[], stores).map(Some),
         }
     }
 
-    fn part(self, path: &Path, first: u64, row: &[u64]) -> Result<Array, Error> {
-        let stored = Stored::whole(path)?;
+    fn part(self, path: &Path, first: u64, row: &[u64], stores: &Stores) -> Result<Array, Error> {
+        let stored = Stored::whole(path, stores)?;
         let (bytes, stride) = (stored.length().unwrap_or(0), self.record());
         if bytes == 0 || bytes % stride != 0 {
             let reason = format!("its {bytes} bytes are no whole number of records of {stride} bytes");
@@ -114,15 +114,17 @@ impl Cifar {
     ///
     /// # Errors
     /// If the list can't be read, or is too long.
-    pub(super) fn names(self, path: &Path) -> Result<Option<Vec<String>>, Error> {
+    pub(super) fn names(self, path: &Path, stores: &Stores) -> Result<Option<Vec<String>>, Error> {
         let list = path.with_file_name(match self {
             Cifar::Ten => "batches.meta.txt",
             Cifar::Hundred => "fine_label_names.txt",
         });
-        if !list.is_file() {
+        if !stores.is_file(&list) {
             return Ok(None);
         }
-        let text = open::read(&list).map_err(Error::io("read", &list))?;
+        let file = stores.open(&list).map_err(Error::io("open", &list))?;
+        let mut text = vec![0; file.len().min(LONGEST_NAMES as u64 + 1) as usize];
+        file.read_at(0, &mut text).map_err(Error::io("read", &list))?;
         if text.len() > LONGEST_NAMES {
             return Err(Error::source(&list)(SourceError::Damaged("it is too long for names of classes".to_owned())));
         }

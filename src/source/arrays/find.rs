@@ -1,8 +1,7 @@
 //! Finds arrays of images in files and folders.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::array::Array;
@@ -14,7 +13,8 @@ use super::{cifar, idx, images::Images, npy, npz};
 use crate::dataset::names::system_file;
 use crate::dataset::reject::Reject;
 use crate::error::{Error, RecordError, SourceError};
-use crate::format::open;
+use crate::remote::{Stores, is_url};
+use crate::run::StorageOptions;
 use crate::source::reject;
 
 /// Bytes that a file is recognized from.
@@ -53,7 +53,7 @@ enum Format {
 
 impl Format {
     /// What a file is, from its first bytes and its name.
-    fn of(head: &[u8], path: &Path) -> Option<Format> {
+    fn of(head: &[u8], path: &Path, stores: &Stores) -> Option<Format> {
         let name = path.file_name()?.to_string_lossy();
         let lower = name.to_ascii_lowercase();
         match head {
@@ -61,7 +61,7 @@ impl Format {
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] if lower.ends_with(".npz") => Some(Format::Npz),
             [0x1F, 0x8B, ..] if lower.contains("ubyte") || lower.contains(".idx") => Some(Format::IdxGzip),
             _ if cifar::is_pickled(&name, head) => Some(Format::Pickled),
-            _ if is_cifar(&name, path) => Some(Format::Cifar),
+            _ if is_cifar(&name, path, stores) => Some(Format::Cifar),
             _ if idx::is_idx(head) => Some(Format::Idx),
             _ => None,
         }
@@ -69,33 +69,45 @@ impl Format {
 }
 
 /// Whether a file has the name and the length of one of CIFAR. Only the names of CIFAR-10 say enough by themselves.
-fn is_cifar(name: &str, path: &Path) -> bool {
+fn is_cifar(name: &str, path: &Path, stores: &Stores) -> bool {
     let has_whole_records = |cifar: cifar::Cifar| {
-        fs::metadata(path).is_ok_and(|file| file.len() > 0 && file.len().is_multiple_of(cifar.record()))
+        stores.open(path).is_ok_and(|file| !file.is_empty() && file.len().is_multiple_of(cifar.record()))
     };
     match cifar::of_name(name) {
         Some((cifar::Cifar::Ten, _)) => true,
-        Some((cifar, _)) => has_whole_records(cifar) || path.with_file_name("fine_label_names.txt").is_file(),
+        Some((cifar, _)) => has_whole_records(cifar) || stores.is_file(&path.with_file_name("fine_label_names.txt")),
         None => false,
     }
 }
 
 /// Whether a file that begins so holds arrays, or belongs to a dataset of arrays that can't be read.
-pub(super) fn is_array(head: &[u8], path: &Path) -> bool {
-    Format::of(head, path).is_some()
+pub(super) fn is_array(head: &[u8], path: &Path, stores: &Stores) -> bool {
+    Format::of(head, path, stores).is_some()
+}
+
+/// Whether a file of so many bytes is one of arrays by its name.
+pub(super) fn is_array_name(path: &Path, bytes: u64) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let lower = name.to_ascii_lowercase();
+    let is_cifar =
+        |(cifar, _): (cifar::Cifar, _)| cifar == cifar::Cifar::Ten || bytes > 0 && bytes.is_multiple_of(cifar.record());
+    let of_arrays = lower.ends_with(".npy") || lower.ends_with(".npz");
+    of_arrays || lower.contains("ubyte") || lower.contains(".idx") || cifar::of_name(&name).is_some_and(is_cifar)
 }
 
 /// The first bytes of a regular file; none if it is something else.
-fn head(path: &Path) -> Option<Vec<u8>> {
-    let mut head = Vec::new();
-    open::regular(path).and_then(|file: File| file.take(HEAD as u64).read_to_end(&mut head)).ok()?;
-    Some(head)
+fn head(path: &Path, stores: &Stores) -> Option<Vec<u8>> {
+    let mut head = [0; HEAD];
+    let read = stores.open(path).and_then(|file| file.read_up_to(0, &mut head)).ok()?;
+    Some(head[..read].to_vec())
 }
 
 /// Whether a folder, or one right below it, holds arrays.
 pub(super) fn has_arrays(folder: &Path) -> bool {
     let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let is_array_file = |path: &Path| path.is_file() && head(path).is_some_and(|head| is_array(&head, path));
+    let disks = Stores::new(&StorageOptions::default());
+    let is_array = |path: &Path| head(path, &disks).is_some_and(|head| is_array(&head, path, &disks));
+    let is_array_file = |path: &Path| path.is_file() && is_array(path);
     entries(folder).any(|path| is_array_file(&path) || path.is_dir() && entries(&path).any(|path| is_array_file(&path)))
 }
 
@@ -104,20 +116,29 @@ impl Found {
     ///
     /// # Errors
     /// If a file can't be read or is damaged, or if there are no images.
-    pub(super) fn new(paths: &[PathBuf], images: Option<&str>) -> Result<Found, Error> {
+    pub(super) fn new(paths: &[PathBuf], images: Option<&str>, stores: &Stores) -> Result<Found, Error> {
         let mut found = Found::default();
         // Files of one folder belong together, whether they are given or found.
         let mut given = BTreeMap::<PathBuf, Vec<PathBuf>>::new();
         for path in paths {
+            if is_url(path) {
+                if stores.is_file(path) {
+                    given.entry(path.parent().unwrap_or(path).to_owned()).or_default().push(path.clone());
+                } else {
+                    let mut folders = files_by_folder(path, stores)?.into_values();
+                    folders.try_for_each(|files| found.add_files(path, files, images, false, stores))?;
+                }
+                continue;
+            }
             let meta = fs::metadata(path).map_err(Error::io("read", path))?;
             if meta.is_dir() {
-                found.add_folder(path, path, images, 0)?;
+                found.add_folder(path, path, images, 0, stores)?;
             } else {
                 given.entry(path.parent().unwrap_or(Path::new("")).to_owned()).or_default().push(path.clone());
             }
         }
         for (folder, files) in given {
-            found.add_files(&folder, files, images, true)?;
+            found.add_files(&folder, files, images, true, stores)?;
         }
         if !found.sets.is_empty() {
             return Ok(found);
@@ -130,7 +151,14 @@ impl Found {
         }
     }
 
-    fn add_folder(&mut self, root: &Path, folder: &Path, images: Option<&str>, depth: usize) -> Result<(), Error> {
+    fn add_folder(
+        &mut self,
+        root: &Path,
+        folder: &Path,
+        images: Option<&str>,
+        depth: usize,
+        stores: &Stores,
+    ) -> Result<(), Error> {
         let entries = fs::read_dir(folder).map_err(Error::io("read source folder", folder))?;
         let entries = entries.collect::<Result<Vec<_>, _>>().map_err(Error::io("read source folder", folder))?;
         let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
@@ -148,8 +176,8 @@ impl Found {
                 folders.push(path);
             }
         }
-        self.add_files(root, files, images, false)?;
-        folders.iter().try_for_each(|folder| self.add_folder(root, folder, images, depth + 1))
+        self.add_files(root, files, images, false, stores)?;
+        folders.iter().try_for_each(|folder| self.add_folder(root, folder, images, depth + 1, stores))
     }
 
     /// Adds the files of one folder. `are_given` if they were named, so that labels may lie beside them.
@@ -159,10 +187,11 @@ impl Found {
         files: Vec<PathBuf>,
         images: Option<&str>,
         are_given: bool,
+        stores: &Stores,
     ) -> Result<(), Error> {
         let mut shelf = Shelf { images: images.map(str::to_owned), ..Shelf::default() };
         for path in &files {
-            let Some(format) = head(path).and_then(|head| Format::of(&head, path)) else {
+            let Some(format) = head(path, stores).and_then(|head| Format::of(&head, path, stores)) else {
                 self.add_other(path, are_given)?;
                 continue;
             };
@@ -175,22 +204,22 @@ impl Found {
                     // Many have a file both compressed and not.
                     let unpacked = path.with_extension("");
                     if format != Format::IdxGzip || !files.contains(&unpacked) {
-                        shelf.arrays.push((array(path, format)?, key));
+                        shelf.arrays.push((array(path, format, stores)?, key));
                     }
                 }
                 Format::Npz => {
-                    let arrays = npz::arrays(path)?;
+                    let arrays = npz::arrays(path, stores)?;
                     let arrays = arrays.into_iter().map(|array| (format!("{key}/{}", array.name), array));
                     let arrays = arrays.map(|(key, array)| (array, key)).collect();
                     let images = shelf.images.clone();
                     self.add_shelf(Shelf { arrays, is_file: true, images })?;
                 }
-                Format::Cifar => self.add_cifar(path, key)?,
+                Format::Cifar => self.add_cifar(path, key, stores)?,
                 Format::Pickled => self.pickled = self.pickled.take().or_else(|| Some((path.clone(), None))),
             }
         }
         if are_given {
-            add_beside(&mut shelf, &files)?;
+            add_beside(&mut shelf, &files, stores)?;
         }
         self.add_shelf(shelf)
     }
@@ -220,16 +249,16 @@ impl Found {
         Ok(())
     }
 
-    fn add_cifar(&mut self, path: &Path, key: String) -> Result<(), Error> {
+    fn add_cifar(&mut self, path: &Path, key: String, stores: &Stores) -> Result<(), Error> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let Some((cifar, split)) = cifar::of_name(&name) else { return Ok(()) };
-        let groups = cifar.groups(path)?.map(|groups| ("coarse_label".to_owned(), groups));
+        let groups = cifar.groups(path, stores)?.map(|groups| ("coarse_label".to_owned(), groups));
         self.sets.push(Set {
-            images: Images::new(cifar.images(path)?)?,
+            images: Images::new(cifar.images(path, stores)?)?,
             key,
             split: Some(split),
-            labels: Some(cifar.classes(path)?),
-            names: cifar.names(path)?,
+            labels: Some(cifar.classes(path, stores)?),
+            names: cifar.names(path, stores)?,
             columns: groups.into_iter().collect(),
         });
         Ok(())
@@ -237,12 +266,15 @@ impl Found {
 }
 
 /// Adds the labels that lie beside given files: those whose names say that they belong to them.
-fn add_beside(shelf: &mut Shelf, given: &[PathBuf]) -> Result<(), Error> {
+fn add_beside(shelf: &mut Shelf, given: &[PathBuf], stores: &Stores) -> Result<(), Error> {
     let names: Vec<(Name, u64)> = shelf.arrays.iter().map(|(array, _)| (Name::of(&array.name), array.rows())).collect();
     let Some(folder) = given.first().and_then(|path| path.parent()) else { return Ok(()) };
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut beside: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    let mut beside: Vec<PathBuf> = match is_url(folder) {
+        // A server of the web lists nothing.
+        true => stores.names(folder).unwrap_or_default().iter().map(|name| folder.join(name)).collect(),
+        false => fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect(),
+    };
     beside.sort();
     for path in beside {
         let is_given = given.iter().any(|given| given.file_name() == path.file_name());
@@ -252,13 +284,13 @@ fn add_beside(shelf: &mut Shelf, given: &[PathBuf]) -> Result<(), Error> {
         else {
             continue;
         };
-        let format = head(&path).and_then(|head| Format::of(&head, &path));
+        let format = head(&path, stores).and_then(|head| Format::of(&head, &path, stores));
         let Some(format @ (Format::Npy | Format::Idx | Format::IdxGzip)) = format else { continue };
         let unpacked = path.with_extension("");
-        if format == Format::IdxGzip && unpacked.is_file() {
+        if format == Format::IdxGzip && stores.is_file(&unpacked) {
             continue;
         }
-        let array = array(&path, format)?;
+        let array = array(&path, format, stores)?;
         if of.rest == name.rest || array.rows() == *rows {
             shelf.arrays.push((array, String::new()));
         }
@@ -266,13 +298,28 @@ fn add_beside(shelf: &mut Shelf, given: &[PathBuf]) -> Result<(), Error> {
     Ok(())
 }
 
+/// The files below a URL, by the folder that they are in; hidden ones are left out.
+fn files_by_folder(url: &Path, stores: &Stores) -> Result<BTreeMap<PathBuf, Vec<PathBuf>>, Error> {
+    let mut folders = BTreeMap::<PathBuf, Vec<PathBuf>>::new();
+    let is_hidden = |key: &str| key.split('/').any(|name| name.starts_with('.') || name.starts_with("__"));
+    let below = stores.below(url)?;
+    for (key, _) in below.iter().filter(|(key, _)| !is_hidden(key)) {
+        let folder = Path::new(key).parent().unwrap_or(Path::new(""));
+        folders.entry(folder.to_owned()).or_default().push(url.join(key));
+    }
+    Ok(folders)
+}
+
 /// The array of a file.
-fn array(path: &Path, format: Format) -> Result<Array, Error> {
+fn array(path: &Path, format: Format, stores: &Stores) -> Result<Array, Error> {
     let name = stem(&path.file_name().unwrap_or_default().to_string_lossy()).to_owned();
     match format {
-        Format::Npy => Array::of_npy(Stored::whole(path)?, name),
-        Format::IdxGzip => Array::of_idx(Stored::new(path.to_owned(), Place::Gzip), name),
-        _ => Array::of_idx(Stored::whole(path)?, name),
+        Format::Npy => Array::of_npy(Stored::whole(path, stores)?, name),
+        Format::IdxGzip => {
+            let file = stores.open(path).map_err(Error::io("open", path))?;
+            Array::of_idx(Stored::new(path.to_owned(), &file, Place::Gzip), name)
+        }
+        _ => Array::of_idx(Stored::whole(path, stores)?, name),
     }
 }
 

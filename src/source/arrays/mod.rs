@@ -26,6 +26,7 @@ use super::labels::Labels;
 use super::reading::Reading;
 use super::{Files, ImageRef, Listing, Notice, Record, Source, reject};
 use crate::error::{Error, RecordError, SourceError};
+use crate::remote::Stores;
 use crate::run::SourceOptions;
 use crate::spec::{ColumnSpec, Folders, Limits, Spec, SpecError};
 
@@ -46,10 +47,15 @@ impl ArraySource {
     /// If a file can't be read or is damaged, if nothing in it is an array of images, or if there are not as many labels
     /// as images.
     pub fn open(paths: &[PathBuf], options: &SourceOptions) -> Result<ArraySource, Error> {
+        ArraySource::at(paths, options, &Stores::new(&options.storage))
+    }
+
+    /// As [`open`](Self::open), of paths and URLs.
+    pub(super) fn at(paths: &[PathBuf], options: &SourceOptions, stores: &Stores) -> Result<ArraySource, Error> {
         if paths.is_empty() {
             return Err(Error::NoSource);
         }
-        let mut found = Found::new(paths, options.image_column.as_deref())?;
+        let mut found = Found::new(paths, options.image_column.as_deref(), stores)?;
         found.sets.sort_by(|a, b| a.key.cmp(&b.key));
         if let [column] = &options.label_columns[..] {
             found.sets.iter_mut().for_each(|set| set.take_labels(column));
@@ -69,8 +75,13 @@ impl ArraySource {
     }
 
     /// Whether a file that begins so holds arrays, or belongs to a dataset of arrays that can't be read.
-    pub(crate) fn is_array(head: &[u8], path: &Path) -> bool {
-        find::is_array(head, path)
+    pub(crate) fn is_array(head: &[u8], path: &Path, stores: &Stores) -> bool {
+        find::is_array(head, path, stores)
+    }
+
+    /// Whether a file of so many bytes is one of arrays by its name.
+    pub(crate) fn is_array_name(path: &Path, bytes: u64) -> bool {
+        find::is_array_name(path, bytes)
     }
 
     /// Whether a folder, or one right below it, holds arrays.
@@ -141,7 +152,7 @@ impl ArraySource {
 
 impl Source for ArraySource {
     fn prepare(&self, scratch: Option<&Path>, _: &Limits) -> Result<(), Error> {
-        self.found.sets.iter().try_for_each(|set| set.images.prepare(scratch))
+        self.found.sets.iter().try_for_each(|set| set.images.prepare(scratch)).map_err(Error::of_source)
     }
 
     fn list(&self, spec: &Spec) -> Result<Listing, Error> {

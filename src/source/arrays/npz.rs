@@ -1,6 +1,5 @@
 //! The arrays of a `.npz` file: a zip archive of `.npy` files, stored or deflated.
 
-use std::io::BufReader;
 use std::path::Path;
 
 use zip::{CompressionMethod, ZipArchive};
@@ -8,7 +7,8 @@ use zip::{CompressionMethod, ZipArchive};
 use super::array::Array;
 use super::stored::{Place, Stored};
 use crate::error::{Error, SourceError};
-use crate::format::open;
+use crate::remote::Stores;
+use crate::source::archive::Window;
 
 /// Most members of an archive: a handle of each is held.
 const MOST: usize = 10_000;
@@ -17,11 +17,12 @@ const MOST: usize = 10_000;
 ///
 /// # Errors
 /// If the archive or an array is damaged, or is encrypted or compressed in another way.
-pub(super) fn arrays(path: &Path) -> Result<Vec<Array>, Error> {
+pub(super) fn arrays(path: &Path, stores: &Stores) -> Result<Vec<Array>, Error> {
     let damaged = |reason: String| Error::source(path)(SourceError::Damaged(reason));
-    let file = open::regular(path).map_err(Error::io("open", path))?;
-    let end = file.metadata().map_err(Error::io("read", path))?.len();
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(error.to_string()))?;
+    let file = stores.open(path).map_err(Error::io("open", path))?;
+    let end = file.len();
+    let bytes = file.front_to_back();
+    let mut archive = ZipArchive::new(Window::new(&bytes)).map_err(|error| damaged(error.to_string()))?;
     if archive.len() > MOST {
         return Err(damaged(format!("it has {} members", archive.len())));
     }
@@ -48,7 +49,7 @@ pub(super) fn arrays(path: &Path) -> Result<Vec<Array>, Error> {
             }
             other => return Err(damaged(format!("`{name}` is compressed with {other}"))),
         };
-        arrays.push(Array::of_npy(Stored::new(path.to_owned(), place), name.to_owned())?);
+        arrays.push(Array::of_npy(Stored::new(path.to_owned(), &file, place), name.to_owned())?);
     }
     arrays.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(arrays)
@@ -62,6 +63,7 @@ mod tests {
     use zip::write::SimpleFileOptions;
 
     use super::*;
+    use crate::run::StorageOptions;
 
     /// A `.npz` with an array of three rows, and the place of its lengths in the directory.
     fn npz() -> (Vec<u8>, usize) {
@@ -79,7 +81,7 @@ mod tests {
     fn read(bytes: &[u8]) -> Result<Vec<Array>, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        arrays(file.path()).map_err(|error| error.to_string())
+        arrays(file.path(), &Stores::new(&StorageOptions::default())).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! name, so that rows can be read in any order.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -12,7 +12,8 @@ use crc32fast::Hasher;
 use flate2::read::{DeflateDecoder, MultiGzDecoder};
 
 use crate::error::{Error, SourceError};
-use crate::format::open;
+use crate::format::{open, ranges};
+use crate::remote::Stores;
 
 /// Bytes that are copied at a time.
 const COPIED: usize = 1 << 16;
@@ -27,6 +28,8 @@ static OPEN: AtomicUsize = AtomicUsize::new(0);
 #[derive(Debug)]
 pub(super) struct Stored {
     path: PathBuf,
+    /// The bytes of the file, if it is on no disk.
+    elsewhere: Option<ranges::Stored>,
     place: Place,
     /// The file, once it is open.
     file: OnceLock<File>,
@@ -46,15 +49,16 @@ pub(super) enum Place {
 }
 
 impl Stored {
-    pub(super) fn new(path: PathBuf, place: Place) -> Stored {
-        Stored { path, place, file: OnceLock::new(), inflated: OnceLock::new() }
+    pub(super) fn new(path: PathBuf, file: &ranges::Stored, place: Place) -> Stored {
+        let elsewhere = Some(file.clone()).filter(|file| file.file().is_none());
+        Stored { path, elsewhere, place, file: OnceLock::new(), inflated: OnceLock::new() }
     }
 
     /// The whole of a file.
-    pub(super) fn whole(path: &Path) -> Result<Stored, Error> {
-        let file = open::regular(path).map_err(Error::io("open", path))?;
-        let length = file.metadata().map_err(Error::io("read", path))?.len();
-        Ok(Stored::new(path.to_owned(), Place::Plain { offset: 0, length }))
+    pub(super) fn whole(path: &Path, stores: &Stores) -> Result<Stored, Error> {
+        let file = stores.open(path).map_err(Error::io("open", path))?;
+        let length = file.len();
+        Ok(Stored::new(path.to_owned(), &file, Place::Plain { offset: 0, length }))
     }
 
     /// The file.
@@ -75,27 +79,27 @@ impl Stored {
     /// # Errors
     /// If the file can't be opened.
     pub(super) fn reader(&self) -> io::Result<Box<dyn Read>> {
-        let mut file = open::regular(&self.path)?;
+        let file = match &self.elsewhere {
+            Some(file) => file.front_to_back(),
+            None => open::regular(&self.path).and_then(ranges::Stored::of_file)?,
+        };
         Ok(match self.place {
-            Place::Plain { offset, length } => {
-                file.seek(SeekFrom::Start(offset))?;
-                Box::new(file.take(length))
-            }
-            Place::Gzip => Box::new(MultiGzDecoder::new(io::BufReader::new(file))),
+            Place::Plain { offset, length } => Box::new(file.from(offset).take(length)),
+            Place::Gzip => Box::new(MultiGzDecoder::new(io::BufReader::new(file.from(0)))),
             Place::Deflated { offset, compressed, .. } => {
-                file.seek(SeekFrom::Start(offset))?;
-                Box::new(DeflateDecoder::new(file.take(compressed)))
+                Box::new(DeflateDecoder::new(file.from(offset).take(compressed)))
             }
         })
     }
 
-    /// Inflates what is compressed into a file in the folder `scratch`; if there is none, only checks it. It must have
-    /// `length` bytes.
+    /// Copies what is compressed, or on no disk, into a file in the folder `scratch`; if there is none, only checks what
+    /// is compressed. It must have `length` bytes.
     ///
     /// # Errors
     /// If it is damaged or of another length, or the copy can't be written.
     pub(super) fn inflate(&self, scratch: Option<&Path>, length: u64) -> Result<(), Error> {
-        if let Place::Plain { .. } = self.place {
+        let is_plain = matches!(self.place, Place::Plain { .. });
+        if is_plain && (self.elsewhere.is_none() || scratch.is_none()) {
             return Ok(());
         }
         let folder = scratch.unwrap_or(Path::new(""));
@@ -108,6 +112,7 @@ impl Stored {
                 Ok(0) => break,
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if self.elsewhere.is_some() => return Err(Error::io("read", &self.path)(error)),
                 Err(error) => return Err(self.damaged(error.to_string())),
             };
             copied += read as u64;
@@ -116,7 +121,9 @@ impl Stored {
                 copy.write_all(&buffer[..read]).map_err(full)?;
             }
         }
-        self.check_length(copied, length)?;
+        if !is_plain {
+            self.check_length(copied, length)?;
+        }
         match self.place {
             Place::Deflated { crc, .. } if crc != hasher.finalize() => {
                 Err(self.damaged("a checksum does not match".to_owned()))
@@ -150,9 +157,10 @@ impl Stored {
     /// # Errors
     /// If the file ends before, or can't be read.
     pub(super) fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        match (self.place, self.inflated.get()) {
-            (_, Some(file)) => file.read_exact_at(out, offset),
-            (Place::Plain { offset: first, .. }, None) => self.read_file_at(first + offset, out),
+        match (self.place, self.inflated.get(), &self.elsewhere) {
+            (_, Some(file), _) => file.read_exact_at(out, offset),
+            (Place::Plain { offset: first, .. }, None, Some(file)) => file.read_at(first + offset, out),
+            (Place::Plain { offset: first, .. }, None, None) => self.read_file_at(first + offset, out),
             _ => Err(io::Error::other("the source was not prepared")),
         }
     }

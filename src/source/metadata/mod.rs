@@ -24,6 +24,7 @@ use super::notice::Notice;
 use super::record::Record;
 use super::value_columns::{TAKEN, ValueColumns};
 use crate::error::{Error, SourceError};
+use crate::remote::{Stores, is_url};
 use crate::run::SourceOptions;
 use crate::spec::{ColumnSpec, ColumnType, Split};
 
@@ -93,7 +94,7 @@ impl Place {
 ///
 /// # Errors
 /// If one can't be read, lacks a column that the options name, or they differ in their columns.
-pub(super) fn read(found: &Found, options: &SourceOptions) -> Result<Tables, Error> {
+pub(super) fn read(found: &Found, options: &SourceOptions, stores: &Stores) -> Result<Tables, Error> {
     let parts = found.parts.iter();
     let mut tables_found: Vec<(&Part, &FoundTable)> =
         parts.flat_map(|part| part.tables.iter().map(move |table| (part, table))).collect();
@@ -101,7 +102,7 @@ pub(super) fn read(found: &Found, options: &SourceOptions) -> Result<Tables, Err
     let mut notices = Vec::new();
     let mut tables: Vec<(Place, Vec<Column>)> = Vec::new();
     if let Some(path) = &options.metadata {
-        let columns = spread(table::read(path, None, &options.column_types)?).map_err(Error::source(path))?;
+        let columns = spread(table::read(path, None, &options.column_types, stores)?).map_err(Error::source(path))?;
         tables.push((Place { path: path.clone(), folder: folder_of_given(found), places: None, rows: 0 }, columns));
         let others = tables_found.iter().filter(|(part, table)| !found.is_given(&part.source.join(&table.below)));
         let others: Vec<String> = others.map(|(_, table)| table.below.clone()).collect();
@@ -111,7 +112,7 @@ pub(super) fn read(found: &Found, options: &SourceOptions) -> Result<Tables, Err
     } else {
         for (part, FoundTable { below, bytes }) in tables_found {
             let path = part.source.join(below);
-            let columns = table::read(&path, bytes.as_deref(), &options.column_types)?;
+            let columns = table::read(&path, bytes.as_deref(), &options.column_types, stores)?;
             let columns = spread(columns).map_err(Error::source(&path))?;
             let file = options.file_column.as_deref().unwrap_or(FILE);
             if !columns.iter().any(|column| column.name == file) {
@@ -135,7 +136,8 @@ pub(super) fn read(found: &Found, options: &SourceOptions) -> Result<Tables, Err
 fn folder_of_given(found: &Found) -> String {
     let folder = found.given.as_deref().and_then(Path::parent);
     let below = found.parts.iter().find_map(|part| {
-        let below = folder?.strip_prefix(part.source.canonicalize().ok()?).ok()?.to_str()?;
+        let source = if is_url(&part.source) { part.source.clone() } else { part.source.canonicalize().ok()? };
+        let below = folder?.strip_prefix(source).ok()?.to_str()?;
         (!below.is_empty()).then(|| format!("{below}/"))
     });
     below.unwrap_or_default()

@@ -13,6 +13,9 @@ use tempfile::NamedTempFile;
 use super::csv;
 use crate::error::{Error, SourceError};
 use crate::format::open;
+use crate::format::ranges::Stored;
+use crate::remote::{Stores, is_url};
+use crate::source::copied::copied;
 use crate::source::json::JsonColumns;
 use crate::source::values::cast;
 use crate::spec::{ColumnSpec, ColumnType};
@@ -25,22 +28,32 @@ pub(super) struct Column {
 }
 
 /// Reads a table: CSV and the like, JSON lines, Parquet or Arrow, by its name. `bytes` are its own, if it is in an
-/// archive; `types` are those that are not guessed.
+/// archive; `types` are those that are not guessed. One in a store is copied, since it is read several times.
 ///
 /// # Errors
 /// If it can't be read, or a value is not of its type.
-pub(super) fn read(path: &Path, bytes: Option<&[u8]>, types: &[ColumnSpec]) -> Result<Vec<Column>, Error> {
+pub(super) fn read(
+    path: &Path,
+    bytes: Option<&[u8]>,
+    types: &[ColumnSpec],
+    stores: &Stores,
+) -> Result<Vec<Column>, Error> {
+    let copy = match bytes {
+        None if is_url(path) => Some(copied(&stores.open(path).map_err(Error::io("read", path))?, path, None)?),
+        _ => None,
+    };
     let open = || -> io::Result<Box<dyn Read + '_>> {
-        match bytes {
-            Some(bytes) => Ok(Box::new(bytes)),
-            None => Ok(Box::new(open::regular(path)?)),
+        match (bytes, &copy) {
+            (Some(bytes), _) => Ok(Box::new(bytes)),
+            (None, Some(copy)) => Ok(Box::new(copy.from(0))),
+            (None, None) => Ok(Box::new(open::regular(path)?)),
         }
     };
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     match extension.as_deref() {
         Some("parquet" | "pq" | "arrow" | "feather" | "ipc") => match bytes {
             Some(bytes) => columns_of_bytes(path, bytes),
-            None => columns_of(path),
+            None => columns_of(path, copy),
         },
         Some("jsonl" | "ndjson" | "json") => json_lines(path, open().map_err(Error::io("read", path))?),
         _ => {
@@ -51,14 +64,14 @@ pub(super) fn read(path: &Path, bytes: Option<&[u8]>, types: &[ColumnSpec]) -> R
     }
 }
 
-/// The columns of a Parquet or Arrow file.
-fn columns_of(path: &Path) -> Result<Vec<Column>, Error> {
+/// The columns of a Parquet or Arrow file, or of its copy.
+fn columns_of(path: &Path, copy: Option<Stored>) -> Result<Vec<Column>, Error> {
     const ROWS: usize = 1 << 16;
     let refused = |error| match error {
         SourceFileError::Io(error) => Error::from(error),
         error => Error::source(path)(SourceError::Damaged(error.to_string())),
     };
-    let file = SourceFile::open(path).map_err(refused)?;
+    let file = copy.map_or_else(|| SourceFile::open(path), |copy| SourceFile::of(path, copy)).map_err(refused)?;
     let schema = file.schema().clone();
     let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); schema.fields().len()];
     for batch in file.batches(ROWS).map_err(refused)? {
@@ -82,7 +95,7 @@ fn columns_of_bytes(path: &Path, bytes: &[u8]) -> Result<Vec<Column>, Error> {
     let failed = |error| Error::io("copy", path)(error).or_disk_full(0);
     let mut copy = NamedTempFile::new().map_err(failed)?;
     copy.write_all(bytes).map_err(failed)?;
-    columns_of(copy.path()).map_err(|error| match error {
+    columns_of(copy.path(), None).map_err(|error| match error {
         Error::Source { source, .. } => Error::source(path)(source),
         error => error,
     })

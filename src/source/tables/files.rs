@@ -1,6 +1,6 @@
 //! The files of a source of tables.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,7 +9,11 @@ use super::split_names::split_of;
 use crate::dataset::names::system_file;
 use crate::error::{Error, RecordError, SourceError};
 use crate::format::open;
+use crate::format::ranges::Stored;
 use crate::read::{SourceFile, SourceFileError};
+use crate::remote::{Stores, is_url};
+use crate::source::at_once::at_once;
+use crate::source::copied::copied;
 use crate::source::notice::Ignored;
 use crate::spec::Split;
 
@@ -47,8 +51,8 @@ pub(super) struct TableFile {
     pub(super) split: Option<Split>,
     /// What the file was when it was found.
     version: Version,
-    /// The file, if there are few.
-    kept: Option<(Arc<SourceFile>, File)>,
+    /// The file, if there are few, or if it is on no disk.
+    kept: Option<(Arc<SourceFile>, Stored)>,
 }
 
 /// What changes with the content of a file.
@@ -59,6 +63,11 @@ struct Version {
 }
 
 impl Version {
+    /// Of a file on no disk, which is kept open.
+    fn elsewhere() -> Version {
+        Version { length: 0, modified: None }
+    }
+
     fn of(metadata: &Metadata) -> Version {
         Version { length: metadata.len(), modified: metadata.modified().ok() }
     }
@@ -67,21 +76,54 @@ impl Version {
 impl Found {
     /// All tables at or below these paths. Files and folders whose names begin with `.` or `_` are hidden; a file that
     /// is given itself may have any name.
-    pub(super) fn at(paths: &[PathBuf]) -> Result<Found, Error> {
+    pub(super) fn at(paths: &[PathBuf], stores: &Stores) -> Result<Found, Error> {
         let mut found = Found::default();
         for path in paths {
+            if is_url(path) {
+                found.add_url(path, stores)?;
+                continue;
+            }
             let metadata = fs::metadata(path).map_err(Error::io("read source", path))?;
             match metadata.is_dir() {
                 true => found.walk(path, path)?,
                 false => found.add(path, path.file_name().map(Path::new).unwrap_or(path))?,
             }
         }
-        if found.files.len() <= KEPT_OPEN {
-            for file in &mut found.files {
-                file.kept = Some((file.open()?, open::regular(&file.path).map_err(Error::io("open", &file.path))?));
+        let few = found.files.len() <= KEPT_OPEN;
+        let elsewhere: Vec<&TableFile> = found.files.iter().filter(|file| is_url(&file.path)).collect();
+        let mut opened = at_once(&elsewhere, |file| file.open_at(stores))?.into_iter();
+        for file in &mut found.files {
+            if is_url(&file.path) {
+                file.kept = opened.next();
+            } else if few {
+                let stored = stores.open(&file.path).map_err(Error::io("open", &file.path))?;
+                file.kept = Some((file.open()?, stored));
             }
         }
         Ok(found)
+    }
+
+    /// The table that a URL names, or the tables below it.
+    fn add_url(&mut self, url: &Path, stores: &Stores) -> Result<(), Error> {
+        if stores.is_file(url) {
+            self.push(url, url.file_name().map(Path::new).unwrap_or(url), Version::elsewhere());
+            return Ok(());
+        }
+        for (key, _) in stores.below(url)?.iter() {
+            let path = Path::new(key);
+            let name = path.file_name().unwrap_or_default();
+            let is_hidden = |part: &str| part.starts_with(['.', '_']);
+            if let Some(system) = system_file(name) {
+                *self.ignored.system.entry(system).or_default() += 1;
+            } else if key.split('/').any(is_hidden) {
+                self.ignored.hidden += 1;
+            } else if is_table(path) {
+                self.push(&url.join(key), path, Version::elsewhere());
+            } else if !DESCRIPTIONS.iter().any(|known| name == *known) {
+                *self.ignored.other.entry(extension_of(path)).or_default() += 1;
+            }
+        }
+        Ok(())
     }
 
     fn walk(&mut self, folder: &Path, root: &Path) -> Result<(), Error> {
@@ -110,20 +152,24 @@ impl Found {
     }
 
     fn add(&mut self, path: &Path, below: &Path) -> Result<(), Error> {
+        let metadata = fs::metadata(path).map_err(Error::io("read", path))?;
+        self.push(path, below, Version::of(&metadata));
+        Ok(())
+    }
+
+    fn push(&mut self, path: &Path, below: &Path, version: Version) {
         let parts = below.with_extension("");
         let parts = parts.iter().map(|part| part.to_str()).collect::<Option<Vec<_>>>();
-        let metadata = fs::metadata(path).map_err(Error::io("read", path))?;
         match parts {
             Some(parts) => self.files.push(TableFile {
                 path: path.to_owned(),
                 key: parts.join("/"),
                 split: split_of(below),
-                version: Version::of(&metadata),
+                version,
                 kept: None,
             }),
             None => self.not_utf8.push(below.to_owned()),
         }
-        Ok(())
     }
 }
 
@@ -136,19 +182,31 @@ impl TableFile {
         }
     }
 
+    /// Opens a table in a store. An Arrow file is copied, since it is mapped.
+    fn open_at(&self, stores: &Stores) -> Result<(Arc<SourceFile>, Stored), Error> {
+        let mut stored = stores.open(&self.path).map_err(Error::io("open", &self.path))?;
+        let mut head = [0; 4];
+        let read = stored.read_up_to(0, &mut head).map_err(Error::io("read", &self.path))?;
+        if !matches!(&head[..read], b"PAR1" | b"PARE") {
+            stored = copied(&stored, &self.path, None)?;
+        }
+        let file = SourceFile::of(&self.path, stored.clone()).map_err(self.unread())?;
+        Ok((Arc::new(file), stored))
+    }
+
     /// The table, if it stays open.
     pub(super) fn kept(&self) -> Option<&SourceFile> {
         self.kept.as_ref().map(|(file, _)| &**file)
     }
 
     /// Calls `read` with the file, unless it has changed since it was found.
-    pub(super) fn bytes<T>(&self, read: impl FnOnce(&File) -> Result<T, RecordError>) -> Result<T, RecordError> {
+    pub(super) fn bytes<T>(&self, read: impl FnOnce(&Stored) -> Result<T, RecordError>) -> Result<T, RecordError> {
         if let Some((_, file)) = &self.kept {
             return read(file);
         }
         let file = open::regular(&self.path).map_err(RecordError::Unreadable)?;
         match Version::of(&file.metadata().map_err(RecordError::Unreadable)?) == self.version {
-            true => read(&file),
+            true => read(&Stored::File(Arc::new(file), self.version.length)),
             false => Err(RecordError::Changed),
         }
     }

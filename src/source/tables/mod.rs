@@ -13,8 +13,6 @@ mod scan;
 mod split_names;
 mod spool;
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -27,7 +25,9 @@ use super::record::Record;
 use super::{ImageRef, Source, reject};
 use crate::dataset::reject::Reject;
 use crate::error::{Error, RecordError, SourceError};
+use crate::format::ranges::Stored;
 use crate::read::Piece;
+use crate::remote::{Stores, is_url};
 use crate::run::SourceOptions;
 use crate::spec::{ColumnSpec, Folders, Limits, Spec, Split, TensorSpec};
 use choice::Choice;
@@ -42,6 +42,7 @@ pub(super) use split_names::split_of;
 #[derive(Debug)]
 pub struct TableSource {
     paths: Vec<PathBuf>,
+    stores: Arc<Stores>,
     found: Found,
     choice: Choice,
     /// Where images are; none until the source is prepared or listed.
@@ -63,12 +64,17 @@ impl TableSource {
     /// If a file is no table or damaged, or it is not clear which columns hold what.
     pub fn open<P: AsRef<Path>>(paths: &[P], options: &SourceOptions) -> Result<TableSource, Error> {
         let paths: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().to_owned()).collect();
+        TableSource::at(&paths, options, Stores::new(&options.storage))
+    }
+
+    /// As [`open`](Self::open), of paths and URLs.
+    pub(super) fn at(paths: &[PathBuf], options: &SourceOptions, stores: Arc<Stores>) -> Result<TableSource, Error> {
         if paths.is_empty() {
             return Err(Error::NoSource);
         }
-        let found = Found::at(&paths)?;
+        let found = Found::at(paths, &stores)?;
         let choice = Choice::of(&found.files, options)?;
-        Ok(TableSource { paths, found, choice, index: RwLock::default() })
+        Ok(TableSource { paths: paths.to_vec(), stores, found, choice, index: RwLock::default() })
     }
 
     fn indexed(&self) -> Option<Arc<Index>> {
@@ -170,12 +176,49 @@ impl TableSource {
 impl Source for TableSource {
     fn prepare(&self, scratch: Option<&Path>, _: &Limits) -> Result<(), Error> {
         if scratch.is_some() {
-            self.set_index(Index::of_images(&self.found.files, &self.choice.image, scratch)?);
+            let index = Index::of_images(&self.found.files, &self.choice.image, scratch);
+            self.set_index(index.map_err(|error| self.of_store(error))?);
         }
         Ok(())
     }
 
     fn list(&self, spec: &Spec) -> Result<Listing, Error> {
+        self.listing(spec).map_err(|error| self.of_store(error))
+    }
+
+    fn read(&self, images: &[ImageRef<'_>], limits: &Limits, files: &mut Files) {
+        let index = self.indexed().unwrap_or_default();
+        for image in images {
+            if !self.read_image(&index, image, limits, files) {
+                return;
+            }
+        }
+    }
+
+    fn failure(&self) -> Option<Error> {
+        self.stores.failure()
+    }
+
+    fn length(&self, record: &Record) -> Option<u64> {
+        let index = self.indexed()?;
+        match index.place(record.place, 0)? {
+            (Place::File(path), _) => self.stores.open(path).ok().map(|file| file.len()),
+            (_, length) => Some(length),
+        }
+    }
+
+    fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+}
+
+impl TableSource {
+    /// Why a table can't be read: since its store can't be, if that is known.
+    fn of_store(&self, error: Error) -> Error {
+        self.stores.failure().unwrap_or(error.of_source())
+    }
+
+    fn listing(&self, spec: &Spec) -> Result<Listing, Error> {
         let index = self.index_for(spec)?;
         let unpacked = Some(index.copied).filter(|bytes| *bytes > 0).map(Notice::Unpacked);
         let is_new = |column: &&ColumnSpec| spec.columns.iter().all(|known| known.name != column.name);
@@ -210,29 +253,6 @@ impl Source for TableSource {
         })
     }
 
-    fn read(&self, images: &[ImageRef<'_>], limits: &Limits, files: &mut Files) {
-        let index = self.indexed().unwrap_or_default();
-        for image in images {
-            if !self.read_image(&index, image, limits, files) {
-                return;
-            }
-        }
-    }
-
-    fn length(&self, record: &Record) -> Option<u64> {
-        let index = self.indexed()?;
-        match index.place(record.place, 0)? {
-            (Place::File(path), _) => fs::metadata(path).ok().map(|file| file.len()),
-            (_, length) => Some(length),
-        }
-    }
-
-    fn paths(&self) -> &[PathBuf] {
-        &self.paths
-    }
-}
-
-impl TableSource {
     /// Adds an image to `files`. Returns whether there is room for another.
     fn read_image(&self, index: &Index, image: &ImageRef<'_>, limits: &Limits, files: &mut Files) -> bool {
         let Some((place, length)) = index.place(image.record.place, image.image) else {
@@ -241,6 +261,7 @@ impl TableSource {
         };
         let limit = limits.file_bytes.0;
         match place {
+            Place::File(path) if is_url(path) => self.read_named(path, limits, files),
             Place::File(path) => files.add_file(path, limits),
             _ if length > limit => files.add(|_| Err(RecordError::FileTooLarge { bytes: length, limit })),
             Place::Table(number, offset) => {
@@ -248,18 +269,33 @@ impl TableSource {
                 files.add_range(&file.path, length, |buffer| file.bytes(|file| read_at(file, offset, length, buffer)))
             }
             Place::Spool(offset) => files.add_range(&self.paths[0], length, |buffer| match &index.spool {
-                Some(spool) => read_at(spool.file(), offset, length, buffer),
+                Some(spool) => read_at(&spool.file(), offset, length, buffer),
                 None => Err(RecordError::OnlyListed),
             }),
         }
     }
 }
 
+impl TableSource {
+    /// Adds a file that a row of a table in a store names.
+    fn read_named(&self, url: &Path, limits: &Limits, files: &mut Files) -> bool {
+        let stored = match self.stores.open(url) {
+            Ok(stored) => stored,
+            Err(error) => return files.add(|_| Err(RecordError::unread(error))),
+        };
+        let (bytes, limit) = (stored.len(), limits.file_bytes.0);
+        match bytes > limit {
+            true => files.add(|_| Err(RecordError::FileTooLarge { bytes, limit })),
+            false => files.add_range(url, bytes, |buffer| read_at(&stored, 0, bytes, buffer)),
+        }
+    }
+}
+
 /// Appends bytes of a file to the buffer.
-fn read_at(file: &File, offset: u64, length: u64, buffer: &mut Vec<u8>) -> Result<(), RecordError> {
+fn read_at(file: &Stored, offset: u64, length: u64, buffer: &mut Vec<u8>) -> Result<(), RecordError> {
     let start = buffer.len();
     buffer.resize(start + length as usize, 0);
-    file.read_exact_at(&mut buffer[start..], offset).map_err(RecordError::Unreadable)
+    file.read_at(offset, &mut buffer[start..]).map_err(RecordError::unread)
 }
 
 /// The inputs of a listing.

@@ -6,11 +6,12 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use twox_hash::XxHash3_128;
 
 use crate::error::Error;
+use crate::format::ranges::Stored;
 
 /// Length up to which the images of a thread are collected before they are written.
 const BUFFER: u64 = 1 << 20;
@@ -18,7 +19,7 @@ const BUFFER: u64 = 1 << 20;
 /// A file of copies that several threads write.
 #[derive(Debug)]
 pub(super) struct Spool {
-    file: File,
+    file: Arc<File>,
     folder: PathBuf,
     /// Length of the file, with what is still to be written.
     length: AtomicU64,
@@ -43,7 +44,7 @@ impl Spool {
     pub(super) fn new(folder: &Path) -> Result<Spool, Error> {
         let file = tempfile::tempfile_in(folder).map_err(Error::io("create a file in", folder))?;
         Ok(Spool {
-            file,
+            file: Arc::new(file),
             folder: folder.to_owned(),
             length: AtomicU64::default(),
             written: AtomicU64::default(),
@@ -62,8 +63,8 @@ impl Spool {
     }
 
     /// The file.
-    pub(super) fn file(&self) -> &File {
-        &self.file
+    pub(super) fn file(&self) -> Stored {
+        Stored::File(self.file.clone(), self.length.load(Ordering::Relaxed))
     }
 
     fn write(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {

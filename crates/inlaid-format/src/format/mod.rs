@@ -11,6 +11,7 @@ pub mod deinterleave;
 pub mod disk;
 #[doc(hidden)]
 pub mod files;
+pub(crate) mod front_to_back;
 pub mod keys;
 #[doc(hidden)]
 pub mod new_file;

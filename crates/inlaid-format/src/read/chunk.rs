@@ -58,18 +58,12 @@ impl Chunk {
         let (mut at, end) = (start as usize, end as usize);
         let (mut pages, mut values) = (Vec::new(), 0_usize);
         while at < end {
-            let (page, header) = header(input, at..end)?;
-            let (stored, length) = (page.stored_len, page.uncompressed_len);
-            if length > MOST_PAGE && length / MOST_RATIO > stored {
-                return Err(format!(
-                    "a page of {stored} bytes decompresses to {length}, more than {MOST_RATIO} times as many"
-                ));
-            }
+            let (page, header) = check_page(input, at..end)?;
             if page.is_data {
                 pages.push((values, at));
                 values = values.checked_add(page.values).ok_or_else(outside)?;
             }
-            let next = (at + header).checked_add(stored);
+            let next = (at + header).checked_add(page.stored_len);
             at = next.filter(|next| *next <= end).ok_or_else(outside)?;
         }
         Ok(Chunk { pages, values, end })
@@ -102,6 +96,16 @@ impl Chunk {
     /// The page that holds a value.
     fn page_of(&self, value: usize) -> usize {
         self.pages.partition_point(|(first, _)| *first <= value).saturating_sub(1)
+    }
+}
+
+/// The header of the page at the start of a range, and its length, if it takes no more memory than its length allows.
+pub(super) fn check_page(input: &Input, range: Range<usize>) -> Result<(PageSpan, usize), String> {
+    let (page, bytes) = header(input, range)?;
+    let (stored, length) = (page.stored_len, page.uncompressed_len);
+    match length > MOST_PAGE && length / MOST_RATIO > stored {
+        true => Err(format!("a page of {stored} bytes decompresses to {length}, more than {MOST_RATIO} times as many")),
+        false => Ok((page, bytes)),
     }
 }
 

@@ -14,6 +14,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::map::map;
 use crate::error::Error;
+use crate::format::front_to_back::FrontToBack;
 use crate::format::open;
 use crate::format::ranges::{Ranges, Stored};
 
@@ -59,6 +60,19 @@ impl Input {
     pub(super) fn of_file(file: File) -> io::Result<Input> {
         let length = file.metadata()?.len();
         Ok(Input::File(Arc::new(file), usize::try_from(length).map_err(io::Error::other)?))
+    }
+
+    /// Whether its bytes are on no disk.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        matches!(self, Input::Elsewhere(..))
+    }
+
+    /// The same bytes, for whoever reads most of them in their order.
+    pub(super) fn front_to_back(&self) -> Input {
+        match self {
+            Input::Elsewhere(ranges, length) => Input::Elsewhere(Arc::new(FrontToBack::new(ranges.clone())), *length),
+            input => input.clone(),
+        }
     }
 
     /// Number of bytes.
@@ -157,9 +171,15 @@ impl ChunkReader for Input {
     fn get_read(&self, start: u64) -> ParquetResult<Box<dyn Read>> {
         /// What the header of a page takes, unless it has statistics.
         const HEADER: usize = 128;
+        /// What tells where the metadata of the file begins.
+        const FOOTER: usize = 8;
         let start = usize::try_from(start)?;
         if start > self.len() {
             return Err(ParquetError::EOF("it refers to bytes after its end".to_owned()));
+        }
+        // Of a file, all headers of pages are looked at when it is opened. The last bytes are its footer.
+        if self.is_elsewhere() && start < self.len().saturating_sub(FOOTER) {
+            super::chunk::check_page(self, start..self.len()).map_err(ParquetError::General)?;
         }
         Ok(match self {
             Input::Mapped(bytes) => Box::new(bytes.slice(start..).reader()),

@@ -15,11 +15,12 @@ use thiserror::Error as ThisError;
 use super::blocks::Blocks;
 use super::byte_values::{BytesColumn, ParquetColumn, Piece, Value, Visit, visit_arrow};
 use super::chunk::Chunk;
-use super::input::{FileAccess, Input};
+use super::input::Input;
 use super::map::map_file;
 use crate::error::Error;
 use crate::format::catch_panic::contain;
 use crate::format::open;
+use crate::format::ranges::Stored;
 use crate::format::shard::lies_in_a_file;
 
 /// The reason why a file can't be read as a table.
@@ -66,12 +67,22 @@ impl SourceFile {
     /// If the file can't be read, has another format, is damaged, or uses an unsupported codec.
     pub fn open(path: &Path) -> Result<SourceFile, SourceFileError> {
         let io = |action: &'static str| move |error| SourceFileError::Io(Error::io(action, path)(error));
-        let input = Input::of_file(open::regular(path).map_err(io("open"))?).map_err(io("read"))?;
-        let begin = input.slice(0..input.len().min(6)).map_err(io("read"))?;
+        let stored = open::regular(path).map_err(io("open")).and_then(|file| Stored::of_file(file).map_err(io("read")));
+        SourceFile::of(path, stored?)
+    }
+
+    /// The file that messages call `path`, wherever its bytes lie. An Arrow file has to lie on a disk.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn of(path: &Path, stored: Stored) -> Result<SourceFile, SourceFileError> {
+        let io = |error| SourceFileError::Io(Error::io("read", path)(error));
+        let input = Input::try_from(stored).map_err(io)?;
+        let begin = input.slice(0..input.len().min(6)).map_err(io)?;
         let content = if begin.starts_with(b"PAR1") {
             contain(|| open_parquet(&input)).flatten().map(|metadata| Content::Parquet(input, metadata))
         } else if Blocks::may_be(&begin) {
-            let input = Input::open(path, FileAccess::Map).map_err(SourceFileError::Io)?;
+            let input = map(&input, path)?;
             contain(|| Blocks::open(&input).map_err(|error| error.to_string())).flatten().map(Content::Arrow)
         } else if begin.starts_with(b"PARE") {
             return Err(SourceFileError::Encrypted);
@@ -138,7 +149,8 @@ impl SourceFile {
         let begin = || -> Result<Batches<'_>, String> {
             Ok(match &self.content {
                 Content::Parquet(input, metadata) => {
-                    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), metadata.clone());
+                    let input = input.front_to_back();
+                    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata.clone());
                     let mask = ProjectionMask::roots(metadata.parquet_schema(), columns);
                     let builder = builder.with_projection(mask).with_batch_size(rows);
                     Box::new(builder.build().map_err(|error| error.to_string())?)
@@ -201,7 +213,7 @@ impl SourceFile {
     pub fn is_never_null(&self, column: BytesColumn, piece: Piece) -> Result<bool, SourceFileError> {
         match &self.content {
             Content::Parquet(input, metadata) => {
-                let map = || self.map(input);
+                let map = || map(input, &self.path);
                 let nulls = ParquetColumn { map: &map, metadata, column, piece }.nulls()?;
                 Ok(!column.is_list && nulls == Some(0))
             }
@@ -216,7 +228,7 @@ impl SourceFile {
     pub fn packed_bytes(&self, column: BytesColumn, piece: Piece) -> Result<u64, SourceFileError> {
         match &self.content {
             Content::Parquet(input, metadata) => {
-                let map = || self.map(input);
+                let map = || map(input, &self.path);
                 ParquetColumn { map: &map, metadata, column, piece }.packed_bytes()
             }
             Content::Arrow(_) => Ok(0),
@@ -247,20 +259,20 @@ impl SourceFile {
         let visit: Visit<'_, E> = &mut visit;
         match &self.content {
             Content::Parquet(input, metadata) => {
-                let map = || self.map(input);
+                let map = || map(input, &self.path);
                 ParquetColumn { map: &map, metadata, column, piece }.visit(part, visit)
             }
             Content::Arrow(blocks) => visit_arrow(blocks, part, column, piece, visit),
         }
     }
+}
 
-    /// The file, mapped.
-    fn map(&self, input: &Input) -> Result<Input, SourceFileError> {
-        let Input::File(file, length) = input else { return Ok(input.clone()) };
-        let mut mapped = Input::Mapped(map_file(file, &self.path).map_err(SourceFileError::Io)?);
-        mapped.truncate(*length);
-        Ok(mapped)
-    }
+/// A file, mapped; or its bytes elsewhere, for whoever reads most of them in their order.
+fn map(input: &Input, path: &Path) -> Result<Input, SourceFileError> {
+    let Input::File(file, length) = input else { return Ok(input.front_to_back()) };
+    let mut mapped = Input::Mapped(map_file(file, path).map_err(SourceFileError::Io)?);
+    mapped.truncate(*length);
+    Ok(mapped)
 }
 
 /// Whether a type is, or has inside, lists of length 0.
@@ -292,7 +304,10 @@ fn open_parquet(input: &Input) -> Result<ArrowReaderMetadata, String> {
     if !columns.clone().all(lies_in_a_file) {
         return Err("a column chunk has a negative offset or length".to_owned());
     }
-    columns.try_for_each(|column| Chunk::find(input, column).map(drop))?;
+    // Elsewhere each header would be a request: they are looked at when they are read.
+    if !input.is_elsewhere() {
+        columns.try_for_each(|column| Chunk::find(input, column).map(drop))?;
+    }
     Ok(metadata)
 }
 
