@@ -29,6 +29,11 @@ pub trait Ranges: fmt::Debug + Send + Sync {
 
     /// Tells which ranges are read next, so that they can be asked for together.
     fn will_need(&self, _ranges: &[Range<u64>]) {}
+
+    /// What differs once the bytes do, if the store tells it.
+    fn version(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The bytes of a file, wherever it lies. Cheap to clone.
