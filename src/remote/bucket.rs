@@ -15,10 +15,11 @@ use object_store::{
     BackoffConfig, ClientConfigKey, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig,
     UpdateVersion,
 };
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinHandle;
 
 use super::aws_profile;
+use super::own_runtime::OwnRuntime;
 use super::told::{cause_of, told};
 use super::writes::Writable;
 use crate::error::{Error, StoreError};
@@ -67,7 +68,7 @@ pub(crate) struct Bucket {
     writes: Arc<dyn Writable>,
     prefix: Path,
     /// Its own, since the threads of one would not be there after a fork.
-    runtime: Runtime,
+    runtime: OwnRuntime,
 }
 
 /// An object.
@@ -77,7 +78,7 @@ pub(crate) struct Object {
     /// Length in bytes.
     pub(crate) bytes: u64,
     /// What changes when the object does, if the store tells it.
-    version: Option<Box<str>>,
+    pub(super) version: Option<Box<str>>,
 }
 
 impl Bucket {
@@ -130,6 +131,7 @@ impl Bucket {
         let mut threads = Builder::new_multi_thread();
         threads.worker_threads(THREADS).thread_name("inlaid-requests").enable_all();
         let runtime = threads.build().map_err(|error| StoreError::Settings(error.to_string()))?;
+        let runtime = OwnRuntime::new(runtime);
         Ok(Bucket { store, writes, prefix, runtime })
     }
 

@@ -14,6 +14,11 @@ mod new_object;
 #[cfg(feature = "remote")]
 mod object_bytes;
 #[cfg(feature = "remote")]
+mod own_runtime;
+mod reading;
+#[cfg(feature = "remote")]
+mod store_files;
+#[cfg(feature = "remote")]
 mod told;
 #[cfg(feature = "remote")]
 mod writes;
@@ -35,6 +40,7 @@ pub(crate) use bucket_files::BucketFiles;
 pub(crate) use fetches::Fetches;
 #[cfg(feature = "remote")]
 pub(crate) use new_object::{NewObject, Sent};
+pub use reading::Reading;
 #[cfg(feature = "remote")]
 pub(crate) use writes::{Expected, Put, Upload, Version};
 
@@ -59,7 +65,7 @@ pub(crate) fn files_at(place: &Path, _options: &StorageOptions) -> Result<Arc<dy
 }
 
 /// Whether a path is a URL.
-pub(crate) fn is_url(path: &Path) -> bool {
+pub fn is_url(path: &Path) -> bool {
     let Some((scheme, _)) = path.to_str().and_then(|text| text.split_once("://")) else { return false };
     scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
