@@ -51,7 +51,7 @@ fn class(error: &Error) -> &'static str {
         Error::Format(FormatError::NotJoined(_)) => "SettingError",
         Error::Format(FormatError::NoRow { .. }) => "RowError",
         Error::Repack { source, .. } => repack_class(source),
-        Error::Source { source: SourceError::Store(error), .. } => match error {
+        Error::Source { source: SourceError::Store(error), .. } | Error::Store { reason: error, .. } => match error {
             StoreError::Url
             | StoreError::Scheme(_)
             | StoreError::Option(_)
@@ -63,7 +63,7 @@ fn class(error: &Error) -> &'static str {
             | StoreError::SingleObject
             | StoreError::LeftOut => "SettingError",
             StoreError::NoBucket | StoreError::NotFound => "NotFoundError",
-            _ => "InlaidError",
+            _ => "StoreError",
         },
         Error::OutputTaken(_)
         | Error::MountPoint(_)

@@ -129,7 +129,8 @@ fn source(keywords: &Keywords<'_>) -> PyResult<SourceOptions> {
     Ok(options)
 }
 
-fn storage(keywords: &Keywords<'_>) -> PyResult<StorageOptions> {
+/// Settings and credentials of stores.
+pub fn storage(keywords: &Keywords<'_>) -> PyResult<StorageOptions> {
     let options = keywords.take_if_some("storage_options", Keyword::mapping)?;
     Ok(options.unwrap_or_default().into_iter().collect())
 }
