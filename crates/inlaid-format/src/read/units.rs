@@ -163,11 +163,13 @@ mod tests {
     use crate::format::shard::RowGroupChecksums;
 
     fn shard() -> Units {
-        let group = |range: Range<u64>, without_tensors| {
+        let group = |range: Range<u64>, others: &[(u64, u64)]| {
+            let without_tensors = others.iter().map(|(start, end)| *start..*end).collect();
             let checksums = RowGroupChecksums { all: Checksum::of(b"all"), without_tensors: Checksum::of(b"others") };
             StoredRowGroup { rows: 1, range, without_tensors, checksums }
         };
-        Units::of_shard(&[group(4..104, vec![80..104]), group(110..210, vec![110..112, 190..210])], 300).unwrap()
+        let groups = [group(4..104, &[(80, 104)]), group(110..210, &[(110, 112), (190, 210)])];
+        Units::of_shard(&groups, 300).unwrap()
     }
 
     #[test]
