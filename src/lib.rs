@@ -84,6 +84,9 @@ pub use inlaid_format::{
 /// The crates whose types are in signatures here.
 pub use inlaid_format::{arrow_array, arrow_buffer, arrow_schema, bytes};
 pub use plan::split::SmallClass;
+pub use remote::Reading;
+#[doc(hidden)]
+pub use remote::is_url;
 pub use run::{
     History, KeySource, MaxErrors, Mode, OnChanged, OnError, OnMissing, Overwrite, Progress, RunOptions, SmallClasses,
     SourceOptions, StorageOptions, StoreKeys, Writers,

@@ -14,6 +14,7 @@ For example:
 from ._batches import Batches
 from ._dataset import Dataset
 from ._errors import (
+    CacheWarning,
     ColumnError,
     DamagedError,
     DatasetWarning,
@@ -29,6 +30,7 @@ from ._errors import (
     RowError,
     SettingError,
     SplitError,
+    StoreError,
 )
 from ._frameworks.hook import import_with
 from ._inlaid import Schema, __version__
@@ -48,6 +50,7 @@ import_with("datasets", "inlaid._frameworks.datasets")
 
 __all__ = [
     "Batches",
+    "CacheWarning",
     "ColumnError",
     "DamagedError",
     "Dataset",
@@ -72,6 +75,7 @@ __all__ = [
     "SplitError",
     "SplitStatistics",
     "Statistics",
+    "StoreError",
     "Table",
     "__version__",
     "append",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +14,9 @@ from typing import Any, Literal
 from . import _inlaid, _maintain, _write
 from ._errors import InlaidError, SplitError
 from ._progress import Progress
+from ._reading import Cache, Reading, absolute, place_of
 from ._rejects import Rejects
-from ._settings import counted, input_path, meant, truth
+from ._settings import counted, meant
 from ._statistics import Statistics
 from ._table import Table
 from ._write import ColumnType, Rows, Source, Sources
@@ -26,16 +26,33 @@ class Dataset(Mapping[str, Table]):
     """The splits of a dataset that have rows, in the order train, validation, test: `dataset["train"]` is a `Table`.
 
     A dataset is the snapshot that was committed when it was opened. Its methods `append`, `compact` and `rollback` make
-    another one, which has to be opened: `inlaid.open(dataset.path)`. For `map` see `open`.
+    another one, which has to be opened: `inlaid.open(dataset.path)`. For the keywords see `open`.
 
     Raises `NotFoundError` if `path` is not a dataset, `DamagedError` if a shard has too few rows or can't be read.
     """
 
-    def __init__(self, path: str | bytes | PathLike[str], *, map: bool = True) -> None:
-        path = input_path("path", path)
-        self.path: Path = Path(os.path.abspath(path))
-        """The folder."""
-        splits, manifest, rejects = _inlaid.open_dataset(path, truth("map", map))
+    def __init__(
+        self,
+        path: str | bytes | PathLike[str],
+        *,
+        map: bool = True,
+        storage_options: Mapping[str, str] | None = None,
+        cache: Cache = None,
+        cache_bytes: int | str | None = None,
+    ) -> None:
+        place = place_of(path)
+        self._read(place, Reading.of(place, map, storage_options, cache, cache_bytes))
+
+    @classmethod
+    def _open(cls, place: str, reading: Reading) -> Dataset:
+        dataset = cls.__new__(cls)
+        dataset._read(place, reading)
+        return dataset
+
+    def _read(self, place: str, reading: Reading) -> None:
+        self.path: Path | str = absolute(place)
+        """The folder, or its URL."""
+        splits, manifest, rejects = _inlaid.open_dataset(place, reading.native)
         self.manifest: dict[str, Any] = json.loads(manifest)
         """The manifest: spec, classes, shards (see `schemas/manifest.schema.json`)."""
         self.classes: list[str] = self.manifest["classes"]
@@ -44,12 +61,12 @@ class Dataset(Mapping[str, Table]):
         """The inputs that could not become rows: a sequence of `Reject`, and a frame of polars or pandas."""
         order = sorted(splits, key=["train", "validation", "test"].index)
         self._splits = {
-            name: Table._new(self._origin(name, splits[name], map), splits[name], self.classes) for name in order
+            name: Table._new(self._origin(name, splits[name], reading), splits[name], self.classes) for name in order
         }
 
-    def _origin(self, name: str, native: _inlaid.Table, map: bool) -> _Split:
-        files = (os.path.abspath(file) for file in native.files)
-        return _Split(self.path, map, name, tuple(zip(files, native.lengths, strict=True)), tuple(self.classes))
+    def _origin(self, name: str, native: _inlaid.Table, reading: Reading) -> _Split:
+        files = (str(absolute(file)) for file in native.files)
+        return _Split(self.path, reading, name, tuple(zip(files, native.lengths, strict=True)), tuple(self.classes))
 
     def __getitem__(self, split: str) -> Table:
         try:
@@ -71,7 +88,7 @@ class Dataset(Mapping[str, Table]):
         return f"<inlaid.Dataset {str(self.path)!r}: {rows}{tensors}, {counted(len(self.classes), 'class', 'classes')}>"
 
     @property
-    def files(self) -> list[Path]:
+    def files(self) -> list[Path | str]:
         """The files of all splits, for other readers: `pyarrow.dataset.dataset(dataset.files)`."""
         return [file for table in self.values() for file in table.files]
 
@@ -156,8 +173,8 @@ class Dataset(Mapping[str, Table]):
 class _Split:
     """The origin of a table that is a split of a dataset."""
 
-    path: Path
-    map: bool
+    path: Path | str
+    reading: Reading
     name: str
     shards: tuple[tuple[str, int], ...]
     """The files, and how many bytes of each are read."""
@@ -166,7 +183,7 @@ class _Split:
     def open(self) -> Table:
         try:
             # Appends lengthen files, and keep what they were.
-            native = _inlaid.Table.of_lengths(self.shards, self.map)
+            native = _inlaid.Table.of_files(self.shards, self.reading.native)
             return Table._new(self, native, list(self.classes))
         except InlaidError:
-            return Dataset(self.path, map=self.map)[self.name]
+            return Dataset._open(str(self.path), self.reading)[self.name]

@@ -74,6 +74,14 @@ class PartialPassWarning(UserWarning):
     """Passes over batches in stored order are left early, so that each reads the same rows."""
 
 
+class CacheWarning(UserWarning):
+    """The cache of files in object stores is of little use: it can't be written, or is too small for a random order."""
+
+
+class StoreError(InlaidError, OSError):
+    """An object store denies access, does not answer, or answers with an error."""
+
+
 class DiskFullError(InlaidError, OSError):
     """The disk is full; everything that was committed before is intact."""
 

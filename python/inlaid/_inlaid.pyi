@@ -1,8 +1,6 @@
 """The native half of the package (see `python/src`)."""
 
 from collections.abc import Sequence
-from os import PathLike
-from pathlib import Path
 from typing import Any, Literal, final
 
 from numpy.typing import NDArray
@@ -11,6 +9,7 @@ from ._settings import BatchSettings, CastSettings
 
 __all__ = [
     "Batches",
+    "Reading",
     "Rejects",
     "Schema",
     "Table",
@@ -57,13 +56,18 @@ def rollback(folder: str, progress: object) -> str:
 def in_python(text: str) -> str:
     """A message or hint of the command line in the words of Python."""
 
-def find(
-    path: str | PathLike[str],
-) -> tuple[Literal["dataset", "table", "folders", "splits"], dict[str, list[Path]]]:
-    """Says what there is to open at a path; folders and splits come with their names and paths."""
+def find(path: str, reading: Reading) -> tuple[Literal["dataset", "table", "folders", "splits"], dict[str, list[str]]]:
+    """Says what there is to open at a path or URL; folders and splits come with their names and paths."""
 
-def open_dataset(folder: str | PathLike[str], is_mapped: bool) -> tuple[dict[str, Table], str, Rejects]:
+def open_dataset(folder: str, reading: Reading) -> tuple[dict[str, Table], str, Rejects]:
     """The splits of a dataset, its manifest as JSON, and its rejects."""
+
+@final
+class Reading:
+    """How files are read, and what is kept of those in object stores."""
+
+    def __new__(cls, keywords: dict[str, Any]) -> Reading:
+        """Takes the keywords out of the dictionary."""
 
 @final
 class Rejects:
@@ -101,14 +105,10 @@ class Batches:
 class Table:
     """The rows of one or several files."""
 
-    def __new__(cls, path: str | PathLike[str], is_mapped: bool) -> Table: ...
+    def __new__(cls, path: str, reading: Reading) -> Table: ...
     @staticmethod
-    def of_lengths(files: Sequence[tuple[str, int]], is_mapped: bool) -> Table:
-        """Opens the first bytes of files, as many of each as are told."""
-
-    @staticmethod
-    def of_files(paths: Sequence[str | PathLike[str]], is_mapped: bool) -> Table:
-        """Opens files whose rows follow each other."""
+    def of_files(files: Sequence[tuple[str, int | None]], reading: Reading) -> Table:
+        """Opens files whose rows follow each other; of each as many bytes as are told, or all."""
 
     def __len__(self) -> int: ...
     @property
@@ -136,7 +136,11 @@ class Table:
     @property
     def schema(self) -> Schema: ...
     @property
-    def files(self) -> list[Path]: ...
+    def files(self) -> list[str]: ...
+    @property
+    def stored(self) -> tuple[int, int] | None:
+        """Bytes of files in object stores, and how many of them a cache keeps; None if the files are on a disk."""
+
     @property
     def lengths(self) -> list[int]:
         """The length of each file in bytes, as far as it is read."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 from ._batches import Batches
-from ._errors import SettingError
+from ._errors import CacheWarning, SettingError, warn
 from ._ranks import ranks
 from ._settings import BatchSettings, CastSettings, checked_settings, chosen_columns
 
@@ -145,6 +145,7 @@ class Loading:
             prefetch=prefetch,
         )
         _check_draw(settings, weights, balanced)
+        _check_cache(table, settings)
         return Batches(table, settings, transform)
 
     def to_tf(self, batch_size: int, **options: Unpack[PassOptions]) -> tf.data.Dataset:
@@ -219,6 +220,25 @@ def _check_draw(settings: BatchSettings, weights: Any, balanced: bool) -> None:
     if settings.shuffle is False and (weights is not None or balanced):
         name = "balanced=True" if balanced else "weights"
         raise SettingError(f"{name} draws rows at random: add shuffle=True")
+
+
+def _check_cache(table: Table, settings: BatchSettings) -> None:
+    """Warns of an order in which nearly every row is fetched with a row group of its own."""
+    bytes, kept = table._native.stored or (0, 0)
+    if settings.shuffle is True and bytes > kept:
+        text = (
+            f"shuffle=True reads rows here and there in {_size(bytes)}, of which the cache keeps {_size(kept)}: row"
+            " groups are fetched again and again; shuffle=16 mixes the rows of 16 at a time, cache_bytes=... keeps more"
+        )
+        warn(text, CacheWarning)
+
+
+def _size(bytes: int) -> str:
+    unit, name = next((unit for unit in _UNITS if bytes >= unit[0]), _UNITS[-1])
+    return f"{bytes / unit:.3g} {name}"
+
+
+_UNITS = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
 
 
 def _refuse_unknown(method: str, options: Mapping[str, Any]) -> None:

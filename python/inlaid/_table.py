@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -19,7 +19,8 @@ from ._draws import balanced as balanced_draw
 from ._errors import DamagedError, DecodingWarning, InlaidError, RowError, SettingError, warn
 from ._loading import Loading
 from ._matching import matching
-from ._settings import CastSettings, counted, input_path, known_column, names_of_columns, truth
+from ._reading import Cache, Reading, absolute, place_of
+from ._settings import CastSettings, counted, known_column, names_of_columns, truth
 
 if TYPE_CHECKING:
     import datasets
@@ -32,7 +33,7 @@ class Table(Loading):
     all files below a folder in the order of their paths.
 
     `table[3]` is the tensor of a row and `table[10:20]` are the tensors of a slice. Both are read-only: views of the
-    mapped file where the rows are contiguous in it, else copies (always with `map=False`, see `open`).
+    mapped file where the rows are contiguous in it, else copies (always with `map=False`). For the keywords see `open`.
     `table[[7, 1, 3]]` copies any rows; a mask of booleans does too. Tables can be pickled, and used by many threads,
     which don't hold the GIL while rows are gathered.
 
@@ -46,9 +47,26 @@ class Table(Loading):
     Raises `NotFoundError` if there is no such file, `DamagedError` if one is damaged or has no tensors.
     """
 
-    def __init__(self, path: str | bytes | PathLike[str], *, map: bool = True) -> None:
-        path = input_path("path", path)
-        self._open(_Path(Path(os.path.abspath(path)), map), _inlaid.Table(path, truth("map", map)), None)
+    def __init__(
+        self,
+        path: str | bytes | PathLike[str],
+        *,
+        map: bool = True,
+        storage_options: Mapping[str, str] | None = None,
+        cache: Cache = None,
+        cache_bytes: int | str | None = None,
+    ) -> None:
+        place = place_of(path)
+        self._read(place, Reading.of(place, map, storage_options, cache, cache_bytes))
+
+    @classmethod
+    def _at(cls, place: str, reading: Reading) -> Table:
+        table = cls.__new__(cls)
+        table._read(place, reading)
+        return table
+
+    def _read(self, place: str, reading: Reading) -> None:
+        self._open(_Path(absolute(place), reading), _inlaid.Table(place, reading.native), None)
         self._warn()
 
     @classmethod
@@ -58,9 +76,9 @@ class Table(Loading):
         return table
 
     @classmethod
-    def _from_files(cls, paths: Sequence[Path], map: bool) -> Table:
-        origin = _Files(tuple(Path(os.path.abspath(path)) for path in paths), map)
-        table = cls._new(origin, _inlaid.Table.of_files(paths, map), None)
+    def _from_files(cls, paths: Sequence[str], reading: Reading) -> Table:
+        origin = _Files(tuple(absolute(path) for path in paths), reading)
+        table = cls._new(origin, origin.native(), None)
         table._warn()
         return table
 
@@ -76,8 +94,8 @@ class Table(Loading):
         """Type of the elements: uint8, uint16, float16 or float32 in files that inlaid wrote."""
         self.tensor_column: str = native.tensor_column
         """The name of the column of tensors."""
-        self.files: list[Path] = [Path(os.path.abspath(file)) for file in native.files]
-        """The files in the order of their rows, for other readers: `pyarrow.dataset.dataset(table.files)`."""
+        self.files: list[Path | str] = [absolute(file) for file in native.files]
+        """The files (or URLs) in the order of their rows, for other readers: `pyarrow.dataset.dataset(table.files)`."""
         self.schema: _inlaid.Schema = native.schema
         """The Arrow schema of all columns, for `pyarrow.schema(...)` or another Arrow library."""
 
@@ -313,7 +331,7 @@ class Table(Loading):
 _REPACKED = ("uint8", "uint16", "float16", "float32")
 """The types of elements that `repack` takes."""
 
-_warned: set[Path] = set()
+_warned: set[Path | str] = set()
 """Files and folders that a `DecodingWarning` was about."""
 
 
@@ -331,7 +349,7 @@ class Origin(Protocol):
     """What a table was opened from. It is pickled in the place of the table."""
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Path | str:
         """A file or folder to name in messages."""
 
     def open(self) -> Table:
@@ -342,26 +360,29 @@ class Origin(Protocol):
 class _Path:
     """A file, or a folder of files."""
 
-    path: Path
-    map: bool
+    path: Path | str
+    reading: Reading
 
     def open(self) -> Table:
-        return Table._new(self, _inlaid.Table(self.path, self.map), None)
+        return Table._new(self, _inlaid.Table(str(self.path), self.reading.native), None)
 
 
 @dataclass(frozen=True)
 class _Files:
     """Files whose rows follow each other."""
 
-    paths: tuple[Path, ...]
-    map: bool
+    paths: tuple[Path | str, ...]
+    reading: Reading
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Path | str:
         return self.paths[0]
 
+    def native(self) -> _inlaid.Table:
+        return _inlaid.Table.of_files([(str(path), None) for path in self.paths], self.reading.native)
+
     def open(self) -> Table:
-        return Table._new(self, _inlaid.Table.of_files(self.paths, self.map), None)
+        return Table._new(self, self.native(), None)
 
 
 @dataclass(frozen=True)
@@ -372,7 +393,7 @@ class _Selected:
     rows: bytes
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Path | str:
         return self.origin.path
 
     def open(self) -> Table:

@@ -139,7 +139,7 @@ class _Concatenated:
     origins: tuple[Origin, ...]
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Path | str:
         return self.origins[0].path
 
     def open(self) -> Table:

@@ -12,6 +12,7 @@ use crate::column::column_to_numpy;
 use crate::errors::{exception, misuse, setting};
 use crate::keywords::Keyword;
 use crate::ndarray::{Access, tensors};
+use crate::reading::tell_of_cache;
 
 /// Which batches: the attributes of `BatchSettings` of `python/inlaid/_settings.py`, which checks them.
 #[derive(FromPyObject)]
@@ -172,6 +173,7 @@ impl Batches {
         }
         let next = py.detach(|| self.batches.lock().unwrap_or_else(PoisonError::into_inner).next());
         let Some(batch) = next.transpose().map_err(exception)? else { return Ok(None) };
+        tell_of_cache(py, &self.table)?;
         let mut arrays = vec![tensors(py, &self.tensors, batch.tensors, batch.rows.len(), Access::Write)?];
         for (name, column) in self.columns.iter().zip(&batch.columns) {
             arrays.push(column_to_numpy(py, &self.table, name, column, Access::Write)?);

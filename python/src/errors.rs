@@ -92,7 +92,7 @@ fn class(error: &Error) -> &'static str {
             | StoreError::LeftOut => "SettingError",
             StoreError::NoBucket | StoreError::NoRepository | StoreError::NotFound => "NotFoundError",
             StoreError::TakenOver | StoreError::Raced => "LockedError",
-            _ => "InlaidError",
+            _ => "StoreError",
         },
         Error::OutputTaken(_)
         | Error::MountPoint(_)

@@ -9,6 +9,7 @@ mod keys;
 mod keywords;
 mod maintain;
 mod ndarray;
+mod reading;
 mod rejects;
 mod run;
 mod settings;
@@ -34,6 +35,7 @@ fn _inlaid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<arrow::Schema>()?;
     module.add_class::<batches::Batches>()?;
+    module.add_class::<reading::Reading>()?;
     module.add_class::<rejects::Rejects>()?;
     module.add_class::<table::Table>()?;
     module.add_function(wrap_pyfunction!(main, module)?)?;

@@ -139,7 +139,8 @@ fn source(keywords: &Keywords<'_>) -> PyResult<SourceOptions> {
     Ok(options)
 }
 
-fn storage(keywords: &Keywords<'_>) -> PyResult<StorageOptions> {
+/// Settings and credentials of stores.
+pub fn storage(keywords: &Keywords<'_>) -> PyResult<StorageOptions> {
     let options = keywords.take_if_some("storage_options", Keyword::storage)?;
     Ok(options.unwrap_or_default())
 }

@@ -1,10 +1,11 @@
 //! Tables, and the datasets whose splits they are.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use arrow_buffer::Buffer;
-use inlaid::read::{FileAccess, Found};
+use inlaid::read::Found;
 use inlaid::{FormatError, MANIFEST};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -15,6 +16,7 @@ use crate::batches::{Batches, Casting, Settings, row_numbers};
 use crate::column::column_to_numpy;
 use crate::errors::exception;
 use crate::ndarray::{Access, tensors};
+use crate::reading::{Reading, tell_of_cache};
 use crate::rejects::Rejects;
 
 /// The rows of one or several files.
@@ -23,41 +25,45 @@ pub struct Table {
     table: inlaid::Table,
 }
 
-/// Says what there is to open at a path: a dataset, a table, or several of them, whose names and paths come with it. A
-/// dataset whose first commit was interrupted is one, not a folder of some tables.
+/// Says what there is to open at a path or URL: a dataset, a table, or several of them, whose names and paths come with
+/// it. A dataset whose first commit was interrupted is one, not a folder of some tables.
 #[pyfunction]
-pub fn find(py: Python<'_>, path: PathBuf) -> PyResult<(&'static str, BTreeMap<String, Vec<PathBuf>>)> {
-    match py.detach(|| inlaid::complete_commit(&path)) {
-        Err(error) if !path.join(MANIFEST).exists() => return Err(exception(error)),
-        _ => {}
+pub fn find(
+    py: Python<'_>,
+    path: PathBuf,
+    reading: &Reading,
+) -> PyResult<(&'static str, BTreeMap<String, Vec<OsString>>)> {
+    if !inlaid::is_url(&path) {
+        match py.detach(|| inlaid::complete_commit(&path)) {
+            Err(error) if !path.join(MANIFEST).exists() => return Err(exception(error)),
+            _ => {}
+        }
     }
-    Ok(match py.detach(|| Found::at(&path)).map_err(exception)? {
+    // Paths of Python would have one slash after the scheme of a URL.
+    let texts = |files: Vec<PathBuf>| files.into_iter().map(OsString::from).collect();
+    Ok(match py.detach(|| reading.reading.found(&path)).map_err(exception)? {
         Found::Dataset => ("dataset", BTreeMap::new()),
         Found::Table => ("table", BTreeMap::new()),
         Found::Folders(folders) => {
-            ("folders", folders.into_iter().map(|(name, folder)| (name, vec![folder])).collect())
+            ("folders", folders.into_iter().map(|(name, folder)| (name, texts(vec![folder]))).collect())
         }
-        Found::Splits(splits) => ("splits", splits),
+        Found::Splits(splits) => ("splits", splits.into_iter().map(|(name, files)| (name, texts(files))).collect()),
     })
 }
 
-fn file_access(is_mapped: bool) -> FileAccess {
-    if is_mapped { FileAccess::Map } else { FileAccess::Read }
-}
-
-/// Opens a dataset's folder, mapped or not: its splits by name, its manifest as JSON, and its rejects. Completes an
-/// interrupted commit first; where that is not possible, the snapshot before it is opened as long as it is whole.
+/// Opens the dataset at a path or URL: its splits by name, its manifest as JSON, and its rejects. Completes an interrupted
+/// commit in a folder first; where that is not possible, the snapshot before it is opened as long as it is whole.
 #[pyfunction]
 pub fn open_dataset(
     py: Python<'_>,
     folder: PathBuf,
-    is_mapped: bool,
+    reading: &Reading,
 ) -> PyResult<(BTreeMap<&'static str, Table>, String, Rejects)> {
     let open = || {
-        let commit = inlaid::complete_commit(&folder);
-        inlaid::Dataset::open_with(&folder, file_access(is_mapped)).map_err(|error| match (error, commit) {
-            (FormatError::Committing(_), Err(why)) => why,
-            (error, _) => error.into(),
+        let commit = if inlaid::is_url(&folder) { Ok(()) } else { inlaid::complete_commit(&folder).map(drop) };
+        reading.reading.dataset(&folder).map_err(|error| match (error, commit) {
+            (inlaid::Error::Format(FormatError::Committing(_)), Err(why)) => why,
+            (error, _) => error,
         })
     };
     let dataset = py.detach(open).map_err(exception)?;
@@ -71,24 +77,17 @@ pub fn open_dataset(
 
 #[pymethods]
 impl Table {
-    /// Opens a file, or all files of a folder.
+    /// Opens a file, or all files of a folder, at a path or URL.
     #[new]
-    fn new(py: Python<'_>, path: PathBuf, is_mapped: bool) -> PyResult<Table> {
-        let table = py.detach(|| inlaid::Table::open_with(&path, file_access(is_mapped))).map_err(exception)?;
+    fn new(py: Python<'_>, path: PathBuf, reading: &Reading) -> PyResult<Table> {
+        let table = py.detach(|| reading.reading.table(&path)).map_err(exception)?;
         Ok(Table { table })
     }
 
-    /// Opens the first bytes of files, as many of each as are told.
+    /// Opens files whose rows follow each other; of each as many bytes as are told, or all.
     #[staticmethod]
-    fn of_lengths(py: Python<'_>, files: Vec<(PathBuf, u64)>, is_mapped: bool) -> PyResult<Table> {
-        let table = py.detach(|| inlaid::Table::open_lengths(&files, file_access(is_mapped))).map_err(exception)?;
-        Ok(Table { table })
-    }
-
-    /// Opens files whose rows follow each other.
-    #[staticmethod]
-    fn of_files(py: Python<'_>, paths: Vec<PathBuf>, is_mapped: bool) -> PyResult<Table> {
-        let table = py.detach(|| inlaid::Table::open_files_with(&paths, file_access(is_mapped))).map_err(exception)?;
+    fn of_files(py: Python<'_>, files: Vec<(PathBuf, Option<u64>)>, reading: &Reading) -> PyResult<Table> {
+        let table = py.detach(|| reading.reading.files(&files)).map_err(exception)?;
         Ok(Table { table })
     }
 
@@ -146,8 +145,14 @@ impl Table {
     }
 
     #[getter]
-    fn files(&self) -> Vec<&Path> {
-        self.table.files().collect()
+    fn files(&self) -> Vec<&OsStr> {
+        self.table.files().map(Path::as_os_str).collect()
+    }
+
+    /// Bytes of files in object stores, and how many of them a cache keeps; none if the files are on a disk.
+    #[getter]
+    fn stored(&self) -> Option<(u64, u64)> {
+        Some((self.table.lengths().sum(), self.table.cache()?.most()))
     }
 
     /// The length of each file, as far as it is read.
@@ -173,6 +178,7 @@ impl Table {
             self.table.copy(&(start..start + rows).collect::<Vec<_>>())
         };
         let values = if rows == 0 { Buffer::default() } else { py.detach(read).map_err(exception)? };
+        tell_of_cache(py, &self.table)?;
         tensors(py, self.table.tensor_column(), values, rows, Access::Read)
     }
 
@@ -182,6 +188,7 @@ impl Table {
         let (table, rows) = (&self.table, row_numbers(rows));
         let Some(cast) = cast else {
             let values = py.detach(|| table.copy(&rows)).map_err(exception)?;
+            tell_of_cache(py, table)?;
             return tensors(py, table.tensor_column(), values, rows.len(), Access::Write);
         };
         let cast = cast.of(table)?;
@@ -219,6 +226,7 @@ impl Table {
     /// All rows of a column beside the tensors.
     fn column<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         let column = py.detach(|| self.table.column(name)).map_err(exception)?;
+        tell_of_cache(py, &self.table)?;
         column_to_numpy(py, &self.table, name, &column, Access::Read)
     }
 

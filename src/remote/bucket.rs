@@ -15,11 +15,12 @@ use object_store::{
     BackoffConfig, ClientConfigKey, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt,
     RetryConfig, UpdateVersion,
 };
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinHandle;
 
 use super::aws_profile;
 use super::hub::{self, Hub};
+use super::own_runtime::OwnRuntime;
 use super::told::{cause_of, told};
 use super::web::Web;
 use super::writes::Writable;
@@ -69,7 +70,7 @@ pub(crate) struct Bucket {
     writes: Arc<dyn Writable>,
     prefix: Path,
     /// Its own, since the threads of one would not be there after a fork.
-    runtime: Arc<Runtime>,
+    runtime: Arc<OwnRuntime>,
 }
 
 /// A store for reads, and the same for writes.
@@ -82,7 +83,7 @@ pub(crate) struct Object {
     /// Length in bytes.
     pub(crate) bytes: u64,
     /// What changes when the object does, if the store tells it.
-    version: Option<Box<str>>,
+    pub(super) version: Option<Box<str>>,
 }
 
 impl Bucket {
@@ -156,7 +157,7 @@ impl Bucket {
         let mut threads = Builder::new_multi_thread();
         threads.worker_threads(THREADS).thread_name("inlaid-requests").enable_all();
         let runtime = threads.build().map_err(|error| StoreError::Settings(error.to_string()))?;
-        Ok(Bucket { store, writes, prefix, runtime: Arc::new(runtime) })
+        Ok(Bucket { store, writes, prefix, runtime: Arc::new(OwnRuntime::new(runtime)) })
     }
 
     /// The scheme and bucket of a URL, and the prefix behind them.

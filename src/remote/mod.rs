@@ -22,6 +22,11 @@ mod object_bytes;
 #[cfg(feature = "remote")]
 mod object_parts;
 #[cfg(feature = "remote")]
+mod own_runtime;
+mod reading;
+#[cfg(feature = "remote")]
+mod store_files;
+#[cfg(feature = "remote")]
 mod stores;
 #[cfg(feature = "remote")]
 mod told;
@@ -50,6 +55,7 @@ pub(crate) use bucket_files::BucketFiles;
 pub(crate) use new_object::{NewObject, Sent};
 #[cfg(not(feature = "remote"))]
 pub(crate) use no_stores::{Below, Stores};
+pub use reading::Reading;
 #[cfg(feature = "remote")]
 pub(crate) use stores::{Below, Stores};
 #[cfg(feature = "remote")]
@@ -81,7 +87,7 @@ fn disk_file(path: &Path) -> io::Result<Stored> {
 }
 
 /// Whether a path is a URL.
-pub(crate) fn is_url(path: &Path) -> bool {
+pub fn is_url(path: &Path) -> bool {
     let Some((scheme, _)) = path.to_str().and_then(|text| text.split_once("://")) else { return false };
     scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -27,8 +27,11 @@ pub(crate) struct ObjectBytes {
     /// The last bytes, once one of them was needed.
     end: Mutex<Option<Bytes>>,
     /// Ranges that were asked for ahead, by their first byte, with their end.
-    ahead: Mutex<BTreeMap<u64, (u64, JoinHandle<Result<Bytes, StoreError>>)>>,
+    ahead: Mutex<Begun>,
 }
+
+/// Ranges that are being read, by their first byte, with their end.
+type Begun = BTreeMap<u64, (u64, JoinHandle<Result<Bytes, StoreError>>)>;
 
 impl ObjectBytes {
     pub(crate) fn new(bucket: Arc<Bucket>, object: Object) -> ObjectBytes {
@@ -52,7 +55,7 @@ impl ObjectBytes {
         end.as_ref().map(|bytes| Ok(bytes.slice(within)))
     }
 
-    fn begun(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, (u64, JoinHandle<Result<Bytes, StoreError>>)>> {
+    fn begun(&self) -> MutexGuard<'_, Begun> {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -67,9 +70,13 @@ impl Ranges for ObjectBytes {
         self.object.bytes
     }
 
+    fn version(&self) -> Option<String> {
+        self.object.version.as_deref().map(str::to_owned)
+    }
+
     fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
         if let Some(bytes) = self.of_end(&range) {
-            return bytes.map_err(io::Error::other);
+            return bytes.map_err(failed);
         }
         let asked = {
             let mut begun = self.begun();
@@ -77,7 +84,7 @@ impl Ranges for ObjectBytes {
             if is_asked { begun.remove(&range.start) } else { None }
         };
         let task = asked.map_or_else(|| self.ask(range), |(_, task)| task);
-        self.bucket.wait(task).flatten().map_err(io::Error::other)
+        self.bucket.wait(task).flatten().map_err(failed)
     }
 
     fn will_need(&self, ranges: &[Range<u64>]) {
@@ -95,8 +102,21 @@ impl Ranges for ObjectBytes {
     }
 }
 
+/// An error of a store, of a kind that tells objects apart that are gone or another one.
+fn failed(error: StoreError) -> io::Error {
+    let kind = match error {
+        StoreError::Changed => io::ErrorKind::StaleNetworkFileHandle,
+        StoreError::NotFound | StoreError::NoBucket => io::ErrorKind::NotFound,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
+}
+
 impl Drop for ObjectBytes {
     fn drop(&mut self) {
-        self.begun().values().for_each(|(_, task)| task.abort());
+        // Nobody else holds it, except in a fork.
+        if let Ok(begun) = self.ahead.try_lock() {
+            begun.values().for_each(|(_, task)| task.abort());
+        }
     }
 }

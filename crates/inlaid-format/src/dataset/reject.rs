@@ -58,7 +58,35 @@ pub struct RejectList {
     /// The file as the manifest describes it; none in format version 1.
     info: Option<FileInfo>,
     /// None if there are no rejects.
-    file: Option<io::Result<File>>,
+    file: Option<io::Result<Listed>>,
+}
+
+/// The list as it was when the snapshot was opened.
+#[derive(Debug)]
+enum Listed {
+    File(File),
+    /// All bytes of a list that is no file on a disk.
+    Read(Vec<u8>),
+}
+
+impl Listed {
+    fn len(&self) -> io::Result<u64> {
+        match self {
+            Listed::File(file) => Ok(file.metadata()?.len()),
+            Listed::Read(text) => Ok(text.len() as u64),
+        }
+    }
+
+    fn text(&self) -> io::Result<Cow<'_, [u8]>> {
+        match self {
+            Listed::Read(text) => Ok(text.into()),
+            Listed::File(file) => {
+                let mut text = vec![0; file.metadata()?.len() as usize];
+                file.read_exact_at(&mut text, 0)?;
+                Ok(text.into())
+            }
+        }
+    }
 }
 
 impl RejectList {
@@ -67,7 +95,7 @@ impl RejectList {
         let (count, info) = (manifest.snapshot.rejects, manifest.files.get(REJECTS).cloned());
         let open = |name: &str| {
             let path = folder.join(name);
-            let file = (count > 0).then(|| open::regular(&path));
+            let file = (count > 0).then(|| open::regular(&path).map(Listed::File));
             RejectList { path, count, info: info.clone(), file }
         };
         let list = open(REJECTS);
@@ -78,10 +106,38 @@ impl RejectList {
         Some(open(REJECTS_BEFORE)).filter(RejectList::is_as_long_as_told).unwrap_or(list)
     }
 
+    /// Reads the list of rejects of a dataset whose files may be elsewhere: a commit replaces it.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    #[doc(hidden)]
+    pub fn read_in(files: &dyn Files, manifest: &Manifest) -> Result<RejectList, Error> {
+        let (count, info) = (manifest.snapshot.rejects, manifest.files.get(REJECTS).cloned());
+        let list = |name: &str, text: Option<Vec<u8>>| {
+            let file = text.map(Listed::Read).ok_or_else(|| io::ErrorKind::NotFound.into());
+            RejectList { path: files.path(name), count, info: info.clone(), file: Some(file) }
+        };
+        if count == 0 {
+            return Ok(RejectList { file: None, ..list(REJECTS, None) });
+        }
+        let now = list(REJECTS, files.read(REJECTS)?);
+        if now.is_as_told() {
+            return Ok(now);
+        }
+        let before = list(REJECTS_BEFORE, files.read(REJECTS_BEFORE)?);
+        Ok(if before.is_as_told() { before } else { now })
+    }
+
+    /// Whether the list is what the manifest says, as far as it does.
+    fn is_as_told(&self) -> bool {
+        let (Some(Ok(list)), Some(info)) = (&self.file, &self.info) else { return self.info.is_none() };
+        list.text().is_ok_and(|text| *info == FileInfo::of(&text))
+    }
+
     /// Whether the file is as long as the manifest says, as far as it does.
     fn is_as_long_as_told(&self) -> bool {
         let (Some(file), Some(info)) = (&self.file, &self.info) else { return true };
-        let length = file.as_ref().ok().and_then(|file| file.metadata().ok()).map(|metadata| metadata.len());
+        let length = file.as_ref().ok().and_then(|file| file.len().ok());
         length == Some(info.bytes)
     }
 
@@ -106,11 +162,7 @@ impl RejectList {
             // An error can't be copied; its kind tells what happened.
             Some(Err(error)) => return Err(Error::io("read", &self.path)(error.kind().into())),
         };
-        let read = || {
-            let mut text = vec![0; file.metadata()?.len() as usize];
-            file.read_exact_at(&mut text, 0).map(|()| text)
-        };
-        let text = read().map_err(Error::io("read", &self.path))?;
+        let text = file.text().map_err(Error::io("read", &self.path))?;
         if self.info.as_ref().is_some_and(|info| *info != FileInfo::of(&text)) {
             return Err(Error::damaged(&self.path, "its checksum does not match"));
         }

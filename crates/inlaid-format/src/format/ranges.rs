@@ -39,6 +39,11 @@ pub trait Ranges: fmt::Debug + Send + Sync {
 
     /// Gives up a range that was begun.
     fn give_up(&self, _range: &Range<u64>) {}
+
+    /// What differs once the bytes do, if the store tells it.
+    fn version(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The bytes of a file, wherever it lies. Cheap to clone.

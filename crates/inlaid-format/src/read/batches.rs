@@ -12,6 +12,7 @@ use arrow_buffer::Buffer;
 use arrow_schema::FieldRef;
 use arrow_select::take::take;
 
+use super::ahead::{Ahead, Coming};
 use super::cast::Cast;
 use super::draw::Draw;
 use super::order::{Epoch, Share};
@@ -171,6 +172,10 @@ struct Source {
     batch_size: usize,
     columns: Vec<Column>,
     cast: Option<Arc<Cast>>,
+    /// Number of batches of the epoch, and the step from one that is made here to the next.
+    count: usize,
+    step: usize,
+    ahead: Ahead,
     _need: Need,
 }
 
@@ -228,7 +233,9 @@ impl Batches {
         // The batches alive at a time, with one more that a loop drops only when it has the next.
         let need =
             Need::of((options.prefetch + 2).saturating_mul(batch_size.min(rows.len())).saturating_mul(row_bytes));
-        let source = Arc::new(Source { table, rows, batch_size, columns, cast: options.cast.clone(), _need: need });
+        let (cast, ahead) = (options.cast.clone(), Ahead::default());
+        let source = Source { table, rows, batch_size, columns, cast, count, step: workers, ahead, _need: need };
+        let source = Arc::new(source);
         let threads = (0..options.prefetch).map(|thread| {
             // A thread waits with its batch until that is taken: more batches would not stay in the processor's caches.
             let (sender, receiver) = sync_channel(0);
@@ -272,9 +279,25 @@ impl Iterator for Batches {
 impl ExactSizeIterator for Batches {}
 
 impl Source {
+    /// Begins to fetch what batches from this one on need, of files that are not on a disk.
+    fn fetch_ahead(&self, number: usize) {
+        if self.table.cache().is_none() {
+            return;
+        }
+        let others = self.columns.iter().filter_map(|column| match column {
+            Column::Tensors(name, _) => Some(&**name),
+            Column::Values(..) => None,
+        });
+        let columns: Vec<&str> = [&*self.table.tensor_column().name].into_iter().chain(others).collect();
+        let Source { rows, batch_size, count, step, .. } = self;
+        let coming = Coming { rows, batch_size: *batch_size, count: *count, step: *step, columns: &columns };
+        self.ahead.announce(&self.table, number, &coming);
+    }
+
     fn batch(&self, number: usize) -> Result<Batch, Error> {
         let end = ((number + 1) * self.batch_size).min(self.rows.len());
         let rows = self.rows[number * self.batch_size..end].to_vec();
+        self.fetch_ahead(number);
         let main = self.table.main();
         let column = self.cast.as_ref().map_or(main.column(), |cast| cast.target());
         let mut tensors = pool::take(length(&rows, column)?)?;

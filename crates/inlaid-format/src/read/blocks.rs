@@ -126,6 +126,32 @@ impl Blocks {
         self.decode(number, columns, &checked_bytes(block, &self.input)?)
     }
 
+    /// Reads columns of a record batch whose values are in these ranges of the file: nothing else of it is read.
+    pub(super) fn read_parts(
+        &self,
+        number: usize,
+        columns: Vec<usize>,
+        parts: &[Range<u64>],
+    ) -> Result<RecordBatch, ArrowError> {
+        let block = &self.blocks[number];
+        claim(block, &self.input)?;
+        let range = range_of(block, &self.input)?;
+        // Memory that is never touched elsewhere.
+        let mut bytes = MutableBuffer::from_len_zeroed(range.len());
+        for part in parts {
+            let (start, end) = (part.start as usize, part.end as usize);
+            let within = start.checked_sub(range.start).zip(end.checked_sub(range.start));
+            let (first, last) = within.filter(|(_, end)| *end <= range.len()).ok_or_else(damaged)?;
+            self.input.read(start, &mut bytes[first..last])?;
+        }
+        self.decode(number, columns, &bytes.into())
+    }
+
+    /// Where a record batch is in the file; none if it is outside.
+    pub(super) fn range(&self, number: usize) -> Option<Range<usize>> {
+        range_of(&self.blocks[number], &self.input).ok()
+    }
+
     /// Reads a column without its values, which are zeros, and calls `find` with it. Returns the offset in the file of
     /// the memory that `find` returns; none if it is not there, because it is compressed or not aligned.
     pub(super) fn locate(

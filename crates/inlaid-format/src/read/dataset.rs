@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::cached_bytes::Wanted;
 use super::input::FileAccess;
+use super::store_cache::StoreCache;
 use super::table::Table;
 use crate::dataset::manifest::{Manifest, SplitInfo};
 use crate::dataset::names::is_committing;
 use crate::dataset::reject::RejectList;
 use crate::error::{Error, counted};
+use crate::format::files::Files;
 use crate::format::shard::Footer;
 use crate::spec::Split;
 
@@ -77,6 +81,33 @@ impl Dataset {
         Err(Error::Committing(folder.to_owned()))
     }
 
+    /// Opens the dataset with these files, which are not on a disk, and keeps parts of them in a cache.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`].
+    #[doc(hidden)]
+    pub fn open_files(files: &Arc<dyn Files>, cache: &Arc<StoreCache>) -> Result<Dataset, Error> {
+        for _ in 0..LOOKS {
+            let read = || Manifest::read_from(&**files)?.ok_or_else(|| Error::NoDataset(files.path("")));
+            let manifest = read()?;
+            let open = |(split, info): (&Split, &SplitInfo)| {
+                let shards = info.shards.iter();
+                let shards = shards.map(|shard| (&*shard.file, Wanted::Shard(shard, manifest.spec.format)));
+                let table = Table::of_stored(files, shards.collect(), split.as_str(), cache);
+                Ok((*split, of_its_length(table?, &files.path(split.as_str()), info)?))
+            };
+            let opened = manifest.snapshot.splits.iter().map(open).collect::<Result<_, Error>>();
+            let opened = opened.and_then(|splits| Ok((splits, RejectList::read_in(&**files, &manifest)?)));
+            match opened {
+                // Shards that an append has lengthened begin with those of this snapshot.
+                Ok((splits, rejects)) => return Ok(Dataset { manifest, splits, rejects }),
+                Err(_) if read()? != manifest => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Committing(files.path("")))
+    }
+
     /// The manifest of the snapshot that is open.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -112,15 +143,19 @@ fn open_splits(folder: &Path, manifest: &Manifest, access: FileAccess) -> Result
     let open = |(split, info): (&Split, &SplitInfo)| {
         let shards: Vec<_> = info.shards.iter().map(|shard| (folder.join(&shard.file), shard.bytes)).collect();
         let table = Table::of_shards(&shards, folder, access)?;
-        match table.len() == info.rows {
-            true => Ok((*split, table)),
-            false => {
-                let reason = format!("its files have {} instead of {}", counted(table.len(), "row"), info.rows);
-                Err(Error::damaged(&folder.join(split.as_str()), reason))
-            }
-        }
+        Ok((*split, of_its_length(table, &folder.join(split.as_str()), info)?))
     };
     manifest.snapshot.splits.iter().map(open).collect()
+}
+
+fn of_its_length(table: Table, path: &Path, info: &SplitInfo) -> Result<Table, Error> {
+    match table.len() == info.rows {
+        true => Ok(table),
+        false => {
+            let reason = format!("its files have {} instead of {}", counted(table.len(), "row"), info.rows);
+            Err(Error::damaged(path, reason))
+        }
+    }
 }
 
 /// Whether no shard has been replaced. A longer shard still begins with the shard of this snapshot, or it could

@@ -5,7 +5,7 @@ use std::hash::Hasher;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -18,13 +18,17 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
 use super::blocks::Blocks;
+use super::cached_bytes::{CachedBytes, Wanted};
 use super::chunk::{Chunk, Decoding};
 use super::input::{FileAccess, Input, Owned};
 use super::parts::{self, Parts, Stored};
+use super::store_cache::StoreCache;
 use crate::error::{Error, counted};
 use crate::format::catch_panic::contain;
 use crate::format::columns::image_files::is_encoded;
+use crate::format::files::Files;
 use crate::format::page::{PageHeader, PageLayout};
+use crate::format::ranges::Ranges;
 use crate::format::shard::lies_in_a_file;
 use crate::format::tensor_column::{TensorColumn, is_permuted};
 use crate::spec::{Compression, Storage};
@@ -41,6 +45,8 @@ pub(super) struct TensorFile {
     /// Number of rows of every row group.
     pub(super) row_groups: Vec<usize>,
     input: Input,
+    /// Where the bytes are if they are not on a disk.
+    cached: Option<Arc<CachedBytes>>,
     /// Number of bytes in the file after the expected length.
     pub(super) surplus: u64,
     content: Content,
@@ -64,7 +70,36 @@ pub(super) enum Tensors {
 impl TensorFile {
     /// Opens a file, or only its first `length` bytes: an append lengthens a shard, but keeps what it was.
     pub(super) fn open(path: &Path, length: Option<u64>, access: FileAccess) -> Result<TensorFile, Error> {
-        let mut input = Input::open(path, access)?;
+        TensorFile::of_input(path, Input::open(path, access)?, length, None)
+    }
+
+    /// Opens a file that is not on a disk.
+    pub(super) fn open_stored(
+        files: &Arc<dyn Files>,
+        name: &str,
+        wanted: Wanted<'_>,
+        cache: &Arc<StoreCache>,
+    ) -> Result<TensorFile, Error> {
+        let cached = CachedBytes::open(files, name, files.open(name)?, wanted, cache)?;
+        let length = cached.len();
+        if length == 0 {
+            return Err(Error::damaged(&cached.path, "the file is empty"));
+        }
+        let known = (!matches!(wanted, Wanted::All)).then_some(length);
+        let input = Input::Elsewhere(cached.clone(), usize::try_from(length).map_err(|_| Error::NoMemory(length))?);
+        let file = TensorFile::of_input(&cached.path, input, known, Some(cached.clone()));
+        let file = file.map_err(|error| cached.blamed(error))?;
+        cached.is_open(|| file.chunks());
+        Ok(file)
+    }
+
+    /// Opens the bytes of a file.
+    fn of_input(
+        path: &Path,
+        mut input: Input,
+        length: Option<u64>,
+        cached: Option<Arc<CachedBytes>>,
+    ) -> Result<TensorFile, Error> {
         let damaged = |reason: String| Error::damaged(path, reason);
         let begin = input.slice(0..input.len().min(8)).map_err(|error| damaged(error.to_string()))?;
         let end =
@@ -103,7 +138,8 @@ impl TensorFile {
         let columns: Vec<TensorColumn> = [column].into_iter().chain(others).collect();
         let unknown = || row_groups.iter().map(|_| OnceLock::new()).collect();
         let tensors = columns.iter().map(|_| unknown()).collect();
-        let file = TensorFile { path: path.to_owned(), columns, schema, row_groups, input, surplus, content, tensors };
+        let file =
+            TensorFile { path: path.to_owned(), columns, schema, row_groups, input, cached, surplus, content, tensors };
         file.check_claims()?;
         Ok(file)
     }
@@ -114,7 +150,71 @@ impl TensorFile {
     }
 
     pub(super) fn is_mapped(&self) -> bool {
-        matches!(self.input, Input::Mapped(_))
+        matches!(self.input, Input::Mapped(_) | Input::Elsewhere(..))
+    }
+
+    /// Where the bytes are if they are not on a disk.
+    pub(super) fn cached(&self) -> Option<&Arc<CachedBytes>> {
+        self.cached.as_ref()
+    }
+
+    /// Begins to fetch what these columns of a row group need, if the file is not on a disk, and returns how many bytes
+    /// that are.
+    pub(super) fn fetch_ahead(&self, row_group: usize, columns: &[&str]) -> u64 {
+        self.cached.as_ref().map_or(0, |cached| cached.begin(&self.ranges(row_group, columns)))
+    }
+
+    /// Where these columns of a row group are in the file.
+    fn ranges(&self, row_group: usize, columns: &[&str]) -> Vec<Range<u64>> {
+        let chunk = |(start, length): (u64, u64)| start..start.saturating_add(length).min(self.input.len() as u64);
+        let is_tensors = |name: &&str| self.columns.iter().any(|column| column.name == **name);
+        match &self.content {
+            Content::Parquet(metadata) => {
+                let (schema, group) = (metadata.parquet_schema(), metadata.metadata().row_group(row_group));
+                let roots: Vec<usize> = columns.iter().filter_map(|name| self.schema.index_of(name).ok()).collect();
+                let leaves =
+                    (0..schema.num_columns()).filter(|leaf| roots.contains(&schema.get_column_root_idx(*leaf)));
+                leaves.map(|leaf| chunk(group.column(leaf).byte_range())).collect()
+            }
+            Content::Arrow(blocks) => {
+                let whole = blocks.range(row_group).map(|range| range.start as u64..range.end as u64);
+                let Some(whole) = whole else { return Vec::new() };
+                let rest = self.cached.as_ref().and_then(|cached| cached.without_tensors(&whole));
+                let mut ranges = Vec::new();
+                if rest.is_none() || columns.iter().any(is_tensors) {
+                    ranges.push(whole);
+                }
+                if columns.iter().any(|name| !is_tensors(name)) {
+                    ranges.extend(rest.unwrap_or_default());
+                }
+                ranges
+            }
+        }
+    }
+
+    /// Where columns are in the file: those of every row group.
+    fn chunks(&self) -> Vec<Range<u64>> {
+        let names: Vec<&str> = self.schema.fields().iter().map(|field| &**field.name()).collect();
+        (0..self.row_groups.len()).flat_map(|row_group| self.ranges(row_group, &names)).collect()
+    }
+
+    /// Fetches a row group, so that the steps that follow don't fail for other reasons than its bytes.
+    fn fetch(&self, row_group: usize, columns: &[&str]) -> Result<(), Error> {
+        let Some(cached) = &self.cached else { return Ok(()) };
+        let ranges = self.ranges(row_group, columns);
+        cached.begin(&ranges[ranges.len().min(1)..]);
+        for range in ranges {
+            cached.load(&range).map_err(|error| cached.unread(error))?;
+        }
+        Ok(())
+    }
+
+    /// The error of a step, or why bytes that it needed could not be read.
+    fn blamed(&self, error: Error) -> Error {
+        match &self.cached {
+            Some(cached) => cached.blamed(error),
+            None => error,
+        }
     }
 
     /// Checks that the record batches of an Arrow file are large enough for the rows they claim.
@@ -134,8 +234,9 @@ impl TensorFile {
         if let Some(tensors) = self.tensors[column][row_group].get() {
             return Ok(tensors);
         }
+        self.fetch(row_group, &[&self.columns[column].name])?;
         let located = contain(|| self.locate(column, row_group)).flatten();
-        let tensors = located.map_err(|reason| self.damaged(row_group, &reason))?;
+        let tensors = located.map_err(|reason| self.blamed(self.damaged(row_group, &reason)))?;
         Ok(self.tensors[column][row_group].get_or_init(|| tensors))
     }
 
@@ -204,7 +305,7 @@ impl TensorFile {
 
     fn unread(&self, error: io::Error) -> Error {
         match error.kind() {
-            io::ErrorKind::UnexpectedEof => Error::damaged(&self.path, error.to_string()),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => Error::damaged(&self.path, error.to_string()),
             _ => Error::io("read", &self.path)(error),
         }
     }
@@ -219,7 +320,8 @@ impl TensorFile {
     ) -> Result<Bytes, Error> {
         let column = &self.columns[column];
         let length = rows.len().checked_mul(column.row_bytes());
-        let damaged = |reason: String| self.damaged(row_group, &reason);
+        let damaged = |reason: String| self.blamed(self.damaged(row_group, &reason));
+        self.fetch(row_group, &[&column.name])?;
         let decoded = match stored {
             Stored::Batch => {
                 let batch = self.read(row_group, &[&column.name])?;
@@ -293,8 +395,9 @@ impl TensorFile {
 
     /// Reads columns of a row group, by their names.
     pub(super) fn read(&self, row_group: usize, columns: &[&str]) -> Result<RecordBatch, Error> {
+        self.fetch(row_group, columns)?;
         let read = contain(|| self.read_uncontained(row_group, columns));
-        read.unwrap_or_else(|panic| Err(self.damaged(row_group, &panic)))
+        read.unwrap_or_else(|panic| Err(self.damaged(row_group, &panic))).map_err(|error| self.blamed(error))
     }
 
     fn read_uncontained(&self, row_group: usize, columns: &[&str]) -> Result<RecordBatch, Error> {
@@ -334,7 +437,15 @@ impl TensorFile {
                 }
             }
             Content::Arrow(blocks) => {
-                let batch = blocks.read(row_group, indices).map_err(|error| damaged(error.to_string()))?;
+                let needs_tensors = columns.iter().any(|name| self.columns.iter().any(|column| column.name == **name));
+                let range = blocks.range(row_group).filter(|_| !needs_tensors);
+                let range = range.map(|range| range.start as u64..range.end as u64);
+                let parts = range.and_then(|range| self.cached.as_ref()?.without_tensors(&range));
+                let batch = match parts {
+                    Some(parts) => blocks.read_parts(row_group, indices, &parts),
+                    None => blocks.read(row_group, indices),
+                };
+                let batch = batch.map_err(|error| damaged(error.to_string()))?;
                 select(&batch, columns).map_err(|error| damaged(error.to_string()))
             }
         }

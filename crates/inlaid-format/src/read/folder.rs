@@ -54,8 +54,47 @@ impl Found {
         if splits.len() < 2 || splits.contains_key(&None) || !folders.is_empty() {
             return Ok(Found::Table);
         }
+        Ok(Found::of_splits(splits))
+    }
+
+    /// Inspects the names of all files below a place that is not on a disk, as [`Found::at`] does. They are `/`-separated
+    /// and relative to it.
+    #[doc(hidden)]
+    pub fn among(place: &Path, names: &[String]) -> Found {
+        let (mut folders, mut splits) = (BTreeMap::new(), BTreeMap::<_, Vec<_>>::new());
+        for name in Found::tables_among(names.to_vec()) {
+            match name.split_once('/') {
+                Some((folder, _)) => drop(folders.insert(folder.to_owned(), place.join(folder))),
+                None => splits.entry(split_of(&name).map(str::to_owned)).or_default().push(place.join(&name)),
+            }
+        }
+        match (folders.is_empty(), splits.len()) {
+            (false, 0) => Found::Folders(folders),
+            (true, 2..) if !splits.contains_key(&None) => Found::of_splits(splits),
+            _ => Found::Table,
+        }
+    }
+
+    /// Those of the names of files below a place that [`tables_below`] would find, in order.
+    #[doc(hidden)]
+    pub fn tables_among(mut names: Vec<String>) -> Vec<String> {
+        let is_visible =
+            |name: &String| name.split('/').all(|part| !part.starts_with(['.', '_']) && !is_system(OsStr::new(part)));
+        names.retain(|name| is_visible(name) && Found::is_table_name(Path::new(name)));
+        names.sort_by(|a, b| Path::new(a).cmp(Path::new(b)));
+        names
+    }
+
+    /// Whether a file of this name may be a table.
+    #[doc(hidden)]
+    pub fn is_table_name(path: &Path) -> bool {
+        let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
+        extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| *known == extension))
+    }
+
+    fn of_splits(mut splits: BTreeMap<Option<String>, Vec<PathBuf>>) -> Found {
         splits.values_mut().for_each(|files| files.sort());
-        Ok(Found::Splits(splits.into_iter().filter_map(|(split, files)| Some((split?, files))).collect()))
+        Found::Splits(splits.into_iter().filter_map(|(split, files)| Some((split?, files))).collect())
     }
 }
 
@@ -106,6 +145,5 @@ fn visible(folder: &Path) -> Result<Vec<DirEntry>, Error> {
 }
 
 fn is_table(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
-    extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| *known == extension)) && path.is_file()
+    Found::is_table_name(path) && path.is_file()
 }

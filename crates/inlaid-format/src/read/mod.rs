@@ -1,10 +1,13 @@
 //! Reads tensors back: at memory speed if their pages are verbatim, and through the parquet crate
 //! otherwise, a few pages at a time.
 
+mod ahead;
 mod batches;
 mod blocks;
 mod byte_values;
 mod cache;
+mod cache_folder;
+mod cached_bytes;
 mod cast;
 mod chunk;
 mod dataset;
@@ -21,8 +24,10 @@ mod pool;
 mod record_batches;
 mod source_file;
 mod steps;
+mod store_cache;
 mod table;
 mod tensors;
+mod units;
 mod view;
 
 pub use crate::format::tensor_column::{Element, TensorColumn, is_permuted};
@@ -35,8 +40,12 @@ pub use draw::{Draw, Part};
 pub use folder::{Found, tables_below};
 pub use input::FileAccess;
 pub use order::{Epoch, RowOrder, Share, Uneven};
+#[doc(hidden)]
+pub use per_process::PerProcess;
 pub use record_batches::RecordBatches;
 #[doc(hidden)]
 pub use source_file::{SourceFile, SourceFileError};
+#[doc(hidden)]
+pub use store_cache::StoreCache;
 pub use table::Table;
 pub use tensors::Tensors;

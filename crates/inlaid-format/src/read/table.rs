@@ -1,11 +1,14 @@
 //! The rows of one or more files, as one table of tensors and other columns.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::Hasher;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, UInt64Array, new_empty_array};
@@ -13,14 +16,18 @@ use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::take::take;
 use twox_hash::xxhash3_64;
 
+use super::ahead::ColumnAhead;
 use super::cache::Cache;
+use super::cached_bytes::Wanted;
 use super::file::TensorFile;
 use super::folder::tables_below;
 use super::input::FileAccess;
 use super::labels::{Labels, class_names};
 use super::per_process::PerProcess;
+use super::store_cache::StoreCache;
 use crate::error::Error;
 use crate::format::columns::LABEL;
+use crate::format::files::Files;
 use crate::format::tensor::tensor_array;
 use crate::format::tensor_column::{TensorColumn, layout};
 use crate::spec::Layout;
@@ -117,8 +124,72 @@ impl Table {
         Table::of(shards.iter().map(|(path, length)| TensorFile::open(path, Some(*length), access)), split)
     }
 
+    /// Opens files that are not on a disk, many at once. An error about all of them names `whole`.
+    pub(super) fn of_stored(
+        files: &Arc<dyn Files>,
+        names: Vec<(&str, Wanted<'_>)>,
+        whole: &str,
+        cache: &Arc<StoreCache>,
+    ) -> Result<Table, Error> {
+        /// Files that are opened at once.
+        const AT_ONCE: usize = 32;
+        let next = AtomicUsize::new(0);
+        let open = || {
+            let mut opened = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some((name, wanted)) = names.get(number) else { return opened };
+                opened.push((number, TensorFile::open_stored(files, name, *wanted, cache)));
+            }
+        };
+        let opened = thread::scope(|scope| {
+            let threads: Vec<_> = (0..names.len().min(AT_ONCE)).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect::<BTreeMap<_, _>>()
+        });
+        if let Some(number) = (0..names.len()).find(|number| !opened.contains_key(number)) {
+            let path = files.path(names[number].0);
+            return Err(Error::io("open", path)(io::Error::other("the thread that opens it has failed")));
+        }
+        Table::of(opened.into_values(), &files.path(whole))
+    }
+
+    /// Opens these files as one table, of each as many bytes as are told or all. They are not on a disk, and parts of them
+    /// are kept in a cache.
+    ///
+    /// # Errors
+    /// As [`Table::open`].
+    #[doc(hidden)]
+    pub fn open_stored(
+        files: &Arc<dyn Files>,
+        names: &[(String, Option<u64>)],
+        cache: &Arc<StoreCache>,
+    ) -> Result<Table, Error> {
+        let wanted = |length: Option<u64>| length.map_or(Wanted::All, Wanted::Beginning);
+        let names = names.iter().map(|(name, length)| (&**name, wanted(*length))).collect();
+        Table::of_stored(files, names, "", cache)
+    }
+
+    /// The rows of several tables that are parts of one, at least one.
+    ///
+    /// # Errors
+    /// As [`Table::open`].
+    #[doc(hidden)]
+    pub fn join(tables: &[Table]) -> Result<Table, Error> {
+        let files: Vec<_> = tables.iter().flat_map(|table| table.stored.files.iter().cloned()).collect();
+        Table::of_shared(files, Path::new(""))
+    }
+
+    /// The cache of the first file that is not on a disk.
+    #[doc(hidden)]
+    pub fn cache(&self) -> Option<&Arc<StoreCache>> {
+        self.stored.files.iter().find_map(|file| file.cached()).map(|cached| cached.cache())
+    }
+
     fn of(files: impl Iterator<Item = Result<TensorFile, Error>>, whole: &Path) -> Result<Table, Error> {
-        let files = files.map(|file| file.map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        Table::of_shared(files.map(|file| file.map(Arc::new)).collect::<Result<Vec<_>, _>>()?, whole)
+    }
+
+    fn of_shared(files: Vec<Arc<TensorFile>>, whole: &Path) -> Result<Table, Error> {
         if files.is_empty() {
             return Err(Error::NoTables(whole.to_owned()));
         }
@@ -276,9 +347,10 @@ impl Stored {
         if let Some(array) = self.columns.with(|columns| columns.get(name).cloned()) {
             return Ok(array);
         }
-        let mut parts: Vec<ArrayRef> = Vec::new();
-        for &(_, number, row_group) in &self.row_groups {
+        let (mut parts, mut ahead): (Vec<ArrayRef>, _) = (Vec::new(), ColumnAhead::default());
+        for (place, &(_, number, row_group)) in self.row_groups.iter().enumerate() {
             let file = &self.files[number];
+            ahead.announce(self, place, name);
             let part = without_dictionary(file.read(row_group, &[name])?.column(0));
             let part = part.map_err(|error| Error::damaged(&file.path, error.to_string()))?;
             let part = match &self.labels {

@@ -204,6 +204,7 @@ impl<'t> Tensors<'t> {
     /// As [`Tensors::copy`], with tensors cast on the way.
     fn copy_cast(&self, rows: &[usize], cast: Option<&Cast>) -> Result<Buffer, Error> {
         let row_bytes = cast.map_or(self.column(), |cast| cast.target()).row_bytes();
+        self.table.fetch_ahead(rows, &self.column().name);
         let mut out = pool::take(rows.len().checked_mul(row_bytes).ok_or(Error::NoMemory(u64::MAX))?)?;
         self.gather_cast(rows, &mut out, cast)?;
         Ok(pool::lend(out))

@@ -22,7 +22,7 @@ use crate::spec::{Format, Split};
 
 pub use checksum::{Checksum, RowGroupChecksums};
 pub use file::shares_blocks;
-pub use footer::Footer;
+pub use footer::{Footer, row_groups_of};
 pub use info::ShardInfo;
 pub use parquet::{is_writable, lies_in_a_file};
 pub use row_group::RowGroup;

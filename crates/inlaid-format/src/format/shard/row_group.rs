@@ -34,6 +34,7 @@ pub struct StoredRowGroup {
     /// Byte range in the file.
     pub range: Range<u64>,
     /// Byte ranges in the file of everything except tensors and encoded images, in order.
-    pub(super) without_tensors: Vec<Range<u64>>,
-    pub(super) checksums: RowGroupChecksums,
+    pub without_tensors: Vec<Range<u64>>,
+    /// Checksums of its bytes.
+    pub checksums: RowGroupChecksums,
 }
