@@ -54,7 +54,7 @@ pub(crate) use bucket_files::BucketFiles;
 #[cfg(feature = "remote")]
 pub(crate) use new_object::{NewObject, Sent};
 #[cfg(not(feature = "remote"))]
-pub(crate) use no_stores::{Below, Stores};
+pub(crate) use no_stores::Stores;
 pub use reading::Reading;
 #[cfg(feature = "remote")]
 pub(crate) use stores::{Below, Stores};
