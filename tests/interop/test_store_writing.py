@@ -107,22 +107,23 @@ def test_objects_are_the_files_of_a_disk(inlaid, store, photos, tmp_path):
         (more / "ant" / f"new{number}.png").write_bytes(png(5000 + number))
     options = ("--shard-bytes", "200KB", "--row-group-bytes", "20KB", "--quiet")
     inlaid("convert", photos, "--out", out, "--size", SIZE, *options, exit_code=3)
-    for name, source in (("disk", photos), ("store", f"s3://{BUCKET}/some/photos")):
+    for name, source in (("store", f"s3://{BUCKET}/some/photos"), ("disk", photos)):
         place = f"s3://{BUCKET}/out/of {name}"
         inlaid("convert", source, "--out", place, "--size", SIZE, *options, exit_code=3)
         found = in_store(store, f"out/of {name}")
         assert sorted(found) == sorted(on_disk(out)) and len(found) >= 9
-        same = {file: text for file, text in on_disk(out).items() if file not in ("inlaid.json", "README.md")}
+        # Its manifest names the conversion by the places of its inputs, which are others.
+        same = {file: text for file, text in on_disk(out).items() if file != "inlaid.json"}
         assert {file: found[file] for file in same} == same
         assert json.loads(found["inlaid.json"])["splits"] == json.loads((out / "inlaid.json").read_bytes())["splits"]
         assert inlaid("verify", place).stdout.startswith("intact: 1096 rows")
     assert found == on_disk(out)
     appended(inlaid, more, out, exit_code=0)
     done = appended(inlaid, more, place, "--json", exit_code=0)
-    assert (json.loads(done.stdout)["rows"], in_store(store, "out/of store")) == (1126, on_disk(out))
+    assert (json.loads(done.stdout)["rows"], in_store(store, "out/of disk")) == (30, on_disk(out))
     assert open_uploads(store, "out") == {}
     again = appended(inlaid, more, place, "--json", exit_code=0)
-    assert (json.loads(again.stdout)["committed"], in_store(store, "out/of store")) == (False, on_disk(out))
+    assert (json.loads(again.stdout)["committed"], in_store(store, "out/of disk")) == (False, on_disk(out))
     told = inlaid("info", place).stdout
     assert told.startswith(f"`{place}`: snapshot 2, format 2") and "1126" in told
 
@@ -204,7 +205,7 @@ def test_the_package_writes_to_stores(store, few, expected):
     summary = package.convert(few[0], place, SIZE, **options)
     assert summary["rows"] == 39 and package.info(place, **keys)["dataset_version"] == 1
     rows = pl.DataFrame({"image": [str(path) for path in sorted(few[1].rglob("*.png"))]})
-    assert package.append(few[1], place, progress=False, **keys)["rows"] == 50
+    assert package.append(few[1], place, progress=False, **keys)["rows"] == 11
     assert package.verify(place, progress=False, **keys)["problems"] == []
     assert len(rows) == 12
     with pytest.raises(package.ExistsError, match="already holds a dataset"):
@@ -306,7 +307,7 @@ def test_a_process_that_was_taken_over_changes_nothing(inlaid, inlaid_path, faul
             go_on.wait()
         return None
 
-    prefix = f"late/{len(method + part)}"
+    prefix = f"late/{method}-{len(part)}"
     place = f"s3://{BUCKET}/{prefix}"
     converted(inlaid, few[0], place)
     faults.fault = hold
@@ -450,8 +451,8 @@ def test_others_read_what_was_written(store, few, expected, tmp_path):
 
     fsspec.register_implementation("store", Files, clobber=True)
     duckdb.register_filesystem(Files())
-    table = duckdb.sql(f"select count(*), sum(label) from read_parquet('store://{BUCKET}/others/train/*.parquet')")
-    assert table.fetchone()[0] == rows
+    table = duckdb.sql(f"select path from read_parquet('store://{BUCKET}/others/train/*.parquet')")
+    assert len(table.fetchall()) == rows
     files = {"train": f"store://{BUCKET}/others/train/*.parquet"}
     loaded = datasets.load_dataset("parquet", data_files=files, cache_dir=tmp_path / "cache")
     assert loaded["train"].num_rows == rows
@@ -528,7 +529,7 @@ def test_a_dry_run_writes_nothing(inlaid, store, few):
     converted(inlaid, few[0], place)
     before = in_store(store, "dry")
     told = json.loads(appended(inlaid, few[1], place, "--dry-run", "--json", exit_code=0).stdout)
-    assert (told["rows"], in_store(store, "dry")) == (51, before)
+    assert (told["rows"], in_store(store, "dry")) == (12, before)
 
 
 def test_no_secret_is_stored(inlaid, store, few):
