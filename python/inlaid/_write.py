@@ -88,9 +88,9 @@ def convert(
     dry_run: bool = False,
     progress: Progress = True,
 ) -> dict[str, Any]:
-    """Makes a dataset in `out`, a folder or a URL of an object store, from the images in `sources`: folders, archives (tar, also compressed; zip),
-    WebDatasets, tables with images (Parquet, Arrow), or arrays (NumPy, IDX, CIFAR). Every image becomes a row, or a
-    line of `rejects.jsonl` that says why it could not. Running it again after a crash resumes.
+    """Makes a dataset in `out`, a folder or a URL of an object store, from the images in `sources`: folders, archives
+    (tar, also compressed; zip), WebDatasets, tables with images (Parquet, Arrow), or arrays (NumPy, IDX, CIFAR). Every
+    image becomes a row, or a line of `rejects.jsonl` that says why it could not. Run again after a crash, it resumes.
 
     `sources` may also be rows in memory, which need PyArrow: anything with `__arrow_c_stream__` (frames of pandas and
     polars, tables of PyArrow, relations of DuckDB) with a column of paths, of image files (bytes) or of tensors; a

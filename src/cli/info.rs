@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::hints::hint;
 use super::report;
+use crate::remote::is_url;
 use crate::{Bin, ByteSize, Info, LabelKind, Manifest, Moments, Spec, Split, SplitBy, SplitInfo, Statistics, counted};
 
 /// Prints a description of a dataset, or its manifest as JSON, and notes a commit that is not complete. Returns the exit
@@ -50,7 +51,8 @@ fn in_words(manifest: &Manifest, folder: &Path) -> String {
     if unfinished.is_some() {
         text += "\nincomplete: a run is in progress or was interrupted; run the same command again to resume it\n";
     }
-    if let Some(previous) = previous {
+    // Objects are not rolled back.
+    if let Some(previous) = previous.as_ref().filter(|_| !is_url(folder)) {
         let (rows, number) = (previous.splits.values().map(|info| info.rows).sum::<usize>(), previous.dataset_version);
         text += &format!("\n`inlaid rollback` returns to snapshot {number} with {}\n", counted(rows, "row"));
     }

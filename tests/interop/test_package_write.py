@@ -115,7 +115,7 @@ def test_every_keyword_is_explained(command):
     explained = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^ +- (`.*?:)", function.__doc__, re.MULTILINE))))
     explained |= set(re.findall(r"`(\w+)`", function.__doc__.partition("\n\n")[0]))
     of_runs = {"root", "name", "metadata", "file_column", "image_column", "label_column", "column_types", "keep_columns", "missing", "files_from", "storage_options"}
-    of_runs |= {"threads", "memory", "on_error", "max_errors", "small_classes", "dry_run", "progress"}
+    of_runs |= {"threads", "memory", "on_error", "max_errors", "small_classes", "single_writer", "dry_run", "progress"}
     shared = of_runs if command == "append" else set()
     assert explained | shared >= inspect.signature(function).parameters.keys()
 
