@@ -35,6 +35,8 @@
 //! With encoded images, the first line becomes 3 row groups (of at least one image each) plus 4 pages of 8 images per
 //! thread. With files stored unchanged, a page is 4 MiB or one file, and a record takes 4 more bytes.
 //!
+//! An output in an object store takes up to 64 MiB more, for parts that are sent, and one row group.
+//!
 //! Sources in object stores take up to 256 MiB more, for objects that are read ahead, and about 100 bytes for each object.
 //!
 //! [`repack`] takes two row groups, plus one page of every column of a Parquet source. Arrow sources are mapped; a

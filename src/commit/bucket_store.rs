@@ -3,6 +3,7 @@
 //! down in an object of its own, so that the next run completes the commit of one that has died, and drops its uploads.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -20,6 +21,7 @@ use crate::dataset::names::{CARD, MANIFEST, PRIVATE, REJECTS, is_system};
 use crate::error::{Error, FormatError, StoreError};
 use crate::format::files::Files;
 use crate::format::new_file::NewFile;
+use crate::format::ranges::Stored;
 use crate::format::shard::Checksum;
 use crate::remote::{Bucket, BucketFiles, Expected, NewObject, Put, Sent, Upload, Version};
 use crate::run::{RunOptions, StorageOptions};
@@ -166,7 +168,7 @@ impl Store for BucketStore {
         let small: Vec<(&String, &Vec<u8>)> = small.iter().filter(|(name, _)| *name != MANIFEST).collect();
         self.run.open(&small.iter().map(|(name, _)| &***name).collect::<Vec<_>>())?;
         let send = |(name, bytes): (&String, &Vec<u8>)| {
-            let sent = self.run.begin(name).map_err(std::io::Error::other).and_then(|mut file| {
+            let sent = self.run.begin(name).map_err(io::Error::other).and_then(|mut file| {
                 let mut rest = &bytes[..];
                 while !rest.is_empty() {
                     rest = &rest[file.write(rest)?..];
@@ -399,7 +401,7 @@ impl Run {
             let damaged = |error: serde_json::Error| Error::damaged(&self.url.join(&key), error.to_string());
             let record: Record = serde_json::from_slice(&bytes).map_err(damaged)?;
             if let Some(journal) = &record.journal
-                && self.complete(journal, &key, conditions)?
+                && self.complete(journal, &key, conditions, leftovers)?
             {
                 completed = Some(journal.purpose);
             }
@@ -412,7 +414,13 @@ impl Run {
     }
 
     /// Completes a commit, unless other commits followed it or it was carried out. Returns whether it did.
-    fn complete(&self, journal: &Journal, key: &str, conditions: Conditions) -> Result<bool, Error> {
+    fn complete(
+        &self,
+        journal: &Journal,
+        key: &str,
+        conditions: Conditions,
+        leftovers: Leftovers,
+    ) -> Result<bool, Error> {
         if let Some(file) = journal.foreign_file() {
             let reason = format!("it names `{file}`, which is not below this URL");
             return Err(Error::damaged(&self.url.join(key), reason));
@@ -440,9 +448,60 @@ impl Run {
                 {
                     Ok(false)
                 }
+                // The store has dropped its uploads since: there will be no such commit.
+                Err(Error::Store { reason: StoreError::UploadGone(_), .. }) if leftovers == Leftovers::Dropped => {
+                    self.undo(journal).map(|()| false)
+                }
                 Err(error) => Err(error),
             },
         }
+    }
+
+    /// Undoes what was carried out of a commit that can't be completed: new shards are removed, and others cut to the
+    /// length that the manifest tells. The card and the list of rejects are written again by the next commit.
+    fn undo(&self, journal: &Journal) -> Result<(), Error> {
+        let files = BucketFiles::new(&self.url, self.bucket.clone());
+        let manifest = Manifest::read_from(&files)?;
+        let (_, others) = journal.renames.split_last().ok_or_else(|| self.damaged_record())?;
+        for (_, name) in others.iter().filter(|(_, name)| name.contains('/') && !name.starts_with(PRIVATE)) {
+            let shard =
+                manifest.iter().flat_map(|manifest| manifest.snapshot.shards()).find(|shard| shard.file == *name);
+            let failed = |reason| self.failed(name, reason);
+            match shard {
+                None => self.bucket.remove(name).map_err(failed)?,
+                Some(shard) => {
+                    let there = files.open(name)?;
+                    if there.len() > shard.bytes {
+                        self.cut(name, &there, shard.bytes).map_err(|error| FormatError::Io {
+                            action: "write",
+                            path: self.url.join(name),
+                            source: error,
+                        })?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a file what its first bytes are.
+    fn cut(&self, name: &str, there: &Stored, bytes: u64) -> io::Result<()> {
+        const PIECE: u64 = 8 << 20;
+        let opened = self.bucket.open_uploads(&[name]).map_err(io::Error::other)?;
+        let id = opened.into_iter().next().unwrap_or_default();
+        let mut file = NewObject::new(&self.bucket, name, id, self.sent.clone()).map_err(io::Error::other)?;
+        for start in (0..bytes).step_by(PIECE as usize) {
+            let mut piece = vec![0; PIECE.min(bytes - start) as usize];
+            there.read_at(start, &mut piece)?;
+            let mut rest = &piece[..];
+            while !rest.is_empty() {
+                rest = &rest[file.write(rest)?..];
+            }
+            file.let_go(start);
+        }
+        file.finish()?;
+        let upload = self.upload(name).ok_or_else(|| io::Error::other(StoreError::UploadGone(name.to_owned())))?;
+        self.bucket.complete(&[(name, &upload)]).map(drop).map_err(io::Error::other)
     }
 
     fn damaged_record(&self) -> Error {

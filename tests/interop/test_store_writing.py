@@ -245,6 +245,25 @@ def test_killed_before_any_request(inlaid, inlaid_path, store, few, expected, wh
     assert step > 30
 
 
+def test_uploads_of_a_killed_commit_that_the_store_has_dropped(inlaid, inlaid_path, store, few, expected):
+    """As a rule of the bucket does after some days: what was carried out of the commit is undone."""
+    s3, step, code, dropped = client(store), 0, None, 0
+    while code != 3:
+        step += 1
+        prefix = f"dropped/{step}"
+        place = f"s3://{BUCKET}/{prefix}"
+        converted(inlaid, few[0], place)
+        arguments = ("append", few[1], "--out", place, "--quiet")
+        code = run(inlaid_path, *arguments, INLAID_FAILPOINT=f"kill:{step}").returncode
+        for entry in s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []):
+            if entry["Key"].startswith(f"{prefix}/"):
+                dropped += 1
+                s3.abort_multipart_upload(Bucket=BUCKET, Key=entry["Key"], UploadId=entry["UploadId"])
+        inlaid(*arguments, exit_code=3)
+        assert in_store(store, prefix) == expected[1], step
+    assert dropped > 20
+
+
 def test_every_answer_is_lost_once(inlaid, faults, few, expected):
     lost = set()
 
