@@ -18,8 +18,10 @@ import polars as pl
 import pytest
 
 from conftest import many_files
+from store_fixtures import BUCKET, SIZE, answer, convert, get, png, rejects, shards
 from stores import KEY, SECRET, Hub, Web, client, moto, seaweed, serve, upload
-from test_stores import BUCKET, SIZE, answer, convert, get, png, rejects, shards, use  # noqa: F401
+
+pytest_plugins = ["store_fixtures"]
 
 IMAGES = 300
 
