@@ -52,6 +52,7 @@ class Dataset(Mapping[str, Table]):
     def _read(self, place: str, reading: Reading) -> None:
         self.path: Path | str = absolute(place)
         """The folder, or its URL."""
+        self._storage_options = None if reading.storage_options is None else dict(reading.storage_options)
         splits, manifest, rejects = _inlaid.open_dataset(place, reading.native)
         self.manifest: dict[str, Any] = json.loads(manifest)
         """The manifest: spec, classes, shards (see `schemas/manifest.schema.json`)."""
@@ -97,9 +98,10 @@ class Dataset(Mapping[str, Table]):
         """Mean, standard deviation and counts of each split and class: a mapping by split, and a frame."""
         return Statistics(self.manifest, list(self))
 
-    def info(self) -> dict[str, Any]:
-        """The manifest as it is committed now, whatever was open: `inlaid.info`."""
-        return _maintain.info(self.path)
+    def info(self, *, storage_options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The manifest as it is committed now, whatever was open: `inlaid.info`. `storage_options` are those with which
+        it was opened, if there are none here; so are those of `verify` and `append`."""
+        return _maintain.info(self.path, storage_options=self._storage(storage_options))
 
     def verify(
         self,
@@ -107,12 +109,17 @@ class Dataset(Mapping[str, Table]):
         *,
         threads: int | None = None,
         check: bool = False,
-        storage_options: Mapping[str, str] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
         progress: Progress = True,
     ) -> dict[str, Any]:
         """Reads back what is committed now, and returns the problems found: `inlaid.verify`."""
         return _maintain.verify(
-            self.path, sources, threads=threads, check=check, storage_options=storage_options, progress=progress
+            self.path,
+            sources,
+            threads=threads,
+            check=check,
+            storage_options=self._storage(storage_options),
+            progress=progress,
         )
 
     def append(
@@ -129,7 +136,7 @@ class Dataset(Mapping[str, Table]):
         keep_columns: Sequence[str] | None = None,
         missing: Literal["reject", "stop"] = "reject",
         files_from: Source | None = None,
-        storage_options: Mapping[str, str] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
         folders: Literal["auto", "classes", "splits", "none"] | None = None,
         on_changed: Literal["skip", "stop"] = "skip",
         history: bool = True,
@@ -144,6 +151,7 @@ class Dataset(Mapping[str, Table]):
     ) -> dict[str, Any]:
         """Adds new images to the dataset, and returns the summary: `inlaid.append`. Open it again to see their rows."""
         keywords = {name: value for name, value in locals().items() if name != "self"}
+        keywords["storage_options"] = self._storage(storage_options)
         return _write.append(out=self.path, **keywords)
 
     def compact(self, *, progress: Progress = True) -> dict[str, Any]:
@@ -153,6 +161,9 @@ class Dataset(Mapping[str, Table]):
     def rollback(self, *, progress: Progress = True) -> dict[str, Any]:
         """Undoes the last append, and returns the restored snapshot: `inlaid.rollback`. Open it again to read it."""
         return _maintain.rollback(self.path, progress=progress)
+
+    def _storage(self, given: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        return self._storage_options if given is None else given
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self)

@@ -13,7 +13,7 @@ from ._settings import counted, dataset_place, input_path, truth
 from ._write import Source, Sources, paths_of
 
 
-def info(path: Source, *, storage_options: Mapping[str, str] | None = None) -> dict[str, Any]:
+def info(path: Source, *, storage_options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The manifest of the dataset in `path`, a folder or a URL, as it is committed now: spec, classes, shards,
     statistics (`schemas/manifest.schema.json`). It has the key "unfinished" while a run is in progress,
     or if one was interrupted.

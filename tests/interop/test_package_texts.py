@@ -157,12 +157,17 @@ def test_a_frame_is_no_file(tmp_path, source):
     refused(inlaid.SettingError, message, lambda: inlaid.repack(source, tmp_path / "d"))
 
 
-OPENING = [inlaid.open, inlaid.open_dataset, inlaid.open_table, inlaid.info, inlaid.verify, inlaid.compact, inlaid.rollback]
+IN_PLACE = [inlaid.compact, inlaid.rollback]
+OPENING = [inlaid.open, inlaid.open_dataset, inlaid.open_table, inlaid.info, inlaid.verify, *IN_PLACE]
 
 
 @pytest.mark.parametrize("call", OPENING)
 def test_paths_are_local_and_as_they_are_written(call, monkeypatch, tmp_path):
-    refused(inlaid.SettingError, "path is a local path, not a URL: 's3://bucket/d'", lambda: call("s3://bucket/d"))
+    if call in IN_PLACE:
+        refused(inlaid.SettingError, "path is a local path, not a URL: 's3://bucket/d'", lambda: call("s3://bucket/d"))
+    else:
+        with pytest.raises(inlaid.SettingError, match="can't use `ftp://host/d.*`ftp://` is not a store"):
+            call("ftp://host/d")
     monkeypatch.setenv("HOME", str(tmp_path))
     text = "`~/d` does not exist: `~` is not expanded; `os.path.expanduser` does that"
     refused(inlaid.NotFoundError, text, lambda: call("~/d"))
@@ -170,11 +175,12 @@ def test_paths_are_local_and_as_they_are_written(call, monkeypatch, tmp_path):
     refused(inlaid.NotFoundError, text, lambda: call("d/*.parquet"))
 
 
-def test_outputs_are_local_paths(monkeypatch, tmp_path):
+def test_outputs_are_paths_as_they_are_written(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    text = "out is a local path, not a URL: 'gs://bucket/d'"
-    refused(inlaid.SettingError, text, lambda: inlaid.convert(SAMPLE, "gs://bucket/d", 8))
+    for call in (lambda: inlaid.convert(SAMPLE, "ftp://host/d", 8), lambda: inlaid.append(SAMPLE, "ftp://host/d")):
+        with pytest.raises(inlaid.SettingError, match="can't use `ftp://host/d.*`ftp://` is not a store"):
+            call()
     text = "`~/d` does not exist: `~` is not expanded; `os.path.expanduser` does that"
     refused(inlaid.NotFoundError, text, lambda: inlaid.convert(SAMPLE, "~/d", 8))
     assert list(tmp_path.iterdir()) == []
