@@ -91,8 +91,14 @@ impl BucketStore {
     pub(super) fn claim(url: &Path, options: &RunOptions) -> Result<Claimed, Error> {
         let (bucket, conditions) = (Bucket::at(url, &options.source.storage)?, Conditions::from(options.writers));
         let files = BucketFiles::new(url, bucket.clone());
-        if Manifest::read_from(&files)?.is_none() && !files.entries(PRIVATE)?.iter().any(|(name, _)| is_record(name)) {
-            refuse_foreign(&bucket, url)?;
+        let has_records = || Ok::<_, Error>(files.entries(PRIVATE)?.iter().any(|(name, _)| is_record(name)));
+        if Manifest::read_from(&files)?.is_none()
+            && !has_records()?
+            && let Err(error) = refuse_foreign(&bucket, url)
+            // Another process may have made a dataset in the meantime.
+            && Manifest::read_from(&files)?.is_none()
+        {
+            return Err(error);
         }
         let lease = Lease::take(&bucket, url, conditions)?;
         let run = Run::new(bucket, url, lease.owner());
