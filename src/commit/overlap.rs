@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::dataset::names::MANIFEST;
 use crate::error::Error;
 use crate::remote::is_url;
+#[cfg(feature = "remote")]
+use crate::remote::{Bucket, is_read_only};
+#[cfg(feature = "remote")]
+use crate::run::StorageOptions;
 
 /// Refuses an output in which a source would be overwritten, or which would be discovered as a source or as part of
 /// another dataset.
@@ -31,6 +35,11 @@ pub(crate) fn refuse_overlap(sources: &[PathBuf], out: &Path) -> Result<(), Erro
 
 /// As [`refuse_overlap`], for an output in an object store.
 fn refuse_overlap_of_urls(sources: &[PathBuf], out: &Path) -> Result<(), Error> {
+    #[cfg(feature = "remote")]
+    if is_read_only(out) {
+        // The error of whoever would write there.
+        Bucket::at(out, &StorageOptions::default())?;
+    }
     let output = parts_of(out);
     let overlaps = |source: &&PathBuf| {
         let source = parts_of(source);

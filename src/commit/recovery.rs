@@ -12,6 +12,8 @@ use crate::commit::staging::Staging;
 use crate::dataset::names::{LOCK, PRIVATE, is_committing};
 use crate::error::{Error, FormatError};
 use crate::format::beneath::Beneath;
+#[cfg(feature = "remote")]
+use crate::remote::is_read_only;
 use crate::remote::{files_at, is_url};
 use crate::run::StorageOptions;
 
@@ -20,6 +22,10 @@ use crate::run::StorageOptions;
 /// # Errors
 /// As [`complete_commit`], and if the store can't be read.
 pub(crate) fn complete_commit_with(place: &Path, options: &StorageOptions) -> Result<bool, Error> {
+    #[cfg(feature = "remote")]
+    if is_read_only(place) {
+        return Ok(false);
+    }
     #[cfg(feature = "remote")]
     if is_url(place) {
         return BucketStore::complete_commit(place, options);

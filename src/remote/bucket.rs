@@ -194,12 +194,15 @@ impl Bucket {
     /// # Errors
     /// As [`Bucket::open`].
     pub(crate) fn at(url: &std::path::Path, options: &StorageOptions) -> Result<Arc<Bucket>, Error> {
-        let bucket = Bucket::open(&url.to_string_lossy(), options).map_err(|reason| {
-            // A URL with a secret is not to be shown.
-            let place = if reason == StoreError::Secret { std::path::Path::new("URL") } else { url };
-            Error::Store { place: place.to_owned(), reason }
-        })?;
-        Ok(Arc::new(bucket))
+        Bucket::open(&url.to_string_lossy(), options).map(Arc::new).map_err(|reason| named(url, reason))
+    }
+
+    /// As [`Bucket::to_read`], for a URL that messages name.
+    ///
+    /// # Errors
+    /// As [`Bucket::to_read`].
+    pub(crate) fn to_read_at(url: &std::path::Path, options: &StorageOptions) -> Result<Arc<Bucket>, Error> {
+        Bucket::to_read(&url.to_string_lossy(), None, options).map(Arc::new).map_err(|reason| named(url, reason))
     }
 
     pub(super) fn runtime(&self) -> &Handle {
@@ -415,6 +418,12 @@ pub(super) async fn get_range(
 fn provide_cryptography() {
     // Fails if there is one already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// The error of a URL, which is not shown if it holds a secret.
+fn named(url: &std::path::Path, reason: StoreError) -> Error {
+    let place = if reason == StoreError::Secret { std::path::Path::new("URL") } else { url };
+    Error::Store { place: place.to_owned(), reason }
 }
 
 /// A store for reads, and the same for writes.

@@ -68,7 +68,7 @@ pub(crate) use writes::{Expected, Put, Upload, Version};
 #[cfg(feature = "remote")]
 pub(crate) fn files_at(place: &Path, options: &StorageOptions) -> Result<Arc<dyn Files>, Error> {
     match is_url(place) {
-        true => Ok(Arc::new(BucketFiles::new(place, Bucket::at(place, options)?))),
+        true => Ok(Arc::new(BucketFiles::new(place, Bucket::to_read_at(place, options)?))),
         false => Ok(Arc::new(Folder(place.to_owned()))),
     }
 }
@@ -84,6 +84,13 @@ pub(crate) fn files_at(place: &Path, _options: &StorageOptions) -> Result<Arc<dy
 /// A file on a disk.
 fn disk_file(path: &Path) -> io::Result<Stored> {
     open::regular(path).and_then(Stored::of_file)
+}
+
+/// Whether a URL is one of a place that nothing is written to: a web server, or the Hub.
+#[cfg(feature = "remote")]
+pub(crate) fn is_read_only(url: &Path) -> bool {
+    let scheme = url.to_str().and_then(|text| text.split_once("://")).map(|(scheme, _)| scheme.to_ascii_lowercase());
+    matches!(scheme.as_deref(), Some("http" | "https" | "hf"))
 }
 
 /// Whether a path is a URL.

@@ -23,7 +23,7 @@ impl StoreFiles {
     /// # Errors
     /// If it is no URL of a bucket, or a setting of its store is wrong.
     pub(super) fn open(url: &Path, options: &StorageOptions) -> Result<StoreFiles, Error> {
-        let files = BucketFiles::new(url, Bucket::at(url, options)?);
+        let files = BucketFiles::new(url, Bucket::to_read_at(url, options)?);
         Ok(StoreFiles { url: url.to_owned(), options: options.clone(), files: PerProcess::here(Some(files)) })
     }
 
@@ -31,7 +31,7 @@ impl StoreFiles {
         if let Some(files) = self.files.with(|files| files.clone()) {
             return Ok(files);
         }
-        let bucket = Bucket::at(&self.url, &self.options).map_err(|error| match error {
+        let bucket = Bucket::to_read_at(&self.url, &self.options).map_err(|error| match error {
             Error::Format(error) => error,
             Error::Store { place, reason } => {
                 FormatError::Io { action: "open", path: place, source: std::io::Error::other(reason) }

@@ -408,3 +408,23 @@ def test_sessions_of_boto3_give_keys(store, use, tmp_path):  # noqa: F811
     session = boto3.Session(aws_access_key_id=KEY, aws_secret_access_key=SECRET)
     assert asked_for(store, session, tmp_path)["rows"] == 300
     assert asked_for(store, session._session, tmp_path, "of-botocore")["rows"] == 300
+
+
+def test_datasets_of_the_hub_are_opened(inlaid, hub, inputs, tmp_path):
+    """And single files of a web server, part by part."""
+    out, place = inputs / "dataset", "hf://datasets/owner/name/dataset"
+    convert(inlaid, inputs / "all.tar", out, exit_code=3)
+    local, opened = package.open(out), package.open(place, cache=tmp_path / "cache")
+    assert list(opened) == list(local) and opened.classes == local.classes
+    for split, rows in local.items():
+        assert opened[split].column("path").tolist() == rows.column("path").tolist()
+        assert np.array_equal(opened[split][:], rows[:])
+    assert package.info(place) == package.info(out)
+    assert inlaid("verify", place).stdout.startswith("intact: ")
+    shard = min((out / "train").iterdir())
+    table = package.open(f"{hub.elsewhere}/dataset/train/{shard.name}", cache=tmp_path / "cache")
+    assert np.array_equal(table[:], package.open(shard)[:])
+    for command in ("convert", "append"):
+        size = ("--size", SIZE) if command == "convert" else ()
+        done = inlaid(command, inputs / "all.tar", "--out", place, *size, "--dry-run", exit_code=1)
+        assert f"can't use `{place}`: nothing is written to" in done.stderr
