@@ -241,40 +241,32 @@ impl Steps for BucketStore {
     }
 
     fn remove(&self, files: &[String]) -> Result<(), Error> {
-        self.run.remove(files)
-    }
-
-    fn sync(&self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn drop_journal(&self) -> Result<(), Error> {
-        Ok(())
+        // Whoever has taken over removes them, and may have put others in their place since.
+        match files.is_empty() || self.lease.check() == Err(StoreError::TakenOver) {
+            true => Ok(()),
+            false => self.run.remove(files),
+        }
     }
 }
 
 /// The steps of a commit of a run that has died.
-struct OfDeadRun<'a>(&'a Run, Conditions);
+struct OfDeadRun<'a> {
+    run: &'a Run,
+    conditions: Conditions,
+    leftovers: Leftovers,
+}
 
 impl Steps for OfDeadRun<'_> {
     fn publish(&self, files: &[(String, String)], _merged: &BTreeMap<String, Vec<String>>) -> Result<(), Error> {
-        self.0.publish(files)
+        self.run.publish(files)
     }
 
     fn publish_manifest(&self, file: &(String, String)) -> Result<(), Error> {
-        self.0.publish_manifest(file, self.1, None)
+        self.run.publish_manifest(file, self.conditions, None)
     }
 
     fn remove(&self, files: &[String]) -> Result<(), Error> {
-        self.0.remove(files)
-    }
-
-    fn sync(&self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn drop_journal(&self) -> Result<(), Error> {
-        Ok(())
+        self.run.remove_of(files, self.leftovers)
     }
 }
 
@@ -396,6 +388,15 @@ impl Run {
         files.iter().try_for_each(|name| self.bucket.remove(name).map_err(|reason| self.failed(name, reason)))
     }
 
+    /// Removes files of a run that is not this one. Of one that may be alive, nothing: it may have put others in their
+    /// place since.
+    fn remove_of(&self, files: &[String], leftovers: Leftovers) -> Result<(), Error> {
+        match leftovers {
+            Leftovers::Dropped => self.remove(files),
+            Leftovers::Kept => Ok(()),
+        }
+    }
+
     /// Completes the commits that other runs have begun, as far as the manifest that they replace is there.
     fn recover(&self, leftovers: Leftovers, conditions: Conditions) -> Result<Option<Purpose>, Error> {
         let entries = self.bucket.entries(PRIVATE).map_err(|reason| self.failed(PRIVATE, reason))?;
@@ -442,9 +443,9 @@ impl Run {
         };
         let state = is_due().transpose().map_err(|reason| self.failed(MANIFEST, reason))?;
         match state.ok_or_else(|| self.damaged_record())? {
-            (true, _) => self.remove(&journal.removals).map(|()| false),
+            (true, _) => self.remove_of(&journal.removals, leftovers).map(|()| false),
             (false, false) => Ok(false),
-            (false, true) => match journal.complete(&OfDeadRun(self, conditions)) {
+            (false, true) => match journal.complete(&OfDeadRun { run: self, conditions, leftovers }) {
                 Ok(()) => Ok(true),
                 // Its own process, or another one, has gone on meanwhile.
                 Err(Error::Store { reason: StoreError::UploadGone(_) | StoreError::Raced, .. })

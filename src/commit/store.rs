@@ -91,17 +91,21 @@ pub(super) trait Steps {
     /// If one can't be removed.
     fn remove(&self, files: &[String]) -> Result<(), Error>;
 
-    /// Brings the names of all files to where they survive a power failure.
+    /// Brings the names of all files to where they survive a power failure. Objects always do.
     ///
     /// # Errors
     /// If that fails.
-    fn sync(&self) -> Result<(), Error>;
+    fn sync(&self) -> Result<(), Error> {
+        Ok(())
+    }
 
-    /// Removes the journal, whose steps are carried out.
+    /// Removes the journal, whose steps are carried out. That of a store is void once its manifest is in place.
     ///
     /// # Errors
     /// If it can't be removed.
-    fn drop_journal(&self) -> Result<(), Error>;
+    fn drop_journal(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// A claimed store, with the dataset in it.

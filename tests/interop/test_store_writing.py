@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -244,6 +245,35 @@ def test_killed_before_any_request(inlaid, inlaid_path, store, few, expected, wh
         # The upload that had been opened, but could not be written down.
         assert set(open_uploads(store, prefix).values()) <= {0}, step
     assert step > 30
+
+
+def test_commits_that_remove_a_file(inlaid, inlaid_path, store, few, tmp_path):
+    """An append without rejects removes their list, whatever dies; whoever only looks in between removes nothing."""
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    shutil.copytree(few[0], photos)
+    [broken] = [path for path in photos.rglob("*.png") if path.read_bytes() == b"no image"]
+
+    def prepared(place):
+        broken.write_bytes(b"no image")
+        converted(inlaid, photos, place)
+        broken.write_bytes(png(7))
+        return ("append", photos, "--out", place, "--quiet")
+
+    inlaid(*prepared(out))
+    assert "rejects.jsonl" not in on_disk(out)
+    step, code, lists = 0, None, 0
+    while code != 0:
+        step += 1
+        place = f"s3://{BUCKET}/removed/{step}"
+        arguments = prepared(place)
+        code = run(inlaid_path, *arguments, INLAID_FAILPOINT=f"kill:{step}").returncode
+        before = "rejects.jsonl" in in_store(store, f"removed/{step}")
+        assert run(inlaid_path, "info", place).returncode in (0, 4)
+        assert ("rejects.jsonl" in in_store(store, f"removed/{step}")) == before
+        lists += before and code != 0
+        inlaid(*arguments)
+        assert in_store(store, f"removed/{step}") == on_disk(out), step
+    assert lists > 10
 
 
 def test_uploads_of_a_killed_commit_that_the_store_has_dropped(inlaid, inlaid_path, store, few, expected):
