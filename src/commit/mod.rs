@@ -18,4 +18,6 @@ pub(crate) mod pending;
 pub(crate) mod recovery;
 mod staging;
 mod store;
+#[cfg(feature = "remote")]
+mod store_run;
 pub(crate) mod transaction;

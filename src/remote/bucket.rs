@@ -1,13 +1,12 @@
 //! A bucket, or a container, and what lies below a prefix in it.
 
 use std::ops::Range;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::AmazonS3ConfigKey;
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
@@ -21,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::aws_profile;
 use super::hub::{self, Hub};
 use super::own_runtime::OwnRuntime;
+use super::settings::{aws_settings, check_values, key_of, own_settings, settings_of};
 use super::told::{cause_of, told};
 use super::web::Web;
 use super::writes::Writable;
@@ -436,74 +436,6 @@ impl From<ObjectMeta> for Object {
     fn from(meta: ObjectMeta) -> Object {
         Object { path: meta.location, bytes: meta.size, version: meta.e_tag.map(String::into_boxed_str) }
     }
-}
-
-/// A setting of a store: its name as it was given, what it is, and its value.
-type Setting<K> = (String, K, String);
-
-/// The variables of the environment that are settings of a store, which begin like this. Empty ones are none.
-fn settings_of<K: FromStr>(prefix: &str) -> Vec<Setting<K>> {
-    // Others need not be texts.
-    let texts =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let named = texts.filter(|(name, value)| name.starts_with(prefix) && !value.is_empty());
-    named.filter_map(|(name, value)| Some((name.clone(), key_of(&name).ok()?, value))).collect()
-}
-
-/// The settings that were given.
-fn own_settings<K: FromStr>(options: &StorageOptions) -> Result<Vec<Setting<K>>, StoreError> {
-    options.iter().map(|(name, value)| Ok((name.to_owned(), key_of(name)?, value.to_owned()))).collect()
-}
-
-/// Checks what is put into requests as it is. Values are not shown: they may be secret.
-fn check_values<K>(settings: &[Setting<K>]) -> Result<(), StoreError> {
-    for (name, _, value) in settings {
-        let wrong = |what: &str| Err(StoreError::Settings(format!("`{name}` {what}")));
-        if value.chars().any(char::is_control) {
-            return wrong("holds a line break, or another control character");
-        }
-        let lower = name.to_ascii_lowercase();
-        // `use_fabric_endpoint` says only which one.
-        if lower.contains("endpoint") && !lower.contains("use_") {
-            let host = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
-            let is_host = |host: &str| !host.is_empty() && !host.contains(char::is_whitespace);
-            if !host.is_some_and(is_host) {
-                return wrong("is no URL of a host, such as `https://host:9000`");
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The settings of S3: those in `options`, then those of the environment that are not about the same.
-fn aws_settings(options: &StorageOptions) -> Result<AmazonS3Builder, StoreError> {
-    use AmazonS3ConfigKey::{AccessKeyId, Endpoint, S3Endpoint, SecretAccessKey, Token};
-    let (own, of_environment) = (own_settings::<AmazonS3ConfigKey>(options)?, settings_of::<AmazonS3ConfigKey>("AWS_"));
-    let named: Vec<AmazonS3ConfigKey> = own.iter().map(|(_, key, _)| *key).collect();
-    let has = |keys: &[AmazonS3ConfigKey]| {
-        let are_given = keys.contains(&AccessKeyId) && options.keys().is_some();
-        are_given || named.iter().any(|key| keys.contains(key))
-    };
-    // Keys belong together, and one endpoint goes before the other.
-    let groups: [&[AmazonS3ConfigKey]; 2] = [&[AccessKeyId, SecretAccessKey, Token], &[Endpoint, S3Endpoint]];
-    let is_replaced = |key: &AmazonS3ConfigKey| groups.iter().any(|group| group.contains(key) && has(group));
-    let mut settings: Vec<_> = of_environment.into_iter().filter(|(_, key, _)| !is_replaced(key)).collect();
-    settings.extend(own);
-    check_values(&settings)?;
-    let set = |builder: AmazonS3Builder, (_, key, value)| builder.with_config(key, value);
-    let builder = settings.into_iter().fold(AmazonS3Builder::new(), set);
-    let is_plain = |key| builder.get_config_value(&key).is_some_and(|endpoint| endpoint.starts_with("http://"));
-    let allows = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
-    match (is_plain(Endpoint) || is_plain(S3Endpoint)) && allows.is_none_or(|value| !value.eq_ignore_ascii_case("true"))
-    {
-        true => Err(StoreError::NoTls),
-        false => Ok(builder),
-    }
-}
-
-/// The setting of a name.
-fn key_of<K: FromStr>(name: &str) -> Result<K, StoreError> {
-    name.to_ascii_lowercase().parse().map_err(|_| StoreError::Option(name.to_owned()))
 }
 
 /// Reads an object, as it was listed.

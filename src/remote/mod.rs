@@ -25,6 +25,8 @@ mod object_parts;
 mod own_runtime;
 mod reading;
 #[cfg(feature = "remote")]
+mod settings;
+#[cfg(feature = "remote")]
 mod store_files;
 #[cfg(feature = "remote")]
 mod stores;
