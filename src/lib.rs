@@ -51,6 +51,7 @@ mod commands;
 mod commit;
 mod error;
 mod image;
+mod items;
 mod pipeline;
 mod plan;
 mod remote;
@@ -62,17 +63,21 @@ use inlaid_format::{dataset, format, spec};
 
 pub use commands::append::{append, append_from};
 pub use commands::change::Change;
+pub use commands::commit::commit;
 pub use commands::compact::{compact, compact_with};
 pub use commands::convert::{convert, convert_from};
 pub use commands::info::{Info, info, info_with};
+pub use commands::item_summary::ItemSummary;
+pub use commands::plan::{PlannedRun, plan};
 pub use commands::repack::{RepackSummary, repack};
 pub use commands::rollback::{rollback, rollback_with};
 pub use commands::summary::{SplitSummary, Summary};
 pub use commands::verify::{Problem, Verification, verify};
+pub use commands::work::work;
 #[doc(hidden)]
 pub use commit::pending::abandon;
 pub use commit::recovery::complete_commit;
-pub use error::{Error, FormatError, RecordError, RepackError, SourceError, StoreError};
+pub use error::{Error, FormatError, PlanError, RecordError, RepackError, SourceError, StoreError};
 pub use image::recipe::Recipe;
 #[doc(hidden)]
 pub use inlaid_format::counted;
@@ -96,6 +101,6 @@ pub use run::{
 #[doc(hidden)]
 pub use source::stuck_read;
 pub use source::{
-    ArraySource, FileSource, Files, Ignored, ImageRef, Listing, Notice, OtherLabels, RawChannels, RawOrder, RawPixels,
-    RawSample, Record, Source, TableSource, open_source,
+    ArraySource, FileSource, Files, Ignored, ImageRef, Listing, Location, Notice, OtherLabels, RawChannels, RawOrder,
+    RawPixels, RawSample, Record, Source, TableSource, open_source,
 };

@@ -39,11 +39,12 @@ from ._open import Opened, open_dataset, open_table
 
 # Not in `__all__`: `from inlaid import *` would put it in the place of the built-in function.
 from ._open import open as open
+from ._plan import Plan, work
 from ._rejects import Reject, Rejects
 from ._statistics import Histogram, SplitStatistics, Statistics
 from ._table import Table
 from ._views import Mixture, concat, mix
-from ._write import append, convert, repack
+from ._write import append, convert, plan, repack
 
 # Adds a feature of tensors to Hugging Face `datasets`.
 import_with("datasets", "inlaid._frameworks.datasets")
@@ -65,6 +66,7 @@ __all__ = [
     "NotFoundError",
     "Opened",
     "PartialPassWarning",
+    "Plan",
     "Reject",
     "RejectedError",
     "Rejects",
@@ -86,7 +88,9 @@ __all__ = [
     "mix",
     "open_dataset",
     "open_table",
+    "plan",
     "repack",
     "rollback",
     "verify",
+    "work",
 ]

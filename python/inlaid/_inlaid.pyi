@@ -15,16 +15,22 @@ __all__ = [
     "Table",
     "__version__",
     "append",
+    "commit",
     "compact",
     "convert",
     "find",
     "in_python",
     "info",
     "main",
+    "missing",
     "open_dataset",
+    "outcomes",
+    "plan",
+    "planned",
     "repack",
     "rollback",
     "verify",
+    "work",
 ]
 
 __version__: str
@@ -40,6 +46,24 @@ def append(sources: Sequence[str], out: str, keywords: dict[str, Any], progress:
 
 def repack(sources: Sequence[str], out: str, keywords: dict[str, Any], progress: object) -> str:
     """Rewrites files of other tools; otherwise as `convert`."""
+
+def plan(sources: Sequence[str], out: str, keywords: dict[str, Any]) -> str:
+    """Plans a conversion; returns what was planned as JSON. Takes the keywords out of the dictionary."""
+
+def planned(run: str, keywords: dict[str, Any]) -> str:
+    """What was planned; otherwise as `plan`."""
+
+def missing(run: str, keywords: dict[str, Any]) -> str:
+    """The items that are not done, as JSON."""
+
+def outcomes(run: str, items: list[int], keywords: dict[str, Any]) -> str:
+    """What became of these items, of those that are done, as JSON."""
+
+def work(run: str, item: int, keywords: dict[str, Any]) -> str:
+    """Makes the file of an item; returns what became of it as JSON."""
+
+def commit(run: str, keywords: dict[str, Any]) -> str:
+    """Makes the dataset of a plan; returns the summary as JSON."""
 
 def info(folder: str, keywords: dict[str, Any]) -> tuple[str, Exception | None]:
     """The manifest of a dataset as JSON, and why an interrupted commit can't be completed."""

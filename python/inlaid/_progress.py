@@ -41,6 +41,15 @@ def counted(batches: Iterable[Any], rows: int | None, progress: Progress) -> Ite
             bar.update(len(batch))
 
 
+def bar(total: int, unit: str) -> Any:
+    """A bar of tqdm, if that is installed and standard error is a terminal; else None."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        return None
+    return tqdm(total=total, unit=f" {unit}", disable=None)
+
+
 def is_notebook() -> bool:
     """Whether this process is a kernel of Jupyter, or of what looks like it (VS Code, Colab)."""
     ipython = sys.modules.get("IPython")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 
 from . import _inlaid
 from ._errors import SettingError
+from ._plan import Engine, Plan, run_with
 from ._progress import Progress, reporter
 from ._rows import on_disk
-from ._settings import is_url, name_of_dtype, path_of, place_of, source_path
+from ._settings import is_url, listed, name_of_dtype, path_of, place_of, source_path
 
 
 class SupportsArrowStream(Protocol):
@@ -86,6 +88,7 @@ def convert(
     small_classes: Literal["fill", "stop"] = "fill",
     single_writer: bool = False,
     dry_run: bool = False,
+    engine: Engine | None = None,
     progress: Progress = True,
 ) -> dict[str, Any]:
     """Makes a dataset in `out`, a folder or a URL of an object store, from the images in `sources`: folders, archives
@@ -182,6 +185,9 @@ def convert(
       limit.
     - `single_writer`: writes to an object store that ignores conditions of writes; nobody else may write to `out`.
     - `dry_run`: returns what would be written, and writes nothing.
+    - `engine`: what does the work, if not this process alone: "ray", "spark", or a function such as `map`, which is
+      called with a function and the numbers that it is to be called with. `threads` are those of a task then, by
+      default 1. See `plan`, whose steps this takes.
     - `progress`: `True` draws a bar on standard error if that is a terminal, or in a notebook; a function is called
       with the numbers of images done, in all, and rejected, about ten times a second.
 
@@ -193,8 +199,51 @@ def convert(
     `RejectedError` if more images than allowed are unusable, `DiskFullError`.
     """
     keywords = {**locals(), "dtype": name_of_dtype(dtype)}
+    del keywords["engine"]
+    if engine is not None:
+        planned = _plan_of(keywords)
+        return run_with(engine, planned, progress, threads)
     with on_disk(keywords.pop("sources"), out, keywords) as (paths, worded):
         return worded(_run(_inlaid.convert, "images", paths, **keywords))
+
+
+def plan(sources: Sources, out: Source, size: int | tuple[int, int] | None = None, **settings: Any) -> Plan:
+    """Plans a conversion that any number of processes and machines carry out together, and writes the plan below `out`,
+    without reading an image. A plan that is there already is taken as it is.
+
+    - `sources`, `out`, `size` and `settings`: as for `convert`, without `overwrite`, `dry_run`, `engine` and
+      `progress`. Every machine finds `sources` and `out` at the same paths or URLs. `max_errors` and `on_error` count
+      for all of them together. Sources that can't be read at random (compressed tars and tables) are read by every
+      process that works on items. With `split_by="content"`, the first plan only scans: its items read the files, then
+      `plan.again()` plans.
+
+    For example, what `convert(..., engine=...)` does:
+
+        plan = inlaid.plan("s3://bucket/photos", out="s3://bucket/dataset", size=224)
+        for item in plan.missing():
+            inlaid.work(plan.run, item)  # on any machine, in any order
+        plan.commit()
+
+    Raises as `convert` does; `InlaidError` if an interrupted conversion or a plan of another release is in `out`.
+    """
+    defaults = {name: parameter.default for name, parameter in inspect.signature(convert).parameters.items()}
+    taken = defaults.keys() - {"sources", "out", "size", "overwrite", "dry_run", "engine", "progress", "root", "name"}
+    for name in settings.keys() - taken:
+        raise SettingError(f"plan has no keyword {name}; it takes those of convert: {listed(sorted(taken), 60)}")
+    keywords = {**defaults, **settings, "sources": sources, "out": out, "size": size}
+    del keywords["engine"]
+    return _plan_of({**keywords, "dtype": name_of_dtype(keywords["dtype"])})
+
+
+def _plan_of(keywords: dict[str, Any]) -> Plan:
+    """The plan of a conversion with these keywords."""
+    for name in ("root", "name"):
+        if keywords[name] != {"root": None, "name": "rows"}[name]:
+            raise SettingError(f"{name} is for rows in memory, which other processes can't read")
+    given = {name: value for name, value in keywords.items() if name not in ("root", "name", "progress")}
+    paths, place, settings = _prepared(given.pop("sources"), given.pop("out"), given)
+    told = _inlaid.plan(paths, place, dict(settings))
+    return Plan._of(told, keywords["storage_options"], lambda: _plan_of(keywords))
 
 
 def append(
@@ -281,6 +330,14 @@ def _run(
     progress: Progress,
     **keywords: Any,
 ) -> dict[str, Any]:
+    paths, place, keywords = _prepared(sources, out, keywords)
+    shown = reporter(progress, unit)
+    summary: dict[str, Any] = json.loads(write(paths, place, keywords, shown))
+    return summary
+
+
+def _prepared(sources: Sources, out: Source, keywords: dict[str, Any]) -> tuple[list[str], str, dict[str, Any]]:
+    """Paths and keywords as the native half takes them."""
     for name in ("metadata", "files_from"):
         if keywords.get(name) is not None:
             keywords[name] = path_of(name, keywords[name])
@@ -289,9 +346,7 @@ def _run(
     used = [*paths, place, *([keywords["metadata"]] if keywords.get("metadata") is not None else [])]
     if keywords.get("storage_options") is not None and not any(is_url(path) for path in used):
         raise SettingError("storage_options is for object stores, such as s3://bucket/photos")
-    shown = reporter(progress, unit)
-    summary: dict[str, Any] = json.loads(write(paths, place, keywords, shown))
-    return summary
+    return paths, place, keywords
 
 
 def paths_of(sources: Sources) -> list[str]:

@@ -97,6 +97,27 @@ pub fn verify(keywords: Keywords<'_>) -> PyResult<RunOptions> {
     Ok(options)
 }
 
+/// Of work on an item.
+pub fn work(keywords: Keywords<'_>) -> PyResult<RunOptions> {
+    let mut options = RunOptions::default();
+    options.threads = threads(&keywords)?;
+    options.memory = keywords.take_if_some("memory", Keyword::bytes)?;
+    options.source.storage = storage(&keywords)?;
+    keywords.end()?;
+    Ok(options)
+}
+
+/// Of the commit of a plan.
+pub fn commit(keywords: Keywords<'_>) -> PyResult<RunOptions> {
+    let mut options = RunOptions::default();
+    if keywords.take("single_writer", Keyword::switch)? {
+        options.writers = Writers::Single;
+    }
+    options.source.storage = storage(&keywords)?;
+    keywords.end()?;
+    Ok(options)
+}
+
 /// Of a look at a manifest.
 pub fn info(keywords: Keywords<'_>) -> PyResult<StorageOptions> {
     let options = storage(&keywords)?;

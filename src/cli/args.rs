@@ -28,6 +28,9 @@ pub struct Arguments {
 pub enum Command {
     Convert(Box<Convert>),
     Append(Box<Append>),
+    Plan(Box<Plan>),
+    Work(Work),
+    Commit(Commit),
     Repack(Repack),
     Verify(Verify),
     /// Show a dataset's settings and contents
@@ -52,6 +55,9 @@ impl Command {
         match self {
             Command::Convert(convert) => convert.run.json,
             Command::Append(append) => append.run.json,
+            Command::Plan(plan) => plan.convert.run.json,
+            Command::Work(work) => work.json,
+            Command::Commit(commit) => commit.json,
             Command::Repack(repack) => repack.json,
             Command::Verify(verify) => verify.dataset.json,
             Command::Info(dataset) | Command::Compact(dataset) | Command::Rollback(dataset) => dataset.json,
@@ -299,6 +305,80 @@ impl Append {
             history: if self.no_history { History::Drop } else { History::Keep },
             ..self.run.resolve()
         }
+    }
+}
+
+/// Plan a conversion for many processes or machines, without reading an image
+///
+/// Takes what `inlaid convert` takes, and makes the same dataset of it in three steps: the plan is written below DIR and
+/// divided into items, one for each file; `inlaid work` makes the file of an item, anywhere and in any order; `inlaid
+/// commit` makes them a dataset. Every machine must find SRC and DIR at the same paths. To repeat a step goes on where it
+/// was. With `--json`, prints the `run`, which the other steps are given, and the number of `items`.
+///
+/// Exit codes: 0 planned; 1 stopped; 2 usage error.
+#[derive(Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub convert: Convert,
+}
+
+/// Make the file of an item of a plan
+///
+/// May run for the same item again, or twice at once: items are numbered from 0, and one that is done is passed over. An
+/// array of tasks calls it with the number of the task: `--item $SLURM_ARRAY_TASK_ID`.
+///
+/// Exit codes: 0 done; 1 stopped, the item is not done; 2 usage error.
+#[derive(Args)]
+pub struct Work {
+    /// The run that `inlaid plan` printed
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Number of the item
+    #[arg(long, value_name = "N")]
+    pub item: usize,
+    /// Also every M-th item after it, for fewer tasks than items
+    #[arg(long, value_name = "M")]
+    pub step: Option<NonZeroUsize>,
+    /// Decoding threads, at most 1024
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads, default_value = "1")]
+    threads: NonZeroUsize,
+    /// Most memory for large images, on all threads together [default: half of what the machine or its control group has]
+    #[arg(long, value_name = "BYTES")]
+    memory: Option<ByteSize>,
+    /// Print what became of the items, a line for each, or the error, as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Work {
+    /// Options of the run.
+    pub fn resolve(&self) -> RunOptions {
+        RunOptions { threads: Some(self.threads), memory: self.memory, ..RunOptions::default() }
+    }
+}
+
+/// Make the dataset of a plan whose items are done
+///
+/// Exit codes: 0 finished; 1 stopped, for example because items are not done; 2 usage error; 3 finished, but some images
+/// were rejected (see rejects.jsonl).
+#[derive(Args)]
+pub struct Commit {
+    /// The run that `inlaid plan` printed
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Write to an object store that ignores conditions of writes: nobody else may write to the dataset
+    #[arg(long)]
+    pub single_writer: bool,
+    /// Print the summary, or the error, as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Commit {
+    /// Options of the run.
+    pub fn resolve(&self) -> RunOptions {
+        let writers = if self.single_writer { Writers::Single } else { Writers::Several };
+        RunOptions { writers, ..RunOptions::default() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::remote::is_url;
-use crate::{Error, Filter, FormatError, Notice, RepackError, SourceError, SpecError, StoreError};
+use crate::{Error, Filter, FormatError, Notice, PlanError, RepackError, SourceError, SpecError, StoreError};
 
 const ANY_NAME: &str = "`inlaid convert --any-name` takes files of any name and lets their content decide";
 
@@ -163,6 +163,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Interrupted => "run the same command again to resume after the last finished file".into(),
         Error::ForeignFile(_) => "move that file elsewhere".into(),
         Error::Store { reason, .. } => return store_hint(reason),
+        Error::Plan { reason, .. } => return plan_hint(reason),
         Error::OutputInSource { .. } => "choose a folder for `--out` outside the source".into(),
         Error::OutputInDataset { .. } => "choose a folder for `--out` outside the dataset".into(),
         Error::SourceNotFolder(path) if is_url(path) => "give the prefix that contains it".into(),
@@ -223,6 +224,22 @@ fn above_splits(folders: &[PathBuf]) -> String {
 }
 
 /// Suggested fix for an object store that can't be read.
+fn plan_hint(error: &PlanError) -> Option<String> {
+    Some(match error {
+        PlanError::Missing => "give the run that `inlaid plan` printed, as in DIR/.inlaid/runs/...".into(),
+        PlanError::OtherBuild { .. } => "use the same release, with the same features, on all machines".into(),
+        PlanError::NotDone { .. } | PlanError::ShardGone(_) => {
+            "work on it with `inlaid work RUN --item N`, and commit again".into()
+        }
+        PlanError::Scans => "run the same `inlaid plan` again when all items are done".into(),
+        PlanError::InputGone(_) => "put it back, or plan again".into(),
+        PlanError::Interrupted => "finish it with `inlaid convert`, or plan for another folder".into(),
+        PlanError::Superseded => "plan for another folder".into(),
+        PlanError::Damaged(_) => "remove the run, and plan again".into(),
+        PlanError::NoItem { .. } | PlanError::Setting(_) => return None,
+    })
+}
+
 fn store_hint(error: &StoreError) -> Option<String> {
     Some(match error {
         StoreError::Url | StoreError::Scheme(_) | StoreError::ReadOnly(_) => {

@@ -18,12 +18,12 @@ mod write;
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 use clap::Parser;
 
-use crate::{Change, Error};
-use args::{Arguments, Command, Dataset, Verify};
+use crate::{Change, Error, Progress};
+use args::{Arguments, Command, Commit, Convert, Dataset, Verify, Work};
 use report::Failure;
 use signals::{OnSignal, Watch};
 use terminal::Terminal;
@@ -55,6 +55,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let run = || match command {
         Command::Convert(convert) => run_write(&Write::from(&*convert), convert.run.quiet, json),
         Command::Append(append) => run_write(&Write::from(&*append), append.run.quiet, json),
+        Command::Plan(plan) => run_plan(&plan.convert),
+        Command::Work(work) => run_work(&work),
+        Command::Commit(commit) => run_commit(&commit),
         Command::Repack(repack) => run_write(&Write::from(&repack), repack.quiet, json),
         Command::Verify(verify) => run_verify(&verify),
         Command::Info(dataset) => run_info(&dataset),
@@ -69,22 +72,82 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn run_write(write: &Write, quiet: bool, json: bool) -> u8 {
     let terminal = Terminal::new(quiet);
-    let progress = write.progress().clone();
-    let watch = Watch::new(OnSignal::Stop { resumes: write.resumes() }, json, move || progress.stop());
-    let shown = terminal.show(write);
-    let outcome = write.run();
-    drop(shown);
-    let signal = watch.report();
-    if let (Err(error @ (Error::Interrupted | Error::Abandoned)), Some(signal)) = (&outcome, signal) {
-        report::failure(&Failure::new(error, signals::exit_code(signal)), json);
-        signals::end_by(signal);
-    }
+    let outcome = stopped_by_signals(write.resumes(), json, write.progress(), || {
+        let _shown = terminal.show(write);
+        write.run()
+    });
     report(outcome, json, |written| {
         if let Written::Rows(summary) = written {
             terminal.notes(&summary.notices);
         }
         report::written(written, write.out(), json)
     })
+}
+
+fn run_plan(convert: &Convert) -> u8 {
+    let (spec, options) = convert.resolve();
+    let (json, progress) = (convert.run.json, options.progress.clone());
+    let outcome =
+        stopped_by_signals(true, json, &progress, || crate::plan(&convert.sources, &convert.out, &spec, &options));
+    report(outcome, json, |planned| {
+        Terminal::new(convert.run.quiet).notes(&planned.notices);
+        report::planned(planned, json)
+    })
+}
+
+fn run_work(work: &Work) -> u8 {
+    let options = work.resolve();
+    let all = |planned: crate::PlannedRun| match work.step {
+        Some(step) => (work.item..planned.items).step_by(step.get()).collect(),
+        None => vec![work.item],
+    };
+    let items: Result<Vec<usize>, Error> = crate::PlannedRun::open(&work.run, &options.source.storage).map(all);
+    let failed = |error: &Error| report::failure(&Failure::new(error, report::exit_code(error)), work.json);
+    let items = match &items {
+        Ok(items) => items,
+        Err(error) => return failed(error),
+    };
+    for &item in items {
+        let outcome = stopped_by_signals(true, work.json, &options.progress, || crate::work(&work.run, item, &options));
+        let code = match &outcome {
+            Ok(done) => report::worked(done, work.json),
+            Err(error) => failed(error),
+        };
+        if code != 0 {
+            return code;
+        }
+    }
+    0
+}
+
+fn run_commit(commit: &Commit) -> u8 {
+    let options = commit.resolve();
+    let watch = Watch::new(OnSignal::End, commit.json, || {});
+    let outcome = crate::commit(&commit.run, &options);
+    watch.report();
+    report(outcome, commit.json, |summary| {
+        Terminal::new(false).notes(&summary.notices);
+        let out = commit.run.ancestors().nth(3).unwrap_or(&commit.run);
+        report::written(&Written::Rows(summary.clone()), out, commit.json)
+    })
+}
+
+/// Calls `run`, which a signal stops by `progress`. If one did, the process ends by that signal.
+fn stopped_by_signals<T>(
+    resumes: bool,
+    json: bool,
+    progress: &Arc<Progress>,
+    run: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let stopped = progress.clone();
+    let watch = Watch::new(OnSignal::Stop { resumes }, json, move || stopped.stop());
+    let outcome = run();
+    let signal = watch.report();
+    if let (Err(error @ (Error::Interrupted | Error::Abandoned)), Some(signal)) = (&outcome, signal) {
+        report::failure(&Failure::new(error, signals::exit_code(signal)), json);
+        signals::end_by(signal);
+    }
+    outcome
 }
 
 fn run_verify(verify: &Verify) -> u8 {

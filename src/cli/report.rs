@@ -11,7 +11,8 @@ use super::Written;
 use super::hints::hint;
 use super::signals::OnSignal;
 use crate::{
-    ByteSize, Change, Error, FormatError, RepackSummary, SmallClass, Snapshot, Summary, Verification, counted,
+    ByteSize, Change, Error, FormatError, ItemSummary, PlannedRun, RepackSummary, SmallClass, Snapshot, Summary,
+    Verification, counted,
 };
 
 /// Exit code of a dataset that has no damage, but is unfinished.
@@ -101,6 +102,44 @@ pub fn written(written: &Written, out: &Path, json: bool) -> u8 {
     };
     let left_out = matches!(written, Written::Rows(summary) if summary.rejects > 0);
     print(&text, if left_out { 3 } else { 0 })
+}
+
+/// Prints what was planned and returns the exit code.
+pub fn planned(planned: &PlannedRun, json: bool) -> u8 {
+    let PlannedRun { run, items, inputs, rejects, scans, committed, .. } = planned;
+    let text = match json {
+        true => serde_json::to_string_pretty(planned).expect("a plan is made of texts and numbers") + "\n",
+        false => {
+            let (run, images) = (run.display(), counted(*inputs, "image"));
+            let rejected = if *rejects > 0 { format!(", {rejects} rejected") } else { String::new() };
+            let first = match scans {
+                true => "to be read before the splits are planned: when they are done, run the same command again\n",
+                false => "",
+            };
+            visible(&match (committed, items) {
+                (true, _) => format!("nothing to do, the dataset is complete: `{run}`\n"),
+                (false, 1) => format!("1 item, number 0, of {images}{rejected}: `{run}`\n{first}"),
+                (false, n) => {
+                    format!("{n} items, 0 to {}, of {images}{rejected}: `{run}`\n{first}", n.saturating_sub(1))
+                }
+            })
+        }
+    };
+    print(&text, 0)
+}
+
+/// Prints what became of an item and returns the exit code.
+pub fn worked(done: &ItemSummary, json: bool) -> u8 {
+    let ItemSummary { item, made, rows, bytes, rejects, seconds } = done;
+    let text = match json {
+        true => serde_json::to_string(done).expect("a summary is made of numbers") + "\n",
+        false if *made => {
+            let rejected = if *rejects > 0 { format!(", {rejects} rejected") } else { String::new() };
+            format!("item {item}: {}, {}{rejected}, in {seconds:.1} s\n", counted(*rows, "row"), ByteSize(*bytes))
+        }
+        false => format!("item {item}: done before\n"),
+    };
+    print(&text, 0)
 }
 
 fn in_words(summary: &Summary, out: &Path) -> String {

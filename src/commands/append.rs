@@ -145,7 +145,7 @@ impl Append {
                 recipe.clone(),
                 options,
                 &pool,
-                Base { there: base, unchanged: unchanged.len() },
+                Base { there: base, unchanged: unchanged.len(), hashes: None },
                 &tails(base, share_blocks),
             )?;
             Ok::<_, Error>(Append {

@@ -15,6 +15,7 @@ use crate::dataset::names::REJECTS;
 use crate::dataset::reject::read_rejects;
 use crate::error::{Error, StoreError};
 use crate::format::files::Files;
+use crate::format::sha256::Sha256;
 use crate::format::shard::Checksum;
 use crate::image::recipe::Recipe;
 use crate::pipeline::{self, Outcome};
@@ -78,9 +79,10 @@ fn write(
     let (mut inputs, pool) = plan(source, recipe, options)?;
     let run = inputs.checksum();
 
+    let first = |run, version| first_manifest(inputs.recipe.spec(), &inputs.listing.classes, run, version);
     let (manifest, commits) = match Start::new(run, output.current(), out, options)? {
-        Start::New => (first_manifest(&inputs, run, 1), Commits::EachShard),
-        Start::Replaces(old) => (first_manifest(&inputs, run, old.snapshot.dataset_version + 1), Commits::AtEnd),
+        Start::New => (first(run, 1), Commits::EachShard),
+        Start::Replaces(old) => (first(run, old.snapshot.dataset_version + 1), Commits::AtEnd),
         Start::Continues(old) => (old.clone(), Commits::EachShard),
         Start::Complete(old) => return complete(begin, &inputs, old, &**output.files()),
     };
@@ -130,7 +132,7 @@ fn foresee(
 }
 
 /// The state of the output folder at the start of a conversion.
-enum Start<'a> {
+pub(crate) enum Start<'a> {
     /// No dataset.
     New,
     /// A dataset to be replaced.
@@ -142,7 +144,7 @@ enum Start<'a> {
 }
 
 impl Start<'_> {
-    fn new<'a>(
+    pub(crate) fn new<'a>(
         run: Checksum,
         there: Option<&'a Manifest>,
         out: &Path,
@@ -163,6 +165,26 @@ impl Start<'_> {
 
 /// Lists the inputs of a conversion, starts its threads, and plans splits and shards.
 fn plan(source: &dyn Source, recipe: Recipe, options: &RunOptions) -> Result<(Inputs, rayon::ThreadPool), Error> {
+    let (listing, recipe) = list(source, recipe, options)?;
+    plan_listed(source, listing, recipe, None, options)
+}
+
+/// Plans splits and shards of these inputs. `hashes` are those of their files, if they are known.
+pub(crate) fn plan_listed(
+    source: &dyn Source,
+    listing: Listing,
+    recipe: Recipe,
+    hashes: Option<Vec<Sha256>>,
+    options: &RunOptions,
+) -> Result<(Inputs, rayon::ThreadPool), Error> {
+    let pool = pipeline::threads(options, listing.records.len())?;
+    let base = Base { there: &Snapshot::default(), unchanged: 0, hashes };
+    let inputs = Inputs::new(source, listing, recipe, options, &pool, base, &Tails::default())?;
+    Ok((inputs, pool))
+}
+
+/// Lists the inputs of a conversion, and resolves the settings that depend on them.
+pub(crate) fn list(source: &dyn Source, recipe: Recipe, options: &RunOptions) -> Result<(Listing, Recipe), Error> {
     options.thread_count()?;
     let listing = source.list(recipe.spec())?;
     listing.check(recipe.spec())?;
@@ -171,19 +193,16 @@ fn plan(source: &dyn Source, recipe: Recipe, options: &RunOptions) -> Result<(In
         return Err(Error::NoImages { sources: source.paths().to_vec(), no_extension });
     }
     let recipe = resolve(source, recipe, &listing)?;
-    let pool = pipeline::threads(options, listing.records.len())?;
-    let base = Base { there: &Snapshot::default(), unchanged: 0 };
-    let inputs = Inputs::new(source, listing, recipe, options, &pool, base, &Tails::default())?;
-    Ok((inputs, pool))
+    Ok((listing, recipe))
 }
 
 /// The manifest at the start of a conversion.
-fn first_manifest(inputs: &Inputs, run: Checksum, dataset_version: u64) -> Manifest {
-    let classes = inputs.listing.classes.clone();
+pub(crate) fn first_manifest(spec: &Spec, classes: &[String], run: Checksum, dataset_version: u64) -> Manifest {
+    let classes = classes.to_vec();
     Manifest {
         format_version: FORMAT_VERSION,
         tool: format!("inlaid {}", env!("CARGO_PKG_VERSION")),
-        spec: inputs.recipe.spec().clone(),
+        spec: spec.clone(),
         conversion: Some(run),
         snapshot: Snapshot { dataset_version, classes, ..Snapshot::default() },
         unfinished: None,

@@ -2,11 +2,15 @@
 
 pub(crate) mod append;
 pub(crate) mod change;
+pub(crate) mod commit;
 pub(crate) mod compact;
 pub(crate) mod convert;
 pub(crate) mod info;
+pub(crate) mod item_summary;
+pub(crate) mod plan;
 pub(crate) mod planned_run;
 pub(crate) mod repack;
 pub(crate) mod rollback;
 pub(crate) mod summary;
 pub(crate) mod verify;
+pub(crate) mod work;

@@ -18,9 +18,10 @@ use crate::format::files::Files;
 use crate::format::sha256::Sha256;
 use crate::format::shard::Checksum;
 use crate::image::recipe::Recipe;
+use crate::items::Origin;
 use crate::pipeline::{self, Job, Outcome};
 use crate::plan::split::{self, SmallClass};
-use crate::plan::{Plan, RowBytes, Tails};
+use crate::plan::{Plan, RowBytes, ShardPlan, Tails};
 use crate::run::RunOptions;
 use crate::source::{Listing, Notice, Source};
 use crate::spec::{Split, SplitBy, SplitFractions};
@@ -31,6 +32,8 @@ pub(crate) struct Base<'a> {
     pub(crate) there: &'a Snapshot,
     /// Number of the run's inputs that are rows of it already.
     pub(crate) unchanged: usize,
+    /// Hashes of the records' files, if they are known.
+    pub(crate) hashes: Option<Vec<Sha256>>,
 }
 
 /// The inputs of a run.
@@ -57,12 +60,13 @@ impl Inputs {
         recipe: Recipe,
         options: &RunOptions,
         pool: &rayon::ThreadPool,
-        Base { there, unchanged }: Base<'_>,
+        Base { there, unchanged, hashes }: Base<'_>,
         tails: &Tails,
     ) -> Result<Inputs, Error> {
         let spec = recipe.spec();
-        let hashes = match spec.split_by {
-            Some(SplitBy::Content) => pipeline::hash_contents(source, &mut listing, spec, pool, options)?,
+        let hashes = match (spec.split_by, hashes) {
+            (Some(SplitBy::Content), Some(hashes)) => hashes,
+            (Some(SplitBy::Content), None) => pipeline::hash_contents(source, &mut listing, spec, pool, options)?,
             _ => Vec::new(),
         };
         let all = listing.inputs() + unchanged;
@@ -101,6 +105,29 @@ impl Inputs {
             hasher.write(&(shard.rows.len() as u64).to_le_bytes());
         }
         Checksum::from(&hasher)
+    }
+
+    /// What the items of a written plan are made from.
+    pub(crate) fn origin(&self) -> Origin<'_> {
+        let lengths = match &self.plan.row_bytes {
+            RowBytes::OfFiles(lengths) => Some(&**lengths),
+            RowBytes::Same(_) => None,
+        };
+        Origin {
+            listing: &self.listing,
+            hashes: &self.hashes,
+            lengths,
+            images: self.recipe.further.len() + 1,
+            has_values: true,
+        }
+    }
+
+    /// The new shards of the plan, with their numbers.
+    pub(crate) fn numbered_shards(&self) -> impl Iterator<Item = (&ShardPlan, usize)> {
+        self.plan.shards.iter().filter_map(|shard| match shard.place {
+            Place::New(number) => Some((shard, number)),
+            Place::Tail => None,
+        })
     }
 
     /// Number of shards that the run fills.
@@ -158,7 +185,7 @@ impl Inputs {
             split.rows += shard.rows.len();
             split.added += shard.rows.len();
             split.bytes += self.plan.row_bytes.sum(&shard.rows);
-            split.shards += usize::from(shard.place == Place::New);
+            split.shards += usize::from(shard.place != Place::Tail);
         }
         Summary { dry_run: true, committed: false, ..self.summary(begin, unchanged, rejects, splits) }
     }

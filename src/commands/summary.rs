@@ -117,6 +117,9 @@ pub(crate) fn count_reasons(rejects: &[Reject]) -> BTreeMap<Cow<'static, str>, u
     counts
 }
 
-fn as_strings<S: serde::Serializer>(notices: &[impl fmt::Display], serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_strings<S: serde::Serializer>(
+    notices: &[impl fmt::Display],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(notices.iter().map(ToString::to_string))
 }

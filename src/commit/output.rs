@@ -34,6 +34,8 @@ pub(crate) struct Output {
     current: Option<Manifest>,
     /// Staged files that the next commit adds or replaces.
     staged: Vec<String>,
+    /// What the journal calls the staged files that were made elsewhere, by their names.
+    adopted: BTreeMap<String, String>,
     /// Shards whose rows are in one of the staged files, by the name of that file.
     merged: BTreeMap<String, Vec<String>>,
     /// Entries of those that are not shards.
@@ -49,8 +51,8 @@ impl Output {
     /// If it holds anything but a dataset, another process is writing to it, or it can't be written to.
     pub(crate) fn claim(place: &Path, options: &RunOptions) -> Result<Output, Error> {
         let Claimed { store, manifest, completed } = claim(place, options)?;
-        let (staged, merged, files) = Default::default();
-        Ok(Output { store, current: manifest, staged, merged, files, completed })
+        let (staged, adopted, merged, files) = Default::default();
+        Ok(Output { store, current: manifest, staged, adopted, merged, files, completed })
     }
 
     /// Claims the place of a dataset, which must exist and be whole.
@@ -188,6 +190,11 @@ impl Output {
         self.staged.push(file);
     }
 
+    /// Says what the journal calls a shard that was made elsewhere, where it survives this process.
+    pub(crate) fn adopt(&mut self, file: String, staged: String) {
+        self.adopted.insert(file, staged);
+    }
+
     /// Adds a complete shard to the next commit that has the rows of these shards.
     pub(crate) fn add_merged_shard(&mut self, file: String, of: &[ShardInfo]) {
         let others = of.iter().map(|shard| shard.file.clone()).filter(|other| *other != file);
@@ -253,11 +260,16 @@ impl Output {
         Ok(files)
     }
 
+    /// What the journal calls a staged file.
+    fn staged(&self, file: &str) -> String {
+        self.adopted.get(file).cloned().unwrap_or_else(|| self.store.staged(file))
+    }
+
     fn journal(&mut self, purpose: Purpose, staged: &[String], old: Vec<String>, next: &Manifest) -> Journal {
         let kept: BTreeSet<String> = dataset_files(next).into_iter().collect();
         let files = staged.iter().map(String::as_str).chain([MANIFEST]);
         Journal {
-            renames: files.map(|file| (self.store.staged(file), file.to_owned())).collect(),
+            renames: files.map(|file| (self.staged(file), file.to_owned())).collect(),
             removals: old.into_iter().filter(|file| !kept.contains(file)).collect(),
             merged: std::mem::take(&mut self.merged),
             purpose,

@@ -11,7 +11,7 @@ use crate::dataset::statistics::Statistics;
 use crate::error::Error;
 use crate::format::columns::Columns;
 use crate::format::row_layout::RowLayout;
-use crate::format::shard::{self, Checksum, Footer, ShardInfo, ShardWriter, shard_name, shard_number};
+use crate::format::shard::{self, Checksum, Footer, ShardInfo, ShardWriter, shard_name};
 use crate::spec::Split;
 
 /// When finished shards become part of the dataset.
@@ -39,6 +39,22 @@ pub(crate) struct FinishedShard {
     pub(crate) info: ShardInfo,
     /// Statistics of the rows that the run added to it.
     pub(crate) statistics: Statistics,
+}
+
+/// What takes the shards of a plan, one after the other.
+pub(crate) trait Shards {
+    /// Begins a shard that nobody sees: a new one, or a longer copy of the split's last shard.
+    ///
+    /// # Errors
+    /// If it can't be created.
+    fn begin(&self, split: Split, place: Place) -> Result<Box<dyn ShardWriter>, Error>;
+
+    /// Adds the next shard of the plan. None if all of its rows were rejected. `rejects` holds all rejects of the run so
+    /// far.
+    ///
+    /// # Errors
+    /// If it can't be added.
+    fn add(&mut self, split: Split, shard: Option<FinishedShard>, rejects: &[Reject]) -> Result<(), Error>;
 }
 
 /// The snapshot that a run is making.
@@ -83,24 +99,7 @@ impl Transaction {
         self.manifest.snapshot.splits.is_empty()
     }
 
-    /// Begins a shard that nobody sees: a new one, or a longer copy of the split's last shard.
-    pub(crate) fn begin_shard(&self, split: Split, place: Place) -> Result<Box<dyn ShardWriter>, Error> {
-        let shards = self.manifest.snapshot.splits.get(&split).map_or(&[][..], |info| &info.shards);
-        match (place, shards) {
-            (Place::Tail, [.., tail]) => {
-                let footer = Footer::of_dataset(&**self.output.files(), tail, &self.columns)?;
-                self.begin(tail.file.clone(), Some(&footer))
-            }
-            (_, shards) => {
-                // Merged shards leave gaps in the numbers.
-                let number = shards.last().map_or(0, |last| shard_number(&last.file) + 1);
-                let name = shard_name(split, number, self.manifest.spec.format);
-                self.begin(name, None)
-            }
-        }
-    }
-
-    fn begin(&self, name: String, from: Option<&Footer>) -> Result<Box<dyn ShardWriter>, Error> {
+    fn begin_file(&self, name: String, from: Option<&Footer>) -> Result<Box<dyn ShardWriter>, Error> {
         let file = self.output.create(&name)?;
         // A disk is named by the file that is written, a store by the one that it becomes.
         let path = match self.output.files().folder() {
@@ -110,34 +109,9 @@ impl Transaction {
         Ok(shard::begin(file, path, name, &self.columns, from)?)
     }
 
-    /// Adds the next shard of the plan. None if all of its rows were rejected. `rejects` holds all
-    /// rejects of the run so far.
-    pub(crate) fn add_shard(
-        &mut self,
-        split: Split,
-        shard: Option<FinishedShard>,
-        rejects: &[Reject],
-    ) -> Result<(), Error> {
-        self.done += 1;
-        let Some(FinishedShard { info: shard, statistics }) = shard else { return Ok(()) };
-        let info = self.manifest.snapshot.splits.entry(split).or_default();
-        info.labels.resize(self.manifest.snapshot.classes.len(), 0);
-        info.labels.iter_mut().zip(&statistics.labels).for_each(|(rows, moments)| *rows += moments.rows);
-        if info.shards.is_empty() {
-            info.statistics = Some(Statistics::default());
-        }
-        info.statistics.iter_mut().for_each(|merged| merged.merge(&statistics));
-        self.output.add_shard(shard.file.clone());
-        if info.shards.last().is_some_and(|last| last.file == shard.file) {
-            info.shards.pop();
-        }
-        info.shards.push(shard);
-        info.count();
-        // `finish` commits the last shard.
-        if self.commits == Commits::EachShard && self.done < self.run.shards {
-            self.commit(Some(Unfinished { run: self.run.checksum, shards: self.done }), rejects)?;
-        }
-        Ok(())
+    /// Takes over a shard that was made elsewhere, to be added next. `staged` is what a journal calls it.
+    pub(crate) fn adopt(&mut self, file: String, staged: String) {
+        self.output.adopt(file, staged);
     }
 
     /// Drops the previous snapshot, so that there is nothing to roll back to.
@@ -184,6 +158,43 @@ impl Transaction {
         // The first commit of a run rewrites what the others find rewritten.
         self.card = note.or(self.card.take().filter(|card| *card == CardNote::Rewritten));
         self.manifest = self.output.commit(self.manifest.clone())?;
+        Ok(())
+    }
+}
+
+impl Shards for Transaction {
+    fn begin(&self, split: Split, place: Place) -> Result<Box<dyn ShardWriter>, Error> {
+        let shards = self.manifest.snapshot.splits.get(&split).map_or(&[][..], |info| &info.shards);
+        match (place, shards) {
+            (Place::Tail, [.., tail]) => {
+                let footer = Footer::of_dataset(&**self.output.files(), tail, &self.columns)?;
+                self.begin_file(tail.file.clone(), Some(&footer))
+            }
+            (Place::New(number), _) => self.begin_file(shard_name(split, number, self.manifest.spec.format), None),
+            (Place::Tail, []) => unreachable!("a tail is a shard of the snapshot that the plan adds to"),
+        }
+    }
+
+    fn add(&mut self, split: Split, shard: Option<FinishedShard>, rejects: &[Reject]) -> Result<(), Error> {
+        self.done += 1;
+        let Some(FinishedShard { info: shard, statistics }) = shard else { return Ok(()) };
+        let info = self.manifest.snapshot.splits.entry(split).or_default();
+        info.labels.resize(self.manifest.snapshot.classes.len(), 0);
+        info.labels.iter_mut().zip(&statistics.labels).for_each(|(rows, moments)| *rows += moments.rows);
+        if info.shards.is_empty() {
+            info.statistics = Some(Statistics::default());
+        }
+        info.statistics.iter_mut().for_each(|merged| merged.merge(&statistics));
+        self.output.add_shard(shard.file.clone());
+        if info.shards.last().is_some_and(|last| last.file == shard.file) {
+            info.shards.pop();
+        }
+        info.shards.push(shard);
+        info.count();
+        // `finish` commits the last shard.
+        if self.commits == Commits::EachShard && self.done < self.run.shards {
+            self.commit(Some(Unfinished { run: self.run.checksum, shards: self.done }), rejects)?;
+        }
         Ok(())
     }
 }

@@ -35,6 +35,7 @@ impl Error {
             ForeignFile(..) => "foreign-file",
             OutputInSource { .. } => "output-in-source",
             Store { .. } => "store",
+            Plan { .. } => "plan",
             OutputInDataset { .. } => "output-in-dataset",
             Locked { .. } => "locked",
             Rejected { .. } => "rejected",
@@ -89,7 +90,7 @@ impl Error {
             SplitFoldersBelow(folders) => folders.iter().map(PathBuf::as_path).collect(),
             OutputLinkBroken { path, target } => vec![path, target],
             OutputInSource { output, source_folder } => vec![output, source_folder],
-            Store { place, .. } => vec![place],
+            Store { place, .. } | Plan { run: place, .. } => vec![place],
             OutputInDataset { output, dataset } => vec![output, dataset],
             Source { path, source } => match source {
                 SourceError::LacksColumn { other, .. }

@@ -2,6 +2,7 @@
 //! [`RecordError`] (one input can't become a row). Also [`RepackError`], the reason a file can't be repacked.
 
 mod kind;
+mod plan;
 mod record;
 mod repack;
 mod source;
@@ -18,6 +19,7 @@ use crate::spec::{Folders, LabelKind, SpecError};
 pub(crate) use inlaid_format::counted;
 
 pub use inlaid_format::Error as FormatError;
+pub use plan::PlanError;
 pub use record::RecordError;
 pub use repack::RepackError;
 pub use source::SourceError;
@@ -40,6 +42,14 @@ pub enum Error {
         place: PathBuf,
         /// Cause.
         reason: StoreError,
+    },
+    /// A written plan that can't be used, or not yet.
+    #[error("can't use the plan `{}`: {reason}", run.display())]
+    Plan {
+        /// Path or URL of its run.
+        run: PathBuf,
+        /// Cause.
+        reason: PlanError,
     },
     /// A source that is nothing that images are read from.
     #[error("source `{}` is neither a folder, an archive, a table nor an array of images", .0.display())]

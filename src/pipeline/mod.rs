@@ -15,7 +15,7 @@ use std::sync::mpsc::channel;
 
 use rayon::prelude::*;
 
-use crate::commit::transaction::Transaction;
+use crate::commit::transaction::Shards;
 use crate::dataset::reject::Reject;
 use crate::error::{Error, RecordError};
 use crate::format::columns::Columns;
@@ -148,12 +148,12 @@ pub(crate) fn file_lengths(source: &dyn Source, records: &[Record], spec: &Spec,
     pool.install(|| records.par_iter().map(|record| length(record).unwrap_or(0)).collect())
 }
 
-/// Decodes everything and adds the shards to the transaction. The rejects of the outcome are the given ones, and the
+/// Decodes everything and hands over its shards. The rejects of the outcome are the given ones, and the
 /// inputs that turned out to be unusable.
 pub(crate) fn write_shards(
     job: &Job<'_>,
     pool: &rayon::ThreadPool,
-    transaction: &mut Transaction,
+    shards: &mut dyn Shards,
     rejects: Vec<Reject>,
 ) -> Result<Outcome, Error> {
     let counts = job.plan.counts;
@@ -172,7 +172,7 @@ pub(crate) fn write_shards(
             scope.spawn(|_| Worker::new(job, &memory).fill_pages(&window, &ahead, sender));
         }
         let _closes = CloseOnDrop(&window);
-        Writer::new(job, transaction, rejects).write_all(receiver, &window)
+        Writer::new(job, shards, rejects).write_all(receiver, &window)
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use super::Job;
 use super::window::Window;
 use super::worker::{Facts, Filled};
-use crate::commit::transaction::{FinishedShard, Transaction};
+use crate::commit::transaction::{FinishedShard, Shards};
 use crate::dataset::moments::Moments;
 use crate::dataset::reject::Reject;
 use crate::dataset::statistics::Statistics;
@@ -18,7 +18,7 @@ use crate::source::reject;
 /// Writes pages in the order of the plan.
 pub(super) struct Writer<'a> {
     job: &'a Job<'a>,
-    transaction: &'a mut Transaction,
+    shards: &'a mut dyn Shards,
     /// Pages that arrived before their turn.
     early: BTreeMap<usize, Filled<'a>>,
     next: usize,
@@ -44,10 +44,10 @@ pub(crate) struct Outcome {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(job: &'a Job<'a>, transaction: &'a mut Transaction, rejects: Vec<Reject>) -> Writer<'a> {
+    pub(super) fn new(job: &'a Job<'a>, shards: &'a mut dyn Shards, rejects: Vec<Reject>) -> Writer<'a> {
         Writer {
             job,
-            transaction,
+            shards,
             early: BTreeMap::new(),
             next: 0,
             builder: RowGroupBuilder::of_dataset(job.columns, job.recipe.layout()),
@@ -95,8 +95,8 @@ impl<'a> Writer<'a> {
         }
         self.pages_in_group += 1;
         if self.job.columns.tensors().is_empty() {
-            let Writer { builder, shard, transaction, .. } = self;
-            builder.add_files(&others, |group| write(shard, transaction, &plan, group))?;
+            let Writer { builder, shard, shards, .. } = self;
+            builder.add_files(&others, |group| write(shard, &**shards, &plan, group))?;
             // Files are not in pages, so they don't have to wait for the rest of their row group.
             window.written(std::mem::take(&mut self.pages_in_group));
         } else {
@@ -104,7 +104,7 @@ impl<'a> Writer<'a> {
         }
         if self.builder.is_full() || plan.ends_shard {
             if let Some(mut group) = self.builder.take() {
-                write(&mut self.shard, self.transaction, &plan, &mut group)?;
+                write(&mut self.shard, self.shards, &plan, &mut group)?;
                 window.give_back(group.tensors);
             }
             window.written(std::mem::take(&mut self.pages_in_group));
@@ -113,7 +113,7 @@ impl<'a> Writer<'a> {
             let info = self.shard.take().map(|shard| shard.finish()).transpose()?;
             let statistics = std::mem::take(&mut self.statistics);
             let shard = info.map(|info| FinishedShard { info, statistics });
-            self.transaction.add_shard(plan.split, shard, &self.outcome.rejects)?;
+            self.shards.add(plan.split, shard, &self.outcome.rejects)?;
         }
         self.left -= self.job.plan.row_bytes.sum(plan.rows);
         Ok(())
@@ -128,13 +128,13 @@ impl<'a> Writer<'a> {
 /// Writes a row group to the shard, and begins the shard if there is none yet.
 fn write(
     shard: &mut Option<Box<dyn ShardWriter>>,
-    transaction: &Transaction,
+    shards: &dyn Shards,
     plan: &PagePlan<'_>,
     group: &mut RowGroup,
 ) -> Result<(), Error> {
     let shard = match shard {
         Some(shard) => shard,
-        none => none.insert(transaction.begin_shard(plan.split, plan.place)?),
+        none => none.insert(shards.begin(plan.split, plan.place)?),
     };
     Ok(shard.write_row_group(group)?)
 }

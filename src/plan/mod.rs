@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::dataset::place::Place;
 use crate::format::row_counts::RowCounts;
-use crate::format::shard::ShardInfo;
+use crate::format::shard::{ShardInfo, shard_number};
 use crate::image::recipe::Recipe;
 use crate::plan::split::Ranks;
 use crate::source::Record;
@@ -141,6 +141,9 @@ impl Plan {
         for &split in Split::ALL {
             let rows = ordered(records, split, spec);
             let mut rest = &rows[..];
+            // Merged shards leave gaps in the numbers, and so does a shard whose rows are all rejected: the name of a shard
+            // does not depend on those before it.
+            let mut number = tails.shards.get(&split).map_or(0, |tail| shard_number(&tail.file) + 1);
             if let Some(tail) = tails.shards.get(&split) {
                 let added = row_bytes.sum(&rows);
                 let cheap = tail.bytes <= (2 * added).max(TAIL_BYTES * spec.row_group_bytes.0);
@@ -154,8 +157,8 @@ impl Plan {
             }
             while !rest.is_empty() {
                 let (shard, others) = rest.split_at(room(0, 0).fitting(rest, &row_bytes).max(1));
-                shards.push(ShardPlan { split, place: Place::New, rows: shard.to_vec() });
-                rest = others;
+                shards.push(ShardPlan { split, place: Place::New(number), rows: shard.to_vec() });
+                (rest, number) = (others, number + 1);
             }
         }
         Plan { counts, row_bytes, shards }

@@ -86,6 +86,13 @@ pub(crate) struct Object {
     pub(super) version: Option<Box<str>>,
 }
 
+impl Object {
+    /// What changes when it does, if the store tells it.
+    pub(crate) fn tag(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+}
+
 impl Bucket {
     /// The bucket of a URL, with these settings and credentials, and those of the environment. Sends no request.
     ///
@@ -376,6 +383,11 @@ impl Bucket {
         let parts = [self.prefix.as_ref(), key];
         let whole = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
         Path::parse(&whole).map_err(|_| StoreError::Key(whole))
+    }
+
+    /// The object that the prefix names, of which a listing told the length and the version.
+    pub(super) fn object_there(&self, bytes: u64, version: Option<&str>) -> Object {
+        Object { path: self.prefix.clone(), bytes, version: version.map(Box::from) }
     }
 
     /// Reads an object.

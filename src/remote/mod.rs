@@ -1,6 +1,7 @@
 //! Object stores: what lies below a URL, listed and read by many requests at once. The home of `object_store` and
 //! `tokio`.
 
+mod at_once;
 #[cfg(feature = "remote")]
 mod aws_profile;
 #[cfg(feature = "remote")]
@@ -49,6 +50,7 @@ use crate::format::open;
 use crate::format::ranges::Stored;
 use crate::run::StorageOptions;
 
+pub(crate) use at_once::at_once;
 #[cfg(feature = "remote")]
 pub(crate) use bucket::{Bucket, Object};
 #[cfg(feature = "remote")]

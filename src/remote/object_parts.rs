@@ -56,7 +56,8 @@ impl ObjectParts {
     /// A range of the last bytes, which are read at once; none if it is not one.
     fn of_end(&self, range: &Range<u64>) -> Option<Result<Bytes, StoreError>> {
         let start = self.object.bytes.saturating_sub(END);
-        if range.start < start {
+        // A small object that is read as a whole has been asked for.
+        if range.start < start || *range == (0..self.object.bytes) {
             return None;
         }
         let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,8 +82,13 @@ impl Ranges for ObjectParts {
     }
 
     fn begin(&self, range: &Range<u64>) -> bool {
-        let is_of_end = range.start >= self.object.bytes.saturating_sub(END);
+        let is_whole = *range == (0..self.object.bytes);
+        let is_of_end = !is_whole && range.start >= self.object.bytes.saturating_sub(END);
         is_of_end || self.fetches.begin((self.owner, range.start), &self.bucket, &self.object, Some(range))
+    }
+
+    fn version(&self) -> Option<String> {
+        self.object.tag().map(str::to_owned)
     }
 
     fn give_up(&self, range: &Range<u64>) {

@@ -201,6 +201,17 @@ impl Stores {
         opened.map(|parts| Stored::Elsewhere(Arc::new(parts))).map_err(io::Error::other)
     }
 
+    /// An object of which a listing told the length and the version.
+    ///
+    /// # Errors
+    /// If its URL is none, or a setting of its store is wrong.
+    pub(crate) fn open_known(&self, url: &Path, bytes: u64, tag: Option<&str>) -> Result<Stored, StoreError> {
+        let Site { bucket, health } = self.site(url)?;
+        let object = bucket.object_there(bytes, tag);
+        let parts = ObjectParts::new(url.to_owned(), bucket, object, self.fetches.clone(), health);
+        Ok(Stored::Elsewhere(Arc::new(parts)))
+    }
+
     /// Number of parts that are gained by asking for them ahead.
     pub(crate) const AHEAD: usize = Fetches::AHEAD;
 

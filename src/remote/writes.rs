@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
@@ -81,6 +82,36 @@ impl Bucket {
             Err(StoreError::NotFound) => Ok(()),
             removed => removed,
         }
+    }
+
+    /// All keys below a folder.
+    ///
+    /// # Errors
+    /// If they can't be listed.
+    pub(crate) fn keys_below(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let below = self.at_prefix(self.path_of(folder)?.as_ref())?;
+        let objects = below.list()?;
+        Ok(objects.iter().map(|object| format!("{folder}/{}", below.key(object))).collect())
+    }
+
+    /// Removes objects, as many with one request as the store takes.
+    ///
+    /// # Errors
+    /// If one can't be removed.
+    pub(crate) fn remove_keys(&self, keys: &[String]) -> Result<(), StoreError> {
+        step()?;
+        let paths = keys.iter().map(|key| self.path_of(key)).collect::<Result<Vec<Path>, _>>()?;
+        let store = self.store().clone();
+        self.wait_for(async move {
+            let mut removed = store.delete_stream(stream::iter(paths).map(Ok).boxed());
+            while let Some(removed) = removed.next().await {
+                match removed {
+                    Ok(_) | Err(Error::NotFound { .. }) => {}
+                    Err(error) => return Err(told(&error)),
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Opens uploads to these keys, at once. Returns what the store calls each.

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::archive::{Archive, Spool, looks_like_samples};
-use super::at_once::at_once;
 use super::file_list::FileList;
 use super::files::Files;
 use super::found::Found;
 use super::listing::Listing;
+use super::location::Location;
 use super::metadata::{self, Others};
 use super::notice::Notice;
 use super::record::Record;
@@ -18,6 +18,7 @@ use super::remote_folder::RemoteFolder;
 use super::walk::walk;
 use super::{ImageRef, Source, members, sample_listing};
 use crate::error::{Error, RecordError};
+use crate::remote::at_once;
 use crate::remote::{Stores, is_url};
 use crate::run::SourceOptions;
 use crate::spec::{Folders, Limits, Spec};
@@ -110,6 +111,17 @@ impl Root {
         }
     }
 
+    /// Where the file with this key, at this place in the root, is.
+    fn locate(&self, place: u32, key: &str) -> Option<Location> {
+        match self {
+            Root::Folder(folder) => Location::file(&folder.join(key)),
+            Root::List(list) => Location::file(&list.file(place, key)),
+            Root::Archive(archive) => archive.locate(place),
+            #[cfg(feature = "remote")]
+            Root::Remote(folder) => folder.locate(place, key),
+        }
+    }
+
     fn path(&self) -> PathBuf {
         match self {
             Root::Folder(folder) => folder.clone(),
@@ -153,7 +165,7 @@ impl FileSource {
     }
 
     /// The root of a place, and the place in it.
-    fn locate(&self, mut place: u32) -> (&Root, u32) {
+    fn root_of(&self, mut place: u32) -> (&Root, u32) {
         let (last, before) = self.roots.split_last().expect("a source has a root");
         for root in before {
             match place.checked_sub(root.places()) {
@@ -235,7 +247,7 @@ impl Source for FileSource {
         let tables = metadata::read(&found, &self.options, &self.stores).map_err(Error::of_source)?;
         has_table |= !tables.is_empty();
         found.decide(spec, has_table)?;
-        let mut listing = found.into_listing(&|place| self.locate(place).0.path());
+        let mut listing = found.into_listing(&|place| self.root_of(place).0.path());
         if !has_table || listing.folders == Some(Folders::Classes) {
             listing.label_by_folders(0);
         }
@@ -280,11 +292,11 @@ impl Source for FileSource {
 
     fn begin(&self, image: &ImageRef<'_>, limits: &Limits) -> bool {
         let (root, place) = match image.image {
-            0 => self.locate(image.record.place),
+            0 => self.root_of(image.record.place),
             number => {
                 let others = self.others();
                 let Ok((place, _)) = others.image(image.record.row, number - 1) else { return true };
-                self.locate(place)
+                self.root_of(place)
             }
         };
         root.begin(place, limits)
@@ -297,7 +309,7 @@ impl Source for FileSource {
         }
         for ImageRef { record, image } in images {
             let read = |place, key: &str, files: &mut Files| {
-                let (root, place) = self.locate(place);
+                let (root, place) = self.root_of(place);
                 root.read(place, key, limits, files)
             };
             let is_read = match image {
@@ -314,8 +326,18 @@ impl Source for FileSource {
     }
 
     fn length(&self, record: &Record) -> Option<u64> {
-        let (root, place) = self.locate(record.place);
+        let (root, place) = self.root_of(record.place);
         root.length(place, &record.key)
+    }
+
+    fn locate(&self, ImageRef { record, image }: &ImageRef<'_>) -> Option<Location> {
+        let others = self.others();
+        let (place, key) = match image {
+            0 => (record.place, &*record.key),
+            number => others.image(record.row, number - 1).ok()?,
+        };
+        let (root, place) = self.root_of(place);
+        root.locate(place, key)
     }
 
     fn paths(&self) -> &[PathBuf] {

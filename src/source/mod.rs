@@ -2,7 +2,6 @@
 
 mod archive;
 mod arrays;
-mod at_once;
 mod copied;
 mod file_list;
 mod file_source;
@@ -12,6 +11,8 @@ mod hash_lanes;
 mod json;
 mod labels;
 mod listing;
+mod located;
+mod location;
 mod meaning;
 mod members;
 mod metadata;
@@ -41,6 +42,8 @@ pub use file_source::FileSource;
 pub use files::Files;
 pub(crate) use labels::multi_hot;
 pub use listing::{Listing, OtherLabels};
+pub(crate) use located::LocatedSource;
+pub use location::Location;
 pub use notice::{Ignored, Notice};
 pub use open::open_source;
 pub(crate) use raw_pixels::check_dimensions;
@@ -53,7 +56,7 @@ pub use tables::TableSource;
 /// The origin of a run's inputs: lists them, and reads the bytes of requested images.
 ///
 /// Everything else (splits, order, decoding, commits) is the same for every source.
-pub trait Source: Sync {
+pub trait Source: Send + Sync {
     /// Called before the inputs are listed. A source that can't be read at random is copied to a file in the folder
     /// `scratch`, without images beyond the limits; none if nothing may be written, because nothing will be read.
     ///
@@ -93,6 +96,13 @@ pub trait Source: Sync {
 
     /// Length of an input's first image, in bytes; none if it is not known without reading the image.
     fn length(&self, record: &Record) -> Option<u64>;
+
+    /// Where an image of a listed input is, so that a process that has not listed the source can read it; none if only the
+    /// source itself can.
+    fn locate(&self, image: &ImageRef<'_>) -> Option<Location> {
+        let _ = image;
+        None
+    }
 
     /// Files and folders that the source reads. A run refuses to write to them.
     fn paths(&self) -> &[PathBuf];

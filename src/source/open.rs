@@ -10,7 +10,6 @@ use walkdir::WalkDir;
 use super::Source;
 use super::archive::Archive;
 use super::arrays::ArraySource;
-use super::at_once::at_once;
 use super::file_list::FileList;
 use super::file_source::{FileSource, Root};
 use super::found::is_image_name;
@@ -21,6 +20,7 @@ use super::remote_folder::RemoteFolder;
 use super::tables::{self, TableSource};
 use super::walk::extension_of;
 use crate::error::{Error, SourceError, StoreError};
+use crate::remote::at_once;
 use crate::remote::{Stores, is_url};
 use crate::run::SourceOptions;
 

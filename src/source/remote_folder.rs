@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::files::Files;
 use super::found::{Found, FoundTable, Part, is_named_as_image};
+use super::location::{Extent, Location, Version};
 use super::metadata;
 use super::reading::Reading;
 use super::record::Record;
@@ -78,6 +79,14 @@ impl RemoteFolder {
     /// Length of an object in bytes.
     pub(super) fn length(&self, number: u32) -> Option<u64> {
         Some(self.objects().get(number as usize)?.bytes)
+    }
+
+    /// Where an object is.
+    pub(super) fn locate(&self, number: u32, key: &str) -> Option<Location> {
+        let object = self.objects().get(number as usize)?;
+        let (bytes, tag) = (object.bytes, object.tag().map(str::to_owned));
+        let of = Version { bytes, modified: None, tag };
+        Location::part(&self.url.join(key), Extent { of, offset: 0, bytes, packed: None })
     }
 
     /// Adds the objects that are named as images, and tables. Object `n` gets the place `place + n`.

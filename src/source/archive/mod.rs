@@ -31,6 +31,7 @@ use self::member::{Entry, Kind, NOWHERE, Table};
 use self::small::Small;
 use self::stop::Stop;
 use self::stream::{Store, Unpacking};
+use super::location::{self, Extent, Location, Version};
 use super::reading::Reading;
 use crate::error::{Error, RecordError, SourceError};
 use crate::format::open;
@@ -252,6 +253,26 @@ impl Archive {
         Some((stored, index.range(member, entry))).filter(|(_, range)| !range.is_empty())
     }
 
+    /// Where the bytes of a member are, for whoever has not listed the archive; none if they are in a copy, or it has
+    /// none.
+    pub(in crate::source) fn locate(&self, member: u32) -> Option<Location> {
+        let index = self.index.get().filter(|index| index.store.is_none())?;
+        let entry = index.table.entry(member).filter(|entry| entry.kind == Kind::File)?;
+        let Identity { bytes, modified, .. } = index.identity;
+        let of = match &self.elsewhere {
+            Some(stored) => Version { bytes, modified: None, tag: stored.version() },
+            None => Version { bytes, modified: Some(modified), tag: None },
+        };
+        let end = index.range(member, entry).end;
+        let packed = index.table.packed(member).map(|packed| location::Packed {
+            bytes: packed.bytes,
+            crc: packed.crc,
+            is_deflated: packed.is_deflated,
+            end,
+        });
+        Location::part(&self.path, Extent { of, offset: entry.offset, bytes: entry.bytes, packed })
+    }
+
     /// Begins to read a member, unless too many are being read. Returns whether it did.
     pub(in crate::source) fn begin(&self, member: u32, limits: &Limits) -> bool {
         self.ahead(member, limits).is_none_or(|(stored, range)| stored.begin(&range))
@@ -313,9 +334,9 @@ impl Reader<'_> {
             (Some(stored), _) => match index.table.packed(member) {
                 Some(packed) => {
                     let stored = stored.with_part(index.range(member, entry)).map_err(RecordError::unread)?;
-                    zip_members::read(&stored, entry, packed, limit, buffer)
+                    zip_members::read(&stored, (entry.offset, entry.bytes), packed, limit, buffer)
                 }
-                None => read_range(stored, entry, buffer),
+                None => read_range(stored, (entry.offset, entry.bytes), buffer),
             },
             (None, _) if entry.offset == NOWHERE => Err(RecordError::OnlyListed),
             (None, Some(store)) => store.read(entry.offset, entry.bytes, buffer),
@@ -325,11 +346,32 @@ impl Reader<'_> {
 }
 
 /// Appends the bytes of an entry, which was found to lie in the file.
-fn read_range(stored: &Stored, entry: &Entry, buffer: &mut Vec<u8>) -> Result<(), RecordError> {
-    read_exactly(stored, entry.offset, entry.bytes, buffer).map_err(|error| match error.kind() {
+fn read_range(stored: &Stored, (offset, bytes): (u64, u64), buffer: &mut Vec<u8>) -> Result<(), RecordError> {
+    read_exactly(stored, offset, bytes, buffer).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => RecordError::Changed,
         _ => RecordError::unread(error),
     })
+}
+
+/// Appends a part of a file or an object, at most `limit` bytes, to the buffer.
+///
+/// # Errors
+/// If it can't be read, or is damaged.
+pub(in crate::source) fn read_part(
+    stored: &Stored,
+    part: &Extent,
+    limit: u64,
+    buffer: &mut Vec<u8>,
+) -> Result<(), RecordError> {
+    let Extent { offset, bytes, packed, .. } = *part;
+    match packed {
+        None => read_range(stored, (offset, bytes), buffer),
+        Some(location::Packed { bytes: stored_bytes, crc, is_deflated, .. }) => {
+            let stored = stored.with_part(part.range()).map_err(RecordError::unread)?;
+            let packed = member::Packed { bytes: stored_bytes, crc, is_deflated };
+            zip_members::read(&stored, (offset, bytes), packed, limit, buffer)
+        }
+    }
 }
 
 /// Appends so many bytes from a place, without clearing memory for them first. Whoever reads has a file to themselves,

@@ -132,7 +132,7 @@ fn refuse_overlaps(length: u64, table: &mut Table) {
 fn target_of(file: &Stored, table: &Table, member: u32) -> Option<Box<[u8]>> {
     let (entry, packed) = (table.entry(member)?, table.packed(member)?);
     let mut target = Vec::new();
-    read(file, entry, packed, LONGEST_TARGET, &mut target).ok()?;
+    read(file, (entry.offset, entry.bytes), packed, LONGEST_TARGET, &mut target).ok()?;
     Some(target.into_boxed_slice())
 }
 
@@ -144,19 +144,18 @@ pub(super) fn likely_end(entry: &Entry, packed: Packed, name: &str) -> u64 {
     entry.offset.saturating_add(before).saturating_add(packed.bytes)
 }
 
-/// Appends the bytes of a member to the buffer, at most `limit`.
+/// Appends the bytes of a member, with this offset and length, to the buffer, at most `limit`.
 pub(super) fn read(
     file: &Stored,
-    entry: &Entry,
+    (offset, bytes): (u64, u64),
     packed: Packed,
     limit: u64,
     buffer: &mut Vec<u8>,
 ) -> Result<(), RecordError> {
-    let bytes = entry.bytes;
     if bytes > limit {
         return Err(RecordError::FileTooLarge { bytes, limit });
     }
-    let start = start_of(file, entry.offset, packed.bytes)?;
+    let start = start_of(file, offset, packed.bytes)?;
     let from = buffer.len();
     match packed.is_deflated {
         false if packed.bytes != bytes => {

@@ -3,7 +3,7 @@
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::split_names::split_of;
 use crate::dataset::names::system_file;
@@ -11,9 +11,10 @@ use crate::error::{Error, RecordError, SourceError};
 use crate::format::open;
 use crate::format::ranges::Stored;
 use crate::read::{SourceFile, SourceFileError};
+use crate::remote::at_once;
 use crate::remote::{Stores, is_url};
-use crate::source::at_once::at_once;
 use crate::source::copied::copied;
+use crate::source::location;
 use crate::source::notice::Ignored;
 use crate::spec::Split;
 
@@ -209,6 +210,13 @@ impl TableFile {
             true => read(&Stored::File(Arc::new(file), self.version.length)),
             false => Err(RecordError::Changed),
         }
+    }
+
+    /// What the file was when it was found.
+    pub(super) fn version(&self) -> location::Version {
+        let since = self.version.modified.and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
+        let modified = since.map(|since| (since.as_secs() as i64, i64::from(since.subsec_nanos())));
+        location::Version { bytes: self.version.length, modified, tag: None }
     }
 
     /// For `map_err`: why the table can't be read.

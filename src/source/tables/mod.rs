@@ -20,6 +20,7 @@ use arrow_array::{Array, StringArray};
 
 use super::files::Files;
 use super::listing::Listing;
+use super::location::{Extent, Location, Version};
 use super::notice::Notice;
 use super::record::Record;
 use super::{ImageRef, Source, reject};
@@ -204,6 +205,36 @@ impl Source for TableSource {
         match index.place(record.place, 0)? {
             (Place::File(path), _) => self.stores.open(path).ok().map(|file| file.len()),
             (_, length) => Some(length),
+        }
+    }
+
+    fn locate(&self, image: &ImageRef<'_>) -> Option<Location> {
+        let index = match self.indexed().filter(|index| index.has_images()) {
+            Some(index) => index,
+            None => self.set_index(Index::of_images(&self.found.files, &self.choice.image, None).ok()?),
+        };
+        match index.place(image.record.place, image.image)? {
+            (Place::File(path), _) if is_url(path) => {
+                let stored = self.stores.open(path).ok()?;
+                let (bytes, tag) = (stored.len(), stored.version());
+                Location::part(
+                    path,
+                    Extent { of: Version { bytes, modified: None, tag }, offset: 0, bytes, packed: None },
+                )
+            }
+            (Place::File(path), _) => Location::file(path),
+            (Place::Table(number, offset), bytes) if bytes < u64::from(u32::MAX) => {
+                let file = &self.found.files[number];
+                let of = match is_url(&file.path) {
+                    true => {
+                        let stored = self.stores.open(&file.path).ok()?;
+                        Version { bytes: stored.len(), modified: None, tag: stored.version() }
+                    }
+                    false => file.version(),
+                };
+                Location::part(&file.path, Extent { of, offset, bytes, packed: None })
+            }
+            (Place::Table(..) | Place::Spool(_), _) => None,
         }
     }
 

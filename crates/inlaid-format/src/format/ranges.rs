@@ -175,6 +175,14 @@ impl Stored {
         }
     }
 
+    /// What differs once the bytes do, if they are elsewhere and their store tells it.
+    pub fn version(&self) -> Option<String> {
+        match self {
+            Stored::File(..) => None,
+            Stored::Elsewhere(ranges) => ranges.version(),
+        }
+    }
+
     /// The file, if it is one on a disk.
     pub fn file(&self) -> Option<&File> {
         match self {

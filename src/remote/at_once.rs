@@ -13,7 +13,7 @@ const MOST: usize = 16;
 ///
 /// # Errors
 /// That of the first item that has one.
-pub(super) fn at_once<T: Sync, R: Send>(
+pub(crate) fn at_once<T: Sync, R: Send>(
     items: &[T],
     each: impl Fn(&T) -> Result<R, Error> + Sync,
 ) -> Result<Vec<R>, Error> {

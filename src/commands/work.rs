@@ -1,0 +1,220 @@
+//! Makes the shard of one item of a plan, step by step. Nothing of it is seen before the commit.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tempfile::TempDir;
+
+use crate::commands::item_summary::ItemSummary;
+use crate::commands::plan::full;
+use crate::commit::transaction::{FinishedShard, Shards};
+use crate::dataset::place::Place;
+use crate::dataset::reject::Reject;
+use crate::error::{Error, FormatError, PlanError, StoreError};
+use crate::format::columns::Columns;
+use crate::format::shard::{self, ShardWriter, shard_name};
+use crate::image::recipe::Recipe;
+use crate::items::{Attempt, Found, Item, Made, Outcome, Reading, Sources, WrittenPlan};
+use crate::pipeline::{self, Job};
+use crate::plan::{Plan, RowBytes, ShardPlan};
+use crate::run::RunOptions;
+use crate::source::{Listing, LocatedSource, Source, open_source, reject};
+use crate::spec::Split;
+
+/// Makes the shard of an item of a plan, at the path or URL of its run. May be called for the same item again, also at the
+/// same time on another machine, and at any time: everything that it leaves is a file or an upload of its own and, when
+/// that is complete, the record of the item.
+///
+/// # Errors
+/// If there is no such plan or item, the plan is of another build, a setting is wrong, or the item can't be made; then it
+/// stays as it was.
+pub fn work(run: impl AsRef<Path>, item: usize, options: &RunOptions) -> Result<ItemSummary, Error> {
+    let (begin, run) = (Instant::now(), full(run.as_ref()));
+    let seconds = || begin.elapsed().as_secs_f64();
+    options.thread_count()?;
+    let plan = match WrittenPlan::find(&run, &options.source.storage)? {
+        Found::Plan(plan) => plan,
+        // It came too late.
+        Found::Dataset(..) => return Ok(ItemSummary::committed(item, seconds())),
+    };
+    if let Some(outcome) = plan.outcome(item)? {
+        return Ok(ItemSummary::of(&outcome, false, seconds()));
+    }
+    let made = if plan.header.scans { scan(&plan, item, options) } else { make(&plan, item, options) };
+    let is_gone = matches!(
+        &made,
+        Err(Error::Format(FormatError::Io { .. }) | Error::Store { reason: StoreError::UploadGone(_), .. })
+    );
+    // A commit that did not wait for this attempt has removed the plan, and with it what the attempt was writing.
+    let was_committed =
+        |plan: &WrittenPlan| matches!(WrittenPlan::find(&plan.run, &options.source.storage), Ok(Found::Dataset(..)));
+    match made {
+        Err(_) if is_gone && was_committed(&plan) => Ok(ItemSummary::committed(item, seconds())),
+        Err(error) => Err(error),
+        Ok((outcome, made)) => Ok(ItemSummary::of(&outcome, made, seconds())),
+    }
+}
+
+/// Makes the shard of an item. Returns what became of the item, and whether that is what this call made of it.
+fn make(plan: &WrittenPlan, number: usize, options: &RunOptions) -> Result<(Outcome, bool), Error> {
+    let header = &plan.header;
+    let recipe = Recipe::new(&header.spec)?;
+    let mut item = plan.item(number)?;
+    let from = From::new(plan, &mut item, &recipe, options)?;
+    let row_bytes = match (recipe.row_bytes(), item.lengths.take()) {
+        (Some(bytes), _) => RowBytes::Same(bytes),
+        (None, lengths) => RowBytes::OfFiles(lengths.unwrap_or_default()),
+    };
+    let rows = (0..item.listing.records.len() as u32).collect();
+    let shard = ShardPlan { split: item.split, place: Place::New(item.number), rows };
+    let shard_plan = Plan { counts: recipe.layout().counts(), row_bytes, shards: vec![shard] };
+    let columns = Columns::new(recipe.layout(), &header.spec, &header.classes);
+    let options = header.options(options);
+    let pool = pipeline::threads(&options, item.listing.records.len())?;
+    let name = shard_name(item.split, item.number, header.spec.format);
+    let attempt = plan.files.begin(number, &name)?;
+    let job = Job {
+        source: from.source(),
+        listing: &item.listing,
+        inputs: header.inputs,
+        plan: &shard_plan,
+        recipe: &recipe,
+        columns: &columns,
+        options: &options,
+        hashes: &item.hashes,
+    };
+    let mut one = OneShard { attempt: &*attempt, name, columns: &columns, made: None };
+    let written = pipeline::write_shards(&job, &pool, &mut one, Vec::new());
+    let published = written.and_then(|pipeline::Outcome { rejects, truncated }| {
+        // The work of others who were faster stays.
+        if let Some(outcome) = plan.outcome(number)? {
+            return Ok((outcome, false));
+        }
+        let shard = match one.made.take() {
+            Some(FinishedShard { info, statistics }) => {
+                Some(Made { split: item.split, info, statistics, staged: attempt.staged()? })
+            }
+            None => None,
+        };
+        let outcome = Outcome { item: number, shard, hashes: Vec::new(), rejects, truncated };
+        plan.set_outcome(&outcome)?;
+        Ok((outcome, true))
+    });
+    match &published {
+        Ok((Outcome { shard: Some(_), .. }, true)) => attempt.published(),
+        _ => attempt.abandon(),
+    }
+    published
+}
+
+/// Reads the files of an item, whose hashes decide its splits.
+fn scan(plan: &WrittenPlan, number: usize, options: &RunOptions) -> Result<(Outcome, bool), Error> {
+    let recipe = Recipe::new(&plan.header.spec)?;
+    let mut item = plan.item(number)?;
+    let from = From::new(plan, &mut item, &recipe, options)?;
+    let options = plan.header.options(options);
+    let (listing, spec) = (item.listing, recipe.spec());
+    let pool = pipeline::threads(&options, listing.records.len())?;
+    let hashes = pipeline::hash_files(from.source(), &listing.records, spec, &pool, &options, &|_| ())?;
+    let (mut found, mut rejects) = (Vec::with_capacity(hashes.len()), Vec::new());
+    for (record, hash) in listing.records.into_iter().zip(hashes) {
+        if let Err(error) = &hash {
+            rejects.push(reject(record.key, error));
+        }
+        found.push(hash.ok().map(|hash| hash.to_string()));
+    }
+    options.check(&rejects, plan.header.inputs)?;
+    let outcome = Outcome { item: number, shard: None, hashes: found, rejects, truncated: 0 };
+    plan.set_outcome(&outcome)?;
+    Ok((outcome, true))
+}
+
+/// What the images of an item are read from.
+enum From {
+    Located(LocatedSource),
+    Listed(Arc<ListedSource>),
+}
+
+impl From {
+    fn new(plan: &WrittenPlan, item: &mut Item, recipe: &Recipe, options: &RunOptions) -> Result<From, Error> {
+        let sources = match &plan.header.reading {
+            Reading::Located => {
+                let (locations, images) = (item.locations.take().unwrap_or_default(), recipe.further.len() + 1);
+                return Ok(From::Located(LocatedSource::new(locations, images, &options.source)));
+            }
+            Reading::Sources(sources) => sources,
+        };
+        let listed = ListedSource::of(plan, sources, recipe, options)?;
+        for record in &mut item.listing.records {
+            let found = listed.listing.records.binary_search_by(|there| there.key.cmp(&record.key));
+            let found = found.map_err(|_| plan.unfit(PlanError::InputGone(record.key.clone().into())))?;
+            let there = &listed.listing.records[found];
+            (record.place, record.row) = (there.place, there.row);
+        }
+        item.listing.columns.clone_from(&listed.listing.columns);
+        item.listing.labels.clone_from(&listed.listing.labels);
+        Ok(From::Listed(listed))
+    }
+
+    fn source(&self) -> &dyn Source {
+        match self {
+            From::Located(source) => source,
+            From::Listed(listed) => &*listed.source,
+        }
+    }
+}
+
+/// Sources that only they themselves can be read with, listed.
+struct ListedSource {
+    source: Box<dyn Source>,
+    listing: Listing,
+    /// Copies of what can't be read at random.
+    _scratch: TempDir,
+}
+
+impl ListedSource {
+    /// The sources of a plan: those of the item before, if it was one of the same plan.
+    fn of(
+        plan: &WrittenPlan,
+        sources: &Sources,
+        recipe: &Recipe,
+        options: &RunOptions,
+    ) -> Result<Arc<ListedSource>, Error> {
+        static LAST: Mutex<Option<(PathBuf, Arc<ListedSource>)>> = Mutex::new(None);
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((run, listed)) = &*last
+            && *run == plan.run
+        {
+            return Ok(listed.clone());
+        }
+        *last = None;
+        let scratch = tempfile::Builder::new().prefix("inlaid-").tempdir();
+        let scratch = scratch.map_err(Error::io("create folder in", std::env::temp_dir()))?;
+        let source = open_source(&sources.paths, &sources.options(&options.source))?;
+        source.prepare(Some(scratch.path()), &recipe.spec().limits)?;
+        let listing = source.list(recipe.spec())?;
+        let listed = Arc::new(ListedSource { source, listing, _scratch: scratch });
+        *last = Some((plan.run.clone(), listed.clone()));
+        Ok(listed)
+    }
+}
+
+/// The one shard of an item.
+struct OneShard<'a> {
+    attempt: &'a dyn Attempt,
+    name: String,
+    columns: &'a Columns,
+    made: Option<FinishedShard>,
+}
+
+impl Shards for OneShard<'_> {
+    fn begin(&self, _: Split, _: Place) -> Result<Box<dyn ShardWriter>, Error> {
+        Ok(shard::begin(self.attempt.file()?, self.attempt.path(), self.name.clone(), self.columns, None)?)
+    }
+
+    fn add(&mut self, _: Split, shard: Option<FinishedShard>, _: &[Reject]) -> Result<(), Error> {
+        self.made = shard;
+        Ok(())
+    }
+}

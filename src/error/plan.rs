@@ -1,0 +1,59 @@
+//! Why a written plan can't be used.
+
+use thiserror::Error as ThisError;
+
+/// Reason that a written plan can't be used, or not yet.
+#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// A place without a plan.
+    #[error("there is no plan")]
+    Missing,
+    /// A file that is not what a plan consists of.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// A plan of another release, or of a build with other features: it might make other bytes.
+    #[error("it was made by {planned}, and this is {here}")]
+    OtherBuild {
+        /// Release that planned, with its features.
+        planned: String,
+        /// This release, with its features.
+        here: String,
+    },
+    /// An item that the plan does not have.
+    #[error("it has no item {item}: its {items} items are numbered from 0")]
+    NoItem {
+        /// Number that was asked for.
+        item: usize,
+        /// Number of items.
+        items: usize,
+    },
+    /// A commit before all items are done.
+    #[error("{missing} of {items} items are not done, the first is item {first}")]
+    NotDone {
+        /// Number of items that are not done.
+        missing: usize,
+        /// Number of all items.
+        items: usize,
+        /// The first that is not done.
+        first: usize,
+    },
+    /// A shard that is not there any more.
+    #[error("the shard of item {0} is gone, so the item is not done any more")]
+    ShardGone(usize),
+    /// A commit of a plan whose items only read files.
+    #[error("its items only read files, to decide the splits")]
+    Scans,
+    /// A source that does not list an input any more.
+    #[error("its source does not list `{0}` any more")]
+    InputGone(String),
+    /// An output folder with an interrupted conversion.
+    #[error("the dataset is an interrupted conversion on one machine")]
+    Interrupted,
+    /// A dataset that another run has made in the meantime.
+    #[error("another run has made the dataset")]
+    Superseded,
+    /// A setting that a plan can't have.
+    #[error("a plan can't {0}")]
+    Setting(&'static str),
+}
