@@ -41,20 +41,21 @@ class Plan:
 
     def __init__(self, run: str | bytes | PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> None:
         place = place_of("run", run)
-        self._take(_inlaid.planned(place, {"storage_options": storage_options}), storage_options, None)
+        self._take(_inlaid.planned(place, {"storage_options": storage_options}), {"storage_options": storage_options})
 
     @staticmethod
-    def _of(told: str, storage_options: Mapping[str, Any] | None, again: Callable[[], Plan]) -> Plan:
+    def _of(told: str, settings: Mapping[str, Any], again: Callable[[], Plan]) -> Plan:
+        """A plan that was made with these keywords."""
         plan = Plan.__new__(Plan)
-        plan._take(told, storage_options, again)
+        plan._take(told, settings, again)
         return plan
 
-    def _take(self, told: str, storage_options: Mapping[str, Any] | None, again: Callable[[], Plan] | None) -> None:
+    def _take(self, told: str, settings: Mapping[str, Any], again: Callable[[], Plan] | None = None) -> None:
         said = json.loads(told)
         self.run, self.items, self.inputs, self.rejects = (said[name] for name in ("run", "items", "inputs", "rejects"))
         self.scans, self.committed = said["scans"], said["committed"]
         self._most_rejects: int | None = said["most_rejects"]
-        self._storage_options, self._again = storage_options, again
+        self._settings, self._again = settings, again
 
     def missing(self) -> list[int]:
         """The items that are not done, in ascending order. Empty if the dataset is made."""
@@ -76,12 +77,17 @@ class Plan:
         Raises `InlaidError` if items are not done, `RejectedError` if more inputs than allowed are unusable,
         `LockedError` if another process is committing, `ExistsError` if another run has made the dataset.
         """
-        keywords = {**self._keywords(), "single_writer": truth("single_writer", single_writer)}
+        single_writer = truth("single_writer", single_writer) or self._settings.get("single_writer", False)
+        keywords = {**self._keywords(), "single_writer": single_writer}
         summary: dict[str, Any] = json.loads(_inlaid.commit(self.run, keywords))
         return summary
 
     def _keywords(self) -> dict[str, Any]:
-        return {"storage_options": self._storage_options}
+        return {"storage_options": self._settings["storage_options"]}
+
+    def _keywords_of_work(self, threads: int) -> dict[str, Any]:
+        """The keywords of `work`."""
+        return {"threads": threads, "memory": self._settings.get("memory"), **self._keywords()}
 
     def _outcomes(self, items: Sequence[int]) -> list[dict[str, Any]]:
         """What became of items that are done."""
@@ -143,9 +149,9 @@ class Tally:
             self._show(self._done, self._plan.inputs, self._rejects)
         most = self._plan._most_rejects
         if most is not None and self._rejects > most:
+            limit = f"more than the {most} allowed" if most else "and none is allowed"
             raise RejectedError(
-                f"{self._rejects} of {counted(self._plan.inputs, 'input', 'inputs')} can't be used, "
-                f"more than the {most} allowed"
+                f"{self._rejects} of {counted(self._plan.inputs, 'input', 'inputs')} can't be used, {limit}"
             )
 
     def poll(self) -> None:
@@ -168,6 +174,8 @@ def carry_out(plan: Plan, progress: Progress, each: Callable[[Plan, Sequence[int
         if missing:
             tally = Tally(plan, progress)
             try:
+                if len(missing) < plan.items:
+                    tally.poll()
                 each(plan, range(plan.items) if len(missing) == plan.items else missing, tally)
             finally:
                 tally.end()
@@ -189,8 +197,7 @@ def run_with(engine: Engine, plan: Plan, progress: Progress, threads: int | None
         raise SettingError(f'engine is "ray", "spark" or a function such as map, not {engine!r}')
 
     def each(plan: Plan, items: Sequence[int], tally: Tally) -> None:
-        options = plan._storage_options
-        item_of = functools.partial(work, plan.run, threads=threads or 1, storage_options=options)
+        item_of = functools.partial(work, plan.run, **plan._keywords_of_work(threads or 1))
         for done in engine(item_of, items):
             tally.add(done)
 

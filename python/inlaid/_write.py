@@ -243,7 +243,8 @@ def _plan_of(keywords: dict[str, Any]) -> Plan:
     given = {name: value for name, value in keywords.items() if name not in ("root", "name", "progress")}
     paths, place, settings = _prepared(given.pop("sources"), given.pop("out"), given)
     told = _inlaid.plan(paths, place, dict(settings))
-    return Plan._of(told, keywords["storage_options"], lambda: _plan_of(keywords))
+    kept = {name: keywords[name] for name in ("storage_options", "memory", "single_writer")}
+    return Plan._of(told, kept, lambda: _plan_of(keywords))
 
 
 def append(

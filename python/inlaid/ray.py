@@ -26,7 +26,7 @@ def run(plan: Plan, *, cpus: int = 1, retries: int = 3, progress: Progress = Tru
     """
 
     def each(plan: Plan, items: Sequence[int], tally: Tally) -> None:
-        keywords = {"threads": cpus, "storage_options": plan._storage_options}
+        keywords = plan._keywords_of_work(cpus)
         task = ray.remote(num_cpus=cpus, max_retries=retries, retry_exceptions=True, **options)(work)
         live: set[Any] = set()
         try:
@@ -47,6 +47,9 @@ def run(plan: Plan, *, cpus: int = 1, retries: int = 3, progress: Progress = Tru
 def drained(live: set[Any], tally: Tally) -> set[Any]:
     """Waits for a task to end, and returns the others."""
     done, rest = ray.wait(list(live), num_returns=1)
-    for result in ray.get(done):
-        tally.add(result)
+    try:
+        tally.add(ray.get(done[0]))
+    except ray.exceptions.RayTaskError as failure:
+        # What the task raised, without the lines of the worker.
+        raise failure.cause from failure
     return set(rest)

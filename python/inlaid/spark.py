@@ -4,6 +4,7 @@ this package, pandas and PyArrow, and finds the sources and the dataset at the s
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 import uuid
@@ -12,6 +13,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from . import _errors
 from ._errors import SettingError
 from ._plan import Plan, Tally, carry_out, work
 from ._progress import Progress
@@ -40,20 +42,27 @@ def run(
         raise SettingError("there is no active session of Spark; give one, as in inlaid.spark.run(plan, spark)")
 
     def each(plan: Plan, items: Sequence[int], tally: Tally) -> None:
-        run, options = plan.run, plan._storage_options
+        run, keywords = plan.run, plan._keywords_of_work(threads)
 
         def partition(batches: Iterator[Any]) -> Iterator[Any]:
             import pyarrow
 
             for batch in batches:
                 for number in batch.column(0).to_pylist():
-                    done = work(run, items[number], threads=threads, storage_options=options)
+                    done = work(run, items[number], **keywords)
                     yield pyarrow.RecordBatch.from_pydict({"result": [json.dumps(done)]})
 
         job = session.range(0, len(items), 1, len(items)).mapInArrow(partition, "result string")
         watched(session, job, tally)
 
     return carry_out(plan, progress, each)
+
+
+def what_tasks_raised(failure: BaseException) -> BaseException:
+    """The exception of this package that a task raised, which a failure of Spark quotes; else the failure."""
+    quoted = re.search(r"\binlaid\._errors\.(\w+): ([^\n]*)", str(failure))
+    kind = getattr(_errors, quoted[1], None) if quoted else None
+    return kind(quoted[2]) if quoted and kind is not None else failure
 
 
 def watched(session: SparkSession, job: Any, tally: Tally) -> None:
@@ -80,6 +89,6 @@ def watched(session: SparkSession, job: Any, tally: Tally) -> None:
         session.interruptTag(tag)
         raise
     if failures:
-        raise failures[0]
+        raise what_tasks_raised(failures[0]) from failures[0]
     for row in rows:
         tally.add(json.loads(row["result"]))

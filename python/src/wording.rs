@@ -10,7 +10,8 @@ use pyo3::prelude::*;
 const SWITCHES: [&str; 5] = ["any_name", "dry_run", "follow_links", "only_shrink", "overwrite"];
 
 /// The commands that are functions of the package.
-const FUNCTIONS: [&str; 7] = ["append", "compact", "convert", "info", "repack", "rollback", "verify"];
+const FUNCTIONS: [&str; 10] =
+    ["append", "commit", "compact", "convert", "info", "plan", "repack", "rollback", "verify", "work"];
 
 /// A text whose options and commands are in backticks.
 #[pyfunction]

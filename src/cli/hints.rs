@@ -226,13 +226,14 @@ fn above_splits(folders: &[PathBuf]) -> String {
 /// Suggested fix for an object store that can't be read.
 fn plan_hint(error: &PlanError) -> Option<String> {
     Some(match error {
-        PlanError::Missing => "give the run that `inlaid plan` printed, as in DIR/.inlaid/runs/...".into(),
+        PlanError::Missing => "give the run that `inlaid plan` returned, as in DIR/.inlaid/runs/...".into(),
         PlanError::OtherBuild { .. } => "use the same release, with the same features, on all machines".into(),
-        PlanError::NotDone { .. } | PlanError::ShardGone(_) => {
-            "work on it with `inlaid work RUN --item N`, and commit again".into()
+        PlanError::NotDone { .. } | PlanError::ShardsGone(_) => {
+            "work on them with `inlaid work`, and commit again".into()
         }
         PlanError::Scans => "run the same `inlaid plan` again when all items are done".into(),
         PlanError::InputGone(_) => "put it back, or plan again".into(),
+        PlanError::SourceChanged => "plan again, and work on all items again".into(),
         PlanError::Interrupted => "finish it with `inlaid convert`, or plan for another folder".into(),
         PlanError::Superseded => "plan for another folder".into(),
         PlanError::Damaged(_) => "remove the run, and plan again".into(),

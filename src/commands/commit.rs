@@ -9,12 +9,12 @@ use crate::commands::summary::{SplitSummary, Summary};
 use crate::commit::output::Output;
 use crate::commit::transaction::{Commits, Run, Shards, Transaction};
 use crate::dataset::manifest::Manifest;
-use crate::dataset::names::REJECTS;
+use crate::dataset::names::{LOCK, PRIVATE, REJECTS};
 use crate::dataset::reject::{Reject, read_rejects};
 use crate::error::{Error, PlanError, StoreError};
 use crate::image::recipe::Recipe;
-use crate::items::{Found, Header, Made, Outcome, WrittenPlan};
-use crate::remote::{at_once, files_at};
+use crate::items::{Found, Header, Made, Outcome, WrittenPlan, remove_runs};
+use crate::remote::{at_once, files_at, is_url};
 use crate::run::RunOptions;
 use crate::source::{Listing, Notice};
 
@@ -27,36 +27,52 @@ use crate::source::{Listing, Notice};
 pub fn commit(run: impl AsRef<Path>, options: &RunOptions) -> Result<Summary, Error> {
     let (begin, run) = (Instant::now(), full(run.as_ref()));
     let storage = &options.source.storage;
-    let plan = match WrittenPlan::find(&run, storage)? {
+    let find = || WrittenPlan::find(&run, storage);
+    let made = |out: &Path, manifest: &Manifest| {
+        let rejects = read_rejects(&*files_at(out, storage)?, REJECTS)?;
+        Ok(made(begin, manifest, &rejects))
+    };
+    let plan = match find()? {
         Found::Plan(plan) => plan,
         Found::Dataset(out, manifest) => {
-            let rejects = read_rejects(&*files_at(&out, storage)?, REJECTS)?;
-            return Ok(made(begin, &manifest, &rejects));
+            tidy(&out, options)?;
+            return made(&out, &manifest);
         }
     };
     if plan.header.scans {
         return Err(plan.unfit(PlanError::Scans));
     }
-    let outcomes = outcomes_of(&plan)?;
-    let summary = commit_items(begin, &plan, outcomes, options);
-    if let Err(Error::Store { reason: StoreError::UploadGone(file), .. }) = &summary
-        && let Some(item) = item_of(&plan, file)?
-    {
-        plan.forget(item)?;
-        return Err(plan.unfit(PlanError::ShardGone(item)));
+    match (commit_items(begin, &plan, options), find()) {
+        (Ok(summary), _) => Ok(summary),
+        // Another process was faster.
+        (Err(_), Ok(Found::Dataset(out, manifest))) => made(&out, &manifest),
+        // The store has dropped uploads; those that were open are in their places now.
+        (Err(error @ Error::Store { reason: StoreError::UploadGone(_), .. }), _) => {
+            let is_there = |made: &Made| plan.files.is_published(&made.info.file, &made.staged);
+            refuse_gone(&plan, &outcomes_of(&plan)?, is_there)?;
+            Err(error)
+        }
+        (Err(error), _) => Err(error),
     }
-    summary
 }
 
-fn commit_items(
-    begin: Instant,
-    plan: &WrittenPlan,
-    outcomes: Vec<Outcome>,
-    options: &RunOptions,
-) -> Result<Summary, Error> {
+/// Removes what a commit has left that died after it had made the dataset.
+fn tidy(out: &Path, options: &RunOptions) -> Result<(), Error> {
+    let storage = &options.source.storage;
+    let left = files_at(out, storage)?.entries(PRIVATE)?;
+    if left.iter().any(|(name, _)| name != LOCK || is_url(out)) {
+        remove_runs(out, storage)?;
+        // Whoever claims the place drops what others have staged. Where another process writes, it has done so.
+        let _ = Output::claim(out, options);
+    }
+    Ok(())
+}
+
+fn commit_items(begin: Instant, plan: &WrittenPlan, options: &RunOptions) -> Result<Summary, Error> {
     let Header { run, spec, classes, inputs, items, .. } = &plan.header;
-    let all_options = plan.header.options(options);
-    let mut rejects = plan.rejects()?;
+    // Without the lock, so that whoever commits too early is no trouble to others.
+    plan.check_done()?;
+    // Completes the commit of one that has died, whose shards are in their places.
     let output = Output::claim(&plan.out, options)?;
     output.check_shards()?;
     let manifest = match Start::new(*run, output.current(), &plan.out, options)? {
@@ -64,15 +80,22 @@ fn commit_items(
         Start::Replaces(_) | Start::Continues(_) => return Err(plan.unfit(PlanError::Interrupted)),
         // Another process was faster.
         Start::Complete(there) => {
-            let rejects = read_rejects(&**output.files(), REJECTS)?;
-            let summary = made(begin, there, &rejects);
+            let summary = made(begin, there, &read_rejects(&**output.files(), REJECTS)?);
             plan.files.remove_all()?;
             return Ok(summary);
         }
     };
+    let (all_options, mut rejects, outcomes) = (plan.header.options(options), plan.rejects()?, outcomes_of(plan)?);
+    refuse_gone(plan, &outcomes, |made| plan.files.has(&made.staged, made.info.bytes))?;
+    let counted = |outcome: &Outcome| outcome.rejects.len() + outcome.shard.as_ref().map_or(0, |made| made.info.rows);
+    if rejects.len() + outcomes.iter().map(counted).sum::<usize>() != *inputs {
+        return Err(
+            plan.unfit(PlanError::Damaged("its items have more inputs, or fewer, than were planned".to_owned()))
+        );
+    }
     let recipe = Recipe::new(spec)?;
     let run = Run { checksum: *run, shards: *items };
-    let mut transaction = Transaction::new(output, manifest, Commits::AtEnd, recipe.layout(), run, Vec::new());
+    let mut transaction = Transaction::new(output, manifest, Commits::OfPlan, recipe.layout(), run, Vec::new());
     let mut truncated = 0;
     for outcome in outcomes {
         rejects.extend(outcome.rejects);
@@ -102,32 +125,21 @@ fn commit_items(
 
 /// What became of every item, in their order.
 fn outcomes_of(plan: &WrittenPlan) -> Result<Vec<Outcome>, Error> {
-    let (items, missing) = (plan.header.items, plan.missing()?);
-    if let Some(&first) = missing.first() {
-        return Err(plan.unfit(PlanError::NotDone { missing: missing.len(), items, first }));
-    }
-    let numbers: Vec<usize> = (0..items).collect();
-    at_once(&numbers, |&item| {
-        let gone = || plan.unfit(PlanError::ShardGone(item));
-        let outcome = plan.outcome(item)?.ok_or_else(gone)?;
-        if let Some(Made { info, staged, .. }) = &outcome.shard
-            && !plan.files.has(staged, info.bytes)?
-        {
-            plan.forget(item)?;
-            return Err(gone());
-        }
-        Ok(outcome)
-    })
+    let numbers: Vec<usize> = (0..plan.header.items).collect();
+    at_once(&numbers, |&item| plan.outcome(item)?.ok_or_else(|| plan.unfit(PlanError::ShardsGone(vec![item]))))
 }
 
-/// The item that made a shard.
-fn item_of(plan: &WrittenPlan, file: &str) -> Result<Option<usize>, Error> {
-    for item in 0..plan.header.items {
-        if plan.outcome(item)?.and_then(|outcome| outcome.shard).is_some_and(|shard| shard.info.file == file) {
-            return Ok(Some(item));
-        }
-    }
-    Ok(None)
+/// Refuses to commit while shards are gone, and forgets that their items were done.
+fn refuse_gone(
+    plan: &WrittenPlan,
+    outcomes: &[Outcome],
+    is_there: impl Fn(&Made) -> Result<bool, Error> + Sync,
+) -> Result<(), Error> {
+    let are_there = at_once(outcomes, |outcome| outcome.shard.as_ref().map_or(Ok(true), &is_there))?;
+    let gone = outcomes.iter().zip(are_there).filter(|(_, is_there)| !is_there).map(|(outcome, _)| outcome.item);
+    let gone: Vec<usize> = gone.collect();
+    gone.iter().try_for_each(|item| plan.forget(*item))?;
+    if gone.is_empty() { Ok(()) } else { Err(plan.unfit(PlanError::ShardsGone(gone))) }
 }
 
 /// The summary of a commit that has nothing to do.

@@ -18,6 +18,7 @@ use crate::format::files::Files;
 use crate::format::sha256::Sha256;
 use crate::format::shard::Checksum;
 use crate::image::recipe::Recipe;
+use crate::items::remove_runs;
 use crate::pipeline::{self, Outcome};
 use crate::plan::Tails;
 use crate::remote::{files_at, is_url};
@@ -102,6 +103,7 @@ fn write(
         });
     }
     let (manifest, card) = transaction.finish(&rejects)?;
+    remove_runs(out, &options.source.storage)?;
     inputs.listing.notices.extend(card.map(Notice::Card));
     let splits = SplitSummary::of(&before, &manifest.snapshot.splits);
     Ok(Summary { truncated, ..inputs.summary(begin, unchanged, &rejects, splits) })

@@ -10,18 +10,20 @@ use crate::commands::convert::{self, Start};
 use crate::commands::item_summary::ItemSummary;
 use crate::commands::planned_run::Inputs;
 use crate::commands::summary::as_strings;
+use crate::commit::output::Output;
 use crate::commit::overlap::refuse_overlap;
-use crate::commit::ownership;
+use crate::commit::recovery::complete_commit_with;
 use crate::dataset::manifest::Manifest;
 use crate::error::{Error, PlanError};
 use crate::format::sha256::Sha256;
 use crate::format::shard::Checksum;
 use crate::image::recipe::Recipe;
 use crate::items::{
-    Found, Header, ItemFiles, Origin, Reading, RunFiles, Sources, WrittenPlan, features, name_of, run_files,
+    Found, Header, ItemFiles, Origin, Reading, RejectLimits, RunFiles, Sources, WrittenPlan, features, name_of,
+    run_files,
 };
 use crate::remote::at_once;
-use crate::run::{Mode, OnError, Overwrite, RunOptions, StorageOptions};
+use crate::run::{Mode, Overwrite, RunOptions, StorageOptions};
 use crate::source::{Listing, Notice, Source, open_source};
 use crate::spec::{Spec, Split, SplitBy};
 
@@ -83,8 +85,9 @@ impl PlannedRun {
     }
 
     fn of(plan: &WrittenPlan, rejects: usize, notices: Vec<Notice>) -> PlannedRun {
-        let Header { items, inputs, most_rejects, scans, .. } = plan.header;
-        PlannedRun { run: plan.run.clone(), items, inputs, rejects, most_rejects, scans, committed: false, notices }
+        let Header { items, inputs, limits, scans, .. } = plan.header;
+        let (run, most_rejects) = (plan.run.clone(), limits.most);
+        PlannedRun { run, items, inputs, rejects, most_rejects, scans, committed: false, notices }
     }
 
     fn made(run: PathBuf, manifest: &Manifest) -> PlannedRun {
@@ -130,22 +133,33 @@ pub fn plan<P: AsRef<Path>>(
     {
         return Err(refused("be made of standard input, which others can't read"));
     }
+    let paths: Vec<PathBuf> = sources.iter().map(|path| path.as_ref().to_owned()).collect();
+    let tables = [&options.source.metadata, &options.source.files_from].into_iter().flatten();
+    if paths.iter().chain(tables).chain([&out]).any(|path| path.to_str().is_none()) {
+        return Err(refused("have paths that are not UTF-8"));
+    }
     let source = open_source(sources, &options.source)?;
     let recipe = Recipe::new(spec)?;
     spec.check_new()?;
     refuse_overlap(source.paths(), &out)?;
     let storage = &options.source.storage;
-    let files = crate::remote::files_at(&out, storage)?;
-    let there = match files.folder() {
-        Some(folder) => ownership::check(folder)?,
-        None => Manifest::read_from(&*files)?,
-    };
-    source.prepare(None, &recipe.spec().limits)?;
+    complete_commit_with(&out, storage)?;
+    let there = Output::check(&out, storage)?;
+    // Whether this conversion has made the dataset that is there, only the contents of all files say.
+    let reads_now = there.is_some() && spec.split_by == Some(SplitBy::Content);
+    let scratch = tempfile::Builder::new().prefix("inlaid-").tempdir();
+    let scratch = scratch.map_err(Error::io("create folder in", std::env::temp_dir()))?;
+    source.prepare(reads_now.then_some(scratch.path()), &recipe.spec().limits)?;
     let (mut listing, recipe) = convert::list(&*source, recipe, options)?;
-    let paths: Vec<PathBuf> = sources.iter().map(|path| path.as_ref().to_owned()).collect();
-    let writing = Writing { out: &out, source: &*source, sources: Sources::new(&paths, &options.source), options };
+    if let Some(there) = there.as_ref().filter(|there| reads_now && there.spec != *recipe.spec()) {
+        let unfinished = there.unfinished.is_some();
+        return Err(if unfinished { Error::OtherConversion(out) } else { Error::OutputExists(out) });
+    }
+    let sources = Sources::new(&paths, &options.source);
+    let fingerprint = format!("{:016x}", source.fingerprint());
+    let writing = Writing { out: &out, source: &*source, sources, fingerprint, options };
     let hashes = match recipe.spec().split_by {
-        Some(SplitBy::Content) => match scan(&writing, &mut listing, &recipe)? {
+        Some(SplitBy::Content) if !reads_now => match scan(&writing, &mut listing, &recipe)? {
             Scan::Planned(plan) => return Ok(PlannedRun::of(&plan, listing.rejects.len(), listing.notices)),
             Scan::Done(hashes) => Some(hashes),
         },
@@ -163,8 +177,9 @@ pub fn plan<P: AsRef<Path>>(
         }
     }
     let plan = match WrittenPlan::of(&out, run, storage)? {
-        Some(plan) => plan,
-        None => writing.shards(&inputs, run)?,
+        Some(plan) if plan.header.fingerprint == writing.fingerprint => plan.with_limits(options)?,
+        // None, or one of sources that are others now.
+        _ => writing.shards(&inputs, run)?,
     };
     Ok(PlannedRun::of(&plan, inputs.listing.rejects.len(), notices))
 }
@@ -174,6 +189,8 @@ struct Writing<'a> {
     out: &'a Path,
     source: &'a dyn Source,
     sources: Sources,
+    /// That of the sources.
+    fingerprint: String,
     options: &'a RunOptions,
 }
 
@@ -192,10 +209,10 @@ impl Writing<'_> {
         items: impl Iterator<Item = (Split, usize, &'s [u32])>,
         scans: bool,
     ) -> Result<WrittenPlan, Error> {
-        let Writing { out, source, sources, options } = self;
+        let Writing { out, source, sources, fingerprint, options } = self;
         let files: Arc<dyn RunFiles> = run_files(out, &name_of(run), &options.source.storage)?;
         files.create()?;
-        let (mut written, mut is_located, mut count) = (ItemFiles::new(&*files), true, 0);
+        let (mut written, mut is_located, mut count) = (ItemFiles::new(&*files, fingerprint), true, 0);
         for (split, number, rows) in items {
             let locations = if is_located { origin.locate(*source, rows) } else { None };
             is_located = locations.is_some();
@@ -212,6 +229,7 @@ impl Writing<'_> {
             tool: format!("inlaid {}", env!("CARGO_PKG_VERSION")),
             features: features(),
             run,
+            fingerprint: fingerprint.clone(),
             spec: recipe.spec().clone(),
             classes: origin.listing.classes.clone(),
             inputs,
@@ -220,8 +238,7 @@ impl Writing<'_> {
             items: count,
             files: written.finish()?,
             reading: if is_located { Reading::Located } else { Reading::Sources(sources.clone()) },
-            stops: options.on_error == OnError::Stop,
-            most_rejects: options.max_errors.map(|max| max.limit(inputs)),
+            limits: RejectLimits::of(options, inputs),
         };
         WrittenPlan::write(out, files, header, &origin.listing.rejects)
     }
@@ -247,8 +264,8 @@ fn scan(writing: &Writing<'_>, listing: &mut Listing, recipe: &Recipe) -> Result
     let storage = &writing.options.source.storage;
     let run = checksum_of_scan(listing, recipe);
     let plan = match WrittenPlan::of(writing.out, run, storage)? {
-        Some(plan) => plan,
-        None => {
+        Some(plan) if plan.header.fingerprint == writing.fingerprint => plan.with_limits(writing.options)?,
+        _ => {
             let rows: Vec<u32> = (0..listing.records.len() as u32).collect();
             let images = recipe.further.len() + 1;
             let origin = Origin { listing, hashes: &[], lengths: None, images, has_values: false };

@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tempfile::TempDir;
-
 use crate::commands::item_summary::ItemSummary;
 use crate::commands::plan::full;
 use crate::commit::transaction::{FinishedShard, Shards};
 use crate::dataset::place::Place;
 use crate::dataset::reject::Reject;
-use crate::error::{Error, FormatError, PlanError, StoreError};
+use crate::error::{Error, PlanError};
 use crate::format::columns::Columns;
 use crate::format::shard::{self, ShardWriter, shard_name};
 use crate::image::recipe::Recipe;
@@ -42,17 +40,17 @@ pub fn work(run: impl AsRef<Path>, item: usize, options: &RunOptions) -> Result<
         return Ok(ItemSummary::of(&outcome, false, seconds()));
     }
     let made = if plan.header.scans { scan(&plan, item, options) } else { make(&plan, item, options) };
-    let is_gone = matches!(
-        &made,
-        Err(Error::Format(FormatError::Io { .. }) | Error::Store { reason: StoreError::UploadGone(_), .. })
-    );
-    // A commit that did not wait for this attempt has removed the plan, and with it what the attempt was writing.
-    let was_committed =
-        |plan: &WrittenPlan| matches!(WrittenPlan::find(&plan.run, &options.source.storage), Ok(Found::Dataset(..)));
     match made {
-        Err(_) if is_gone && was_committed(&plan) => Ok(ItemSummary::committed(item, seconds())),
-        Err(error) => Err(error),
         Ok((outcome, made)) => Ok(ItemSummary::of(&outcome, made, seconds())),
+        // A commit that did not wait for this attempt has removed the plan, and with it what the attempt was writing.
+        Err(error) if !plan.is_there()? => match WrittenPlan::find(&run, &options.source.storage) {
+            Ok(Found::Dataset(..)) => Ok(ItemSummary::committed(item, seconds())),
+            Err(Error::Plan { reason: PlanError::Superseded, .. }) if plan.header.scans => {
+                Ok(ItemSummary::committed(item, seconds()))
+            }
+            _ => Err(error),
+        },
+        Err(error) => Err(error),
     }
 }
 
@@ -84,7 +82,7 @@ fn make(plan: &WrittenPlan, number: usize, options: &RunOptions) -> Result<(Outc
         options: &options,
         hashes: &item.hashes,
     };
-    let mut one = OneShard { attempt: &*attempt, name, columns: &columns, made: None };
+    let mut one = OneShard { attempt: &*attempt, name, columns: &columns, made: None, is_published: false };
     let written = pipeline::write_shards(&job, &pool, &mut one, Vec::new());
     let published = written.and_then(|pipeline::Outcome { rejects, truncated }| {
         // The work of others who were faster stays.
@@ -98,11 +96,14 @@ fn make(plan: &WrittenPlan, number: usize, options: &RunOptions) -> Result<(Outc
             None => None,
         };
         let outcome = Outcome { item: number, shard, hashes: Vec::new(), rejects, truncated };
+        one.is_published = true;
         plan.set_outcome(&outcome)?;
         Ok((outcome, true))
     });
     match &published {
         Ok((Outcome { shard: Some(_), .. }, true)) => attempt.published(),
+        // A record that could not be written may be there nevertheless. What is left of the attempt, the commit removes.
+        Err(_) if one.is_published => {}
         _ => attempt.abandon(),
     }
     published
@@ -167,10 +168,10 @@ impl From {
 
 /// Sources that only they themselves can be read with, listed.
 struct ListedSource {
+    run: PathBuf,
+    fingerprint: String,
     source: Box<dyn Source>,
     listing: Listing,
-    /// Copies of what can't be read at random.
-    _scratch: TempDir,
 }
 
 impl ListedSource {
@@ -181,21 +182,26 @@ impl ListedSource {
         recipe: &Recipe,
         options: &RunOptions,
     ) -> Result<Arc<ListedSource>, Error> {
-        static LAST: Mutex<Option<(PathBuf, Arc<ListedSource>)>> = Mutex::new(None);
+        static LAST: Mutex<Option<Arc<ListedSource>>> = Mutex::new(None);
+        let (run, fingerprint) = (plan.run.clone(), plan.header.fingerprint.clone());
         let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((run, listed)) = &*last
-            && *run == plan.run
+        if let Some(listed) = &*last
+            && (&listed.run, &listed.fingerprint) == (&run, &fingerprint)
         {
             return Ok(listed.clone());
         }
         *last = None;
+        let source = open_source(&sources.paths, &sources.options(&options.source))?;
+        // Copies of what can't be read at random are files without names.
         let scratch = tempfile::Builder::new().prefix("inlaid-").tempdir();
         let scratch = scratch.map_err(Error::io("create folder in", std::env::temp_dir()))?;
-        let source = open_source(&sources.paths, &sources.options(&options.source))?;
         source.prepare(Some(scratch.path()), &recipe.spec().limits)?;
         let listing = source.list(recipe.spec())?;
-        let listed = Arc::new(ListedSource { source, listing, _scratch: scratch });
-        *last = Some((plan.run.clone(), listed.clone()));
+        if format!("{:016x}", source.fingerprint()) != fingerprint {
+            return Err(plan.unfit(PlanError::SourceChanged));
+        }
+        let listed = Arc::new(ListedSource { run, fingerprint, source, listing });
+        *last = Some(listed.clone());
         Ok(listed)
     }
 }
@@ -206,6 +212,8 @@ struct OneShard<'a> {
     name: String,
     columns: &'a Columns,
     made: Option<FinishedShard>,
+    /// Whether a record that names it is being written.
+    is_published: bool,
 }
 
 impl Shards for OneShard<'_> {

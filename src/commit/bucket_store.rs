@@ -15,7 +15,7 @@ use crate::commit::lease::{Conditions, Lease};
 use crate::commit::ownership::dataset_files;
 use crate::commit::pending::Pending;
 use crate::commit::store::{Claimed, Steps, Store};
-use crate::commit::store_run::{Leftovers, Run, StagedManifest, There, is_record, to_json};
+use crate::commit::store_run::{Leftovers, Recovered, Run, StagedManifest, There, is_record, to_json};
 use crate::dataset::manifest::Manifest;
 use crate::dataset::names::{CARD, MANIFEST, PRIVATE, REJECTS, is_system};
 use crate::error::{Error, FormatError, StoreError};
@@ -34,6 +34,8 @@ pub(super) struct BucketStore {
     conditions: Conditions,
     /// The manifest that is there.
     there: There,
+    /// Files of a commit that could not be completed, which the next one replaces.
+    pending: Vec<String>,
     /// Small files of the next commit, not sent yet.
     small: Mutex<BTreeMap<String, Vec<u8>>>,
     scratch: TempDir,
@@ -52,7 +54,7 @@ impl BucketStore {
         let has_records = || Ok::<_, Error>(files.entries(PRIVATE)?.iter().any(|(name, _)| is_record(name)));
         if Manifest::read_from(&files)?.is_none()
             && !has_records()?
-            && let Err(error) = refuse_foreign(&bucket, url)
+            && let Err(error) = refuse_foreign(&bucket, url, &[])
             // Another process may have made a dataset in the meantime.
             && Manifest::read_from(&files)?.is_none()
         {
@@ -60,12 +62,12 @@ impl BucketStore {
         }
         let lease = Lease::take(&bucket, url, conditions)?;
         let run = Run::new(bucket, url, lease.owner());
-        let completed = run.recover(Leftovers::Dropped, conditions)?;
+        let Recovered { completed, pending } = run.recover(Leftovers::Dropped, conditions)?;
         let (bytes, there) = There::read(&run.bucket, conditions).map_err(|reason| run.failed(MANIFEST, reason))?;
         let manifest = bytes.map(|bytes| Manifest::parse(&files.path(MANIFEST), &bytes)).transpose()?;
         match &manifest {
             Some(manifest) => refuse_foreign_shards(&files, manifest)?,
-            None => refuse_foreign(&run.bucket, url)?,
+            None => refuse_foreign(&run.bucket, url, &pending)?,
         }
         let scratch = tempfile::Builder::new().prefix("inlaid-").tempdir();
         let scratch = scratch.map_err(Error::io("create folder in", std::env::temp_dir()))?;
@@ -76,7 +78,7 @@ impl BucketStore {
             given_back();
         });
         let small = Mutex::default();
-        let store = BucketStore { files, run, conditions, there, small, scratch, _pending, lease };
+        let store = BucketStore { files, run, conditions, there, pending, small, scratch, _pending, lease };
         Ok(Claimed { store: Box::new(store), manifest, completed })
     }
 
@@ -86,7 +88,7 @@ impl BucketStore {
     /// If the store can't be read, or the commit can't be completed.
     pub(super) fn complete_commit(url: &Path, options: &StorageOptions) -> Result<bool, Error> {
         let run = Run::new(Bucket::at(url, options)?, url, "none");
-        Ok(run.recover(Leftovers::Kept, Conditions::Kept)?.is_some())
+        Ok(run.recover(Leftovers::Kept, Conditions::Kept)?.completed.is_some())
     }
 }
 
@@ -118,7 +120,8 @@ impl Store for BucketStore {
     }
 
     fn refuse_overwriting(&self, staged: &[String], old: &[String]) -> Result<(), Error> {
-        for file in staged.iter().filter(|file| !old.contains(file) && !file.starts_with(PRIVATE)) {
+        let is_new = |file: &&String| !old.contains(file) && !self.pending.contains(file) && !file.starts_with(PRIVATE);
+        for file in staged.iter().filter(is_new) {
             // Shards were looked for when the place was claimed.
             if !file.contains('/') && self.files.exists(file)? {
                 return Err(Error::ForeignFile(self.files.path(file)));
@@ -178,6 +181,10 @@ impl Store for BucketStore {
         if let (Some(text), Some(expected)) = (small.get(MANIFEST), expected) {
             self.there = There { expected: self.conditions.expect(expected), checksum: Some(Checksum::of(text)) };
         }
+        if !std::mem::take(&mut self.pending).is_empty() {
+            // This commit has taken the place of the one that could not be completed.
+            self.run.recover(Leftovers::Dropped, self.conditions)?;
+        }
         Ok(())
     }
 }
@@ -207,9 +214,26 @@ impl Steps for BucketStore {
     }
 }
 
-/// Refuses a place without a dataset that is not empty.
-fn refuse_foreign(bucket: &Bucket, url: &Path) -> Result<(), Error> {
-    let is_foreign = |key: &str| key.split('/').next().is_some_and(|top| top != PRIVATE && !is_system(top.as_ref()));
+/// The manifest of the dataset below a URL; none if there is none.
+///
+/// # Errors
+/// If something else is there, or the store can't be read.
+pub(super) fn check(url: &Path, options: &StorageOptions) -> Result<Option<Manifest>, Error> {
+    let bucket = Bucket::at(url, options)?;
+    let files = BucketFiles::new(url, bucket.clone());
+    let manifest = Manifest::read_from(&files)?;
+    if manifest.is_none() && !files.entries(PRIVATE)?.iter().any(|(name, _)| is_record(name)) {
+        refuse_foreign(&bucket, url, &[])?;
+    }
+    Ok(manifest)
+}
+
+/// Refuses a place without a dataset that is not empty, except for these files.
+fn refuse_foreign(bucket: &Bucket, url: &Path, own: &[String]) -> Result<(), Error> {
+    let is_foreign = |key: &str| {
+        let is_private = key.split('/').next().is_none_or(|top| top == PRIVATE || is_system(top.as_ref()));
+        !is_private && !own.iter().any(|file| file == key)
+    };
     let found = bucket.any(is_foreign).map_err(|reason| Error::Store { place: url.to_owned(), reason })?;
     if found { Err(Error::OutputNotEmpty(url.to_owned())) } else { Ok(()) }
 }

@@ -40,6 +40,9 @@ pub(crate) enum Purpose {
     /// It makes a new snapshot. To repeat the command adds nothing.
     #[default]
     Change,
+    /// It makes the dataset of a plan, whose shards were made by others. As long as it can't be completed, what was carried
+    /// out of it stays.
+    Plan,
     /// It returns to the snapshot before. To repeat the command would go further back, or find nothing to go back to.
     Rollback,
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::commit::journal::{Journal, Purpose};
 use crate::commit::ownership::{dataset_files, small_files};
 use crate::commit::pending;
-use crate::commit::store::{Claimed, Store, claim};
+use crate::commit::store::{self, Claimed, Store, claim};
 use crate::dataset::card::{Card, CardNote, MergedCard, own_checksum};
 use crate::dataset::file_info::FileInfo;
 use crate::dataset::manifest::{FORMAT_VERSION, Manifest};
@@ -24,7 +24,7 @@ use crate::format::new_file::NewFile;
 use crate::format::row_layout::RowLayout;
 use crate::format::shard::ShardInfo;
 use crate::remote::is_url;
-use crate::run::RunOptions;
+use crate::run::{RunOptions, StorageOptions};
 
 /// A place that only this process writes to. Dropped without a commit, it leaves nothing behind.
 #[derive(Debug)]
@@ -53,6 +53,14 @@ impl Output {
         let Claimed { store, manifest, completed } = claim(place, options)?;
         let (staged, adopted, merged, files) = Default::default();
         Ok(Output { store, current: manifest, staged, adopted, merged, files, completed })
+    }
+
+    /// The manifest of the dataset at a place, for whoever writes to it later; none if there is none.
+    ///
+    /// # Errors
+    /// If something else is there, or it can't be read.
+    pub(crate) fn check(place: &Path, options: &StorageOptions) -> Result<Option<Manifest>, Error> {
+        store::check(place, options)
     }
 
     /// Claims the place of a dataset, which must exist and be whole.

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use crate::commit::bucket_store::BucketStore;
 use crate::commit::folder_store::FolderStore;
 use crate::commit::journal::{Journal, Purpose};
+use crate::commit::ownership;
 use crate::dataset::manifest::Manifest;
 use crate::error::Error;
 use crate::format::files::Files;
 use crate::format::new_file::NewFile;
 use crate::remote::{files_at, is_url};
-use crate::run::RunOptions;
+use crate::run::{RunOptions, StorageOptions};
 
 /// A store that only this process writes to. Dropped without a commit, it leaves nothing behind.
 pub(super) trait Store: fmt::Debug {
@@ -131,4 +132,20 @@ pub(super) fn claim(place: &Path, options: &RunOptions) -> Result<Claimed, Error
         files_at(place, &options.source.storage)?;
     }
     FolderStore::claim(place)
+}
+
+/// The manifest of the dataset at a path or URL; none if there is none, so that one may be written.
+///
+/// # Errors
+/// If something else is there, or it can't be read.
+pub(super) fn check(place: &Path, options: &StorageOptions) -> Result<Option<Manifest>, Error> {
+    #[cfg(feature = "remote")]
+    if is_url(place) {
+        return crate::commit::bucket_store::check(place, options);
+    }
+    if is_url(place) {
+        // An error: there are no stores.
+        files_at(place, options)?;
+    }
+    ownership::check(place)
 }

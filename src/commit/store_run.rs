@@ -82,6 +82,25 @@ impl Steps for OfDeadRun<'_> {
     }
 }
 
+/// What became of the commits of other runs.
+#[derive(Debug, Default)]
+pub(super) struct Recovered {
+    /// What the last one that was completed was for.
+    pub(super) completed: Option<Purpose>,
+    /// Files of one that can't be completed yet, as far as they are in their places.
+    pub(super) pending: Vec<String>,
+}
+
+/// What becomes of a commit that another run has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Completed,
+    /// There is nothing to complete, any more.
+    Void,
+    /// It can't be completed yet.
+    Pending,
+}
+
 /// What becomes of the uploads and the record of a run that is not this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leftovers {
@@ -148,6 +167,7 @@ impl Run {
         let uploads: Vec<(String, Upload)> = files.iter().map(read).collect::<Result<_, Error>>()?;
         let named: Vec<(&str, &Upload)> = uploads.iter().map(|(name, upload)| (&**name, upload)).collect();
         let completed = self.bucket.complete(&named).map_err(|reason| self.failed("", reason))?;
+        // Those that are open are completed, also if others are gone.
         for ((name, upload), was_open) in named.iter().zip(completed) {
             let is_there = || self.bucket.is_of_upload(name, upload).map_err(|reason| self.failed(name, reason));
             if !was_open && !is_there()? {
@@ -210,36 +230,41 @@ impl Run {
     }
 
     /// Completes the commits that other runs have begun, as far as the manifest that they replace is there.
-    pub(super) fn recover(&self, leftovers: Leftovers, conditions: Conditions) -> Result<Option<Purpose>, Error> {
+    pub(super) fn recover(&self, leftovers: Leftovers, conditions: Conditions) -> Result<Recovered, Error> {
         let entries = self.bucket.entries(PRIVATE).map_err(|reason| self.failed(PRIVATE, reason))?;
-        let mut completed = None;
+        let mut recovered = Recovered::default();
         for (name, _) in entries.iter().filter(|(name, _)| is_record(name)) {
             let key = format!("{PRIVATE}/{name}");
             let read = self.bucket.read_whole(&key).map_err(|reason| self.failed(&key, reason))?;
             let Some((bytes, _)) = read.filter(|_| key != self.key) else { continue };
             let damaged = |error: serde_json::Error| Error::damaged(&self.url.join(&key), error.to_string());
             let record: Record = serde_json::from_slice(&bytes).map_err(damaged)?;
-            if let Some(journal) = &record.journal
-                && self.complete(journal, &key, conditions, leftovers)?
-            {
-                completed = Some(journal.purpose);
+            if let Some(journal) = &record.journal {
+                match self.complete(journal, &key, conditions, leftovers)? {
+                    Fate::Completed => recovered.completed = Some(journal.purpose),
+                    Fate::Void => {}
+                    Fate::Pending => {
+                        recovered.pending.extend(journal.renames.iter().map(|(_, name)| name.clone()));
+                        continue;
+                    }
+                }
             }
             if leftovers == Leftovers::Dropped {
                 self.bucket.abort(&record.uploads);
                 self.bucket.remove(&key).map_err(|reason| self.failed(&key, reason))?;
             }
         }
-        Ok(completed)
+        Ok(recovered)
     }
 
-    /// Completes a commit, unless other commits followed it or it was carried out. Returns whether it did.
+    /// Completes a commit, unless other commits followed it or it was carried out.
     fn complete(
         &self,
         journal: &Journal,
         key: &str,
         conditions: Conditions,
         leftovers: Leftovers,
-    ) -> Result<bool, Error> {
+    ) -> Result<Fate, Error> {
         if let Some(file) = journal.foreign_file() {
             let reason = format!("it names `{file}`, which is not below this URL");
             return Err(Error::damaged(&self.url.join(key), reason));
@@ -255,21 +280,25 @@ impl Run {
         };
         let state = is_due().transpose().map_err(|reason| self.failed(MANIFEST, reason))?;
         match state.ok_or_else(|| self.damaged_record())? {
-            (true, _) => self.remove_of(&journal.removals, leftovers).map(|()| false),
-            (false, false) => Ok(false),
+            (true, _) => self.remove_of(&journal.removals, leftovers).map(|()| Fate::Void),
+            (false, false) => Ok(Fate::Void),
             (false, true) => match journal.complete(&OfDeadRun { run: self, conditions, leftovers }) {
-                Ok(()) => Ok(true),
+                Ok(()) => Ok(Fate::Completed),
                 // Its own process, or another one, has gone on meanwhile.
                 Err(Error::Store { reason: StoreError::UploadGone(_) | StoreError::Raced, .. })
                     if is_due()
                         .transpose()
                         .is_ok_and(|state| state.is_some_and(|(is_put, is_due)| is_put || !is_due)) =>
                 {
-                    Ok(false)
+                    Ok(Fate::Void)
+                }
+                // The store has dropped a shard since. It is made again, the others are in their places.
+                Err(Error::Store { reason: StoreError::UploadGone(_), .. }) if journal.purpose == Purpose::Plan => {
+                    Ok(Fate::Pending)
                 }
                 // The store has dropped its uploads since: there will be no such commit.
                 Err(Error::Store { reason: StoreError::UploadGone(_), .. }) if leftovers == Leftovers::Dropped => {
-                    self.undo(journal).map(|()| false)
+                    self.undo(journal).map(|()| Fate::Void)
                 }
                 Err(error) => Err(error),
             },
@@ -277,12 +306,14 @@ impl Run {
     }
 
     /// Undoes what was carried out of a commit that can't be completed: new shards are removed, and others cut to the
-    /// length that the manifest tells. The card and the list of rejects are written again by the next commit.
+    /// length that the manifest tells. The card and the list of rejects are written again by the next commit, if there is
+    /// a dataset.
     fn undo(&self, journal: &Journal) -> Result<(), Error> {
         let files = BucketFiles::new(&self.url, self.bucket.clone());
         let manifest = Manifest::read_from(&files)?;
         let (_, others) = journal.renames.split_last().ok_or_else(|| self.damaged_record())?;
-        for (_, name) in others.iter().filter(|(_, name)| name.contains('/') && !name.starts_with(PRIVATE)) {
+        let is_undone = |name: &str| !name.starts_with(PRIVATE) && (name.contains('/') || manifest.is_none());
+        for (_, name) in others.iter().filter(|(_, name)| is_undone(name)) {
             let shard =
                 manifest.iter().flat_map(|manifest| manifest.snapshot.shards()).find(|shard| shard.file == *name);
             let failed = |reason| self.failed(name, reason);

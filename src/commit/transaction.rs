@@ -1,6 +1,7 @@
 //! The transaction of a run: the snapshot that it is making. It grows shard by shard, and each shard is
 //! committed as soon as it is finished, so that a run that was killed can be resumed from there.
 
+use crate::commit::journal::Purpose;
 use crate::commit::output::Output;
 use crate::dataset::card::CardNote;
 use crate::dataset::manifest::{Manifest, Unfinished};
@@ -21,6 +22,8 @@ pub(crate) enum Commits {
     EachShard,
     /// All together, because they replace a dataset.
     AtEnd,
+    /// All together: they were made before, by others.
+    OfPlan,
 }
 
 /// The run that makes a transaction.
@@ -157,7 +160,8 @@ impl Transaction {
         let note = self.output.stage_card(&self.manifest, &self.layout)?;
         // The first commit of a run rewrites what the others find rewritten.
         self.card = note.or(self.card.take().filter(|card| *card == CardNote::Rewritten));
-        self.manifest = self.output.commit(self.manifest.clone())?;
+        let purpose = if self.commits == Commits::OfPlan { Purpose::Plan } else { Purpose::Change };
+        self.manifest = self.output.commit_for(purpose, self.manifest.clone())?;
         Ok(())
     }
 }

@@ -38,12 +38,15 @@ pub enum PlanError {
         /// The first that is not done.
         first: usize,
     },
-    /// A shard that is not there any more.
-    #[error("the shard of item {0} is gone, so the item is not done any more")]
-    ShardGone(usize),
+    /// Shards that are not there any more.
+    #[error("{}", gone(.0))]
+    ShardsGone(Vec<usize>),
     /// A commit of a plan whose items only read files.
     #[error("its items only read files, to decide the splits")]
     Scans,
+    /// A source that is another than when it was planned.
+    #[error("its source has changed since it was planned")]
+    SourceChanged,
     /// A source that does not list an input any more.
     #[error("its source does not list `{0}` any more")]
     InputGone(String),
@@ -56,4 +59,18 @@ pub enum PlanError {
     /// A setting that a plan can't have.
     #[error("a plan can't {0}")]
     Setting(&'static str),
+}
+
+/// ``the shard of item 3 is gone, so the item is not done any more``, or of several items.
+fn gone(items: &[usize]) -> String {
+    match items {
+        [item] => format!("the shard of item {item} is gone, so the item is not done any more"),
+        [first, ..] => {
+            format!(
+                "the shards of {} items are gone, so they are not done any more, the first is item {first}",
+                items.len()
+            )
+        }
+        [] => "no shard is gone".to_owned(),
+    }
 }

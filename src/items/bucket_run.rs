@@ -85,6 +85,11 @@ impl RunFiles for BucketRun {
         Ok(true)
     }
 
+    fn is_published(&self, file: &str, staged: &str) -> Result<bool, Error> {
+        let upload = serde_json::from_str(staged).map_err(|_| self.failed(file, StoreError::NotFound))?;
+        self.bucket.is_of_upload(file, &upload).map_err(|reason| self.failed(file, reason))
+    }
+
     fn remove(&self, name: &str) -> Result<(), Error> {
         let key = self.key(name);
         self.bucket.remove(&key).map_err(|reason| self.failed(&key, reason))

@@ -45,7 +45,7 @@ impl RunFiles for FolderRun {
 
     fn create(&self) -> Result<(), Error> {
         for folder in FOLDERS {
-            fs::create_dir_all(self.folder().join(folder)).map_err(Error::io("create folder", &self.out))?;
+            disk::create_folder(&self.folder().join(folder))?;
         }
         Ok(disk::sync_folder(&self.folder())?)
     }

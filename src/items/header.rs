@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::format::shard::Checksum;
-use crate::run::{OnError, OnMissing, RunOptions, SourceOptions};
+use crate::run::{MaxErrors, OnError, OnMissing, RunOptions, SourceOptions};
 use crate::spec::{ColumnSpec, Spec};
 
 /// What was planned, except for the records.
@@ -17,6 +17,8 @@ pub(crate) struct Header {
     pub(crate) features: Vec<String>,
     /// Checksum of everything that decides what the run writes.
     pub(crate) run: Checksum,
+    /// Fingerprint of the sources, in digits.
+    pub(crate) fingerprint: String,
     /// Settings, all of them resolved.
     pub(crate) spec: Spec,
     pub(crate) classes: Vec<String>,
@@ -32,10 +34,25 @@ pub(crate) struct Header {
     pub(crate) files: Vec<usize>,
     /// How images are read.
     pub(crate) reading: Reading,
-    /// Whether one input that can't become a row stops the run.
+    /// When rejects stop the run.
+    pub(crate) limits: RejectLimits,
+}
+
+/// When rejects stop a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RejectLimits {
+    /// Whether one is enough.
     pub(crate) stops: bool,
-    /// Most inputs that may be rejected.
-    pub(crate) most_rejects: Option<usize>,
+    /// Most of them that are tolerated, of all items together.
+    pub(crate) most: Option<usize>,
+}
+
+impl RejectLimits {
+    /// Those of a run of so many inputs.
+    pub(crate) fn of(options: &RunOptions, inputs: usize) -> RejectLimits {
+        let most = options.max_errors.map(|max| max.limit(inputs));
+        RejectLimits { stops: options.on_error == OnError::Stop, most }
+    }
 }
 
 /// How whoever works on an item reads its images.
@@ -66,8 +83,8 @@ impl Header {
     /// The options of a run, with the reactions to rejects that were planned.
     pub(crate) fn options(&self, options: &RunOptions) -> RunOptions {
         RunOptions {
-            on_error: if self.stops { OnError::Stop } else { OnError::Skip },
-            max_errors: self.most_rejects.map(crate::run::MaxErrors::Count),
+            on_error: if self.limits.stops { OnError::Stop } else { OnError::Skip },
+            max_errors: self.limits.most.map(MaxErrors::Count),
             ..options.clone()
         }
     }

@@ -46,6 +46,14 @@ pub(crate) trait RunFiles: fmt::Debug + Send + Sync {
     /// If that can't be told.
     fn has(&self, staged: &str, bytes: u64) -> Result<bool, Error>;
 
+    /// Whether a shard is in its place in the dataset, after a commit that failed because others were gone.
+    ///
+    /// # Errors
+    /// If that can't be told.
+    fn is_published(&self, _file: &str, _staged: &str) -> Result<bool, Error> {
+        Ok(true)
+    }
+
     /// Removes a file of the run, if it exists.
     ///
     /// # Errors
@@ -98,4 +106,12 @@ pub(crate) fn run_files(out: &Path, name: &str, options: &StorageOptions) -> Res
         files_at(out, options)?;
     }
     Ok(Arc::new(FolderRun::new(out, name)))
+}
+
+/// Removes the plans of a dataset that is made: none of them can be committed any more.
+///
+/// # Errors
+/// If one can't be removed.
+pub(crate) fn remove_runs(out: &Path, options: &StorageOptions) -> Result<(), Error> {
+    run_files(out, "none", options)?.remove_all()
 }

@@ -3,20 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::Deserialize;
+use serde_json::Value;
+
 use crate::dataset::manifest::Manifest;
-use crate::dataset::names::REJECTS;
-use crate::dataset::reject::{Reject, read_rejects};
+use crate::dataset::reject::Reject;
 use crate::error::{Error, PlanError};
 use crate::format::shard::Checksum;
-use crate::items::header::{Header, features};
+use crate::items::header::{Header, RejectLimits, features};
 use crate::items::item::Item;
 use crate::items::item_files;
 use crate::items::outcome::Outcome;
 use crate::items::run_files::{RUNS, RunFiles, run_files};
-use crate::run::StorageOptions;
+use crate::items::sealed::{seal, unseal};
+use crate::remote::files_at;
+use crate::run::{RunOptions, StorageOptions};
 
 /// Name of the header.
-const PLAN: &str = "plan.json";
+const PLAN: &str = "plan.jsonl";
 
 /// A written plan.
 #[derive(Clone, Debug)]
@@ -49,13 +53,15 @@ impl WrittenPlan {
         let path = path_of(out, &name);
         let unfit = |reason| Error::Plan { run: path.clone(), reason };
         let Some(text) = files.files().read(&format!("{}/{PLAN}", files.name()))? else { return Ok(None) };
-        let damaged = |error: serde_json::Error| unfit(PlanError::Damaged(error.to_string()));
-        let build: Build = serde_json::from_slice(&text).map_err(damaged)?;
-        let here = Build::here();
+        let damaged = |reason: String| unfit(PlanError::Damaged(reason));
+        let one = || damaged("it has not one line".to_owned());
+        let [told] = <[Value; 1]>::try_from(unseal(&text).map_err(damaged)?).map_err(|_| one())?;
+        let wrong = |error: serde_json::Error| damaged(error.to_string());
+        let (build, here): (Build, _) = (Build::deserialize(&told).map_err(wrong)?, Build::here());
         if build != here {
             return Err(unfit(PlanError::OtherBuild { planned: build.to_string(), here: here.to_string() }));
         }
-        let header = serde_json::from_slice(&text).map_err(damaged)?;
+        let header = serde_json::from_value(told).map_err(wrong)?;
         Ok(Some(WrittenPlan { run: path, out: out.to_owned(), files, header }))
     }
 
@@ -66,16 +72,29 @@ impl WrittenPlan {
     pub(crate) fn find(run: &Path, options: &StorageOptions) -> Result<Found, Error> {
         let unfit = |reason| Error::Plan { run: run.to_owned(), reason };
         let (out, checksum) = parts_of(run).ok_or_else(|| unfit(PlanError::Missing))?;
-        if let Some(plan) = WrittenPlan::of(&out, checksum, options)? {
-            return Ok(Found::Plan(Box::new(plan)));
+        let manifest = Manifest::read_from(&*files_at(&out, options)?)?;
+        let is_made = |manifest: &Manifest| manifest.conversion == Some(checksum) && manifest.unfinished.is_none();
+        match (manifest, WrittenPlan::of(&out, checksum, options)) {
+            // Whatever is left of its plan.
+            (Some(manifest), _) if is_made(&manifest) => Ok(Found::Dataset(out, Box::new(manifest))),
+            (_, Err(error)) => Err(error),
+            (_, Ok(Some(plan))) => Ok(Found::Plan(Box::new(plan))),
+            (Some(_), Ok(None)) => Err(unfit(PlanError::Superseded)),
+            (None, Ok(None)) => Err(unfit(PlanError::Missing)),
         }
-        match Manifest::read_from(&*crate::remote::files_at(&out, options)?)? {
-            Some(manifest) if manifest.conversion == Some(checksum) && manifest.unfinished.is_none() => {
-                Ok(Found::Dataset(out, Box::new(manifest)))
-            }
-            Some(_) => Err(unfit(PlanError::Superseded)),
-            None => Err(unfit(PlanError::Missing)),
+    }
+
+    /// The plan, with the limits of rejects that `options` has: those alone may differ where a plan is made again.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub(crate) fn with_limits(mut self, options: &RunOptions) -> Result<WrittenPlan, Error> {
+        let limits = RejectLimits::of(options, self.header.inputs);
+        if limits != self.header.limits {
+            self.header.limits = limits;
+            self.files.put(PLAN, &seal(&[&self.header]))?;
         }
+        Ok(self)
     }
 
     pub(crate) fn unfit(&self, reason: PlanError) -> Error {
@@ -91,11 +110,11 @@ impl WrittenPlan {
     /// # Errors
     /// If there is none of this number, or it can't be read.
     pub(crate) fn item(&self, item: usize) -> Result<Item, Error> {
-        let Header { items, files, classes, spec, .. } = &self.header;
+        let Header { items, classes, spec, .. } = &self.header;
         if item >= *items {
             return Err(self.unfit(PlanError::NoItem { item, items: *items }));
         }
-        let bytes = item_files::read(&**self.files.files(), self.files.name(), files, *items, item)?;
+        let bytes = item_files::read(&**self.files.files(), self.files.name(), &self.header, item)?;
         Item::parse(&bytes, classes, spec.label)
             .map_err(|error| self.unfit(PlanError::Damaged(format!("item {item}: {error}"))))
     }
@@ -105,7 +124,9 @@ impl WrittenPlan {
     /// # Errors
     /// If they can't be read.
     pub(crate) fn rejects(&self) -> Result<Vec<Reject>, Error> {
-        Ok(read_rejects(&**self.files.files(), &self.name(REJECTS))?)
+        let text = self.files.files().read(&self.name(&rejects_of(&self.header)))?;
+        let damaged = |reason| self.unfit(PlanError::Damaged(reason));
+        unseal(&text.unwrap_or_default()).map_err(damaged)
     }
 
     /// Whether the plan is still there: a commit removes it.
@@ -121,9 +142,9 @@ impl WrittenPlan {
     /// # Errors
     /// If the records can't be listed.
     pub(crate) fn missing(&self) -> Result<Vec<usize>, Error> {
-        let mut is_done = vec![false; self.header.items];
+        let (mut is_done, end) = (vec![false; self.header.items], format!("-{}.jsonl", self.header.fingerprint));
         for (name, _) in self.files.files().entries(&self.name("done"))? {
-            let number = name.strip_suffix(".json").and_then(|number| number.parse::<usize>().ok());
+            let number = name.strip_suffix(&*end).and_then(|number| number.parse::<usize>().ok());
             if let Some(is_done) = number.and_then(|number| is_done.get_mut(number)) {
                 *is_done = true;
             }
@@ -131,14 +152,31 @@ impl WrittenPlan {
         Ok((0..).zip(is_done).filter(|(_, is_done)| !is_done).map(|(item, _)| item).collect())
     }
 
+    /// Checks that all items are done.
+    ///
+    /// # Errors
+    /// If one is not.
+    pub(crate) fn check_done(&self) -> Result<(), Error> {
+        let (items, missing) = (self.header.items, self.missing()?);
+        match missing.first() {
+            None => Ok(()),
+            Some(&first) => Err(self.unfit(PlanError::NotDone { missing: missing.len(), items, first })),
+        }
+    }
+
     /// What became of an item; none if it is not done.
     ///
     /// # Errors
     /// If its record can't be read.
     pub(crate) fn outcome(&self, item: usize) -> Result<Option<Outcome>, Error> {
-        let text = self.files.files().read(&self.name(&record(item)))?;
-        let damaged = |error: serde_json::Error| self.unfit(PlanError::Damaged(format!("item {item}: {error}")));
-        text.map(|text| serde_json::from_slice(&text).map_err(damaged)).transpose()
+        let Some(text) = self.files.files().read(&self.name(&self.record(item)))? else { return Ok(None) };
+        let damaged = |reason| self.unfit(PlanError::Damaged(format!("item {item}: {reason}")));
+        let told = unseal::<Outcome>(&text).map_err(damaged)?;
+        let [outcome] = <[Outcome; 1]>::try_from(told).map_err(|_| damaged("it has not one line".to_owned()))?;
+        match outcome.item == item {
+            true => Ok(Some(outcome)),
+            false => Err(damaged(format!("its record is that of item {}", outcome.item))),
+        }
     }
 
     /// Writes down what became of an item.
@@ -150,8 +188,7 @@ impl WrittenPlan {
         if !self.is_there()? {
             return Err(self.unfit(PlanError::Missing));
         }
-        let text = serde_json::to_vec(outcome).expect("it is made of texts and numbers");
-        self.files.put(&record(outcome.item), &text)
+        self.files.put(&self.record(outcome.item), &seal(&[outcome]))
     }
 
     /// Forgets what became of an item, whose shard is gone.
@@ -159,7 +196,12 @@ impl WrittenPlan {
     /// # Errors
     /// If its record can't be removed.
     pub(crate) fn forget(&self, item: usize) -> Result<(), Error> {
-        self.files.remove(&record(item))
+        self.files.remove(&self.record(item))
+    }
+
+    /// Name of the record of an item.
+    fn record(&self, item: usize) -> String {
+        format!("done/{item:06}-{}.jsonl", self.header.fingerprint)
     }
 }
 
@@ -174,16 +216,14 @@ impl WrittenPlan {
         header: Header,
         rejects: &[Reject],
     ) -> Result<WrittenPlan, Error> {
-        if !rejects.is_empty() {
-            files.put(REJECTS, crate::dataset::reject::to_lines(rejects).as_bytes())?;
-        }
-        files.put(PLAN, &serde_json::to_vec(&header).expect("it is made of texts and numbers"))?;
+        files.put(&rejects_of(&header), &seal(rejects))?;
+        files.put(PLAN, &seal(&[&header]))?;
         Ok(WrittenPlan { run: path_of(out, &name_of(header.run)), out: out.to_owned(), files, header })
     }
 }
 
 /// What decides whether a build makes the bytes that were planned.
-#[derive(Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 struct Build {
     tool: String,
     features: Vec<String>,
@@ -204,9 +244,9 @@ impl std::fmt::Display for Build {
     }
 }
 
-/// Name of the record of an item.
-fn record(item: usize) -> String {
-    format!("done/{item:06}.json")
+/// Name of the list of inputs that the plan leaves out.
+fn rejects_of(header: &Header) -> String {
+    format!("rejects-{}.jsonl", header.fingerprint)
 }
 
 /// Name of a run: the digits of its checksum.

@@ -9,7 +9,7 @@ use super::file_list::FileList;
 use super::files::Files;
 use super::found::Found;
 use super::listing::Listing;
-use super::location::Location;
+use super::location::{Fingerprint, Location};
 use super::metadata::{self, Others};
 use super::notice::Notice;
 use super::record::Record;
@@ -119,6 +119,17 @@ impl Root {
             Root::Archive(archive) => archive.locate(place),
             #[cfg(feature = "remote")]
             Root::Remote(folder) => folder.locate(place, key),
+        }
+    }
+
+    fn add_to(&self, fingerprint: &mut Fingerprint) {
+        fingerprint.add_path(&self.path());
+        match self {
+            Root::Folder(_) => {}
+            Root::List(list) => fingerprint.add_path(list.folder()),
+            Root::Archive(archive) => archive.version().iter().for_each(|version| fingerprint.add_version(version)),
+            #[cfg(feature = "remote")]
+            Root::Remote(folder) => folder.versions().for_each(|version| fingerprint.add_version(&version)),
         }
     }
 
@@ -338,6 +349,12 @@ impl Source for FileSource {
         };
         let (root, place) = self.root_of(place);
         root.locate(place, key)
+    }
+
+    fn fingerprint(&self) -> u64 {
+        let mut fingerprint = Fingerprint::default();
+        self.roots.iter().for_each(|root| root.add_to(&mut fingerprint));
+        fingerprint.finish()
     }
 
     fn paths(&self) -> &[PathBuf] {

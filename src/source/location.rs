@@ -1,8 +1,12 @@
 //! Where an image is, in words that another process understands.
 
+use std::fs::Metadata;
+use std::hash::Hasher;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
 
 /// Where the bytes of an image are, for a process that has not listed their source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,5 +78,42 @@ impl Extent {
             Some(packed) => self.offset..packed.end,
             None => self.offset..self.offset + self.bytes,
         }
+    }
+}
+
+impl Version {
+    pub(super) fn of(file: &Metadata) -> Version {
+        Version { bytes: file.len(), modified: Some((file.mtime(), file.mtime_nsec())), tag: None }
+    }
+}
+
+/// What sources are, as far as they tell it: it differs where paths differ, or versions of archives, tables and objects.
+#[derive(Default)]
+pub(super) struct Fingerprint(XxHash3_64);
+
+impl Fingerprint {
+    /// A file, or a folder whose files are not looked at.
+    pub(super) fn add_path(&mut self, path: &Path) {
+        let full = std::path::absolute(path).ok().filter(|_| !crate::remote::is_url(path));
+        self.add(full.as_deref().unwrap_or(path).as_os_str().as_encoded_bytes());
+    }
+
+    /// A file or an object, as it was when it was listed.
+    pub(super) fn add_version(&mut self, version: &Version) {
+        self.add(&version.bytes.to_le_bytes());
+        if let Some((seconds, nanoseconds)) = version.modified {
+            self.add(&seconds.to_le_bytes());
+            self.add(&nanoseconds.to_le_bytes());
+        }
+        self.add(version.tag.as_deref().unwrap_or_default().as_bytes());
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.0.write(&(bytes.len() as u64).to_le_bytes());
+        self.0.write(bytes);
+    }
+
+    pub(super) fn finish(&self) -> u64 {
+        self.0.finish()
     }
 }

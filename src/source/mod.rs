@@ -104,6 +104,12 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// A number that differs once the paths of the source do, or the versions of archives, tables and objects in it. It does
+    /// not say whether files in folders have changed.
+    fn fingerprint(&self) -> u64 {
+        0
+    }
+
     /// Files and folders that the source reads. A run refuses to write to them.
     fn paths(&self) -> &[PathBuf];
 }

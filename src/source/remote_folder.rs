@@ -84,9 +84,13 @@ impl RemoteFolder {
     /// Where an object is.
     pub(super) fn locate(&self, number: u32, key: &str) -> Option<Location> {
         let object = self.objects().get(number as usize)?;
-        let (bytes, tag) = (object.bytes, object.tag().map(str::to_owned));
-        let of = Version { bytes, modified: None, tag };
+        let (of, bytes) = (version_of(object), object.bytes);
         Location::part(&self.url.join(key), Extent { of, offset: 0, bytes, packed: None })
+    }
+
+    /// What the objects were when they were listed.
+    pub(super) fn versions(&self) -> impl Iterator<Item = Version> {
+        self.objects().iter().map(version_of)
     }
 
     /// Adds the objects that are named as images, and tables. Object `n` gets the place `place + n`.
@@ -164,6 +168,10 @@ fn table(below: &Below, object: &Object, spec: &Spec) -> Result<Vec<u8>, StoreEr
         true => Err(StoreError::TableTooLarge { bytes: object.bytes, limit }),
         false => Ok(below.bucket.read(object)?.into()),
     }
+}
+
+fn version_of(object: &Object) -> Version {
+    Version { bytes: object.bytes, modified: None, tag: object.tag().map(str::to_owned) }
 }
 
 fn unreadable(error: StoreError) -> RecordError {

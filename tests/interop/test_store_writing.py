@@ -21,7 +21,7 @@ import pytest
 from fsspec.implementations.arrow import ArrowFSWrapper
 
 from conftest import many_files
-from store_fixtures import BUCKET, SIZE, answer, convert, png
+from store_fixtures import BUCKET, SIZE, answer, converted, in_store, on_disk, open_uploads, png
 from stores import (
     AZURE_ACCOUNT,
     AZURE_KEY,
@@ -37,51 +37,6 @@ from stores import (
 pytest_plugins = ["store_fixtures"]
 
 HOLDER = "`s3://bucket/{}` is being written by process "
-
-
-@pytest.fixture(scope="session")
-def few(tmp_path_factory):
-    """Two folders of 40 and 12 photos, for a conversion and an append. A photo of each is broken."""
-    folders = []
-    for name, numbers in (("few", range(40)), ("more", range(40, 52))):
-        folder = tmp_path_factory.mktemp("writing") / name
-        for number in numbers:
-            path = folder / ["ant", "bee"][number % 2] / f"{number:02}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(png(number))
-        path.write_bytes(b"no image")
-        folders.append(folder)
-    return folders
-
-
-def on_disk(out):
-    """The files of a dataset in a folder."""
-    files = {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
-    del files[".inlaid/lock"]
-    return files
-
-
-def in_store(endpoint, prefix):
-    """The objects of a dataset below a prefix."""
-    s3, found = client(endpoint), {}
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{prefix}/"):
-        for entry in page.get("Contents", []):
-            found[entry["Key"][len(prefix) + 1 :]] = s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read()
-    return found
-
-
-def open_uploads(endpoint, prefix):
-    """Uploads below a prefix that are neither completed nor dropped, and numbers of their parts."""
-    s3, found = client(endpoint), {}
-    for entry in s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []):
-        if entry["Key"].startswith(f"{prefix}/"):
-            parts = s3.list_parts(Bucket=BUCKET, Key=entry["Key"], UploadId=entry["UploadId"]).get("Parts", [])
-            found[entry["Key"][len(prefix) + 1 :]] = len(parts)
-    return found
-
-
-def converted(inlaid, source, out, *options, exit_code=3):
-    return convert(inlaid, source, out, "--quiet", *options, exit_code=exit_code)
 
 
 def appended(inlaid, source, out, *options, exit_code=3):

@@ -29,6 +29,8 @@ mod memory;
 mod messages;
 mod output;
 mod pipes;
+mod plan;
+mod plan_schedules;
 mod read;
 mod refusals;
 mod repack;

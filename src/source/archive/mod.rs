@@ -253,16 +253,21 @@ impl Archive {
         Some((stored, index.range(member, entry))).filter(|(_, range)| !range.is_empty())
     }
 
+    /// What the archive was when it was listed; none before.
+    pub(in crate::source) fn version(&self) -> Option<Version> {
+        let Identity { bytes, modified, .. } = self.index.get()?.identity;
+        Some(match &self.elsewhere {
+            Some(stored) => Version { bytes, modified: None, tag: stored.version() },
+            None => Version { bytes, modified: Some(modified), tag: None },
+        })
+    }
+
     /// Where the bytes of a member are, for whoever has not listed the archive; none if they are in a copy, or it has
     /// none.
     pub(in crate::source) fn locate(&self, member: u32) -> Option<Location> {
         let index = self.index.get().filter(|index| index.store.is_none())?;
         let entry = index.table.entry(member).filter(|entry| entry.kind == Kind::File)?;
-        let Identity { bytes, modified, .. } = index.identity;
-        let of = match &self.elsewhere {
-            Some(stored) => Version { bytes, modified: None, tag: stored.version() },
-            None => Version { bytes, modified: Some(modified), tag: None },
-        };
+        let of = self.version()?;
         let end = index.range(member, entry).end;
         let packed = index.table.packed(member).map(|packed| location::Packed {
             bytes: packed.bytes,

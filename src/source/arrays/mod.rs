@@ -23,11 +23,13 @@ use std::path::{Path, PathBuf};
 use self::find::Found;
 use self::set::Set;
 use super::labels::Labels;
+use super::location::Fingerprint;
 use super::reading::Reading;
 use super::{Files, ImageRef, Listing, Notice, Record, Source, reject};
 use crate::error::{Error, RecordError, SourceError};
 use crate::remote::Stores;
 use crate::run::SourceOptions;
+
 use crate::spec::{ColumnSpec, Folders, Limits, Spec, SpecError};
 
 /// Files of arrays of images, and folders of such files.
@@ -200,6 +202,16 @@ impl Source for ArraySource {
 
     fn length(&self, record: &Record) -> Option<u64> {
         Some(self.found.sets.get(record.place as usize)?.images.pixels.bytes())
+    }
+
+    fn fingerprint(&self) -> u64 {
+        let mut fingerprint = Fingerprint::default();
+        for set in &self.found.sets {
+            let path = set.images.array.stored.path();
+            fingerprint.add_path(path);
+            set.images.array.stored.version().iter().for_each(|version| fingerprint.add_version(version));
+        }
+        fingerprint.finish()
     }
 
     fn paths(&self) -> &[PathBuf] {

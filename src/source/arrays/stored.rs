@@ -14,6 +14,7 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder};
 use crate::error::{Error, SourceError};
 use crate::format::{open, ranges};
 use crate::remote::Stores;
+use crate::source::location::Version;
 
 /// Bytes that are copied at a time.
 const COPIED: usize = 1 << 16;
@@ -52,6 +53,14 @@ impl Stored {
     pub(super) fn new(path: PathBuf, file: &ranges::Stored, place: Place) -> Stored {
         let elsewhere = Some(file.clone()).filter(|file| file.file().is_none());
         Stored { path, elsewhere, place, file: OnceLock::new(), inflated: OnceLock::new() }
+    }
+
+    /// What the file is now.
+    pub(super) fn version(&self) -> Option<Version> {
+        match &self.elsewhere {
+            Some(stored) => Some(Version { bytes: stored.len(), modified: None, tag: stored.version() }),
+            None => Some(Version::of(&self.path.metadata().ok()?)),
+        }
     }
 
     /// The whole of a file.

@@ -20,7 +20,7 @@ use arrow_array::{Array, StringArray};
 
 use super::files::Files;
 use super::listing::Listing;
-use super::location::{Extent, Location, Version};
+use super::location::{Extent, Fingerprint, Location, Version};
 use super::notice::Notice;
 use super::record::Record;
 use super::{ImageRef, Source, reject};
@@ -225,17 +225,20 @@ impl Source for TableSource {
             (Place::File(path), _) => Location::file(path),
             (Place::Table(number, offset), bytes) if bytes < u64::from(u32::MAX) => {
                 let file = &self.found.files[number];
-                let of = match is_url(&file.path) {
-                    true => {
-                        let stored = self.stores.open(&file.path).ok()?;
-                        Version { bytes: stored.len(), modified: None, tag: stored.version() }
-                    }
-                    false => file.version(),
-                };
+                let of = self.version_of(file)?;
                 Location::part(&file.path, Extent { of, offset, bytes, packed: None })
             }
             (Place::Table(..) | Place::Spool(_), _) => None,
         }
+    }
+
+    fn fingerprint(&self) -> u64 {
+        let mut fingerprint = Fingerprint::default();
+        for file in &self.found.files {
+            fingerprint.add_path(&file.path);
+            self.version_of(file).iter().for_each(|version| fingerprint.add_version(version));
+        }
+        fingerprint.finish()
     }
 
     fn paths(&self) -> &[PathBuf] {
@@ -244,6 +247,15 @@ impl Source for TableSource {
 }
 
 impl TableSource {
+    /// What a table was when it was found.
+    fn version_of(&self, file: &TableFile) -> Option<Version> {
+        if !is_url(&file.path) {
+            return Some(file.version());
+        }
+        let stored = self.stores.open(&file.path).ok()?;
+        Some(Version { bytes: stored.len(), modified: None, tag: stored.version() })
+    }
+
     /// Why a table can't be read: since its store can't be, if that is known.
     fn of_store(&self, error: Error) -> Error {
         self.stores.failure().unwrap_or(error.of_source())
