@@ -63,7 +63,9 @@ fn happen(event: &Event, run: &Path, plan: impl Fn() -> PlannedRun) {
     let work = |item| inlaid::work(run, item, &options()).unwrap();
     let is_committed = || plan().committed;
     match *event {
-        Event::Work(item) => drop(work(item)),
+        Event::Work(item) => {
+            work(item);
+        }
         Event::Twice(item) => std::thread::scope(|scope| {
             let other = scope.spawn(move || inlaid::work(run, item, &options()).unwrap());
             work(item);
@@ -74,7 +76,9 @@ fn happen(event: &Event, run: &Path, plan: impl Fn() -> PlannedRun) {
         }
         Event::Forget(item) if !is_committed() => remove(&run.join("done"), item),
         Event::Lose(item) if !is_committed() => remove(&run.join("attempts"), item),
-        Event::Plan => drop(plan()),
+        Event::Plan => {
+            plan();
+        }
         Event::Commit => {
             // Where items are missing, it says so and changes nothing.
             let outcome = inlaid::commit(run, &options());
@@ -110,7 +114,9 @@ fn any_schedule_ends_with_the_bytes_of_one_process() {
         // A driver that starts again, until it ends.
         for _ in 0..=ITEMS {
             let missing = plan().missing(&StorageOptions::default()).unwrap();
-            missing.into_iter().for_each(|item| drop(inlaid::work(&planned.run, item, &options()).unwrap()));
+            for item in missing {
+                inlaid::work(&planned.run, item, &options()).unwrap();
+            }
             if inlaid::commit(&planned.run, &options()).is_ok() {
                 break;
             }
