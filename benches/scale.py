@@ -5,8 +5,8 @@
     python benches/scale.py plan --images 1000000    # what a plan takes, by the number of inputs
     python benches/scale.py requests --items 300     # requests to an object store, of source and dataset
 
-Needs the package, and Pillow; `requests` also moto and boto3. Folders are made below --scratch, by default that of temporary files: on a file system in
-memory the times are those of inlaid alone.
+Needs the package, and Pillow; `requests` also moto and boto3. Folders are made below --scratch, by default that of
+temporary files: on a file system in memory the times are those of inlaid alone.
 """
 
 import argparse
@@ -106,9 +106,8 @@ def plans(scratch, images):
     seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / images
     on_disk = sum(path.stat().st_size for path in (scratch / "out").rglob("*") if path.is_file()) / images
-    print(
-        f"{images} inputs, {items} items: {seconds:.1f} s, {peak:.0f} bytes of memory and {on_disk:.0f} on the disk each"
-    )
+    print(f"{images} inputs, {items} items: {seconds:.1f} s")
+    print(f"{peak:.0f} bytes of memory and {on_disk:.0f} on the disk for each input")
 
 
 def requests(scratch, items):

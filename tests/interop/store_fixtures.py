@@ -147,3 +147,19 @@ def get(environ):
 def answer(start_response, status, body=b"", **headers):
     start_response(status, [("Content-Length", str(len(body))), *headers.items()])
     return [body]
+
+
+def lose_answers(faults):
+    """Has every answer to what is not a GET lost once, after it was carried out. Returns the requests that were."""
+    lost = set()
+
+    def lose(before, environ, start):
+        request = (environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+        if environ["REQUEST_METHOD"] == "GET" or environ["PATH_INFO"].count("/") < 2 or request in lost:
+            return None
+        lost.add(request)
+        b"".join(faults.app(environ, lambda *_: None))
+        return answer(start, "503 Slow Down")
+
+    faults.fault = lose
+    return lost

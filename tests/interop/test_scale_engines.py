@@ -1,5 +1,5 @@
-"""Plans that engines carry out: a plain map, processes on one folder, Ray and Spark. Tasks kill their process, raise, run
-twice at once and come late; drivers die and start again. The dataset is that of one process every time."""
+"""Plans that engines carry out: a plain map, processes on one folder, Ray and Spark. Tasks kill their process, raise,
+run twice at once and come late; drivers die and start again. The dataset is that of one process every time."""
 
 import json
 import multiprocessing
@@ -33,13 +33,15 @@ def expected(photos, tmp_path_factory):
 
 
 def planned(photos, out, **others):
-    return inlaid.plan(photos, out, **{name: value for name, value in {**KEYWORDS, **others}.items() if name != "progress"})
+    keywords = {**KEYWORDS, **others}
+    del keywords["progress"]
+    return inlaid.plan(photos, out, **keywords)
 
 
 @pytest.fixture
 def faulty(tmp_path):
-    """`inlaid.work`, of whose first attempts at some items one kills its process, one raises, and one does all of its work
-    before it raises."""
+    """`inlaid.work`, of whose first attempts at some items one kills its process, one raises, and one does all of its
+    work before it raises."""
     marks, work = tmp_path / "marks", inlaid.work
     marks.mkdir()
 
@@ -74,7 +76,8 @@ def of_one_process(out, expected):
 
 def test_a_plain_map(photos, expected, tmp_path):
     told = []
-    summary = inlaid.convert(photos, tmp_path / "out", **{**KEYWORDS, "progress": lambda *counts: told.append(counts)}, engine=map)
+    keywords = {**KEYWORDS, "progress": lambda *counts: told.append(counts)}
+    summary = inlaid.convert(photos, tmp_path / "out", **keywords, engine=map)
     assert (summary["rows"], summary["rejects"], summary["committed"]) == (1096, 2, True)
     assert of_one_process(tmp_path / "out", expected)
     assert told[-1] == (1098, 1098, 2) and len(told) == ITEMS
@@ -167,11 +170,11 @@ def test_of_two_drivers_both_succeed(photos, expected, tmp_path):
 
 
 def test_keywords_of_plans(photos, tmp_path):
-    with pytest.raises(inlaid.SettingError, match="plan has no keyword sise; it takes those of convert: antialias, any_name, "):
+    with pytest.raises(inlaid.SettingError, match="plan has no keyword sise; it takes those of convert: antialias, "):
         inlaid.plan(photos, tmp_path / "out", 16, sise=3)
     with pytest.raises(inlaid.InlaidError, match="a plan can't replace a dataset"):
         inlaid.convert(photos, tmp_path / "out", **KEYWORDS, overwrite=True, engine=map)
-    with pytest.raises(inlaid.SettingError, match='engine is "ray", "spark" or a function such as map, not "dask"'.replace('"dask"', "'dask'")):
+    with pytest.raises(inlaid.SettingError, match="engine is .* or a function such as map, not 'dask'"):
         inlaid.convert(photos, tmp_path / "out", **KEYWORDS, engine="dask")
     with pytest.raises(inlaid.InlaidError, match=r"there is no plan\nhint: give the run that `inlaid.plan` returned"):
         inlaid.Plan(tmp_path)
@@ -180,12 +183,13 @@ def test_keywords_of_plans(photos, tmp_path):
     assert (opened.items, opened.inputs, opened.missing()) == (ITEMS, 1098, list(range(ITEMS)))
     with pytest.raises(inlaid.SettingError, match="call inlaid.plan again, with the arguments that it had"):
         opened.again()
-    with pytest.raises(inlaid.InlaidError, match="69 of 69 items are not done, the first is item 0\nhint: work on them with `inlaid.work`"):
+    with pytest.raises(inlaid.InlaidError, match="69 of 69 items are not done, .*\nhint: work on them with `inlaid.work`"):
         plan.commit()
 
 
 def keys(endpoint):
-    return {"access_key_id": KEY, "secret_access_key": SECRET, "endpoint": endpoint, "region": "us-east-1", "allow_http": "true"}
+    found = {"access_key_id": KEY, "secret_access_key": SECRET, "endpoint": endpoint}
+    return found | {"region": "us-east-1", "allow_http": "true"}
 
 
 @pytest.fixture(scope="module")
@@ -262,3 +266,27 @@ def test_spark_to_a_store_and_when_too_many_are_rejected(spark, store, photos, t
     with pytest.raises(inlaid.RejectedError, match="and none is allowed"):
         inlaid.convert(photos, tmp_path / "out", **KEYWORDS, max_errors=0, engine="spark")
     assert time.monotonic() - begin < 120 and not (tmp_path / "out" / "inlaid.json").exists()
+
+
+CONNECTED = """
+import json, sys
+import inlaid, inlaid.spark
+from pyspark.sql import SparkSession
+source, out, keywords = json.loads(sys.argv[1])
+spark = SparkSession.builder.remote("local[2]").getOrCreate()
+assert type(spark).__module__ == "pyspark.sql.connect.session"
+del keywords["progress"]
+inlaid.spark.run(inlaid.plan(source, out, **keywords), spark, progress=False)
+spark.stop()
+"""
+
+
+@pytest.mark.skipif(shutil.which("java") is None, reason="needs a Java runtime")
+def test_spark_connect(photos, expected, tmp_path):
+    """In a process of its own, which has its server beside it."""
+    pytest.importorskip("grpc_status")
+    arguments = [sys.executable, "-c", CONNECTED, json.dumps([str(photos), str(tmp_path / "out"), KEYWORDS])]
+    settings = {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    done = subprocess.run(arguments, env=os.environ | settings, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert of_one_process(tmp_path / "out", expected)

@@ -10,7 +10,7 @@ import inlaid as package
 import pytest
 
 from conftest import many_files
-from store_fixtures import BUCKET, SIZE, answer, converted, in_store, on_disk, open_uploads
+from store_fixtures import BUCKET, SIZE, converted, in_store, lose_answers, on_disk, open_uploads
 from stores import client
 
 pytest_plugins = ["store_fixtures"]
@@ -121,17 +121,7 @@ def test_an_attempt_that_goes_on_after_the_commit_leaves_nothing(faults, few, ex
 
 
 def test_every_answer_is_lost_once(faults, few, expected):
-    lost = set()
-
-    def lose(before, environ, start):
-        request = (environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
-        if environ["REQUEST_METHOD"] == "GET" or environ["PATH_INFO"].count("/") < 2 or request in lost:
-            return None
-        lost.add(request)
-        b"".join(faults.app(environ, lambda *_: None))
-        return answer(start, "503 Slow Down")
-
-    faults.fault = lose
+    lost = lose_answers(faults)
     package.convert(few[0], f"s3://{BUCKET}/lost", engine=map, progress=False, **keywords())
     assert in_store(faults.endpoint, "lost") == expected and len(lost) > 20
 
@@ -165,7 +155,8 @@ def test_uploads_that_the_store_has_dropped_are_made_again(store, few, expected)
 
 def test_keys_of_the_store_are_in_no_object(store, few, monkeypatch):
     place = f"s3://{BUCKET}/plan/secret"
-    options = {"access_key_id": os.environ["AWS_ACCESS_KEY_ID"], "secret_access_key": os.environ["AWS_SECRET_ACCESS_KEY"]}
+    names = ("access_key_id", "secret_access_key")
+    options = {name: os.environ[f"AWS_{name.upper()}"] for name in names}
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     plan = package.plan(few[0], place, storage_options=options, **keywords())
     package.work(plan.run, 0, storage_options=options)
@@ -173,4 +164,5 @@ def test_keys_of_the_store_are_in_no_object(store, few, monkeypatch):
     texts = in_store(store, "plan/secret")
     assert texts and not any(options["secret_access_key"].encode() in text for text in texts.values())
     assert options["secret_access_key"] not in repr(plan)
-    assert package.convert(few[0], place, storage_options=options, engine=map, progress=False, **keywords())["rows"] == 39
+    summary = package.convert(few[0], place, storage_options=options, engine=map, progress=False, **keywords())
+    assert summary["rows"] == 39

@@ -21,7 +21,7 @@ import pytest
 from fsspec.implementations.arrow import ArrowFSWrapper
 
 from conftest import many_files
-from store_fixtures import BUCKET, SIZE, answer, converted, in_store, on_disk, open_uploads, png
+from store_fixtures import BUCKET, SIZE, answer, converted, in_store, lose_answers, on_disk, open_uploads, png
 from stores import (
     AZURE_ACCOUNT,
     AZURE_KEY,
@@ -251,18 +251,8 @@ def test_uploads_of_a_killed_commit_that_the_store_has_dropped(inlaid, inlaid_pa
 
 
 def test_every_answer_is_lost_once(inlaid, faults, few, expected):
-    lost = set()
-
-    def lose(before, environ, start):
-        request = (environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
-        if environ["REQUEST_METHOD"] == "GET" or environ["PATH_INFO"].count("/") < 2 or request in lost:
-            return None
-        lost.add(request)
-        b"".join(faults.app(environ, lambda *_: None))
-        return answer(start, "503 Slow Down")
-
+    lost = lose_answers(faults)
     place = f"s3://{BUCKET}/lost"
-    faults.fault = lose
     converted(inlaid, few[0], place)
     assert in_store(faults.endpoint, "lost") == expected[0]
     lost.clear()

@@ -224,6 +224,17 @@ impl Scratch {
     }
 }
 
+/// Asserts that two datasets have the same files.
+#[track_caller]
+pub fn same_files(s: &Scratch, first: &str, second: &str) {
+    let (first, second) = (s.dataset(first), s.dataset(second));
+    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&first), names(&second));
+    for ((name, a), (_, b)) in first.iter().zip(&second) {
+        assert!(a == b, "`{name}` differs:\n{}\n{}", String::from_utf8_lossy(a), String::from_utf8_lossy(b));
+    }
+}
+
 impl Ran {
     pub fn of(output: Output) -> Ran {
         let text = |bytes| String::from_utf8(bytes).unwrap();

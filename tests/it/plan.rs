@@ -5,7 +5,7 @@ use std::fs;
 
 use inlaid::Checksum;
 
-use crate::harness::{Ran, Scratch};
+use crate::harness::{Ran, Scratch, same_files};
 
 /// Row groups of 8 rows, shards of 16.
 const SMALL: &str = "--size 4 --channels gray --row-group-bytes 128 --shard-bytes 256";
@@ -37,16 +37,6 @@ fn in_steps(s: &Scratch, words: &str, code: i32) {
     assert!(items > 1, "{items} items");
     (0..items).rev().for_each(|item| assert_eq!(work(s, &run, item).exits(0).json()["made"], true));
     s.run("commit", &run).exits(code);
-}
-
-#[track_caller]
-fn same_files(s: &Scratch, first: &str, second: &str) {
-    let (first, second) = (s.dataset(first), s.dataset(second));
-    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-    assert_eq!(names(&first), names(&second));
-    for ((name, a), (_, b)) in first.iter().zip(&second) {
-        assert!(a == b, "`{name}` differs:\n{}\n{}", String::from_utf8_lossy(a), String::from_utf8_lossy(b));
-    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::Scratch;
+use crate::harness::{Scratch, same_files};
 
 /// Row groups of 8 rows, shards of 16, in the order of the paths.
 const SMALL: &str = "--size 4 --channels gray --row-group-bytes 128 --shard-bytes 256 --split train=1 --order path";
@@ -25,16 +25,6 @@ fn stopped(options: &str) -> Scratch {
     assert_eq!(s.manifest("out")["unfinished"]["shards"], 2);
     assert_eq!(s.rows("out").len(), 32);
     s
-}
-
-#[track_caller]
-fn same_files(s: &Scratch, first: &str, second: &str) {
-    let (first, second) = (s.dataset(first), s.dataset(second));
-    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-    assert_eq!(names(&first), names(&second));
-    for ((name, a), (_, b)) in first.iter().zip(&second) {
-        assert!(a == b, "`{name}` differs:\n{}\n{}", String::from_utf8_lossy(a), String::from_utf8_lossy(b));
-    }
 }
 
 #[test]
