@@ -22,7 +22,7 @@ class Plan:
 
     Every item is one file of the dataset. `inlaid.work(plan.run, item)` makes the file of an item, in any process, on
     any machine and in any order; `commit` makes the dataset of all of them, with the bytes that `convert` would have
-    written. Whatever dies in between, to repeat all of it goes on from there.
+    written. Whatever dies in between, repeating these calls resumes.
     """
 
     run: str
@@ -75,7 +75,7 @@ class Plan:
         - `single_writer`: as for `convert`.
 
         Raises `InlaidError` if items are not done, `RejectedError` if more inputs than allowed are unusable,
-        `LockedError` if another process is committing, `ExistsError` if another run has made the dataset.
+        `LockedError` if another process is committing, `InlaidError` also if another run has made the dataset.
         """
         single_writer = truth("single_writer", single_writer) or self._settings.get("single_writer", False)
         keywords = {**self._keywords(), "single_writer": single_writer}
@@ -187,15 +187,20 @@ def carry_out(plan: Plan, progress: Progress, each: Callable[[Plan, Sequence[int
     return plan.commit()
 
 
+def check_engine(engine: Engine) -> None:
+    """Raises `SettingError` for what is no engine, and `ImportError` for one that is not installed."""
+    if engine == "ray" or engine == "spark":
+        importlib.import_module(f"inlaid.{engine}")
+    elif not callable(engine):
+        raise SettingError(f'engine is "ray", "spark" or a function such as map, not {engine!r}')
+
+
 def run_with(engine: Engine, plan: Plan, progress: Progress, threads: int | None) -> dict[str, Any]:
     """Carries a plan out with an engine; see `convert`."""
     if engine == "ray" or engine == "spark":
         room = {"cpus" if engine == "ray" else "threads": threads or 1}
         made: dict[str, Any] = importlib.import_module(f"inlaid.{engine}").run(plan, progress=progress, **room)
         return made
-    if not callable(engine):
-        raise SettingError(f'engine is "ray", "spark" or a function such as map, not {engine!r}')
-
     def each(plan: Plan, items: Sequence[int], tally: Tally) -> None:
         item_of = functools.partial(work, plan.run, **plan._keywords_of_work(threads or 1))
         for done in engine(item_of, items):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from . import _inlaid
 from ._errors import SettingError
-from ._plan import Engine, Plan, run_with
+from ._plan import Engine, Plan, check_engine, run_with
 from ._progress import Progress, reporter
 from ._rows import on_disk
 from ._settings import is_url, listed, name_of_dtype, path_of, place_of, source_path
@@ -201,8 +201,8 @@ def convert(
     keywords = {**locals(), "dtype": name_of_dtype(dtype)}
     del keywords["engine"]
     if engine is not None:
-        planned = _plan_of(keywords)
-        return run_with(engine, planned, progress, threads)
+        check_engine(engine)
+        return run_with(engine, _plan_of(keywords), progress, threads)
     with on_disk(keywords.pop("sources"), out, keywords) as (paths, worded):
         return worded(_run(_inlaid.convert, "images", paths, **keywords))
 
@@ -242,6 +242,8 @@ def _plan_of(keywords: dict[str, Any]) -> Plan:
             raise SettingError(f"{name} is for rows in memory, which other processes can't read")
     given = {name: value for name, value in keywords.items() if name not in ("root", "name", "progress")}
     paths, place, settings = _prepared(given.pop("sources"), given.pop("out"), given)
+    # They may have been an iterator.
+    keywords = {**keywords, "sources": paths}
     told = _inlaid.plan(paths, place, dict(settings))
     kept = {name: keywords[name] for name in ("storage_options", "memory", "single_writer")}
     return Plan._of(told, kept, lambda: _plan_of(keywords))

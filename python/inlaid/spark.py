@@ -27,10 +27,10 @@ def run(
     plan: Plan, spark: SparkSession | None = None, *, threads: int = 1, progress: Progress = True
 ) -> dict[str, Any]:
     """Works on all items of a plan that are not done, as the partitions of one job, and commits. Returns the summary,
-    as `inlaid.convert` does. To call it again after anything has died goes on where it was: what counts are the records
+    as `inlaid.convert` does. Called again after anything has died, it resumes: what counts are the records
     of the items, not what a job returns.
 
-    - `spark`: the session, of Spark or of Spark Connect. `None`: the active one.
+    - `spark`: the session, of Spark 4.0 or later, or of Spark Connect. `None`: the active one.
     - `threads`: threads of a task, as `spark.task.cpus` says.
     - `progress`: as for `inlaid.convert`.
 

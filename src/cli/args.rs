@@ -311,9 +311,8 @@ impl Append {
 /// Plan a conversion for many processes or machines, without reading an image
 ///
 /// Takes what `inlaid convert` takes, and makes the same dataset of it in three steps: the plan is written below DIR and
-/// divided into items, one for each file; `inlaid work` makes the file of an item, anywhere and in any order; `inlaid
-/// commit` makes them a dataset. Every machine must find SRC and DIR at the same paths. To repeat a step goes on where it
-/// was. With `--json`, prints the `run`, which the other steps are given, and the number of `items`.
+/// divided into items, one for each shard; `inlaid work` makes the shard of an item, anywhere and in any order; `inlaid
+/// commit` makes them a dataset. Every machine must find SRC and DIR at the same paths. Repeating a step resumes it. With `--json`, prints the `run`, which the other steps are given, and the number of `items`.
 ///
 /// Exit codes: 0 planned; 1 stopped; 2 usage error.
 #[derive(Args)]
@@ -322,7 +321,7 @@ pub struct Plan {
     pub convert: Convert,
 }
 
-/// Make the file of an item of a plan
+/// Make one shard of a plan
 ///
 /// May run for the same item again, or twice at once: items are numbered from 0, and one that is done is passed over. An
 /// array of tasks calls it with the number of the task: `--item $SLURM_ARRAY_TASK_ID`.

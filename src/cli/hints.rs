@@ -223,15 +223,18 @@ fn above_splits(folders: &[PathBuf]) -> String {
     format!("{give}; for a new dataset, `--folders classes` takes the top folders as classes")
 }
 
-/// Suggested fix for an object store that can't be read.
+/// Suggested fix for a plan that can't be used.
 fn plan_hint(error: &PlanError) -> Option<String> {
     Some(match error {
-        PlanError::Missing => "give the run that `inlaid plan` returned, as in DIR/.inlaid/runs/...".into(),
+        PlanError::Missing => "give the run that `inlaid plan` printed, as in DIR/.inlaid/runs/...".into(),
         PlanError::OtherBuild { .. } => "use the same release, with the same features, on all machines".into(),
         PlanError::NotDone { .. } | PlanError::ShardsGone(_) => {
             "work on them with `inlaid work`, and commit again".into()
         }
         PlanError::Scans => "run the same `inlaid plan` again when all items are done".into(),
+        PlanError::NoSource(_) | PlanError::NothingReadable { .. } => {
+            "mount it at the same path on all machines, or plan again if it is gone".into()
+        }
         PlanError::InputGone(_) => "put it back, or plan again".into(),
         PlanError::SourceChanged => "plan again, and work on all items again".into(),
         PlanError::Interrupted => "finish it with `inlaid convert`, or plan for another folder".into(),
@@ -241,6 +244,7 @@ fn plan_hint(error: &PlanError) -> Option<String> {
     })
 }
 
+/// Suggested fix for an object store that can't be read.
 fn store_hint(error: &StoreError) -> Option<String> {
     Some(match error {
         StoreError::Url | StoreError::Scheme(_) | StoreError::ReadOnly(_) => {

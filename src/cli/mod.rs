@@ -98,8 +98,8 @@ fn run_plan(convert: &Convert) -> u8 {
 fn run_work(work: &Work) -> u8 {
     let options = work.resolve();
     let all = |planned: crate::PlannedRun| match work.step {
-        Some(step) if work.item < planned.items => (work.item..planned.items).step_by(step.get()).collect(),
-        _ => vec![work.item],
+        Some(step) => (work.item..planned.items).step_by(step.get()).collect(),
+        None => vec![work.item],
     };
     let items: Result<Vec<usize>, Error> = crate::PlannedRun::open(&work.run, &options.source.storage).map(all);
     let failed = |error: &Error| report::failure(&Failure::new(error, report::exit_code(error)), work.json);
@@ -107,6 +107,9 @@ fn run_work(work: &Work) -> u8 {
         Ok(items) => items,
         Err(error) => return failed(error),
     };
+    if items.is_empty() && !work.json {
+        eprintln!("note: the plan has no item {} or after it", work.item);
+    }
     for &item in items {
         let outcome = stopped_by_signals(true, work.json, &options.progress, || crate::work(&work.run, item, &options));
         let code = match &outcome {

@@ -113,7 +113,9 @@ pub fn planned(planned: &PlannedRun, json: bool) -> u8 {
             let (run, images) = (run.display(), counted(*inputs, "image"));
             let rejected = if *rejects > 0 { format!(", {rejects} rejected") } else { String::new() };
             let first = match scans {
-                true => "to be read before the splits are planned: when they are done, run the same command again\n",
+                true => {
+                    "these only read files, which decides the splits; when all are done, run the same command again\n"
+                }
                 false => "",
             };
             visible(&match (committed, items) {
@@ -137,7 +139,7 @@ pub fn worked(done: &ItemSummary, json: bool) -> u8 {
             let rejected = if *rejects > 0 { format!(", {rejects} rejected") } else { String::new() };
             format!("item {item}: {}, {}{rejected}, in {seconds:.1} s\n", counted(*rows, "row"), ByteSize(*bytes))
         }
-        false => format!("item {item}: done before\n"),
+        false => format!("item {item}: already done\n"),
     };
     print(&text, 0)
 }

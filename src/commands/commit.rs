@@ -35,37 +35,39 @@ pub fn commit(run: impl AsRef<Path>, options: &RunOptions) -> Result<Summary, Er
     let plan = match find()? {
         Found::Plan(plan) => plan,
         Found::Dataset(out, manifest) => {
-            tidy(&out, options)?;
+            tidy(&out, options);
             return made(&out, &manifest);
         }
     };
     if plan.header.scans {
         return Err(plan.unfit(PlanError::Scans));
     }
-    match (commit_items(begin, &plan, options), find()) {
-        (Ok(summary), _) => Ok(summary),
+    let error = match commit_items(begin, &plan, options) {
+        Ok(summary) => return Ok(summary),
+        Err(error) => error,
+    };
+    match (error, find()) {
         // Another process was faster.
-        (Err(_), Ok(Found::Dataset(out, manifest))) => made(&out, &manifest),
+        (_, Ok(Found::Dataset(out, manifest))) => made(&out, &manifest),
         // The store has dropped uploads; those that were open are in their places now.
-        (Err(error @ Error::Store { reason: StoreError::UploadGone(_), .. }), _) => {
+        (error @ Error::Store { reason: StoreError::UploadGone(_), .. }, _) => {
             let is_there = |made: &Made| plan.files.is_published(&made.info.file, &made.staged);
             refuse_gone(&plan, &outcomes_of(&plan)?, is_there)?;
             Err(error)
         }
-        (Err(error), _) => Err(error),
+        (error, _) => Err(error),
     }
 }
 
-/// Removes what a commit has left that died after it had made the dataset.
-fn tidy(out: &Path, options: &RunOptions) -> Result<(), Error> {
+/// Removes what a commit has left that died after it had made the dataset, as far as that can be removed.
+fn tidy(out: &Path, options: &RunOptions) {
     let storage = &options.source.storage;
-    let left = files_at(out, storage)?.entries(PRIVATE)?;
+    let left = files_at(out, storage).and_then(|files| Ok(files.entries(PRIVATE)?)).unwrap_or_default();
     if left.iter().any(|(name, _)| name != LOCK || is_url(out)) {
-        remove_runs(out, storage)?;
+        let _ = remove_runs(out, storage);
         // Whoever claims the place drops what others have staged. Where another process writes, it has done so.
         let _ = Output::claim(out, options);
     }
-    Ok(())
 }
 
 fn commit_items(begin: Instant, plan: &WrittenPlan, options: &RunOptions) -> Result<Summary, Error> {
@@ -81,7 +83,7 @@ fn commit_items(begin: Instant, plan: &WrittenPlan, options: &RunOptions) -> Res
         // Another process was faster.
         Start::Complete(there) => {
             let summary = made(begin, there, &read_rejects(&**output.files(), REJECTS)?);
-            plan.files.remove_all()?;
+            let _ = plan.files.remove_all();
             return Ok(summary);
         }
     };
@@ -113,7 +115,8 @@ fn commit_items(begin: Instant, plan: &WrittenPlan, options: &RunOptions) -> Res
         return Err(Error::NothingUsable { inputs: *inputs, path, detail });
     }
     let (manifest, card) = transaction.finish(&rejects)?;
-    plan.files.remove_all()?;
+    // What can't be removed now is in nobody's way, and the next commit removes it.
+    let _ = plan.files.remove_all();
     let listing = Listing {
         classes: classes.clone(),
         notices: card.map(Notice::Card).into_iter().collect(),
@@ -123,10 +126,20 @@ fn commit_items(begin: Instant, plan: &WrittenPlan, options: &RunOptions) -> Res
     Ok(Summary { truncated, ..Summary::of(begin, &listing, 0, &rejects, splits) })
 }
 
-/// What became of every item, in their order.
+/// What became of every item, in their order. Forgets those whose records are damaged.
 fn outcomes_of(plan: &WrittenPlan) -> Result<Vec<Outcome>, Error> {
     let numbers: Vec<usize> = (0..plan.header.items).collect();
-    at_once(&numbers, |&item| plan.outcome(item)?.ok_or_else(|| plan.unfit(PlanError::ShardsGone(vec![item]))))
+    let outcomes = at_once(&numbers, |&item| plan.sound_outcome(item))?;
+    let lost: Vec<usize> =
+        numbers.into_iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_none()).map(|(item, _)| item).collect();
+    forget(plan, lost)?;
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
+/// Forgets what became of items whose shards are gone, and refuses to commit if there are any.
+fn forget(plan: &WrittenPlan, gone: Vec<usize>) -> Result<(), Error> {
+    gone.iter().try_for_each(|item| plan.forget(*item))?;
+    if gone.is_empty() { Ok(()) } else { Err(plan.unfit(PlanError::ShardsGone(gone))) }
 }
 
 /// Refuses to commit while shards are gone, and forgets that their items were done.
@@ -137,9 +150,7 @@ fn refuse_gone(
 ) -> Result<(), Error> {
     let are_there = at_once(outcomes, |outcome| outcome.shard.as_ref().map_or(Ok(true), &is_there))?;
     let gone = outcomes.iter().zip(are_there).filter(|(_, is_there)| !is_there).map(|(outcome, _)| outcome.item);
-    let gone: Vec<usize> = gone.collect();
-    gone.iter().try_for_each(|item| plan.forget(*item))?;
-    if gone.is_empty() { Ok(()) } else { Err(plan.unfit(PlanError::ShardsGone(gone))) }
+    forget(plan, gone.collect())
 }
 
 /// The summary of a commit that has nothing to do.

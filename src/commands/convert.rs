@@ -103,7 +103,8 @@ fn write(
         });
     }
     let (manifest, card) = transaction.finish(&rejects)?;
-    remove_runs(out, &options.source.storage)?;
+    // Plans for this place, which are of no use any more. They are in nobody's way where they can't be removed.
+    let _ = remove_runs(out, &options.source.storage);
     inputs.listing.notices.extend(card.map(Notice::Card));
     let splits = SplitSummary::of(&before, &manifest.snapshot.splits);
     Ok(Summary { truncated, ..inputs.summary(begin, unchanged, &rejects, splits) })

@@ -20,9 +20,9 @@ use crate::format::shard::Checksum;
 use crate::image::recipe::Recipe;
 use crate::items::{
     Found, Header, ItemFiles, Origin, Reading, RejectLimits, RunFiles, Sources, WrittenPlan, features, name_of,
-    run_files,
+    path_of, run_files,
 };
-use crate::remote::at_once;
+use crate::remote::{at_once, is_url};
 use crate::run::{Mode, Overwrite, RunOptions, StorageOptions};
 use crate::source::{Listing, Notice, Source, open_source};
 use crate::spec::{Spec, Split, SplitBy};
@@ -138,6 +138,10 @@ pub fn plan<P: AsRef<Path>>(
     if paths.iter().chain(tables).chain([&out]).any(|path| path.to_str().is_none()) {
         return Err(refused("have paths that are not UTF-8"));
     }
+    // Messages leave queries out, and so does what a plan says of an image.
+    if paths.iter().any(|path| is_url(path) && path.to_string_lossy().contains('?')) {
+        return Err(refused("read URLs with a query"));
+    }
     let source = open_source(sources, &options.source)?;
     let recipe = Recipe::new(spec)?;
     spec.check_new()?;
@@ -172,7 +176,7 @@ pub fn plan<P: AsRef<Path>>(
         Start::New | Start::Replaces(_) => {}
         Start::Continues(_) => return Err(Error::Plan { run: out, reason: PlanError::Interrupted }),
         Start::Complete(manifest) => {
-            let run = out.join(".inlaid/runs").join(name_of(run));
+            let run = path_of(&out, &name_of(run));
             return Ok(PlannedRun { notices, ..PlannedRun::made(run, manifest) });
         }
     }
@@ -237,11 +241,18 @@ impl Writing<'_> {
             scans,
             items: count,
             files: written.finish()?,
+            paths: local_paths(*source),
             reading: if is_located { Reading::Located } else { Reading::Sources(sources.clone()) },
             limits: RejectLimits::of(options, inputs),
         };
         WrittenPlan::write(out, files, header, &origin.listing.rejects)
     }
+}
+
+/// Folders and files on disks that a source reads.
+fn local_paths(source: &dyn Source) -> Vec<String> {
+    let local = source.paths().iter().filter(|path| !is_url(path)).map(|path| full(path));
+    local.filter_map(|path| path.to_str().map(str::to_owned)).collect()
 }
 
 /// How far the files of a run have been read that decide its splits.
@@ -313,7 +324,7 @@ fn checksum_of_scan(listing: &Listing, recipe: &Recipe) -> Checksum {
 
 /// The path that a process in another folder can use.
 pub(crate) fn full(path: &Path) -> PathBuf {
-    match crate::remote::is_url(path) {
+    match is_url(path) {
         true => path.to_owned(),
         false => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
     }

@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_select::take::take;
+
 use crate::commands::item_summary::ItemSummary;
 use crate::commands::plan::full;
 use crate::commit::transaction::{FinishedShard, Shards};
 use crate::dataset::place::Place;
 use crate::dataset::reject::Reject;
-use crate::error::{Error, PlanError};
+use crate::error::{Error, PlanError, RecordError};
 use crate::format::columns::Columns;
 use crate::format::shard::{self, ShardWriter, shard_name};
 use crate::image::recipe::Recipe;
@@ -36,20 +39,25 @@ pub fn work(run: impl AsRef<Path>, item: usize, options: &RunOptions) -> Result<
         // It came too late.
         Found::Dataset(..) => return Ok(ItemSummary::committed(item, seconds())),
     };
-    if let Some(outcome) = plan.outcome(item)? {
+    if let Some(outcome) = plan.sound_outcome(item)? {
         return Ok(ItemSummary::of(&outcome, false, seconds()));
+    }
+    if let Some(path) = plan.header.paths.iter().find(|path| !Path::new(path).exists()) {
+        return Err(plan.unfit(PlanError::NoSource(path.clone())));
     }
     let made = if plan.header.scans { scan(&plan, item, options) } else { make(&plan, item, options) };
     match made {
         Ok((outcome, made)) => Ok(ItemSummary::of(&outcome, made, seconds())),
         // A commit that did not wait for this attempt has removed the plan, and with it what the attempt was writing.
-        Err(error) if !plan.is_there()? => match WrittenPlan::find(&run, &options.source.storage) {
-            Ok(Found::Dataset(..)) => Ok(ItemSummary::committed(item, seconds())),
-            Err(Error::Plan { reason: PlanError::Superseded, .. }) if plan.header.scans => {
-                Ok(ItemSummary::committed(item, seconds()))
+        Err(error) if plan.is_there().is_ok_and(|is_there| !is_there) => {
+            match WrittenPlan::find(&run, &options.source.storage) {
+                Ok(Found::Dataset(..)) => Ok(ItemSummary::committed(item, seconds())),
+                Err(Error::Plan { reason: PlanError::Superseded, .. }) if plan.header.scans => {
+                    Ok(ItemSummary::committed(item, seconds()))
+                }
+                _ => Err(error),
             }
-            _ => Err(error),
-        },
+        }
         Err(error) => Err(error),
     }
 }
@@ -59,7 +67,7 @@ fn make(plan: &WrittenPlan, number: usize, options: &RunOptions) -> Result<(Outc
     let header = &plan.header;
     let recipe = Recipe::new(&header.spec)?;
     let mut item = plan.item(number)?;
-    let from = From::new(plan, &mut item, &recipe, options)?;
+    let images = ItemImages::new(plan, &mut item, &recipe, options)?;
     let row_bytes = match (recipe.row_bytes(), item.lengths.take()) {
         (Some(bytes), _) => RowBytes::Same(bytes),
         (None, lengths) => RowBytes::OfFiles(lengths.unwrap_or_default()),
@@ -73,7 +81,7 @@ fn make(plan: &WrittenPlan, number: usize, options: &RunOptions) -> Result<(Outc
     let name = shard_name(item.split, item.number, header.spec.format);
     let attempt = plan.files.begin(number, &name)?;
     let job = Job {
-        source: from.source(),
+        source: images.source(),
         listing: &item.listing,
         inputs: header.inputs,
         plan: &shard_plan,
@@ -82,13 +90,14 @@ fn make(plan: &WrittenPlan, number: usize, options: &RunOptions) -> Result<(Outc
         options: &options,
         hashes: &item.hashes,
     };
-    let mut one = OneShard { attempt: &*attempt, name, columns: &columns, made: None, is_published: false };
+    let mut one = OneShard { attempt: &*attempt, name, columns: &columns, made: None, is_recorded: false };
     let written = pipeline::write_shards(&job, &pool, &mut one, Vec::new());
     let published = written.and_then(|pipeline::Outcome { rejects, truncated }| {
         // The work of others who were faster stays.
-        if let Some(outcome) = plan.outcome(number)? {
+        if let Some(outcome) = plan.sound_outcome(number)? {
             return Ok((outcome, false));
         }
+        refuse_unreadable(plan, number, one.made.is_none(), &rejects)?;
         let shard = match one.made.take() {
             Some(FinishedShard { info, statistics }) => {
                 Some(Made { split: item.split, info, statistics, staged: attempt.staged()? })
@@ -96,15 +105,18 @@ fn make(plan: &WrittenPlan, number: usize, options: &RunOptions) -> Result<(Outc
             None => None,
         };
         let outcome = Outcome { item: number, shard, hashes: Vec::new(), rejects, truncated };
-        one.is_published = true;
+        plan.check_there()?;
+        one.is_recorded = true;
         plan.set_outcome(&outcome)?;
         Ok((outcome, true))
     });
-    match &published {
-        Ok((Outcome { shard: Some(_), .. }, true)) => attempt.published(),
-        // A record that could not be written may be there nevertheless. What is left of the attempt, the commit removes.
-        Err(_) if one.is_published => {}
-        _ => attempt.abandon(),
+    let is_kept = match &published {
+        Ok((outcome, made)) => *made && outcome.shard.is_some(),
+        // A record that could not be written may be there nevertheless.
+        Err(_) => one.is_recorded,
+    };
+    if !is_kept {
+        attempt.abandon();
     }
     published
 }
@@ -113,11 +125,11 @@ fn make(plan: &WrittenPlan, number: usize, options: &RunOptions) -> Result<(Outc
 fn scan(plan: &WrittenPlan, number: usize, options: &RunOptions) -> Result<(Outcome, bool), Error> {
     let recipe = Recipe::new(&plan.header.spec)?;
     let mut item = plan.item(number)?;
-    let from = From::new(plan, &mut item, &recipe, options)?;
+    let images = ItemImages::new(plan, &mut item, &recipe, options)?;
     let options = plan.header.options(options);
     let (listing, spec) = (item.listing, recipe.spec());
     let pool = pipeline::threads(&options, listing.records.len())?;
-    let hashes = pipeline::hash_files(from.source(), &listing.records, spec, &pool, &options, &|_| ())?;
+    let hashes = pipeline::hash_files(images.source(), &listing.records, spec, &pool, &options, &|_| ())?;
     let (mut found, mut rejects) = (Vec::with_capacity(hashes.len()), Vec::new());
     for (record, hash) in listing.records.into_iter().zip(hashes) {
         if let Err(error) = &hash {
@@ -126,23 +138,38 @@ fn scan(plan: &WrittenPlan, number: usize, options: &RunOptions) -> Result<(Outc
         found.push(hash.ok().map(|hash| hash.to_string()));
     }
     options.check(&rejects, plan.header.inputs)?;
+    refuse_unreadable(plan, number, found.iter().all(Option::is_none), &rejects)?;
     let outcome = Outcome { item: number, shard: None, hashes: found, rejects, truncated: 0 };
+    plan.check_there()?;
     plan.set_outcome(&outcome)?;
     Ok((outcome, true))
 }
 
+/// Refuses an item of which nothing is left since no file could be read: rather than its inputs, its source is missing.
+fn refuse_unreadable(plan: &WrittenPlan, item: usize, is_empty: bool, rejects: &[Reject]) -> Result<(), Error> {
+    let unreadable = RecordError::NoFile.code();
+    let is_unreadable = |reject: &Reject| reject.reason == "unreadable" || reject.reason == unreadable;
+    match rejects {
+        [first, _, ..] if is_empty && rejects.iter().all(is_unreadable) => {
+            let (path, detail) = (first.path.clone(), first.detail.clone());
+            Err(plan.unfit(PlanError::NothingReadable { item, path, detail }))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What the images of an item are read from.
-enum From {
+enum ItemImages {
     Located(LocatedSource),
     Listed(Arc<ListedSource>),
 }
 
-impl From {
-    fn new(plan: &WrittenPlan, item: &mut Item, recipe: &Recipe, options: &RunOptions) -> Result<From, Error> {
+impl ItemImages {
+    fn new(plan: &WrittenPlan, item: &mut Item, recipe: &Recipe, options: &RunOptions) -> Result<ItemImages, Error> {
         let sources = match &plan.header.reading {
             Reading::Located => {
                 let (locations, images) = (item.locations.take().unwrap_or_default(), recipe.further.len() + 1);
-                return Ok(From::Located(LocatedSource::new(locations, images, &options.source)));
+                return Ok(ItemImages::Located(LocatedSource::new(locations, images, &options.source)));
             }
             Reading::Sources(sources) => sources,
         };
@@ -153,15 +180,14 @@ impl From {
             let there = &listed.listing.records[found];
             (record.place, record.row) = (there.place, there.row);
         }
-        item.listing.columns.clone_from(&listed.listing.columns);
-        item.listing.labels.clone_from(&listed.listing.labels);
-        Ok(From::Listed(listed))
+        listed.replace_values(plan, &mut item.listing)?;
+        Ok(ItemImages::Listed(listed))
     }
 
     fn source(&self) -> &dyn Source {
         match self {
-            From::Located(source) => source,
-            From::Listed(listed) => &*listed.source,
+            ItemImages::Located(source) => source,
+            ItemImages::Listed(listed) => &*listed.source,
         }
     }
 }
@@ -206,6 +232,31 @@ impl ListedSource {
     }
 }
 
+impl ListedSource {
+    /// Gives a listing that was planned, whose records have the rows of the source, the values of the source.
+    ///
+    /// # Errors
+    /// If they are others than were planned: the source's tables have changed.
+    fn replace_values(&self, plan: &WrittenPlan, planned: &mut Listing) -> Result<(), Error> {
+        let rows = UInt32Array::from_iter_values(planned.records.iter().map(|record| record.row));
+        let is_same = |planned: &ArrayRef, listed: &ArrayRef| {
+            take(listed, &rows, None).is_ok_and(|listed| listed.to_data() == planned.to_data())
+        };
+        let labels = [&planned.labels, &self.listing.labels].map(|labels| labels.iter().map(|labels| &labels.values));
+        let [planned_labels, listed_labels] = labels;
+        let mut pairs = planned.columns.iter().chain(planned_labels);
+        let mut listed = self.listing.columns.iter().chain(listed_labels);
+        let are_same =
+            plan.header.scans || pairs.by_ref().zip(listed.by_ref()).all(|(planned, listed)| is_same(planned, listed));
+        if !are_same {
+            return Err(plan.unfit(PlanError::SourceChanged));
+        }
+        planned.columns.clone_from(&self.listing.columns);
+        planned.labels.clone_from(&self.listing.labels);
+        Ok(())
+    }
+}
+
 /// The one shard of an item.
 struct OneShard<'a> {
     attempt: &'a dyn Attempt,
@@ -213,7 +264,7 @@ struct OneShard<'a> {
     columns: &'a Columns,
     made: Option<FinishedShard>,
     /// Whether a record that names it is being written.
-    is_published: bool,
+    is_recorded: bool,
 }
 
 impl Shards for OneShard<'_> {

@@ -18,7 +18,7 @@ use crate::format::files::Files;
 use crate::format::new_file::NewFile;
 use crate::format::ranges::Stored;
 use crate::format::shard::Checksum;
-use crate::remote::{Bucket, BucketFiles, Expected, NewObject, Put, Sent, Upload, Version};
+use crate::remote::{Bucket, BucketFiles, Expected, NewObject, Put, Sent, Upload, Version, at_once};
 
 /// What names of the records of runs begin with, below the private folder.
 const RECORD: &str = "run-";
@@ -168,12 +168,12 @@ impl Run {
         let named: Vec<(&str, &Upload)> = uploads.iter().map(|(name, upload)| (&**name, upload)).collect();
         let completed = self.bucket.complete(&named).map_err(|reason| self.failed("", reason))?;
         // Those that are open are completed, also if others are gone.
-        for ((name, upload), was_open) in named.iter().zip(completed) {
-            let is_there = || self.bucket.is_of_upload(name, upload).map_err(|reason| self.failed(name, reason));
-            if !was_open && !is_there()? {
-                return Err(self.failed("", StoreError::UploadGone((*name).to_owned())));
-            }
-        }
+        let closed: Vec<(&str, &Upload)> =
+            named.iter().zip(completed).filter(|(_, was_open)| !was_open).map(|(named, _)| *named).collect();
+        at_once(&closed, |(name, upload)| {
+            let is_there = self.bucket.is_of_upload(name, upload).map_err(|reason| self.failed(name, reason))?;
+            if is_there { Ok(()) } else { Err(self.failed("", StoreError::UploadGone((*name).to_owned()))) }
+        })?;
         self.record().uploads.retain(|(name, _)| !named.iter().any(|(done, _)| done == name));
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())
@@ -281,6 +281,10 @@ impl Run {
         let state = is_due().transpose().map_err(|reason| self.failed(MANIFEST, reason))?;
         match state.ok_or_else(|| self.damaged_record())? {
             (true, _) => self.remove_of(&journal.removals, leftovers).map(|()| Fate::Void),
+            // Another commit has taken the place of that of a plan, whose shards may be in theirs.
+            (false, false) if journal.purpose == Purpose::Plan && leftovers == Leftovers::Dropped => {
+                self.undo(journal).map(|()| Fate::Void)
+            }
             (false, false) => Ok(Fate::Void),
             (false, true) => match journal.complete(&OfDeadRun { run: self, conditions, leftovers }) {
                 Ok(()) => Ok(Fate::Completed),

@@ -44,6 +44,19 @@ pub enum PlanError {
     /// A commit of a plan whose items only read files.
     #[error("its items only read files, to decide the splits")]
     Scans,
+    /// A source that this machine does not have.
+    #[error("its source `{0}` is not on this machine")]
+    NoSource(String),
+    /// An item of which no file can be read: most likely its source is not there.
+    #[error("no file of item {item} can be read; the first is `{path}`: {detail}")]
+    NothingReadable {
+        /// Number of the item.
+        item: usize,
+        /// Key of its first input.
+        path: String,
+        /// Reason that it can't be read.
+        detail: String,
+    },
     /// A source that is another than when it was planned.
     #[error("its source has changed since it was planned")]
     SourceChanged,

@@ -1,5 +1,5 @@
 //! The files of a run below a URL. An attempt is an upload to the final key of the shard, which nobody sees before the
-//! commit completes it; an object tells of every upload until a record names it, so that the commit drops those that died.
+//! commit completes it; an object tells of every upload, so that whoever removes the run drops those that are open.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::format::files::Files;
 use crate::format::new_file::NewFile;
 use crate::items::folder_run::drawn;
 use crate::items::run_files::{Attempt, RUNS, RunFiles};
-use crate::remote::{Bucket, BucketFiles, Expected, NewObject, Sent};
+use crate::remote::{Bucket, BucketFiles, Expected, NewObject, Sent, at_once};
 use crate::run::StorageOptions;
 
 /// The files of a run below a URL.
@@ -75,7 +75,10 @@ impl RunFiles for BucketRun {
         let opened = Opened { key: shard.to_owned(), id };
         let note = self.key(&format!("attempts/{item:06}-{}.json", drawn()));
         let text = serde_json::to_vec(&opened).expect("it is made of texts");
-        self.bucket.put(&note, text.into(), &Expected::Anything).map_err(|reason| self.failed(&note, reason))?;
+        if let Err(reason) = self.bucket.put(&note, text.into(), &Expected::Anything) {
+            self.bucket.abort(&[(opened.key, opened.id)]);
+            return Err(self.failed(&note, reason));
+        }
         let path = self.url.join(shard);
         Ok(Box::new(UploadAttempt { bucket: self.bucket.clone(), opened, note, path, sent: Sent::default() }))
     }
@@ -99,12 +102,12 @@ impl RunFiles for BucketRun {
         let failed = |reason| self.failed(RUNS, reason);
         let keys = self.bucket.keys_below(RUNS).map_err(failed)?;
         let attempts: Vec<&String> = keys.iter().filter(|key| key.contains("/attempts/")).collect();
-        let mut uploads = Vec::new();
-        for key in attempts {
+        let opened = at_once(&attempts, |key| {
             let text = self.bucket.read_whole(key).map_err(failed)?;
-            let opened = text.and_then(|(text, _)| serde_json::from_slice::<Opened>(&text).ok());
-            uploads.extend(opened.map(|opened| (opened.key, opened.id)));
-        }
+            Ok(text.and_then(|(text, _)| serde_json::from_slice::<Opened>(&text).ok()))
+        })?;
+        // Those that a commit has completed are not open any more.
+        let uploads: Vec<(String, String)> = opened.into_iter().flatten().map(|Opened { key, id }| (key, id)).collect();
         self.bucket.abort(&uploads);
         self.bucket.remove_keys(&keys).map_err(failed)
     }
@@ -140,13 +143,9 @@ impl Attempt for UploadAttempt {
         Ok(serde_json::to_string(upload).expect("it is made of texts and numbers"))
     }
 
-    fn published(&self) {
-        // What can't be removed now is removed by the commit.
-        let _ = self.bucket.remove(&self.note);
-    }
-
     fn abandon(&self) {
         self.bucket.abort(&[(self.opened.key.clone(), self.opened.id.clone())]);
-        self.published();
+        // What can't be removed now is removed by the commit.
+        let _ = self.bucket.remove(&self.note);
     }
 }

@@ -5,6 +5,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::format::disk;
@@ -78,14 +80,15 @@ impl RunFiles for FolderRun {
     }
 
     fn remove_all(&self) -> Result<(), Error> {
-        /// Others may still be adding files.
+        /// Others may still be adding files, or have one open, whose name NFS keeps so long.
         const ATTEMPTS: usize = 10;
+        const PAUSE: Duration = Duration::from_millis(20);
         let runs = self.out.join(RUNS);
         for attempt in 1.. {
             match fs::remove_dir_all(&runs) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !runs.exists() => break,
                 Err(error) if attempt == ATTEMPTS => return Err(Error::io("remove", runs)(error)),
-                Err(_) => {}
+                Err(_) => thread::sleep(PAUSE),
                 Ok(()) => break,
             }
         }
@@ -124,6 +127,6 @@ impl Attempt for FileAttempt {
 
 /// Digits that nobody else draws.
 pub(super) fn drawn() -> String {
-    // The keys of a hasher are drawn by the system.
-    format!("{:016x}", RandomState::new().build_hasher().finish())
+    // The keys of a hasher are drawn by the system, once for a process and those that are forked from it.
+    format!("{:016x}-{:x}", RandomState::new().build_hasher().finish(), std::process::id())
 }

@@ -1,4 +1,4 @@
-//! `plan.json`: what was planned, except for the records.
+//! `plan.jsonl`: what was planned, except for the records.
 
 use std::path::PathBuf;
 
@@ -32,6 +32,8 @@ pub(crate) struct Header {
     pub(crate) items: usize,
     /// First item of every file of items.
     pub(crate) files: Vec<usize>,
+    /// Folders and files on disks that images are read from.
+    pub(crate) paths: Vec<String>,
     /// How images are read.
     pub(crate) reading: Reading,
     /// When rejects stop the run.

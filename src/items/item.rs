@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
-use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, RecordBatch, StringArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, LargeStringArray, RecordBatch, UInt32Array};
 use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
@@ -90,7 +90,7 @@ impl Origin<'_> {
         let records = || rows.iter().map(|row| &self.listing.records[*row as usize]);
         let mut columns: Vec<(String, ArrayRef)> = Vec::new();
         let mut add = |name: String, values: ArrayRef| columns.push((name, values));
-        add(KEY.to_owned(), Arc::new(StringArray::from_iter_values(records().map(|record| &*record.key))));
+        add(KEY.to_owned(), Arc::new(LargeStringArray::from_iter_values(records().map(|record| &*record.key))));
         add(LABEL.to_owned(), Arc::new(UInt32Array::from_iter(records().map(|record| record.label))));
         if !self.hashes.is_empty() {
             let hashes = rows.iter().map(|row| self.hashes[*row as usize].as_bytes());
@@ -103,7 +103,7 @@ impl Origin<'_> {
         for image in 0..locations.map_or(0, |_| self.images) {
             let of_image = locations.into_iter().flatten().skip(image).step_by(self.images);
             let texts = of_image.map(|location| location.as_ref().map(to_json));
-            add(format!("{IMAGE}{image}"), Arc::new(StringArray::from_iter(texts)));
+            add(format!("{IMAGE}{image}"), Arc::new(LargeStringArray::from_iter(texts)));
         }
         let stored = UInt32Array::from_iter_values(records().map(|record| record.row));
         for (number, column) in self.values().iter().enumerate() {
@@ -139,7 +139,7 @@ impl Item {
         let split = said(SPLIT)?.parse().map_err(|_| none())?;
         let number = said(NUMBER)?.parse().map_err(|_| none())?;
         let column = |name: &str| batch.column_by_name(name);
-        let keys = column(KEY).and_then(|keys| keys.as_string_opt::<i32>()).ok_or_else(none)?;
+        let keys = column(KEY).and_then(|keys| keys.as_string_opt::<i64>()).ok_or_else(none)?;
         let labels = column(LABEL).and_then(|labels| labels.as_primitive_opt::<UInt32Type>()).ok_or_else(none)?;
         let record = |row: usize| Record {
             label: labels.is_valid(row).then(|| labels.value(row)),
@@ -169,7 +169,7 @@ impl Item {
                 let mut locations = Vec::with_capacity(batch.num_rows() * images.len());
                 for row in 0..batch.num_rows() {
                     for texts in &images {
-                        let texts = texts.as_string_opt::<i32>().ok_or_else(none)?;
+                        let texts = texts.as_string_opt::<i64>().ok_or_else(none)?;
                         let text = texts.is_valid(row).then(|| texts.value(row));
                         locations.push(text.map(serde_json::from_str).transpose().map_err(|_| none())?);
                     }

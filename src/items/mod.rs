@@ -34,4 +34,4 @@ pub(crate) use item::{Item, Origin};
 pub(crate) use item_files::ItemFiles;
 pub(crate) use outcome::{Made, Outcome};
 pub(crate) use run_files::{Attempt, RunFiles, remove_runs, run_files};
-pub(crate) use written_plan::{Found, WrittenPlan, name_of};
+pub(crate) use written_plan::{Found, WrittenPlan, name_of, path_of};

@@ -84,9 +84,6 @@ pub(crate) trait Attempt: fmt::Debug + Send {
     /// If it is not complete.
     fn staged(&self) -> Result<String, Error>;
 
-    /// Called once a record names it.
-    fn published(&self) {}
-
     /// Drops it, because another one is complete.
     fn abandon(&self);
 }

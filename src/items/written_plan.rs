@@ -72,15 +72,21 @@ impl WrittenPlan {
     pub(crate) fn find(run: &Path, options: &StorageOptions) -> Result<Found, Error> {
         let unfit = |reason| Error::Plan { run: run.to_owned(), reason };
         let (out, checksum) = parts_of(run).ok_or_else(|| unfit(PlanError::Missing))?;
-        let manifest = Manifest::read_from(&*files_at(&out, options)?)?;
+        let there = || Manifest::read_from(&*files_at(&out, options)?).map_err(Error::from);
         let is_made = |manifest: &Manifest| manifest.conversion == Some(checksum) && manifest.unfinished.is_none();
-        match (manifest, WrittenPlan::of(&out, checksum, options)) {
-            // Whatever is left of its plan.
-            (Some(manifest), _) if is_made(&manifest) => Ok(Found::Dataset(out, Box::new(manifest))),
-            (_, Err(error)) => Err(error),
-            (_, Ok(Some(plan))) => Ok(Found::Plan(Box::new(plan))),
-            (Some(_), Ok(None)) => Err(unfit(PlanError::Superseded)),
-            (None, Ok(None)) => Err(unfit(PlanError::Missing)),
+        let manifest = there()?;
+        // Whatever is left of its plan.
+        if let Some(manifest) = manifest.filter(is_made) {
+            return Ok(Found::Dataset(out, Box::new(manifest)));
+        }
+        if let Some(plan) = WrittenPlan::of(&out, checksum, options)? {
+            return Ok(Found::Plan(Box::new(plan)));
+        }
+        // It may have been committed, and its plan removed, in between.
+        match there()? {
+            Some(manifest) if is_made(&manifest) => Ok(Found::Dataset(out, Box::new(manifest))),
+            Some(_) => Err(unfit(PlanError::Superseded)),
+            None => Err(unfit(PlanError::Missing)),
         }
     }
 
@@ -137,6 +143,14 @@ impl WrittenPlan {
         Ok(self.files.files().exists(&self.name(PLAN))?)
     }
 
+    /// Checks that the plan is still there, so that little may come back after a commit has removed it.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub(crate) fn check_there(&self) -> Result<(), Error> {
+        if self.is_there()? { Ok(()) } else { Err(self.unfit(PlanError::Missing)) }
+    }
+
     /// Items that are not done, in ascending order.
     ///
     /// # Errors
@@ -179,15 +193,22 @@ impl WrittenPlan {
         }
     }
 
+    /// As [`WrittenPlan::outcome`]; none also if its record is damaged, so that the item is done again.
+    ///
+    /// # Errors
+    /// If its record can't be read.
+    pub(crate) fn sound_outcome(&self, item: usize) -> Result<Option<Outcome>, Error> {
+        match self.outcome(item) {
+            Err(Error::Plan { reason: PlanError::Damaged(_), .. }) => Ok(None),
+            outcome => outcome,
+        }
+    }
+
     /// Writes down what became of an item.
     ///
     /// # Errors
     /// If it can't be written, or the plan is gone.
     pub(crate) fn set_outcome(&self, outcome: &Outcome) -> Result<(), Error> {
-        // A commit that was made in the meantime has removed the plan: nothing may come back.
-        if !self.is_there()? {
-            return Err(self.unfit(PlanError::Missing));
-        }
         self.files.put(&self.record(outcome.item), &seal(&[outcome]))
     }
 
@@ -255,7 +276,7 @@ pub(crate) fn name_of(run: Checksum) -> String {
 }
 
 /// Path or URL of a run of the dataset at a path or URL.
-fn path_of(out: &Path, name: &str) -> PathBuf {
+pub(crate) fn path_of(out: &Path, name: &str) -> PathBuf {
     out.join(RUNS).join(name)
 }
 

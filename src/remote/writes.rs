@@ -17,6 +17,9 @@ use crate::error::StoreError;
 use crate::format::disk;
 use crate::format::shard::Checksum;
 
+/// Uploads that are completed or dropped at once.
+const AT_ONCE: usize = 64;
+
 /// How long dropping an upload may take.
 const ABORT: Duration = Duration::from_secs(10);
 
@@ -151,35 +154,43 @@ impl Bucket {
     /// # Errors
     /// If one can't be completed.
     pub(crate) fn complete(&self, uploads: &[(&str, &Upload)]) -> Result<Vec<bool>, StoreError> {
-        let mut tasks = Vec::new();
-        for (key, upload) in uploads {
-            step()?;
-            let (store, path, upload) = (self.writes().clone(), self.path_of(key)?, (*upload).clone());
-            tasks.push(self.runtime().spawn(async move {
-                let parts = upload.parts.into_iter().map(|content_id| PartId { content_id }).collect();
-                match store.complete_multipart(&path, &upload.id, parts).await {
-                    Ok(_) => Ok(true),
-                    Err(error) => match told(&error) {
-                        StoreError::NotFound | StoreError::Status { status: 400..=499, .. } => Ok(false),
-                        error => Err(error),
-                    },
-                }
-            }));
+        let mut were_open = Vec::with_capacity(uploads.len());
+        for uploads in uploads.chunks(AT_ONCE) {
+            let mut tasks = Vec::new();
+            for (key, upload) in uploads {
+                step()?;
+                let (store, path, upload) = (self.writes().clone(), self.path_of(key)?, (*upload).clone());
+                tasks.push(self.runtime().spawn(async move {
+                    let parts = upload.parts.into_iter().map(|content_id| PartId { content_id }).collect();
+                    match store.complete_multipart(&path, &upload.id, parts).await {
+                        Ok(_) => Ok(true),
+                        Err(error) => match told(&error) {
+                            StoreError::NotFound | StoreError::Status { status: 400..=499, .. } => Ok(false),
+                            error => Err(error),
+                        },
+                    }
+                }));
+            }
+            for task in tasks {
+                were_open.push(self.wait(task).flatten()?);
+            }
         }
-        tasks.into_iter().map(|task| self.wait(task).flatten()).collect()
+        Ok(were_open)
     }
 
     /// Drops uploads that were not completed: keys, and what the store calls the uploads. Those that are not open any
     /// more are as good, and what a store that does not answer keeps is dropped by the next run.
     pub(crate) fn abort(&self, uploads: &[(String, String)]) {
-        let mut tasks = Vec::new();
-        for (key, id) in uploads {
-            let (store, id) = (self.writes().clone(), id.clone());
-            let Ok(path) = self.path_of(key) else { continue };
-            let abort = async move { timeout(ABORT, store.abort_multipart(&path, &id)).await };
-            tasks.push(self.runtime().spawn(abort));
+        for uploads in uploads.chunks(AT_ONCE) {
+            let mut tasks = Vec::new();
+            for (key, id) in uploads {
+                let (store, id) = (self.writes().clone(), id.clone());
+                let Ok(path) = self.path_of(key) else { continue };
+                let abort = async move { timeout(ABORT, store.abort_multipart(&path, &id)).await };
+                tasks.push(self.runtime().spawn(abort));
+            }
+            tasks.into_iter().for_each(|task| drop(self.wait(task)));
         }
-        tasks.into_iter().for_each(|task| drop(self.wait(task)));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::archive::read_part;
 use super::files::Files;
@@ -28,12 +28,14 @@ pub(crate) struct LocatedSource {
     stores: Arc<Stores>,
     /// Objects that were opened.
     objects: Mutex<HashMap<PathBuf, Stored>>,
+    /// An archive or a table that is another than when it was listed.
+    changed: OnceLock<PathBuf>,
 }
 
 impl LocatedSource {
     pub(crate) fn new(locations: Vec<Option<Location>>, images: usize, options: &SourceOptions) -> LocatedSource {
         let stores = Stores::new(&options.storage);
-        LocatedSource { locations, images: images.max(1), stores, objects: Mutex::default() }
+        LocatedSource { locations, images: images.max(1), stores, objects: Mutex::default(), changed: OnceLock::new() }
     }
 
     fn location(&self, image: &ImageRef<'_>) -> Option<&Location> {
@@ -68,7 +70,10 @@ impl LocatedSource {
             && version.modified.is_none_or(|modified| modified == (metadata.mtime(), metadata.mtime_nsec()));
         match is_same {
             true => Ok(Stored::File(Arc::new(file), version.bytes)),
-            false => Err(RecordError::Changed),
+            false => {
+                let _ = self.changed.set(path.to_owned());
+                Err(RecordError::Changed)
+            }
         }
     }
 
@@ -138,8 +143,10 @@ impl Source for LocatedSource {
         self.object(path, &part.of).is_ok_and(|stored| stored.begin(&part.range()))
     }
 
+    /// One file that has many images and has changed is a failure: it is not their images that can't be used.
     fn failure(&self) -> Option<Error> {
-        self.stores.failure()
+        let changed = || Some(Error::ChangedMeanwhile(self.changed.get()?.clone()));
+        self.stores.failure().or_else(changed)
     }
 
     fn length(&self, record: &Record) -> Option<u64> {

@@ -176,7 +176,7 @@ def test_keywords_of_plans(photos, tmp_path):
         inlaid.convert(photos, tmp_path / "out", **KEYWORDS, overwrite=True, engine=map)
     with pytest.raises(inlaid.SettingError, match="engine is .* or a function such as map, not 'dask'"):
         inlaid.convert(photos, tmp_path / "out", **KEYWORDS, engine="dask")
-    with pytest.raises(inlaid.InlaidError, match=r"there is no plan\nhint: give the run that `inlaid.plan` returned"):
+    with pytest.raises(inlaid.InlaidError, match=r"there is no plan\nhint: give the run that `inlaid.plan` printed"):
         inlaid.Plan(tmp_path)
     plan = planned(photos, tmp_path / "planned")
     opened = inlaid.Plan(plan.run)
