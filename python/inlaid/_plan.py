@@ -201,6 +201,7 @@ def run_with(engine: Engine, plan: Plan, progress: Progress, threads: int | None
         room = {"cpus" if engine == "ray" else "threads": threads or 1}
         made: dict[str, Any] = importlib.import_module(f"inlaid.{engine}").run(plan, progress=progress, **room)
         return made
+
     def each(plan: Plan, items: Sequence[int], tally: Tally) -> None:
         item_of = functools.partial(work, plan.run, **plan._keywords_of_work(threads or 1))
         for done in engine(item_of, items):

@@ -94,7 +94,7 @@ def test_killed_before_any_request(inlaid, inlaid_path, store, few, expected, st
         assert in_store(store, prefix) == expected, number
         # The upload that had been opened, but could not be told of.
         assert set(open_uploads(store, prefix).values()) <= {0}, number
-    assert number > {"plan": 2, "work": 5, "commit": 9}[step]
+    assert number > {"plan": 2, "work": 4, "commit": 9}[step]
 
 
 def test_an_attempt_that_goes_on_after_the_commit_leaves_nothing(faults, few, expected):
