@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::commit::journal::{Journal, Purpose};
 use crate::commit::lease::Conditions;
+use crate::commit::ownership::small_files;
 use crate::commit::store::Steps;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::names::{MANIFEST, PRIVATE};
@@ -310,13 +311,13 @@ impl Run {
     }
 
     /// Undoes what was carried out of a commit that can't be completed: new shards are removed, and others cut to the
-    /// length that the manifest tells. The card and the list of rejects are written again by the next commit, if there is
-    /// a dataset.
+    /// length that the manifest tells. Small files that it has are written again by the next commit.
     fn undo(&self, journal: &Journal) -> Result<(), Error> {
         let files = BucketFiles::new(&self.url, self.bucket.clone());
         let manifest = Manifest::read_from(&files)?;
         let (_, others) = journal.renames.split_last().ok_or_else(|| self.damaged_record())?;
-        let is_undone = |name: &str| !name.starts_with(PRIVATE) && (name.contains('/') || manifest.is_none());
+        let has = |name: &str| manifest.iter().flat_map(small_files).any(|file| file == name);
+        let is_undone = |name: &str| !name.starts_with(PRIVATE) && (name.contains('/') || !has(name));
         for (_, name) in others.iter().filter(|(_, name)| is_undone(name)) {
             let shard =
                 manifest.iter().flat_map(|manifest| manifest.snapshot.shards()).find(|shard| shard.file == *name);

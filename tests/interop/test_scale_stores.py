@@ -153,6 +153,33 @@ def test_uploads_that_the_store_has_dropped_are_made_again(store, few, expected)
     assert in_store(store, "plan/dropped") == expected
 
 
+def drop_upload(store, key):
+    """Drops an open upload, as a rule of the bucket does after some days."""
+    for entry in client(store).list_multipart_uploads(Bucket=BUCKET)["Uploads"]:
+        if entry["Key"] == key:
+            client(store).abort_multipart_upload(Bucket=BUCKET, Key=key, UploadId=entry["UploadId"])
+
+
+@pytest.mark.parametrize("engine", [None, map])
+def test_what_takes_the_place_of_a_plan_leaves_nothing_of_it(inlaid, store, few, tmp_path, engine):
+    """One plan is half done; the commit of another could not be completed, so that some of its shards are in place."""
+    prefix = f"plan/superseded {engine is None}"
+    place, others = f"s3://{BUCKET}/{prefix}", keywords() | {"shard_bytes": 8 * 3 * SIZE**2, "split_by": "random"}
+    package.work(package.plan(few[0], place, **keywords(), seed=1).run, 0)
+    plan = package.plan(few[0], place, **keywords())
+    for item in plan.missing():
+        package.work(plan.run, item)
+    drop_upload(store, f"{prefix}/train/train-00001.parquet")
+    with pytest.raises(package.InlaidError, match="the shard of item 1 is gone"):
+        plan.commit()
+    assert "train/train-00000.parquet" in in_store(store, prefix)
+    package.convert(few[0], place, engine=engine, progress=False, **others)
+    package.convert(few[0], tmp_path / "out", progress=False, **others)
+    assert in_store(store, prefix) == on_disk(tmp_path / "out")
+    assert open_uploads(store, prefix) == {}
+    inlaid("verify", place)
+
+
 def test_keys_of_the_store_are_in_no_object(store, few, monkeypatch):
     place = f"s3://{BUCKET}/plan/secret"
     names = ("access_key_id", "secret_access_key")
