@@ -98,10 +98,10 @@ def plans(scratch, images):
             label = f"class{number * 1000 // images:04}"
             file.write(f"{label}/{number:09}.JPEG\t{label}\n")
     code = "import inlaid, sys; print(inlaid.plan(*sys.argv[1:3], 224, files_from=sys.argv[3], threads=1).items)"
-    arguments = [sys.executable, "-c", code, str(scratch), str(scratch / "out"), str(listed)]
-    begin = time.perf_counter()
     # The output may not be within the source.
-    arguments[3] = str(scratch / "photos")
+    paths = [scratch / "photos", scratch / "out", listed]
+    arguments = [sys.executable, "-c", code, *map(str, paths)]
+    begin = time.perf_counter()
     items = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout.strip()
     seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / images

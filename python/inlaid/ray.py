@@ -13,8 +13,8 @@ from ._progress import Progress
 
 
 def run(plan: Plan, *, cpus: int = 1, retries: int = 3, progress: Progress = True, **options: Any) -> dict[str, Any]:
-    """Works on all items of a plan that are not done, and commits. Returns the summary, as `inlaid.convert` does. To
-    call it again after anything has died goes on where it was.
+    """Works on all items of a plan that are not done, and commits. Returns the summary, as `inlaid.convert` does.
+    Called again after anything has died, it resumes.
 
     - `cpus`: cores, and threads, of a task. One keeps all cores busy.
     - `retries`: how often a task is repeated whose process died, or that raised.
