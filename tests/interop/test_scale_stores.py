@@ -99,7 +99,7 @@ def test_killed_before_any_request(inlaid, inlaid_path, store, few, expected, st
 
 def test_an_attempt_that_goes_on_after_the_commit_leaves_nothing(faults, few, expected):
     """Its first part is held back until everything is committed and cleaned up."""
-    plan = package.plan(few[0], f"s3://{BUCKET}/late", **keywords())
+    plan = package.plan(few[0], f"s3://{BUCKET}/late plan", **keywords())
     committed, held = threading.Event(), threading.Event()
 
     def hold(before, environ, start):
@@ -116,14 +116,14 @@ def test_an_attempt_that_goes_on_after_the_commit_leaves_nothing(faults, few, ex
         plan.commit()
         committed.set()
         assert late.result(60)["made"] is False
-    assert in_store(faults.endpoint, "late") == expected
-    assert open_uploads(faults.endpoint, "late") == {}
+    assert in_store(faults.endpoint, "late plan") == expected
+    assert open_uploads(faults.endpoint, "late plan") == {}
 
 
 def test_every_answer_is_lost_once(faults, few, expected):
     lost = lose_answers(faults)
-    package.convert(few[0], f"s3://{BUCKET}/lost", engine=map, progress=False, **keywords())
-    assert in_store(faults.endpoint, "lost") == expected and len(lost) > 20
+    package.convert(few[0], f"s3://{BUCKET}/lost plan", engine=map, progress=False, **keywords())
+    assert in_store(faults.endpoint, "lost plan") == expected and len(lost) > 20
 
 
 def test_places_with_other_objects_are_refused_before_any_work(store, few):
