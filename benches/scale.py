@@ -5,8 +5,8 @@
     python benches/scale.py plan --images 1000000    # what a plan takes, by the number of inputs
     python benches/scale.py requests --items 300     # requests to an object store, of source and dataset
 
-Needs the package, and Pillow; `requests` also moto and boto3. Folders are made below --scratch, by default that of
-temporary files: on a file system in memory the times are those of inlaid alone.
+Needs the package and Pillow; `requests` also needs moto and boto3. Folders are made below --scratch (default: the
+folder of temporary files). On a file system in memory, the times are those of inlaid without a disk.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def overhead(scratch, photos, repetitions):
 
 
 def plans(scratch, images):
-    """Of a list of files, none of which is there: nothing is read."""
+    """Plans a list of files that do not exist, since a plan reads none."""
     listed = scratch / "list.txt"
     with listed.open("w") as file:
         for number in range(images):

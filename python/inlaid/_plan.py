@@ -118,7 +118,7 @@ def work(
     Returns a dictionary with "item", "made" (whether this call did it), "rows", "bytes", "rejects" and "seconds".
 
     Ctrl-C (`KeyboardInterrupt`) stops it, and the item stays as it was. Raises `InlaidError` if there is no such plan
-    or item, or the plan is of another release or of a build with other features, `RejectedError` if the item alone has
+    or item, or if another release, or a build with other features, made the plan, `RejectedError` if the item alone has
     more rejects than are allowed, `StoreError`, `DiskFullError`.
     """
     place, number = place_of("run", run), integer("item", item, 0)
