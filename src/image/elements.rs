@@ -18,7 +18,7 @@ use crate::error::RecordError;
 use crate::format::deinterleave;
 use crate::format::simd::widened;
 use crate::image::decode::{Pixels, Samples};
-use crate::image::resize::{Method, Resizer};
+use crate::image::resize::{Method, Resizer, View};
 use crate::spec::{Channels, Dtype, IMAGENET_MEAN, IMAGENET_STD, Layout, Scale, Spec, SpecError};
 
 /// Elements computed at a time: a multiple of every number of channels and of the lanes of vector instructions.
@@ -29,6 +29,7 @@ const BLOCK: usize = 24;
 pub(crate) struct Elements {
     dtype: Dtype,
     layout: Layout,
+    width: usize,
     channels: usize,
     elements: usize,
     scale: Scale,
@@ -76,6 +77,7 @@ impl Elements {
         let elements = Elements {
             dtype: spec.dtype,
             layout: spec.layout,
+            width: spec.target().width() as usize,
             channels,
             elements: spec.target().height() as usize * spec.target().width() as usize * channels,
             scale: spec.scale.unwrap_or_default(),
@@ -175,30 +177,49 @@ impl Filler {
         Filler { elements, resizer: Resizer::new(spec, method), values: Vec::new(), interleaved: Vec::new() }
     }
 
-    /// Writes the tensor of an image to every byte of `slot`, which has the length of a tensor.
+    /// Writes the tensor of what a view takes of an image to every byte of `slot`, which has the length of a tensor.
     ///
     /// # Errors
     /// If the image can't be resized; the content of `slot` is then unspecified.
-    pub(crate) fn fill(&mut self, pixels: &Pixels<'_>, slot: &mut [u8]) -> Result<(), RecordError> {
+    pub(crate) fn fill(&mut self, pixels: &Pixels<'_>, view: &View, slot: &mut [u8]) -> Result<(), RecordError> {
         if self.elements.layout == Layout::Hwc {
-            return self.fill_interleaved(pixels, slot);
+            return self.fill_interleaved(pixels, view, slot);
         }
         let mut interleaved = std::mem::take(&mut self.interleaved);
         interleaved.resize(slot.len(), 0);
-        let filled = self.fill_interleaved(pixels, &mut interleaved);
+        let filled = self.fill_interleaved(pixels, view, &mut interleaved);
         deinterleave::split(&interleaved, self.elements.dtype.bytes(), self.elements.channels, slot);
         self.interleaved = interleaved;
         filled
     }
 
-    fn fill_interleaved(&mut self, pixels: &Pixels<'_>, elements: &mut [u8]) -> Result<(), RecordError> {
+    fn fill_interleaved(&mut self, pixels: &Pixels<'_>, view: &View, elements: &mut [u8]) -> Result<(), RecordError> {
+        let (width, channels) = (self.elements.width, self.elements.channels);
         if self.elements.dtype == Dtype::U8 {
-            return self.resizer.resize(pixels, elements);
+            self.resizer.resize(pixels, view, elements)?;
+            if view.is_flipped {
+                flip(elements, width, channels);
+            }
+            return Ok(());
         }
         self.values.resize(self.elements.elements, 0.0);
-        self.resizer.resize_to_floats(pixels, &mut self.values);
+        self.resizer.resize_to_floats(pixels, view, &mut self.values);
+        if view.is_flipped {
+            flip(&mut self.values, width, channels);
+        }
         self.elements.make(&self.values, white(pixels.samples), elements);
         Ok(())
+    }
+}
+
+/// Mirrors an image of this width from left to right.
+fn flip<E>(elements: &mut [E], width: usize, channels: usize) {
+    for line in elements.chunks_exact_mut(width * channels) {
+        match channels {
+            3 => line.as_chunks_mut::<3>().0.reverse(),
+            4 => line.as_chunks_mut::<4>().0.reverse(),
+            _ => line.reverse(),
+        }
     }
 }
 
@@ -257,6 +278,7 @@ fn white(samples: Samples<'_>) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::decode::Frame;
 
     /// The tensor of a 1x2 image with these samples, resized to its own size.
     fn tensor(samples: &[u8], edit: impl FnOnce(&mut Spec)) -> Vec<u8> {
@@ -265,8 +287,9 @@ mod tests {
         let elements = Elements::new(&spec).unwrap();
         let mut slot = vec![0xAA; elements.elements * spec.dtype.bytes()];
         let samples = Samples::U8(samples);
-        let pixels = Pixels { width: 2, height: 1, samples, source_width: 2, source_height: 1 };
-        Filler::new(&spec, elements, Method::new(&spec).unwrap()).fill(&pixels, &mut slot).unwrap();
+        let frame = Frame::whole(2, 1);
+        let pixels = Pixels { width: 2, height: 1, samples, source_width: 2, source_height: 1, frame };
+        Filler::new(&spec, elements, Method::new(&spec).unwrap()).fill(&pixels, &View::default(), &mut slot).unwrap();
         slot
     }
 

@@ -6,3 +6,4 @@ pub(crate) mod encode;
 pub(crate) mod moments;
 pub mod recipe;
 pub(crate) mod resize;
+pub(crate) mod room;

@@ -6,7 +6,6 @@
 //! whatever the number of images, and the output does not depend on the timing of threads.
 
 mod ahead;
-mod room;
 mod window;
 mod worker;
 mod writer;

@@ -10,17 +10,18 @@ use arrow_select::take::take;
 
 use super::Job;
 use super::ahead::Ahead;
-use super::room::Room;
 use super::window::{Taken, Window};
 use crate::error::RecordError;
 use crate::format::columns::Row;
 use crate::format::page::{Page, PageBuffer};
 use crate::format::sha256::Sha256;
-use crate::image::decode::{Decoder, Raw};
+use crate::image::decode::{Decoder, Raw, Wanted};
 use crate::image::elements::Filler;
 use crate::image::encode::Encoder;
 use crate::image::moments::{RowMoments, moments_of};
 use crate::image::recipe::{Further, Product};
+use crate::image::resize::View;
+use crate::image::room::Room;
 use crate::plan::PagePlan;
 use crate::run::Memory;
 use crate::source::{Files, ImageRef};
@@ -212,11 +213,11 @@ impl<'a> Worker<'a> {
         let pixels = decoder.pixels(&raw, spec)?;
         let (image, elements) = match (product, pages) {
             (Images::Tensors(filler), [page, ..]) => {
-                filler.fill(&pixels, page.slot())?;
+                filler.fill(&pixels, &View::default(), page.slot())?;
                 (Vec::new(), moments_of(page.slot(), spec))
             }
             (Images::Encoded(filler, encoder, buffer), _) => {
-                filler.fill(&pixels, buffer)?;
+                filler.fill(&pixels, &View::default(), buffer)?;
                 (encoder.encode(buffer), moments_of(buffer, spec))
             }
             (Images::Originals, _) if self.files.pixels(number).is_some() => return Err(RecordError::NotStorable),
@@ -242,7 +243,7 @@ impl<'a> Worker<'a> {
         let spec = &self.job.recipe.further[column].spec;
         let (raw, _) = self.decode(image, spec)?;
         let pixels = self.makers.decoder.pixels(&raw, spec)?;
-        self.makers.further[column].fill(&pixels, pages[column + 1].slot())?;
+        self.makers.further[column].fill(&pixels, &View::default(), pages[column + 1].slot())?;
         Ok(raw.is_truncated())
     }
 
@@ -258,7 +259,7 @@ impl<'a> Worker<'a> {
             let (bytes, decoder) = (self.files.bytes(number), &mut self.makers.decoder);
             let decoded = match self.files.pixels(number) {
                 Some(pixels) => decoder.take(bytes, pixels, spec, &mut admit),
-                None => decoder.read(bytes, path, spec, &mut admit),
+                None => decoder.read(bytes, path, spec, &mut |_, _| Wanted::whole(spec), &mut admit),
             };
             let Some(missing) = self.room.missing() else { return Ok((decoded?, number)) };
             self.empty();

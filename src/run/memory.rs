@@ -40,7 +40,12 @@ pub(crate) struct Share {
 impl Memory {
     /// The memory that the options allow.
     pub(crate) fn new(options: &RunOptions) -> Arc<Memory> {
-        let most = options.memory.or_else(default_memory).map_or(u64::MAX, |ByteSize(bytes)| bytes);
+        Memory::of(options.memory)
+    }
+
+    /// As many bytes, or the default.
+    pub(crate) fn of(most: Option<ByteSize>) -> Arc<Memory> {
+        let most = most.or_else(default_memory).map_or(u64::MAX, |ByteSize(bytes)| bytes);
         Arc::new(Memory { most, state: Mutex::default(), changed: Condvar::new() })
     }
 

@@ -39,9 +39,12 @@ mod jpeg_xl;
 mod libjpeg_turbo;
 mod metadata;
 mod need;
+mod part;
 mod raw;
 mod rewritten;
 mod sample;
+#[cfg(feature = "turbojpeg")]
+mod turbojpeg;
 mod upright;
 
 use std::error::Error;
@@ -69,6 +72,7 @@ use crate::format::catch_panic::contain;
 use crate::source::check_dimensions;
 use crate::spec::{Channels, ColorProfile, Dtype, Spec, Truncated};
 
+pub(crate) use part::{Frame, Wanted, Window};
 pub(crate) use sample::luma;
 
 const JPEG: Format = Format::Image(ImageFormat::Jpeg);
@@ -87,6 +91,8 @@ pub struct Pixels<'a> {
     pub source_width: u32,
     /// Height of the upright source image, in pixels.
     pub source_height: u32,
+    /// Place of the pixels in the whole image.
+    pub(crate) frame: Frame,
 }
 
 /// Samples at one of three depths; black is 0.
@@ -128,12 +134,15 @@ pub struct Raw {
     orientation: Orientation,
     /// Width and height of the upright source image, in pixels.
     source: (u32, u32),
+    /// Place in the whole image; of one that is not upright, the whole of it is decoded.
+    frame: Frame,
     is_truncated: bool,
 }
 
 impl Decoder {
     /// Decodes a file's bytes. The name decides the format only if the content doesn't (Targa files have no signature).
-    /// `admit` is asked before memory is taken for the pixels. [`Self::pixels`] returns them.
+    /// `wanted` tells what is wanted of an upright image of a width and height: a decoder may decode more. `admit` is
+    /// asked before memory is taken for the pixels. [`Self::pixels`] returns them.
     ///
     /// # Errors
     /// If the file is not an image, can't be decoded, exceeds the limits or is broken, if it is not admitted, or if the
@@ -143,9 +152,10 @@ impl Decoder {
         file: &[u8],
         path: &Path,
         spec: &Spec,
+        wanted: &mut dyn FnMut(u32, u32) -> Wanted,
         admit: &mut dyn FnMut(Claim) -> Result<(), RecordError>,
     ) -> Result<Raw, RecordError> {
-        let read = contain(|| self.read_raw(file, path, spec, admit));
+        let read = contain(|| self.read_raw(file, path, spec, wanted, admit));
         read.unwrap_or_else(|panic| {
             *self = Decoder::default();
             Err(RecordError::CodecPanic(panic))
@@ -175,6 +185,7 @@ impl Decoder {
         file: &[u8],
         path: &Path,
         spec: &Spec,
+        wanted: &mut dyn FnMut(u32, u32) -> Wanted,
         admit: &mut dyn FnMut(Claim) -> Result<(), RecordError>,
     ) -> Result<Raw, RecordError> {
         let format = Format::of(file, path)?;
@@ -201,7 +212,8 @@ impl Decoder {
         };
         let source = if swaps_sides(orientation) { (height, width) } else { (width, height) };
         let color_type = decoder.color_type();
-        let mut image = Raw { width, height, color: Color::OfFile(color_type), orientation, source, is_truncated };
+        let (color, frame) = (Color::OfFile(color_type), Frame::whole(width, height));
+        let mut image = Raw { width, height, color, orientation, source, frame, is_truncated };
 
         let mut need = Need::new(file, format, &image, spec);
         need.decoder += end.as_ref().map_or(0, |end| end.most_bytes(file));
@@ -216,9 +228,10 @@ impl Decoder {
             Some(file) => (&file[..], self::decoder(format, file)?),
             None => (file, decoder),
         };
-        match self.read_jpeg(format, file, orientation, spec) {
-            Some((width, height, color)) => {
-                (image.width, image.height, image.color) = (width, height, Color::OfFile(color))
+        let wanted = stored(wanted(source.0, source.1), source, orientation);
+        match self.read_jpeg(format, file, wanted, spec) {
+            Some((width, height, color, frame)) => {
+                (image.width, image.height, image.color, image.frame) = (width, height, Color::OfFile(color), frame);
             }
             None => {
                 let samples = sized(&mut self.raw, image.bytes());
@@ -250,29 +263,36 @@ impl Decoder {
         buffers.iter().map(|(length, need)| (*length as u64).saturating_sub(*need)).sum()
     }
 
-    /// Decodes a JPEG with libjpeg-turbo; returns the width, height and sample type. None if the spec names another
-    /// decoder, or libjpeg-turbo reports an error or a warning.
+    /// Decodes what is wanted of a JPEG with libjpeg-turbo; returns the width, height, sample type and frame. None if
+    /// the spec names another decoder, or libjpeg-turbo reports an error or a warning.
     #[cfg(feature = "turbojpeg")]
     fn read_jpeg(
         &mut self,
         format: Format,
         file: &[u8],
-        orientation: Orientation,
+        wanted: Wanted,
         spec: &Spec,
-    ) -> Option<(u32, u32, ColorType)> {
+    ) -> Option<(u32, u32, ColorType, Frame)> {
         if format != JPEG || spec.jpeg_decoder != crate::spec::JpegDecoder::LibjpegTurbo {
             return None;
         }
-        let least = spec.jpeg_shrink.map(|shrink| {
-            let (width, height) = shrink.least(spec.target());
-            if swaps_sides(orientation) { (height, width) } else { (width, height) }
-        });
-        self.libjpeg_turbo.decode(file, least, &mut self.raw)
+        let decoded = self.libjpeg_turbo.decode(file, &wanted, &mut self.raw)?;
+        Some((decoded.width, decoded.height, decoded.color, decoded.frame))
     }
 
     #[cfg(not(feature = "turbojpeg"))]
-    fn read_jpeg(&mut self, _: Format, _: &[u8], _: Orientation, _: &Spec) -> Option<(u32, u32, ColorType)> {
+    fn read_jpeg(&mut self, _: Format, _: &[u8], _: Wanted, _: &Spec) -> Option<(u32, u32, ColorType, Frame)> {
         None
+    }
+}
+
+/// What is wanted of an image as it is stored, of the width and height of the upright one. Only an image that is upright
+/// is decoded in part.
+fn stored(wanted: Wanted, (width, height): (u32, u32), orientation: Orientation) -> Wanted {
+    match orientation {
+        Orientation::NoTransforms => wanted,
+        turned if swaps_sides(turned) => wanted.of_whole(width, height).swapped(),
+        _ => wanted.of_whole(width, height),
     }
 }
 
@@ -382,13 +402,14 @@ impl Raw {
 
     /// The upright image of these samples; uses the buffer if they have to be rotated or mirrored.
     fn upright<'a, S: Sample>(&self, stored: &'a [S], upright: &'a mut Vec<S>, channels: Channels) -> Pixels<'a> {
-        let &Raw { width, height, orientation, source: (source_width, source_height), .. } = self;
+        let &Raw { width, height, orientation, source: (source_width, source_height), frame, .. } = self;
         if self.is_upright() {
-            return Pixels { width, height, samples: S::samples(stored), source_width, source_height };
+            return Pixels { width, height, samples: S::samples(stored), source_width, source_height, frame };
         }
         let upright = sized(upright, self.pixels() * channels.count());
         let (width, height) = turn_upright(stored, width, height, channels, orientation, upright);
-        Pixels { width, height, samples: S::samples(upright), source_width, source_height }
+        let frame = Frame::whole(width, height);
+        Pixels { width, height, samples: S::samples(upright), source_width, source_height, frame }
     }
 }
 

@@ -5,7 +5,7 @@ use image::metadata::Orientation;
 
 use super::need::Need;
 use super::sample::Color;
-use super::{Claim, Decoder, Raw, sized};
+use super::{Claim, Decoder, Frame, Raw, sized};
 use crate::error::RecordError;
 use crate::source::{RawChannels, RawOrder, RawPixels, RawSample, check_dimensions};
 use crate::spec::Spec;
@@ -26,8 +26,8 @@ impl Decoder {
         let RawPixels { height, width, channels, sample, order } = pixels;
         check_dimensions(width, height, &spec.limits)?;
         let orientation = Orientation::NoTransforms;
-        let (color, source) = (color(channels, sample), (width, height));
-        let image = Raw { width, height, color, orientation, source, is_truncated: false };
+        let (color, source, frame) = (color(channels, sample), (width, height), Frame::whole(width, height));
+        let image = Raw { width, height, color, orientation, source, frame, is_truncated: false };
         let need = Need::of_samples(&image, spec);
         admit(Claim { fresh: need.sum(), with_kept: need.sum() + self.unused(&need) })?;
         let to = sized(&mut self.raw, image.bytes());

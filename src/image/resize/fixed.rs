@@ -219,14 +219,12 @@ fn pad<'a>(row: &[u8], padded: &'a mut Vec<u8>) -> &'a [u8] {
 mod tests {
     use super::*;
     use crate::image::resize::method::{Kernel, Reach, Rule};
-    use crate::image::resize::window;
-    use crate::spec::Spec;
+    use crate::image::resize::window::Axis;
 
     /// Asserts that both ways resize a row of `from` pixels to the same row of `to` pixels.
     fn agree<const C: usize, const L: usize>(precision: Precision, from: u32, to: u32) {
-        let spec = Spec::new(format!("1x{to}").parse().unwrap());
         let mut taps = Taps::default();
-        taps.compute(Rule::Kernel(Kernel::Lanczos3, Reach::Widened), &window::axes(&spec, [from, 1])[0]);
+        taps.compute(Rule::Kernel(Kernel::Lanczos3, Reach::Widened), &Axis::whole(from, to, 0));
         let mut weights = Vec::new();
         let bits = precision.quantize(&taps, &mut weights);
         // Steps between black and white overshoot.

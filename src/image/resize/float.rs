@@ -155,13 +155,11 @@ impl<const C: usize, const L: usize, S: Copy + Into<f32>, E: Element> Passes<'_,
 mod tests {
     use super::*;
     use crate::image::resize::method::{Kernel, Reach, Rule};
-    use crate::image::resize::window;
-    use crate::spec::Spec;
+    use crate::image::resize::window::Axis;
 
     /// A row of gray samples resized to `to` pixels.
     fn resized<S: Copy + Into<f32>, E: Element + Default>(rule: Rule, samples: &[S], to: u32) -> Vec<E> {
-        let spec = Spec::new(format!("1x{to}").parse().unwrap());
-        let axes = window::axes(&spec, [samples.len() as u32, 1]);
+        let axes = [Axis::whole(samples.len() as u32, to, 0), Axis::whole(1, 1, 0)];
         let mut taps = [Taps::default(), Taps::default()];
         taps.iter_mut().zip(&axes).for_each(|(taps, axis)| taps.compute(rule, axis));
         let mut elements = vec![E::default(); to as usize];

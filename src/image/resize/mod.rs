@@ -13,9 +13,12 @@ mod nearest;
 mod plain;
 mod quads;
 mod taps;
+mod view;
 mod window;
 
 pub(crate) use method::Method;
+pub(crate) use view::{Cut, View};
+pub(crate) use window::fitted_sides;
 
 use crate::error::RecordError;
 use crate::image::decode::{Pixels, Samples, luma};
@@ -54,19 +57,22 @@ impl Resizer {
         }
     }
 
-    /// Resizes an image of 8-bit samples to 8-bit samples. Writes every byte of `slot`, which has the length of a
+    /// Resizes what a view takes of an image of 8-bit samples to 8-bit samples. Writes every byte of `slot`, which has the length of a
     /// tensor.
     ///
     /// # Errors
     /// If the image can't be resized; the content of `slot` is then unspecified.
-    pub fn resize(&mut self, pixels: &Pixels<'_>, slot: &mut [u8]) -> Result<(), RecordError> {
+    pub fn resize(&mut self, pixels: &Pixels<'_>, view: &View, slot: &mut [u8]) -> Result<(), RecordError> {
         let Samples::U8(samples) = pixels.samples else { unreachable!("byte tensors are computed from 8-bit samples") };
-        let axes = axes(&self.spec, [pixels.width, pixels.height]);
+        let axes = axes(&self.spec, view, pixels);
         if self.is_unchanged(pixels, &axes) {
             slot.copy_from_slice(samples);
             return Ok(());
         }
         self.fill_margins(&axes, slot, |level| level);
+        if axes.iter().any(|axis| axis.kept == 0) {
+            return Ok(());
+        }
         let width = pixels.width;
         match (self.method.arithmetic, self.method.rule) {
             (Arithmetic::Plain, _) => self.plain.resize(pixels, samples, &axes, slot)?,
@@ -80,10 +86,10 @@ impl Resizer {
         Ok(())
     }
 
-    /// Resizes an image to floats on the scale of its samples, each channel independently. Values are neither rounded
+    /// Resizes what a view takes of an image to floats on the scale of its samples, each channel independently. Values are neither rounded
     /// nor clamped: bicubic and lanczos3 overshoot. Writes every element of `values`, a tensor of shape `[H, W, C]`.
-    pub fn resize_to_floats(&mut self, pixels: &Pixels<'_>, values: &mut [f32]) {
-        let axes = axes(&self.spec, [pixels.width, pixels.height]);
+    pub fn resize_to_floats(&mut self, pixels: &Pixels<'_>, view: &View, values: &mut [f32]) {
+        let axes = axes(&self.spec, view, pixels);
         let white = match pixels.samples {
             Samples::U8(_) => 255.0,
             Samples::U16(_) => 65_535.0,
@@ -97,6 +103,9 @@ impl Resizer {
             };
         }
         self.fill_margins(&axes, values, |level| f32::from(level) / 255.0 * white);
+        if axes.iter().any(|axis| axis.kept == 0) {
+            return;
+        }
         match pixels.samples {
             Samples::U8(samples) => self.floats(pixels.width, samples, &axes, values),
             Samples::U16(samples) => self.floats(pixels.width, samples, &axes, values),

@@ -2,7 +2,7 @@
 
 use fast_image_resize as fir;
 use fir::PixelTrait;
-use fir::images::{TypedImage, TypedImageRef};
+use fir::images::{TypedCroppedImage, TypedImage, TypedImageRef};
 use fir::pixels::{U8, U8x3, U8x4};
 
 use super::window::Axis;
@@ -83,6 +83,8 @@ impl Plain {
     ) -> Result<(), RecordError> {
         let Pixels { width, height, .. } = *pixels;
         let source = TypedImageRef::<P>::from_buffer(width, height, samples).map_err(refused)?;
+        // Nothing outside of the axes is read.
+        let source = TypedCroppedImage::from_ref(&source, x.start, y.start, x.length, y.length).map_err(refused)?;
         let mut target = TypedImage::<P>::from_buffer(x.kept, y.kept, rectangle).map_err(refused)?;
         let ([left, width], [top, height]) = (part(x), part(y));
         let options = fir::ResizeOptions::new().resize_alg(self.algorithm).crop(left, top, width, height);
@@ -90,7 +92,7 @@ impl Plain {
     }
 }
 
-/// Start and length, in source pixels, of the part of an axis that is kept.
+/// Start and length, in source pixels from the start of an axis, of its part that is kept.
 fn part(axis: &Axis) -> [f64; 2] {
     let [from, to] = axis.part.map(f64::from);
     let pixel = |scaled: u64| from + scaled as f64 * (to - from) / axis.scaled as f64;

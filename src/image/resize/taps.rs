@@ -267,12 +267,10 @@ impl Scale {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::resize::window;
-    use crate::spec::Spec;
 
     /// Runs of an axis of `from` pixels scaled to `to` pixels, as first pixel and weights.
     fn taps(rule: Rule, from: u32, to: u32) -> Vec<(u32, Vec<f64>)> {
-        let [axis, _] = window::axes(&Spec::new(format!("1x{to}").parse().unwrap()), [from, 1]);
+        let axis = Axis::whole(from, to, 0);
         let mut taps = Taps::default();
         taps.compute(rule, &axis);
         taps.runs.iter().map(|run| (run.first, run.of(&taps.weights).to_vec())).collect()

@@ -1,5 +1,7 @@
 //! Maps a part of an image to a part of a tensor: the arithmetic of every fit, as in the library that is reproduced.
 
+use super::view::{Cut, View};
+use crate::image::decode::{Pixels, Window};
 use crate::spec::{CropRatio, Fit, ResizeLike, Size, Spec};
 
 /// Mapping of one axis of an image to one axis of a tensor, in pixels.
@@ -23,7 +25,7 @@ pub(super) struct Axis {
 
 impl Axis {
     /// The whole source, scaled to `scaled` pixels at position `at`.
-    fn whole(length: u32, scaled: u32, at: u32) -> Axis {
+    pub(super) fn whole(length: u32, scaled: u32, at: u32) -> Axis {
         let part = [0.0, length as f32];
         Axis { start: 0, length, part, scaled: scaled.into(), skipped: 0, kept: scaled, at }
     }
@@ -54,6 +56,24 @@ impl Axis {
             && part == [0.0, side as f32]
     }
 
+    /// The same in an image of which `length` pixels from `begin` on are there.
+    fn within(self, begin: u32, length: u32) -> Axis {
+        let first = self.start.max(begin);
+        let end = (self.start + self.length).min(begin + length);
+        let moved = (first - self.start) as f32;
+        let part = self.part.map(|at| at - moved);
+        Axis { start: first - begin, length: end.saturating_sub(first).max(1), part, ..self }
+    }
+
+    /// The part of `side` pixels from `begin` on, as the target.
+    fn cut_to(self, begin: i64, side: u32) -> Axis {
+        let end = begin + i64::from(side);
+        let (first, last) = (i64::from(self.at).max(begin), (i64::from(self.at) + i64::from(self.kept)).min(end));
+        let skipped = self.skipped + (first - i64::from(self.at)).max(0) as u64;
+        let kept = (last - first).max(0) as u32;
+        Axis { skipped, kept, at: ((first - begin).max(0) as u32).min(side), ..self }
+    }
+
     pub(super) fn enlarges(&self) -> bool {
         self.scaled as f64 > f64::from(self.part[1] - self.part[0])
     }
@@ -62,9 +82,57 @@ impl Axis {
 /// Width, then height.
 type Sides = [u32; 2];
 
-/// Mapping of an image's width and height to a tensor's.
-pub(super) fn axes(spec: &Spec, source: Sides) -> [Axis; 2] {
-    let target = sides(spec.target());
+/// Mapping of an image's decoded pixels to a tensor's.
+pub(super) fn axes(spec: &Spec, view: &View, pixels: &Pixels<'_>) -> [Axis; 2] {
+    let frame = pixels.frame;
+    let whole = [frame.width, frame.height];
+    let axes = match (&view.part, &view.cut) {
+        (Some(part), _) => part_axes(part, [pixels.source_width, pixels.source_height], whole, sides(spec.target())),
+        (None, Some(cut)) => cut_axes(spec, cut, whole),
+        (None, None) => fit_axes(spec, sides(spec.target()), whole),
+    };
+    let [x, y] = axes;
+    [x.within(frame.left, pixels.width), y.within(frame.top, pixels.height)]
+}
+
+/// Width and height of an image once it is fitted, before anything is cut off: `shortest-side` covers more than the size.
+pub(crate) fn fitted_sides(spec: &Spec, size: Size, source: Sides) -> [u64; 2] {
+    match spec.fit {
+        Fit::ShortestSide => fit_axes(spec, sides(size), source).map(|axis| axis.scaled),
+        Fit::Stretch | Fit::Crop | Fit::Pad => sides(size).map(u64::from),
+    }
+}
+
+/// A part of the image, of which the whole is decoded at another size than it has.
+fn part_axes(part: &Window, source: Sides, whole: Sides, target: Sides) -> [Axis; 2] {
+    let axis = |begin: u32, length: u32, at: usize| {
+        let scale = f64::from(whole[at]) / f64::from(source[at].max(1));
+        let (from, to) = (f64::from(begin) * scale, f64::from(begin + length) * scale);
+        let start = (from as u32).min(whole[at] - 1);
+        let end = (to.ceil() as u32).clamp(start + 1, whole[at]);
+        let part = [(from - f64::from(start)) as f32, (to - f64::from(start)) as f32];
+        Axis { part, ..Axis::cut(start, end - start, target[at]) }
+    };
+    [axis(part.left, part.width, 0), axis(part.top, part.height, 1)]
+}
+
+/// A part of the fitted image, of the size of the tensor.
+fn cut_axes(spec: &Spec, cut: &Cut, source: Sides) -> [Axis; 2] {
+    let axes = match cut.fitted {
+        None => source.map(|side| Axis::whole(side, side, 0)),
+        Some(size) => {
+            let uncut = |axis: Axis| Axis { skipped: 0, kept: u32::try_from(axis.scaled).unwrap_or(u32::MAX), ..axis };
+            let axes = fit_axes(spec, sides(size), source);
+            if spec.fit == Fit::ShortestSide { axes.map(uncut) } else { axes }
+        }
+    };
+    let [width, height] = sides(spec.target());
+    let [x, y] = axes;
+    [x.cut_to(cut.left, width), y.cut_to(cut.top, height)]
+}
+
+/// Mapping of an image's width and height to those of a size.
+fn fit_axes(spec: &Spec, target: Sides, source: Sides) -> [Axis; 2] {
     let axes = match (spec.fit, spec.resize_like) {
         (Fit::Stretch, _) => [0, 1].map(|i| Axis::whole(source[i], target[i], 0)),
         (Fit::Crop, Some(ResizeLike::Pillow)) => pillow_fit(source, target),
@@ -185,7 +253,7 @@ mod tests {
 
     /// Start, length, part, scaled, skipped, kept and position of the width and the height.
     fn described(spec: &Spec, source: Sides) -> [String; 2] {
-        axes(spec, source).map(|axis| {
+        fit_axes(spec, sides(spec.target()), source).map(|axis| {
             let Axis { start, length, part: [from, to], scaled, skipped, kept, at } = axis;
             format!("{start}+{length} [{from}, {to}] to {scaled}, {skipped}+{kept} at {at}")
         })

@@ -1,5 +1,6 @@
 //! Batches of rows, prefetched by threads.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::iter::StepBy;
 use std::ops::Range;
@@ -15,6 +16,7 @@ use arrow_select::take::take;
 use super::ahead::{Ahead, Coming};
 use super::cast::Cast;
 use super::draw::Draw;
+use super::maker::{DrawnRow, OnBadRow, SkippedRow, TensorMaker, close_gaps};
 use super::order::{Epoch, Share};
 use super::pool::{self, Need};
 use super::table::Table;
@@ -38,6 +40,10 @@ pub struct BatchOptions {
     pub draw: Draw,
     /// What the main tensors are cast to. Default: nothing.
     pub cast: Option<Arc<Cast>>,
+    /// What makes the main tensors, which are not cast then. Default: nothing, they are stored.
+    pub maker: Option<Arc<dyn TensorMaker>>,
+    /// What becomes of rows for which that makes no tensor. Default: [`OnBadRow::Raise`].
+    pub on_error: OnBadRow,
     /// Part of the epoch to read. Default: all of it.
     pub share: Share,
     /// Index of this worker, from 0, and number of workers `n`: the worker reads every `n`th batch. Default: `(0, 1)`.
@@ -68,6 +74,8 @@ impl BatchOptions {
             epoch: Epoch::default(),
             draw: Draw::Every,
             cast: None,
+            maker: None,
+            on_error: OnBadRow::Raise,
             share: Share::default(),
             worker: (0, 1),
             skip: 0,
@@ -103,6 +111,18 @@ impl BatchOptions {
     #[must_use]
     pub fn cast(self, cast: Option<Cast>) -> BatchOptions {
         BatchOptions { cast: cast.map(Arc::new), ..self }
+    }
+
+    /// The same options, with [`BatchOptions::maker`] set.
+    #[must_use]
+    pub fn maker(self, maker: Option<Arc<dyn TensorMaker>>) -> BatchOptions {
+        BatchOptions { maker, ..self }
+    }
+
+    /// The same options, with [`BatchOptions::on_error`] set.
+    #[must_use]
+    pub fn on_error(self, on_error: OnBadRow) -> BatchOptions {
+        BatchOptions { on_error, ..self }
     }
 
     /// The same options, with [`BatchOptions::share`] set.
@@ -150,6 +170,8 @@ pub struct Batch {
     pub tensors: Buffer,
     /// Columns requested in [`BatchOptions::columns`], in that order.
     pub columns: Vec<ArrayRef>,
+    /// Rows that were left out, as [`OnBadRow::Skip`] demands.
+    pub skipped: Vec<SkippedRow>,
 }
 
 /// An iterator over the batches of a share of an epoch, in order. At most `prefetch + 1` batches are in memory if
@@ -169,9 +191,14 @@ pub struct Batches {
 struct Source {
     table: Table,
     rows: Vec<usize>,
+    /// How often the epoch drew each of them before; empty if it draws none twice.
+    repeats: Vec<u32>,
+    epoch: Epoch,
     batch_size: usize,
     columns: Vec<Column>,
     cast: Option<Arc<Cast>>,
+    maker: Option<Arc<dyn TensorMaker>>,
+    on_error: OnBadRow,
     /// Number of batches of the epoch, and the step from one that is made here to the next.
     count: usize,
     step: usize,
@@ -220,7 +247,13 @@ impl Batches {
         let columns = options.columns.iter().map(|name| Column::open(&table, name));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let batch_size = options.batch_size.max(1);
-        let rows = options.share.rows(&options.epoch.drawn(&table, &options.draw)?);
+        let drawn = options.epoch.drawn(&table, &options.draw)?;
+        let repeats = match (&options.maker, &options.draw) {
+            (None, _) | (_, Draw::Every) => Vec::new(),
+            _ => options.share.of_epoch(&repeats(&drawn)),
+        };
+        let rows = options.share.of_epoch(&drawn);
+        drop(drawn);
         let count = options.count(table.len());
         let (worker, workers) = (options.worker.0, options.worker.1.max(1));
         let numbers = (options.skip + worker).min(count)..count;
@@ -228,14 +261,31 @@ impl Batches {
             Column::Values(..) => Ok(0),
             Column::Tensors(name, _) => Ok(table.tensors(name)?.column().row_bytes()),
         });
-        let main = options.cast.as_ref().map_or(table.tensor_column(), |cast| cast.target()).row_bytes();
+        let main = match (&options.maker, &options.cast) {
+            (Some(maker), _) => maker.target(),
+            (None, Some(cast)) => cast.target(),
+            (None, None) => table.tensor_column(),
+        };
+        let main = main.row_bytes();
         let row_bytes = main + others.sum::<Result<usize, Error>>()?;
         // The batches alive at a time, with one more that a loop drops only when it has the next.
         let need =
             Need::of((options.prefetch + 2).saturating_mul(batch_size.min(rows.len())).saturating_mul(row_bytes));
-        let (cast, ahead) = (options.cast.clone(), Ahead::default());
-        let source = Source { table, rows, batch_size, columns, cast, count, step: workers, ahead, _need: need };
-        let source = Arc::new(source);
+        let source = Arc::new(Source {
+            table,
+            rows,
+            repeats,
+            epoch: options.epoch,
+            batch_size,
+            columns,
+            cast: options.cast.clone(),
+            maker: options.maker.clone(),
+            on_error: options.on_error,
+            count,
+            step: workers,
+            ahead: Ahead::default(),
+            _need: need,
+        });
         let threads = (0..options.prefetch).map(|thread| {
             // A thread waits with its batch until that is taken: more batches would not stay in the processor's caches.
             let (sender, receiver) = sync_channel(0);
@@ -295,19 +345,62 @@ impl Source {
     }
 
     fn batch(&self, number: usize) -> Result<Batch, Error> {
-        let end = ((number + 1) * self.batch_size).min(self.rows.len());
-        let rows = self.rows[number * self.batch_size..end].to_vec();
+        let places = number * self.batch_size..((number + 1) * self.batch_size).min(self.rows.len());
+        let mut rows = self.rows[places.clone()].to_vec();
         self.fetch_ahead(number);
-        let main = self.table.main();
-        let column = self.cast.as_ref().map_or(main.column(), |cast| cast.target());
-        let mut tensors = pool::take(length(&rows, column)?)?;
-        main.gather_cast(&rows, &mut tensors, self.cast.as_deref())?;
-        let tensors = pool::lend(tensors);
+        let (tensors, skipped) = match &self.maker {
+            Some(maker) => self.made(&**maker, places, &mut rows)?,
+            None => {
+                let main = self.table.main();
+                let column = self.cast.as_ref().map_or(main.column(), |cast| cast.target());
+                let mut tensors = pool::take(length(&rows, column)?)?;
+                main.gather_cast(&rows, &mut tensors, self.cast.as_deref())?;
+                (pool::lend(tensors), Vec::new())
+            }
+        };
         let stored = UInt64Array::from_iter_values(rows.iter().map(|row| self.table.stored(*row) as u64));
         let columns = self.columns.iter().map(|column| column.take(&self.table, &rows, &stored));
         let columns = columns.collect::<Result<_, _>>()?;
-        Ok(Batch { rows, tensors, columns })
+        Ok(Batch { rows, tensors, columns, skipped })
     }
+
+    /// The tensors that are made of rows at these places of the epoch. Rows without one are taken out of `rows`.
+    fn made(
+        &self,
+        maker: &dyn TensorMaker,
+        places: Range<usize>,
+        rows: &mut Vec<usize>,
+    ) -> Result<(Buffer, Vec<SkippedRow>), Error> {
+        let repeat = |place| self.repeats.get(place).copied().unwrap_or_default();
+        let drawn: Vec<_> = places.map(|place| DrawnRow { row: self.rows[place], repeat: repeat(place) }).collect();
+        let mut tensors = pool::take(length(rows, maker.target())?)?;
+        let mut bad = maker.make(&self.table, &self.epoch, &drawn, &mut tensors)?;
+        if bad.is_empty() {
+            return Ok((pool::lend(tensors), Vec::new()));
+        }
+        if self.on_error == OnBadRow::Raise || bad.len() == rows.len() {
+            return Err(bad.swap_remove(0).1);
+        }
+        let gaps: Vec<usize> = bad.iter().map(|(place, _)| *place).collect();
+        let left = close_gaps(&mut tensors, maker.target().row_bytes(), &gaps);
+        tensors.truncate(left);
+        let skipped = bad.into_iter().map(|(place, error)| SkippedRow { row: rows[place], reason: error.to_string() });
+        let skipped = skipped.collect();
+        let mut places = 0..;
+        rows.retain(|_| places.next().is_some_and(|place| gaps.binary_search(&place).is_err()));
+        Ok((pool::lend(tensors), skipped))
+    }
+}
+
+/// How often each row of an epoch was drawn before.
+fn repeats(drawn: &[usize]) -> Vec<u32> {
+    let mut times: HashMap<usize, u32> = HashMap::new();
+    let before = drawn.iter().map(|row| {
+        let times = times.entry(*row).or_default();
+        *times = times.saturating_add(1);
+        *times - 1
+    });
+    before.collect()
 }
 
 impl fmt::Debug for Batches {

@@ -16,6 +16,7 @@ mod file;
 mod folder;
 mod input;
 mod labels;
+mod maker;
 mod map;
 mod order;
 mod parts;
@@ -39,6 +40,7 @@ pub use dataset::Dataset;
 pub use draw::{Draw, Part};
 pub use folder::{Found, tables_below};
 pub use input::FileAccess;
+pub use maker::{DrawnRow, OnBadRow, SkippedRow, TensorMaker};
 pub use order::{Epoch, RowOrder, Share, Uneven};
 #[doc(hidden)]
 pub use per_process::PerProcess;

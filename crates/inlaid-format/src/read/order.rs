@@ -123,6 +123,11 @@ impl Share {
 
     /// The rows of an epoch that belong to this share.
     pub fn rows(&self, epoch: &[usize]) -> Vec<usize> {
+        self.of_epoch(epoch)
+    }
+
+    /// What belongs to this share, of values for every row of an epoch.
+    pub(super) fn of_epoch<T: Copy>(&self, epoch: &[T]) -> Vec<T> {
         self.of(epoch.len()).map(|place| epoch[place % epoch.len()]).collect()
     }
 

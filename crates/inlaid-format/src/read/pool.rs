@@ -129,6 +129,11 @@ impl Memory {
         Ok(Memory { content: Content::Map(map, start), length })
     }
 
+    /// Keeps the first bytes, which are as many as there are or fewer.
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
     /// Whether it holds `length` bytes, and not far more: the last batch of a pass has fewer rows.
     fn fits(&self, length: usize) -> bool {
         (length..=length.saturating_mul(2)).contains(&self.capacity())

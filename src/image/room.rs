@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::decode::Claim;
 use crate::error::RecordError;
-use crate::image::decode::Claim;
 use crate::run::{Memory, SMALL, Share};
 
 /// The memory that a thread holds for the buffers of its images.
-pub(super) struct Room {
+pub(crate) struct Room {
     memory: Arc<Memory>,
     share: Option<Share>,
     /// Memory that the last image needs, if it was not left at that moment.
@@ -15,7 +15,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn new(memory: &Arc<Memory>) -> Room {
+    pub(crate) fn new(memory: &Arc<Memory>) -> Room {
         Room { memory: memory.clone(), share: None, missing: None }
     }
 
@@ -24,7 +24,7 @@ impl Room {
     /// # Errors
     /// If there is none at the moment, in which case [`Self::missing`] says how much is needed, or if there can't ever
     /// be enough.
-    pub(super) fn admit(&mut self, claim: Claim, of_file: u64) -> Result<(), RecordError> {
+    pub(crate) fn admit(&mut self, claim: Claim, of_file: u64) -> Result<(), RecordError> {
         if claim.with_kept <= SMALL {
             return Ok(());
         }
@@ -45,29 +45,29 @@ impl Room {
     }
 
     /// Memory that the image needs that was just refused, if only because others hold it.
-    pub(super) fn missing(&mut self) -> Option<u64> {
+    pub(crate) fn missing(&mut self) -> Option<u64> {
         self.missing.take()
     }
 
     /// Waits for room for an image, and returns the part for its file. The thread must hold no memory.
-    pub(super) fn wait(&mut self, bytes: u64, of_file: u64) -> Share {
+    pub(crate) fn wait(&mut self, bytes: u64, of_file: u64) -> Share {
         let (file, image) = self.memory.take(bytes + of_file).split(of_file);
         self.share = Some(image);
         file
     }
 
     /// Whether the thread holds memory.
-    pub(super) fn is_held(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         self.share.is_some()
     }
 
     /// Whether another thread waits for memory that this one holds.
-    pub(super) fn is_wanted(&self) -> bool {
+    pub(crate) fn is_wanted(&self) -> bool {
         self.is_held() && self.memory.is_awaited()
     }
 
     /// Gives back what the thread holds. Its buffers must be gone.
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.share = None;
     }
 }
