@@ -13,6 +13,7 @@ use crate::errors::{exception, misuse, setting};
 use crate::keywords::Keyword;
 use crate::ndarray::{Access, tensors};
 use crate::reading::tell_of_cache;
+use crate::table::tensor_column;
 
 /// Which batches: the attributes of `BatchSettings` of `python/inlaid/_settings.py`, which checks them.
 #[derive(FromPyObject)]
@@ -99,7 +100,7 @@ impl<'py> FromPyObject<'_, 'py> for Casting {
 impl Casting {
     /// The rule for the tensors of a table.
     pub fn of(&self, table: &Table) -> PyResult<Cast> {
-        Cast::new(table.tensor_column(), table.layout(), &self.0).map_err(|error| match error {
+        Cast::new(tensor_column(table)?, table.layout(), &self.0).map_err(|error| match error {
             CastError::Setting(error) => exception(error),
             error => setting(error.to_string()),
         })
@@ -155,7 +156,10 @@ impl Batches {
     ) -> PyResult<Batches> {
         let options = settings.options(table, epoch, skip, worker)?;
         let batches = py.detach(|| table.batches(&options)).map_err(exception)?;
-        let tensors = options.cast.as_ref().map_or(table.tensor_column(), |cast| cast.target()).clone();
+        let tensors = match &options.cast {
+            Some(cast) => cast.target().clone(),
+            None => tensor_column(table)?.clone(),
+        };
         let (table, process) = (table.clone(), std::process::id());
         Ok(Batches { table, tensors, batches: Mutex::new(batches), columns: options.columns, process })
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_buffer::Buffer;
 use inlaid::read::Found;
-use inlaid::{FormatError, MANIFEST};
+use inlaid::{FormatError, MANIFEST, TensorColumn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
@@ -23,6 +23,12 @@ use crate::rejects::Rejects;
 #[pyclass(frozen, module = "inlaid._inlaid")]
 pub struct Table {
     table: inlaid::Table,
+}
+
+/// The main tensor column of a table.
+pub fn tensor_column(table: &inlaid::Table) -> PyResult<&TensorColumn> {
+    let none = || FormatError::EncodedImages(table.files().next().unwrap_or(Path::new("")).to_owned());
+    table.tensor_column().ok_or_else(|| exception(none()))
 }
 
 /// Says what there is to open at a path or URL: a dataset, a table, or several of them, whose names and paths come with
@@ -108,17 +114,17 @@ impl Table {
 
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, &self.table.tensor_column().shape)
+        PyTuple::new(py, &tensor_column(&self.table)?.shape)
     }
 
     #[getter]
-    fn dtype(&self) -> &'static str {
-        self.table.tensor_column().element.numpy_name()
+    fn dtype(&self) -> PyResult<&'static str> {
+        Ok(tensor_column(&self.table)?.element.numpy_name())
     }
 
     #[getter]
-    fn tensor_column(&self) -> &str {
-        &self.table.tensor_column().name
+    fn tensor_column(&self) -> PyResult<&str> {
+        Ok(&tensor_column(&self.table)?.name)
     }
 
     /// The shape and type of the tensors of each column of tensors.
@@ -179,7 +185,7 @@ impl Table {
         };
         let values = if rows == 0 { Buffer::default() } else { py.detach(read).map_err(exception)? };
         tell_of_cache(py, &self.table)?;
-        tensors(py, self.table.tensor_column(), values, rows, Access::Read)
+        tensors(py, tensor_column(&self.table)?, values, rows, Access::Read)
     }
 
     /// A copy of the tensors of these rows: int64 in the byte order of the machine, one after the other. With a cast,
@@ -189,7 +195,7 @@ impl Table {
         let Some(cast) = cast else {
             let values = py.detach(|| table.copy(&rows)).map_err(exception)?;
             tell_of_cache(py, table)?;
-            return tensors(py, table.tensor_column(), values, rows.len(), Access::Write);
+            return tensors(py, tensor_column(table)?, values, rows.len(), Access::Write);
         };
         let cast = cast.of(table)?;
         let values = py.detach(|| table.cast(&rows, &cast)).map_err(exception)?;

@@ -177,7 +177,7 @@ impl Case {
     fn is_read(&mut self, path: &Path) {
         let table = Table::open(path).unwrap();
         let row_bytes = self.bytes.len() / self.rows;
-        assert_eq!((table.len(), table.tensor_column().row_bytes()), (self.rows, row_bytes));
+        assert_eq!((table.len(), table.tensor_column().unwrap().row_bytes()), (self.rows, row_bytes));
         assert_eq!(table.copy(&(0..self.rows).collect::<Vec<_>>()).unwrap().to_vec(), self.bytes);
         let rows: Vec<usize> = (0..10).map(|_| self.chance.below(self.rows)).collect();
         let tensor = |row: usize| &self.bytes[row * row_bytes..][..row_bytes];

@@ -70,7 +70,10 @@ fn every_element_type_reads_back_as_the_parquet_crate_decodes_it() {
             s.is_whole("d");
             let table = train(&s);
             let shape = if settings.contains("chw") { [3, 16, 15] } else { [16, 15, 3] };
-            assert_eq!((table.tensor_column().element, &table.tensor_column().shape[..]), (element, &shape[..]));
+            assert_eq!(
+                (table.tensor_column().unwrap().element, &table.tensor_column().unwrap().shape[..]),
+                (element, &shape[..])
+            );
             assert_eq!(all(&table), decoded(&s.path().join("d/train")), "{dtype} {settings}");
         }
     }

@@ -385,8 +385,8 @@ fn settings_that_make_no_sense_are_refused() {
 fn who_wants_tensors_is_told() {
     let s = source();
     s.convert("src --out d --storage encoded").exits(0);
-    let error = Table::open(s.path().join("d/train")).err().unwrap().to_string();
-    assert!(error.ends_with("train-00000.parquet` holds encoded images, not tensors"), "{error}");
+    let error = Table::open(s.path().join("d/train")).unwrap().tensor(0).unwrap_err().to_string();
+    assert!(error.ends_with("train-00000.parquet` are encoded files, which are read with a size"), "{error}");
     s.run("repack", "d/train --out r").fails(
         1,
         "error: can't repack `d/train/train-00000.parquet`: it has no column of tensors, only `image`, `label`, \

@@ -22,6 +22,7 @@ mod failures;
 mod folders;
 mod foreign;
 mod harness;
+mod image_tables;
 mod info;
 mod layout;
 mod links;

@@ -68,7 +68,7 @@ fn every_storage_reads_back_as_the_parquet_crate_decodes_it() {
         let table = Table::open(scratch.path().join("d/train")).unwrap();
         let (tensors, labels) = decoded(&scratch.path().join("d/train"));
         assert_eq!(table.len(), 36);
-        assert_eq!(table.tensor_column().shape, [6, 5, 3]);
+        assert_eq!(table.tensor_column().unwrap().shape, [6, 5, 3]);
         assert_eq!(all(&table), tensors, "{settings}");
         assert_eq!(table.column("label").unwrap().as_primitive::<Int64Type>().values(), &labels[..]);
         for row in [0, 7, 8, 20, 35] {
@@ -142,7 +142,7 @@ fn files_of_other_writers_are_decoded() {
     }
     let floats: Vec<f32> = (0..20 * 12).map(|n| n as f32 / 3.0).collect();
     let table = write("floats", builder().build(), true, Arc::new(Float32Array::from(floats.clone())));
-    assert_eq!(table.tensor_column().element.numpy_name(), "float32");
+    assert_eq!(table.tensor_column().unwrap().element.numpy_name(), "float32");
     assert_eq!(all(&table), floats.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>());
 
     let holes: ArrayRef = Arc::new(UInt8Array::from((0..240).map(|n| (n != 100).then_some(1)).collect::<Vec<_>>()));

@@ -103,7 +103,7 @@ fn all(table: &Table) -> Vec<u8> {
 #[track_caller]
 fn is_repacked(path: &Path, shape: &[usize], compressed: bool) {
     let opened = Table::open(path).unwrap();
-    assert_eq!(opened.tensor_column().shape, shape);
+    assert_eq!(opened.tensor_column().unwrap().shape, shape);
     assert_eq!(all(&opened), pixels());
     let whole = fs::read(path).unwrap();
     // A compressed page may hold them too, as what can't be compressed.
@@ -211,7 +211,7 @@ fn a_table_without_rows_stays_one() {
     );
     scratch.run("repack", "in/empty.parquet --out none --shape 2x2x3").exits(0);
     let none = Table::open(scratch.path().join("none")).unwrap();
-    assert_eq!((none.len(), &none.tensor_column().shape[..]), (0, &[2, 2, 3][..]));
+    assert_eq!((none.len(), &none.tensor_column().unwrap().shape[..]), (0, &[2, 2, 3][..]));
 }
 
 #[test]

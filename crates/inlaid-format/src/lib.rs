@@ -35,7 +35,8 @@ pub use error::{Error, Stage, counted};
 pub use format::sha256::Sha256;
 pub use format::shard::{Checksum, ShardInfo};
 pub use read::{
-    Batch, BatchOptions, Batches, Dataset, Element, Epoch, RecordBatches, RowOrder, Share, Table, TensorColumn, Uneven,
+    Batch, BatchOptions, Batches, Dataset, Element, Epoch, ImageColumn, RecordBatches, RowOrder, Share, Table,
+    TensorColumn, Uneven,
 };
 pub use spec::*;
 

@@ -7,9 +7,9 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::features::Features;
 use super::files::TableFile;
-use super::magic::is_image;
 use crate::error::{Error, SourceError};
 use crate::format::keys;
+use crate::format::magic::is_image;
 use crate::read::{BytesColumn, Item, Piece, SourceFile, Value};
 use crate::run::SourceOptions;
 use crate::source::values::kind_of;

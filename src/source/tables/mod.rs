@@ -7,7 +7,6 @@ mod choice;
 mod features;
 mod files;
 mod index;
-mod magic;
 mod rows;
 mod scan;
 mod split_names;

@@ -15,7 +15,7 @@ impl Error {
                 io::ErrorKind::PermissionDenied => "permission-denied",
                 _ => "io",
             },
-            Damaged { .. } => "damaged",
+            Damaged { .. } | NoImage { .. } => "damaged",
             FormatVersion { .. } => "format-version",
             Shard { .. } => "shard",
             DiskFull { .. } => "disk-full",
@@ -54,6 +54,7 @@ impl Error {
             | NoTensors(path)
             | Permuted { path, .. }
             | EncodedImages(path)
+            | NoImage { path, .. }
             | NoColumn { path, .. }
             | ColumnTooLong { path, .. }
             | SeveralColumns { path, .. }

@@ -89,9 +89,19 @@ pub enum Error {
         /// Name of the column.
         column: String,
     },
-    /// A file of encoded images where tensors are needed.
-    #[error("`{}` holds encoded images, not tensors", .0.display())]
+    /// A file whose images are encoded, where tensors are needed.
+    #[error("the images of `{}` are encoded files, which are read with a size", .0.display())]
     EncodedImages(PathBuf),
+    /// A row without an image that can be read.
+    #[error("row {row} of `{}` has no image: {reason}", path.display())]
+    NoImage {
+        /// File with the row.
+        path: PathBuf,
+        /// Number of the row in its table, from 0.
+        row: usize,
+        /// Why it has none.
+        reason: String,
+    },
     /// A row that a table does not have.
     #[error("row {row} is out of range for a table of length {rows}")]
     NoRow {

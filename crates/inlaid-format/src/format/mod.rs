@@ -14,6 +14,8 @@ pub mod files;
 pub(crate) mod front_to_back;
 pub mod keys;
 #[doc(hidden)]
+pub mod magic;
+#[doc(hidden)]
 pub mod new_file;
 #[doc(hidden)]
 pub mod open;

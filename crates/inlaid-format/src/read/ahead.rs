@@ -110,7 +110,7 @@ impl Stored {
 
 impl Table {
     /// The number of the row group with a stored row, in the table.
-    fn row_group_of(&self, stored: usize) -> usize {
+    pub(super) fn row_group_of(&self, stored: usize) -> usize {
         self.stored.row_groups.partition_point(|(start, ..)| *start <= stored).saturating_sub(1)
     }
 

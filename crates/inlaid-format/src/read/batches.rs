@@ -263,8 +263,8 @@ impl Batches {
         });
         let main = match (&options.maker, &options.cast) {
             (Some(maker), _) => maker.target(),
-            (None, Some(cast)) => cast.target(),
-            (None, None) => table.tensor_column(),
+            (None, Some(cast)) => table.main().map(|_| cast.target())?,
+            (None, None) => table.main()?.column(),
         };
         let main = main.row_bytes();
         let row_bytes = main + others.sum::<Result<usize, Error>>()?;
@@ -338,7 +338,7 @@ impl Source {
             Column::Tensors(name, _) => Some(&**name),
             Column::Values(..) => None,
         });
-        let columns: Vec<&str> = [&*self.table.tensor_column().name].into_iter().chain(others).collect();
+        let columns: Vec<&str> = [self.table.main_column()].into_iter().chain(others).collect();
         let Source { rows, batch_size, count, step, .. } = self;
         let coming = Coming { rows, batch_size: *batch_size, count: *count, step: *step, columns: &columns };
         self.ahead.announce(&self.table, number, &coming);
@@ -351,7 +351,7 @@ impl Source {
         let (tensors, skipped) = match &self.maker {
             Some(maker) => self.made(&**maker, places, &mut rows)?,
             None => {
-                let main = self.table.main();
+                let main = self.table.main()?;
                 let column = self.cast.as_ref().map_or(main.column(), |cast| cast.target());
                 let mut tensors = pool::take(length(&rows, column)?)?;
                 main.gather_cast(&rows, &mut tensors, self.cast.as_deref())?;

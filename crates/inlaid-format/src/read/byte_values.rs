@@ -218,7 +218,7 @@ impl ParquetColumn<'_> {
     }
 
     /// The leaf that holds the part.
-    fn leaf(&self) -> Result<usize, SourceFileError> {
+    pub(super) fn leaf(&self) -> Result<usize, SourceFileError> {
         let schema = self.metadata.parquet_schema();
         let is_piece = |column: &ColumnDescriptor| match (self.column.item, self.piece) {
             (Item::Bytes, _) => true,
@@ -342,7 +342,7 @@ fn items_of(array: &ArrayRef, row: usize) -> Option<ArrayRef> {
 }
 
 /// The bytes of an item, and whether other items may share them; none if it is null.
-fn bytes_of(array: &dyn Array, row: usize, piece: Piece) -> Option<(&[u8], bool)> {
+pub(super) fn bytes_of(array: &dyn Array, row: usize, piece: Piece) -> Option<(&[u8], bool)> {
     if array.is_null(row) {
         return None;
     }

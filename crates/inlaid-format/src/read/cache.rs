@@ -1,6 +1,6 @@
-//! The decoded tensors that are kept: those asked for most recently, up to a number of bytes.
+//! The decoded parts of a table that are kept: those asked for most recently, up to a number of bytes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
@@ -13,28 +13,47 @@ const MOST: usize = 256 << 20;
 /// A part of the table: the index of a tensor column, the number of a row group in the table, and that of a part in it.
 pub(super) type Key = (usize, usize, usize);
 
-/// Decoded tensors by the part of the table that they are.
-#[derive(Default)]
-pub(super) struct Cache {
-    kept: PerProcess<Kept>,
+/// What is kept of a part. Copies share its memory.
+pub(super) trait Decoded: Clone {
+    /// Bytes of memory.
+    fn weight(&self) -> usize;
 }
 
-#[derive(Default)]
-struct Kept {
-    /// Tensors, and when they were asked for last.
-    parts: HashMap<Key, (Bytes, u64)>,
+impl Decoded for Bytes {
+    fn weight(&self) -> usize {
+        self.len()
+    }
+}
+
+/// What was decoded, by the part of the table that it is.
+pub(super) struct Cache<D> {
+    kept: PerProcess<Kept<D>>,
+}
+
+struct Kept<D> {
+    /// What was decoded, and when it was asked for last.
+    parts: HashMap<Key, (D, u64)>,
+    /// The parts by that time.
+    order: BTreeMap<u64, Key>,
     bytes: usize,
     now: u64,
 }
 
-impl Cache {
-    /// The tensors of a part, which `decode` makes unless they are kept. It makes `length` bytes.
-    pub(super) fn get<E>(
-        &self,
-        key: Key,
-        length: usize,
-        decode: impl FnOnce() -> Result<Bytes, E>,
-    ) -> Result<Bytes, E> {
+impl<D> Default for Cache<D> {
+    fn default() -> Cache<D> {
+        Cache { kept: PerProcess::default() }
+    }
+}
+
+impl<D> Default for Kept<D> {
+    fn default() -> Kept<D> {
+        Kept { parts: HashMap::new(), order: BTreeMap::new(), bytes: 0, now: 0 }
+    }
+}
+
+impl<D: Decoded> Cache<D> {
+    /// A part, which `decode` makes unless it is kept. It makes about `length` bytes.
+    pub(super) fn get<E>(&self, key: Key, length: usize, decode: impl FnOnce() -> Result<D, E>) -> Result<D, E> {
         let found = self.with(|kept| {
             let found = kept.find(key);
             if found.is_none() {
@@ -42,42 +61,48 @@ impl Cache {
             }
             found
         });
-        if let Some(tensors) = found {
-            return Ok(tensors);
+        if let Some(part) = found {
+            return Ok(part);
         }
         // Without the lock: others go on meanwhile, even if two of them decode the same part.
-        let tensors = decode()?;
-        self.with(|kept| kept.add(key, tensors.clone()));
-        Ok(tensors)
+        let part = decode()?;
+        self.with(|kept| kept.add(key, part.clone()));
+        Ok(part)
     }
 
-    fn with<T>(&self, use_kept: impl FnOnce(&mut Kept) -> T) -> T {
+    fn with<T>(&self, use_kept: impl FnOnce(&mut Kept<D>) -> T) -> T {
         self.kept.with(use_kept)
     }
 }
 
-impl Kept {
-    fn find(&mut self, key: Key) -> Option<Bytes> {
+impl<D: Decoded> Kept<D> {
+    fn find(&mut self, key: Key) -> Option<D> {
         self.now += 1;
-        let (tensors, last) = self.parts.get_mut(&key)?;
+        let (part, last) = self.parts.get_mut(&key)?;
+        self.order.remove(last);
+        self.order.insert(self.now, key);
         *last = self.now;
-        Some(tensors.clone())
+        Some(part.clone())
     }
 
-    fn add(&mut self, key: Key, tensors: Bytes) {
-        self.make_room(tensors.len());
-        self.bytes += tensors.len();
-        if let Some((old, _)) = self.parts.insert(key, (tensors, self.now)) {
-            self.bytes -= old.len();
+    fn add(&mut self, key: Key, part: D) {
+        let weight = part.weight();
+        self.make_room(weight);
+        self.now += 1;
+        self.bytes += weight;
+        self.order.insert(self.now, key);
+        if let Some((old, last)) = self.parts.insert(key, (part, self.now)) {
+            self.order.remove(&last);
+            self.bytes -= old.weight();
         }
     }
 
     /// Drops what was asked for longest ago until `length` bytes can be added.
     fn make_room(&mut self, length: usize) {
         while self.bytes.saturating_add(length) > MOST {
-            let oldest = self.parts.iter().min_by_key(|(_, (_, last))| *last).map(|(key, _)| *key);
-            let Some((tensors, _)) = oldest.and_then(|oldest| self.parts.remove(&oldest)) else { return };
-            self.bytes -= tensors.len();
+            let oldest = self.order.pop_first().and_then(|(_, key)| self.parts.remove(&key));
+            let Some((part, _)) = oldest else { return };
+            self.bytes -= part.weight();
         }
     }
 }

@@ -22,8 +22,11 @@ const ELEMENTS_AT_A_TIME: usize = 1 << 18;
 
 /// Length in bytes up to which a page may decompress to anything. A longer one may be `MOST_RATIO` times as long as in
 /// the file, which no photo comes near: so a small file can't ask for much memory.
-const MOST_PAGE: usize = 64 << 20;
+pub(super) const MOST_PAGE: usize = 64 << 20;
 const MOST_RATIO: usize = 1000;
+
+/// The encoding of values that follow each other, as numbered in `parquet.thrift`.
+const PLAIN: i32 = 0;
 
 /// A column chunk: where its pages are, and which values they hold.
 pub(super) struct Chunk {
@@ -31,6 +34,8 @@ pub(super) struct Chunk {
     pub(super) pages: Vec<(usize, usize)>,
     /// Number of values as Parquet counts them: a list that is null or empty has one.
     pub(super) values: usize,
+    /// Whether the values of all data pages are stored one after the other.
+    pub(super) is_plain: bool,
     end: usize,
 }
 
@@ -56,17 +61,18 @@ impl Chunk {
         let outside = || "a column chunk is outside the file".to_owned();
         let end = start.checked_add(length).filter(|end| *end <= input.len() as u64).ok_or_else(outside)?;
         let (mut at, end) = (start as usize, end as usize);
-        let (mut pages, mut values) = (Vec::new(), 0_usize);
+        let (mut pages, mut values, mut is_plain) = (Vec::new(), 0_usize, true);
         while at < end {
             let (page, header) = check_page(input, at..end)?;
             if page.is_data {
                 pages.push((values, at));
+                is_plain &= page.encoding == PLAIN;
                 values = values.checked_add(page.values).ok_or_else(outside)?;
             }
             let next = (at + header).checked_add(page.stored_len);
             at = next.filter(|next| *next <= end).ok_or_else(outside)?;
         }
-        Ok(Chunk { pages, values, end })
+        Ok(Chunk { pages, values, is_plain, end })
     }
 
     /// Decodes rows, which must be in pages that were found, and calls `visit` for arrays of consecutive ones.
@@ -93,8 +99,40 @@ impl Chunk {
         Ok(())
     }
 
-    /// The page that holds a value.
-    fn page_of(&self, value: usize) -> usize {
+    /// The dictionary, decompressed; none if there is none.
+    pub(super) fn dictionary(&self, input: &Input, whole: &ColumnChunkMetaData) -> ParquetResult<Option<Page>> {
+        // What is before the first data page can only be a dictionary.
+        if self.pages.first().is_none_or(|(_, at)| *at as u64 <= whole.byte_range().0) {
+            return Ok(None);
+        }
+        let mut pages = SerializedPageReader::new(Arc::new(input.clone()), whole, self.values, None)?;
+        Ok(pages.get_next_page()?.filter(Page::is_dictionary_page))
+    }
+
+    /// A dictionary and these pages, as the parquet crate reads them. Their values are of some of `rows` rows.
+    pub(super) fn read(
+        &self,
+        input: &Input,
+        whole: &ColumnChunkMetaData,
+        dictionary: Option<Page>,
+        pages: Range<usize>,
+        rows: usize,
+    ) -> ParquetResult<Box<dyn PageReader>> {
+        let start = self.pages[pages.start].1;
+        let end = self.pages.get(pages.end).map_or(self.end, |(_, at)| *at);
+        let part = whole
+            .clone()
+            .into_builder()
+            .set_dictionary_page_offset(None)
+            .set_data_page_offset(start as i64)
+            .set_total_compressed_size((end - start) as i64)
+            .build()?;
+        let pages = SerializedPageReader::new(Arc::new(input.clone()), &part, rows, None)?;
+        Ok(Box::new(PagesFrom { dictionary, pages }))
+    }
+
+    /// The number of the page that holds a value.
+    pub(super) fn page_of(&self, value: usize) -> usize {
         self.pages.partition_point(|(first, _)| *first <= value).saturating_sub(1)
     }
 }
@@ -144,24 +182,10 @@ impl RowGroups for Pages<'_> {
             return Err(ParquetError::General("tensors have one column of values".to_owned()));
         }
         let whole = metadata.metadata().row_group(*row_group).column(leaf);
-        let input = Arc::new((*input).clone());
-        let mut dictionary = None;
-        if self.chunk.pages[0].1 as u64 > whole.byte_range().0 {
-            let mut pages = SerializedPageReader::new(input.clone(), whole, self.rows, None)?;
-            dictionary = pages.get_next_page()?.filter(Page::is_dictionary_page);
-        }
         let last = self.chunk.page_of((rows.end * row_values).saturating_sub(1));
-        let end = self.chunk.pages.get(last + 1).map_or(self.chunk.end, |(_, at)| *at);
-        let start = self.chunk.pages[self.first].1;
-        let part = whole
-            .clone()
-            .into_builder()
-            .set_dictionary_page_offset(None)
-            .set_data_page_offset(start as i64)
-            .set_total_compressed_size((end - start) as i64)
-            .build()?;
-        let pages = SerializedPageReader::new(input, &part, self.rows, None)?;
-        Ok(Box::new(OneChunk(Some(Box::new(PagesFrom { dictionary, pages })))))
+        let dictionary = self.chunk.dictionary(input, whole)?;
+        let pages = self.chunk.read(input, whole, dictionary, self.first..last + 1, self.rows)?;
+        Ok(Box::new(OneChunk(Some(pages))))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {

@@ -1,5 +1,5 @@
-//! One file of tensors. A row group with verbatim pages is read in place; any other is decoded in parts of a few
-//! pages.
+//! One file of tensors, or of encoded images. A row group with verbatim pages is read in place; any other is decoded in
+//! parts of a few pages.
 
 use std::hash::Hasher;
 use std::io;
@@ -18,14 +18,16 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
 use super::blocks::Blocks;
+use super::byte_values::BytesColumn;
 use super::cached_bytes::{CachedBytes, Wanted};
 use super::chunk::{Chunk, Decoding};
+use super::image_column::{ImageColumn, stores_files};
+use super::images::Images;
 use super::input::{FileAccess, Input, Owned};
 use super::parts::{self, Parts, Stored};
 use super::store_cache::StoreCache;
 use crate::error::{Error, counted};
 use crate::format::catch_panic::contain;
-use crate::format::columns::image_files::is_encoded;
 use crate::format::files::Files;
 use crate::format::page::{PageHeader, PageLayout};
 use crate::format::ranges::Ranges;
@@ -36,25 +38,27 @@ use crate::spec::{Compression, Storage};
 /// Maximum number of rows to decode at once on the strength of a footer's claim alone.
 const MOST_AT_ONCE: usize = 1 << 24;
 
-/// A file of tensors.
+/// A file of tensors, or of encoded images.
 pub(super) struct TensorFile {
     pub(super) path: PathBuf,
-    /// Tensor columns: the main one first, then the others in schema order.
+    /// Tensor columns: the main one first, then the others in schema order. Empty if the main column has images.
     pub(super) columns: Vec<TensorColumn>,
+    /// The main column, if it has encoded images; none if it has tensors.
+    pub(super) images: Option<Images>,
     pub(super) schema: SchemaRef,
     /// Number of rows of every row group.
     pub(super) row_groups: Vec<usize>,
-    input: Input,
+    pub(super) input: Input,
     /// Where the bytes are if they are not on a disk.
     cached: Option<Arc<CachedBytes>>,
     /// Number of bytes in the file after the expected length.
     pub(super) surplus: u64,
-    content: Content,
+    pub(super) content: Content,
     /// Location of the tensors, by column and row group, once it is known.
     tensors: Vec<Vec<OnceLock<Tensors>>>,
 }
 
-enum Content {
+pub(super) enum Content {
     Parquet(ArrowReaderMetadata),
     Arrow(Blocks),
 }
@@ -120,28 +124,44 @@ impl TensorFile {
             false => open_parquet(&input).map_err(|error| error.to_string()),
         };
         let (content, schema, row_groups) = contain(open).flatten().map_err(&damaged)?;
-        let column = TensorColumn::find(&schema).ok_or_else(|| {
-            let encoded = schema.fields().iter().any(|field| is_encoded(field));
-            if encoded { Error::EncodedImages(path.to_owned()) } else { Error::NoTensors(path.to_owned()) }
-        })?;
-        if schema.field_with_name(&column.name).is_ok_and(is_permuted) {
-            return Err(Error::Permuted { path: path.to_owned(), column: column.name });
-        }
-        refuse_several(path, &schema, &column.name)?;
-        // A list that may be null is a column like any other, and so is one of several of the same name.
-        let is_further = |field: &&FieldRef| {
-            let is_alone = schema.fields().iter().filter(|other| other.name() == field.name()).count() == 1;
-            is_alone && *field.name() != column.name && !field.is_nullable() && !is_permuted(field)
+        let column = TensorColumn::find(&schema).filter(|_| !stores_files(&schema));
+        let (columns, images) = match column {
+            Some(column) => (tensor_columns(path, &schema, column)?, None),
+            None => (Vec::new(), Some(find_images(path, &schema, &content, &input, &row_groups)?)),
         };
-        let others = schema.fields().iter().filter(is_further);
-        let others: Vec<TensorColumn> = others.filter_map(|field| TensorColumn::new(field)).collect();
-        let columns: Vec<TensorColumn> = [column].into_iter().chain(others).collect();
         let unknown = || row_groups.iter().map(|_| OnceLock::new()).collect();
         let tensors = columns.iter().map(|_| unknown()).collect();
-        let file =
-            TensorFile { path: path.to_owned(), columns, schema, row_groups, input, cached, surplus, content, tensors };
+        let path = path.to_owned();
+        let file = TensorFile { path, columns, images, schema, row_groups, input, cached, surplus, content, tensors };
         file.check_claims()?;
         Ok(file)
+    }
+
+    /// The name of the main column.
+    pub(super) fn main_column(&self) -> &str {
+        let images = || self.images.as_ref().map(|images| &*images.column.name);
+        self.columns.first().map(|column| &*column.name).or_else(images).unwrap_or_default()
+    }
+
+    /// Whether the main column is that of another file.
+    pub(super) fn is_like(&self, other: &TensorFile) -> bool {
+        let images = |file: &TensorFile| file.images.as_ref().map(|images| images.column.clone());
+        self.columns.first() == other.columns.first() && images(self) == images(other)
+    }
+
+    /// What the main column has, in words.
+    pub(super) fn main_words(&self) -> String {
+        match self.columns.first() {
+            Some(TensorColumn { name, shape, element, .. }) => {
+                format!("tensors {name} {shape:?} {}", element.numpy_name())
+            }
+            None => format!("encoded images {}", self.main_column()),
+        }
+    }
+
+    /// Whether a column has tensors or encoded images.
+    fn is_large(&self, name: &str) -> bool {
+        self.images.is_some() && self.main_column() == name || self.columns.iter().any(|column| column.name == name)
     }
 
     /// Number of bytes, as far as they are read.
@@ -167,7 +187,6 @@ impl TensorFile {
     /// Where these columns of a row group are in the file.
     fn ranges(&self, row_group: usize, columns: &[&str]) -> Vec<Range<u64>> {
         let chunk = |(start, length): (u64, u64)| start..start.saturating_add(length).min(self.input.len() as u64);
-        let is_tensors = |name: &&str| self.columns.iter().any(|column| column.name == **name);
         match &self.content {
             Content::Parquet(metadata) => {
                 let (schema, group) = (metadata.parquet_schema(), metadata.metadata().row_group(row_group));
@@ -181,10 +200,10 @@ impl TensorFile {
                 let Some(whole) = whole else { return Vec::new() };
                 let rest = self.cached.as_ref().and_then(|cached| cached.without_tensors(&whole));
                 let mut ranges = Vec::new();
-                if rest.is_none() || columns.iter().any(is_tensors) {
+                if rest.is_none() || columns.iter().any(|name| self.is_large(name)) {
                     ranges.push(whole);
                 }
-                if columns.iter().any(|name| !is_tensors(name)) {
+                if columns.iter().any(|name| !self.is_large(name)) {
                     ranges.extend(rest.unwrap_or_default());
                 }
                 ranges
@@ -199,7 +218,7 @@ impl TensorFile {
     }
 
     /// Fetches a row group, so that the steps that follow don't fail for other reasons than its bytes.
-    fn fetch(&self, row_group: usize, columns: &[&str]) -> Result<(), Error> {
+    pub(super) fn fetch(&self, row_group: usize, columns: &[&str]) -> Result<(), Error> {
         let Some(cached) = &self.cached else { return Ok(()) };
         let ranges = self.ranges(row_group, columns);
         cached.begin(&ranges[ranges.len().min(1)..]);
@@ -210,7 +229,7 @@ impl TensorFile {
     }
 
     /// The error of a step, or why bytes that it needed could not be read.
-    fn blamed(&self, error: Error) -> Error {
+    pub(super) fn blamed(&self, error: Error) -> Error {
         match &self.cached {
             Some(cached) => cached.blamed(error),
             None => error,
@@ -222,8 +241,11 @@ impl TensorFile {
         let Content::Arrow(blocks) = &self.content else { return Ok(()) };
         for (number, rows) in self.row_groups.iter().enumerate() {
             let claim = blocks.claim(number).map_err(|error| self.damaged(number, &error.to_string()))?;
-            if rows.checked_mul(self.columns[0].row_bytes()).is_none_or(|bytes| bytes > claim.bytes) {
-                return Err(self.damaged(number, "its tensors are too short for its rows"));
+            // A file or a null takes a byte at least, as the number of a value in a dictionary.
+            let row_bytes = self.columns.first().map_or(1, TensorColumn::row_bytes);
+            if rows.checked_mul(row_bytes).is_none_or(|bytes| bytes > claim.bytes) {
+                let what = if self.images.is_some() { "column of images is" } else { "tensors are" };
+                return Err(self.damaged(number, &format!("its {what} too short for its rows")));
             }
         }
         Ok(())
@@ -280,7 +302,7 @@ impl TensorFile {
     /// Whether the main tensors of a row group are decoded by the parquet crate, or are in a compressed record batch.
     pub(super) fn decodes(&self, row_group: usize) -> bool {
         let is_decoded = |parts: &Parts| !matches!(parts.stored, Stored::Compressed(..));
-        matches!(self.tensors(0, row_group), Ok(Tensors::Parts(parts)) if is_decoded(parts))
+        self.images.is_none() && matches!(self.tensors(0, row_group), Ok(Tensors::Parts(parts)) if is_decoded(parts))
     }
 
     /// Hashes the length of the file and its last 64 KiB, which contain its footer.
@@ -437,8 +459,8 @@ impl TensorFile {
                 }
             }
             Content::Arrow(blocks) => {
-                let needs_tensors = columns.iter().any(|name| self.columns.iter().any(|column| column.name == **name));
-                let range = blocks.range(row_group).filter(|_| !needs_tensors);
+                let is_small = !columns.iter().any(|name| self.is_large(name));
+                let range = blocks.range(row_group).filter(|_| is_small);
                 let range = range.map(|range| range.start as u64..range.end as u64);
                 let parts = range.and_then(|range| self.cached.as_ref()?.without_tensors(&range));
                 let batch = match parts {
@@ -451,7 +473,7 @@ impl TensorFile {
         }
     }
 
-    fn damaged(&self, row_group: usize, reason: &str) -> Error {
+    pub(super) fn damaged(&self, row_group: usize, reason: &str) -> Error {
         Error::damaged(&self.path, format!("row group {row_group}: {reason}"))
     }
 
@@ -548,6 +570,40 @@ impl TensorFile {
         let root = self.schema.index_of(&column.name).ok()?;
         Some((root, leaf_of(metadata, root)?))
     }
+}
+
+/// The main tensor column, and then the others in schema order.
+fn tensor_columns(path: &Path, schema: &SchemaRef, main: TensorColumn) -> Result<Vec<TensorColumn>, Error> {
+    if schema.field_with_name(&main.name).is_ok_and(is_permuted) {
+        return Err(Error::Permuted { path: path.to_owned(), column: main.name });
+    }
+    refuse_several(path, schema, &main.name)?;
+    // A list that may be null is a column like any other, and so is one of several of the same name.
+    let is_further = |field: &&FieldRef| {
+        let is_alone = schema.fields().iter().filter(|other| other.name() == field.name()).count() == 1;
+        is_alone && *field.name() != main.name && !field.is_nullable() && !is_permuted(field)
+    };
+    let others = schema.fields().iter().filter(is_further);
+    let others: Vec<TensorColumn> = others.filter_map(|field| TensorColumn::new(field)).collect();
+    Ok([main].into_iter().chain(others).collect())
+}
+
+/// The column of encoded images of a file without tensors.
+fn find_images(
+    path: &Path,
+    schema: &SchemaRef,
+    content: &Content,
+    input: &Input,
+    row_groups: &[usize],
+) -> Result<Images, Error> {
+    let look = |column| contain(|| content.look(input, column, row_groups)).flatten();
+    let found = ImageColumn::find(schema, look).map_err(|reason| Error::damaged(path, reason))?;
+    let column = found.ok_or_else(|| Error::NoTensors(path.to_owned()))?;
+    refuse_several(path, schema, &column.name)?;
+    let index = schema.index_of(&column.name).ok();
+    let bytes =
+        index.and_then(|index| BytesColumn::of(schema, index)).ok_or_else(|| Error::NoTensors(path.to_owned()))?;
+    Ok(Images::new(column, bytes, row_groups.len()))
 }
 
 /// Number of values of a row as Parquet counts them.

@@ -14,6 +14,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, UInt64Array, new_empty_array};
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::take::take;
+use bytes::Bytes;
 use twox_hash::xxhash3_64;
 
 use super::ahead::ColumnAhead;
@@ -21,6 +22,7 @@ use super::cache::Cache;
 use super::cached_bytes::Wanted;
 use super::file::TensorFile;
 use super::folder::tables_below;
+use super::image_parts::ImagePart;
 use super::input::FileAccess;
 use super::labels::{Labels, class_names};
 use super::per_process::PerProcess;
@@ -32,11 +34,13 @@ use crate::format::tensor::tensor_array;
 use crate::format::tensor_column::{TensorColumn, layout};
 use crate::spec::Layout;
 
-/// The rows of one or more files, numbered from 0 through all files in order.
+/// The rows of one or more files, numbered from 0 through all files in order. The main column has tensors, or else images
+/// that are encoded as files are: datasets with encoded storage, and those of Hugging Face `datasets`.
 ///
 /// If tensors are stored verbatim, as inlaid writes them, they are slices of the mapped files, without decoding
 /// or copying. Otherwise ([`Table::decodes`]) they are decoded a few pages at a time. Cheap to clone and to share between
-/// threads. [`Table::select`] and [`Table::concat`] make tables of other rows of the same files.
+/// threads. [`Table::select`] and [`Table::concat`] make tables of other rows of the same files. Encoded images are read one
+/// by one ([`Table::image_file`]).
 ///
 /// # Memory
 /// What is decoded is kept up to 256 MiB, or one tensor if that is larger. Besides, each thread that reads takes
@@ -46,7 +50,8 @@ use crate::spec::Layout;
 /// - about 10 bytes for each of 2<sup>18</sup> elements, or for each element of one tensor.
 ///
 /// The compressed record batches of an Arrow file have no pages: one is decompressed as a whole. A column other than
-/// tensors is read as a whole, too.
+/// tensors is read as a whole, too. Where encoded images are in the map of the file, 16 bytes tell where each of them is;
+/// elsewhere, what is kept are pages, with their dictionary, or record batches.
 #[derive(Clone)]
 pub struct Table {
     pub(super) stored: Arc<Stored>,
@@ -64,7 +69,8 @@ pub(super) struct Stored {
     /// What labels mean, where several tables with other class names are one.
     pub(super) labels: Option<Labels>,
     /// What was decoded most recently.
-    pub(super) decoded: Cache,
+    pub(super) decoded: Cache<Bytes>,
+    pub(super) images: Cache<ImagePart>,
     columns: PerProcess<HashMap<String, ArrayRef>>,
 }
 
@@ -73,8 +79,8 @@ impl Table {
     /// `.arrow`, `.arrows`, `.feather` or `.ipc` that are not hidden (with a name that begins with `.` or `_`).
     ///
     /// # Errors
-    /// If there is no such file, or if a file can't be read, is damaged, has no tensor column, or has a main tensor
-    /// column that differs from the first file's.
+    /// If there is no such file, or if a file can't be read, is damaged, has no column of tensors or encoded images, or has
+    /// a main column that differs from the first file's.
     pub fn open(path: impl AsRef<Path>) -> Result<Table, Error> {
         Table::open_with(path, FileAccess::Map)
     }
@@ -194,9 +200,9 @@ impl Table {
             return Err(Error::NoTables(whole.to_owned()));
         }
         let first = files[0].clone();
-        if let Some(other) = files.iter().find(|file| file.columns[0] != first.columns[0]) {
-            let first = first.path.display();
-            return Err(Error::damaged(&other.path, format!("its tensors differ from those of `{first}`")));
+        if let Some(other) = files.iter().find(|file| !file.is_like(&first)) {
+            let (what, first) = (if other.images.is_some() { "images" } else { "tensors" }, first.path.display());
+            return Err(Error::damaged(&other.path, format!("its {what} differ from those of `{first}`")));
         }
         let labels = Labels::of_files(&files)?;
         Ok(Table::of_open_files(files, labels))
@@ -215,8 +221,8 @@ impl Table {
             Some(labels) => Arc::new(labels.schema(&files[0].schema)),
             None => files[0].schema.clone(),
         };
-        let (decoded, columns) = Default::default();
-        let stored = Stored { files, schema, row_groups, rows, labels, decoded, columns };
+        let (decoded, images, columns) = Default::default();
+        let stored = Stored { files, schema, row_groups, rows, labels, decoded, images, columns };
         Table { stored: Arc::new(stored), chosen: None }
     }
 
@@ -273,14 +279,19 @@ impl Table {
         hasher.finish()
     }
 
-    /// The main tensor column: for datasets of inlaid, the images.
-    pub fn tensor_column(&self) -> &TensorColumn {
-        &self.stored.files[0].columns[0]
+    /// The main tensor column: for datasets of inlaid, the images. None if the main column has encoded images.
+    pub fn tensor_column(&self) -> Option<&TensorColumn> {
+        self.tensor_columns().first()
+    }
+
+    /// The error of whoever needs tensors where images are encoded.
+    pub(super) fn no_tensors(&self) -> Error {
+        Error::EncodedImages(self.stored.files[0].path.clone())
     }
 
     /// The layout of the main tensors, if they have channels: as the names of their dimensions tell, or else their lengths.
     pub fn layout(&self) -> Option<Layout> {
-        self.layout_of(&self.tensor_column().name)
+        self.layout_of(&self.tensor_column()?.name)
     }
 
     /// The layout of the tensors of a column, as [`Table::layout`] says; none for other columns.
@@ -288,7 +299,7 @@ impl Table {
         layout(self.schema().field_with_name(column).ok()?)
     }
 
-    /// All tensor columns: the main one first, then the others in schema order.
+    /// All tensor columns: the main one first, then the others in schema order. None if the main column has encoded images.
     pub fn tensor_columns(&self) -> &[TensorColumn] {
         &self.stored.files[0].columns
     }
@@ -399,7 +410,7 @@ impl fmt::Debug for Table {
 }
 
 /// The plain values of a column, decoded from its dictionary if it has one.
-fn without_dictionary(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+pub(super) fn without_dictionary(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match array.as_any_dictionary_opt() {
         Some(dictionary) => without_dictionary(&take(dictionary.values(), dictionary.keys(), None)?),
         None => Ok(array.clone()),

@@ -41,17 +41,20 @@ impl Table {
         }
     }
 
-    /// The tensors of the main column.
-    pub(super) fn main(&self) -> Tensors<'_> {
-        Tensors { table: self, column: 0 }
+    /// The tensors of the main column; an error if it has encoded images.
+    pub(super) fn main(&self) -> Result<Tensors<'_>, Error> {
+        match self.tensor_column() {
+            Some(_) => Ok(Tensors { table: self, column: 0 }),
+            None => Err(self.no_tensors()),
+        }
     }
 
     /// The main tensor of a row; see [`Tensors::row`].
     ///
     /// # Errors
-    /// As [`Tensors::row`].
+    /// As [`Tensors::row`], or if the main column has encoded images.
     pub fn tensor(&self, row: usize) -> Result<Bytes, Error> {
-        self.main().row(row)
+        self.main()?.row(row)
     }
 
     /// Main tensors of consecutive rows, and their number; see [`Tensors::run`].
@@ -59,7 +62,7 @@ impl Table {
     /// # Errors
     /// As [`Tensors::row`].
     pub fn run(&self, row: usize, rows: usize) -> Result<(Bytes, usize), Error> {
-        self.main().run(row, rows)
+        self.main()?.run(row, rows)
     }
 
     /// Copies the main tensors of these rows into `out`; see [`Tensors::gather`].
@@ -70,7 +73,7 @@ impl Table {
     /// # Panics
     /// If the length of `out` is not `rows.len()` times [`TensorColumn::row_bytes`].
     pub fn gather(&self, rows: &[usize], out: &mut [u8]) -> Result<(), Error> {
-        self.main().gather(rows, out)
+        self.main()?.gather(rows, out)
     }
 
     /// Copies the main tensors of these rows into a new buffer; see [`Tensors::copy`].
@@ -78,7 +81,7 @@ impl Table {
     /// # Errors
     /// As [`Tensors::row`].
     pub fn copy(&self, rows: &[usize]) -> Result<Buffer, Error> {
-        self.main().copy(rows)
+        self.main()?.copy(rows)
     }
 }
 
@@ -88,7 +91,7 @@ impl Table {
     /// # Errors
     /// As [`Tensors::row`].
     pub fn cast(&self, rows: &[usize], cast: &Cast) -> Result<Buffer, Error> {
-        self.main().copy_cast(rows, Some(cast))
+        self.main()?.copy_cast(rows, Some(cast))
     }
 }
 

@@ -5,7 +5,6 @@ use std::ops::Range;
 use super::labels::Labels;
 use super::table::Table;
 use crate::error::Error;
-use crate::format::tensor_column::TensorColumn;
 
 impl Table {
     /// The table of these rows, in this order. Rows may repeat. Takes 8 bytes per row, and copies nothing else.
@@ -26,16 +25,14 @@ impl Table {
     /// add, in order.
     ///
     /// # Errors
-    /// If the main tensor columns differ in name, shape or element type, or a table has labels without class names where
+    /// If the main columns differ in name, shape or element type, or a table has labels without class names where
     /// others name theirs.
     pub fn concat(tables: &[&Table]) -> Result<Table, Error> {
-        let first = tables[0].tensor_column();
-        if let Some(other) = tables.iter().find(|table| table.tensor_column() != first) {
-            let words =
-                |column: &TensorColumn| format!("{} {:?} {}", column.name, column.shape, column.element.numpy_name());
-            let (path, other) = (other.stored.files[0].path.display(), words(other.tensor_column()));
-            let (of_first, first) = (tables[0].stored.files[0].path.display(), words(first));
-            return Err(Error::NotJoined(format!("`{path}` has tensors {other}, `{of_first}` has {first}")));
+        let first = &tables[0].stored.files[0];
+        if let Some(other) = tables.iter().map(|table| &table.stored.files[0]).find(|other| !other.is_like(first)) {
+            let (path, of_first) = (other.path.display(), first.path.display());
+            let (other, first) = (other.main_words(), first.main_words());
+            return Err(Error::NotJoined(format!("`{path}` has {other}, `{of_first}` has {first}")));
         }
         let (mut files, mut chosen, mut rows) = (Vec::new(), Vec::new(), 0);
         for table in tables {

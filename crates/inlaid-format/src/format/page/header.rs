@@ -98,6 +98,8 @@ pub struct PageSpan {
     pub uncompressed_len: usize,
     /// Number of values as Parquet counts them; for a data page only.
     pub values: usize,
+    /// Encoding of the values as numbered in `parquet.thrift`; for a data page only.
+    pub encoding: i32,
 }
 
 impl PageSpan {
@@ -106,7 +108,7 @@ impl PageSpan {
     pub fn parse(bytes: &[u8]) -> Option<(PageSpan, usize)> {
         const DATA_PAGES: [i32; 2] = [0, 3];
         let mut thrift = ThriftReader { bytes, at: 0 };
-        let (mut kind, mut lengths, mut values, mut field) = (-1, [-1, -1], -1, 0);
+        let (mut kind, mut lengths, mut values, mut encoding, mut field) = (-1, [-1, -1], -1, -1, 0);
         while let Some(found) = thrift.next_field(&mut field)? {
             match (field, found) {
                 (1, ThriftReader::I32) => kind = thrift.i32()?,
@@ -116,6 +118,9 @@ impl PageSpan {
                     while let Some(found) = thrift.next_field(&mut inner)? {
                         match (inner, found) {
                             (1, ThriftReader::I32) => values = thrift.i32()?,
+                            // Of a page of version 1 or 2.
+                            (2, ThriftReader::I32) if field == 5 => encoding = thrift.i32()?,
+                            (4, ThriftReader::I32) if field == 8 => encoding = thrift.i32()?,
                             _ => thrift.skip(found, 2)?,
                         }
                     }
@@ -126,8 +131,8 @@ impl PageSpan {
         let [uncompressed_len, stored_len] = lengths.map(usize::try_from);
         let is_data = DATA_PAGES.contains(&kind);
         let values = if is_data { usize::try_from(values).ok()? } else { 0 };
-        let span = PageSpan { is_data, stored_len: stored_len.ok()?, uncompressed_len: uncompressed_len.ok()?, values };
-        Some((span, thrift.at))
+        let (stored_len, uncompressed_len) = (stored_len.ok()?, uncompressed_len.ok()?);
+        Some((PageSpan { is_data, stored_len, uncompressed_len, values, encoding }, thrift.at))
     }
 }
 

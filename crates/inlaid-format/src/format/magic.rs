@@ -17,7 +17,7 @@ const BEGINNINGS: &[&[u8]] = &[
 ];
 
 /// Whether bytes begin like an image file, of a format that can be decoded or not.
-pub(super) fn is_image(bytes: &[u8]) -> bool {
+pub fn is_image(bytes: &[u8]) -> bool {
     let is_riff = || bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP");
     let is_heif = || {
         let brand = bytes.get(8..12).unwrap_or_default();
