@@ -52,6 +52,8 @@ mod commit;
 mod error;
 mod image;
 mod items;
+#[cfg(feature = "decode")]
+mod load;
 mod pipeline;
 mod plan;
 mod remote;
@@ -77,7 +79,7 @@ pub use commands::work::work;
 #[doc(hidden)]
 pub use commit::pending::abandon;
 pub use commit::recovery::complete_commit;
-pub use error::{Error, FormatError, PlanError, RecordError, RepackError, SourceError, StoreError};
+pub use error::{Error, FormatError, LoadError, PlanError, RecordError, RepackError, SourceError, StoreError};
 pub use image::recipe::Recipe;
 #[doc(hidden)]
 pub use inlaid_format::counted;
@@ -90,6 +92,11 @@ pub use inlaid_format::{
 };
 /// The crates whose types are in signatures here.
 pub use inlaid_format::{arrow_array, arrow_buffer, arrow_schema, bytes};
+#[cfg(feature = "decode")]
+#[doc(hidden)]
+pub use load::random_resized_crop;
+#[cfg(feature = "decode")]
+pub use load::{Augment, Crop, LoadOptions, Loader, RandomResizedCrop, decode};
 pub use plan::split::SmallClass;
 pub use remote::Reading;
 #[doc(hidden)]

@@ -29,6 +29,7 @@ from ._errors import (
     RepeatedOrderWarning,
     RowError,
     SettingError,
+    SkippedRowsWarning,
     SplitError,
     StoreError,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "RowError",
     "Schema",
     "SettingError",
+    "SkippedRowsWarning",
     "SplitError",
     "SplitStatistics",
     "Statistics",

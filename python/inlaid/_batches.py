@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._errors import PartialPassWarning, RepeatedOrderWarning, SettingError, warn
+from ._errors import PartialPassWarning, RepeatedOrderWarning, SettingError, SkippedRowsWarning, warn
 from ._ranks import check_found
 from ._settings import BatchSettings, counted, integer
 
 if TYPE_CHECKING:
+    from . import _inlaid
     from ._table import Table
 
 
@@ -29,11 +30,13 @@ class Batches:
         """The table that is read."""
         self.columns: tuple[str, ...] = settings.columns
         """The names of the columns beside the tensors."""
-        shape, dtype = (table.shape, table.dtype) if settings.cast is None else table._native.cast(settings.cast)
+        shape, dtype = table._made(settings.cast, settings.pixels)
         self.shape: tuple[int, ...] = shape
         """Shape of one tensor of a batch."""
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         """Type of the elements."""
+        self.skipped: dict[int, str] = {}
+        """The rows that were left out with `on_error="skip"`, and why; those that this process has read."""
         self._settings, self._transform = settings, transform
         # Neither depends on anything that changes.
         self._length = table._native.count_batches(settings)
@@ -189,7 +192,17 @@ class Batches:
         }
 
     def _arrays(self, epoch: int, skip: int, worker: int = 0, workers: int = 1) -> Iterator[list[Any]]:
-        return self.table._native.batches(self._settings, epoch, skip, worker, workers)
+        arrays = self.table._native.batches(self._settings, epoch, skip, worker, workers)
+        return arrays if self._settings.on_error == "raise" else self._counted(arrays)
+
+    def _counted(self, batches: _inlaid.Batches) -> Iterator[list[Any]]:
+        """The batches; rows that they lack are counted."""
+        for arrays in batches:
+            for row, reason in batches.skipped():
+                if not self.skipped:
+                    warn(f"left out: {reason}; others are counted in `Batches.skipped`", SkippedRowsWarning)
+                self.skipped[row] = reason
+            yield arrays
 
     def _order(self) -> tuple[Any, ...]:
         """What the order of the first epoch depends on."""

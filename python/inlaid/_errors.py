@@ -24,7 +24,7 @@ class NotFoundError(InlaidError, FileNotFoundError):
 
 
 class DamagedError(InlaidError):
-    """A file is damaged, or holds no tensors."""
+    """A file is damaged, or holds neither tensors nor images, or an image in it can't be decoded."""
 
 
 class _NamedError(InlaidError, KeyError):
@@ -72,6 +72,10 @@ class RepeatedOrderWarning(UserWarning):
 
 class PartialPassWarning(UserWarning):
     """Passes over batches in stored order are left early, so that each reads the same rows."""
+
+
+class SkippedRowsWarning(UserWarning):
+    """Rows whose images can't be decoded are left out of batches, as `on_error="skip"` demands."""
 
 
 class CacheWarning(UserWarning):

@@ -5,10 +5,12 @@ from typing import Any, Literal, final
 
 from numpy.typing import NDArray
 
+from ._pixels import PixelSettings
 from ._settings import BatchSettings, CastSettings
 
 __all__ = [
     "Batches",
+    "Loader",
     "Reading",
     "Rejects",
     "Schema",
@@ -27,6 +29,7 @@ __all__ = [
     "outcomes",
     "plan",
     "planned",
+    "random_crop",
     "repack",
     "rollback",
     "verify",
@@ -58,6 +61,11 @@ def missing(run: str, keywords: dict[str, Any]) -> str:
 
 def outcomes(run: str, items: list[int], keywords: dict[str, Any]) -> str:
     """What became of these items, of those that are done, as JSON."""
+
+def random_crop(
+    height: int, width: int, scale: tuple[float, float], ratio: tuple[float, float], numbers: Sequence[float]
+) -> tuple[int, int, int, int]:
+    """The part of an image that random numbers choose: left, top, width and height. For tests."""
 
 def work(run: str, item: int, keywords: dict[str, Any]) -> str:
     """Makes the file of an item; returns what became of it as JSON."""
@@ -124,6 +132,15 @@ class Batches:
 
     def __iter__(self) -> Batches: ...
     def __next__(self) -> list[NDArray[Any]]: ...
+    def skipped(self) -> list[tuple[int, str]]:
+        """The rows that the last batch lacks, and why."""
+
+@final
+class Loader:
+    """Makes tensors of the rows of a table."""
+
+    def take(self, rows: bytes) -> NDArray[Any]:
+        """The tensors of these rows: int64, one after the other."""
 
 @final
 class Table:
@@ -136,9 +153,27 @@ class Table:
 
     def __len__(self) -> int: ...
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...] | None:
+        """The shape of tensors; None for image files with sizes of their own."""
+
     @property
     def dtype(self) -> str: ...
+    @property
+    def are_files(self) -> bool:
+        """Whether the rows are image files."""
+
+    def made(self, pixels: PixelSettings) -> tuple[tuple[int, ...], str]:
+        """The shape and type of tensors that are made of rows."""
+
+    def loader(self, pixels: PixelSettings) -> Loader:
+        """A loader of rows by number."""
+
+    def decode(self, row: int) -> NDArray[Any]:
+        """The image of a row at its own size, of image files."""
+
+    def image_file(self, row: int) -> bytes:
+        """The image file of a row."""
+
     @property
     def decodes(self) -> bool:
         """Whether tensors have to be decoded, since they are not stored verbatim."""

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 from ._batches import Batches
 from ._errors import CacheWarning, SettingError, warn
+from ._pixels import PixelOptions, PixelSettings, pixel_options
 from ._ranks import ranks
 from ._settings import BatchSettings, CastSettings, checked_settings, chosen_columns
 
 if TYPE_CHECKING:
     import jax
     import tensorflow as tf
+    import torch
     from numpy.typing import ArrayLike, DTypeLike
     from typing_extensions import Unpack
 
@@ -33,7 +35,11 @@ class CastOptions(TypedDict, total=False):
     std: float | Sequence[float] | Literal["imagenet"] | None
 
 
-class PassOptions(CastOptions, total=False):
+class RowOptions(CastOptions, PixelOptions, total=False):
+    """What tensors are made of rows. See `Table.batches`."""
+
+
+class PassOptions(RowOptions, total=False):
     """The keywords of a pass. See `Table.batches`."""
 
     shuffle: bool | int
@@ -46,6 +52,7 @@ class PassOptions(CastOptions, total=False):
     world_size: int | None
     uneven: Literal["keep", "drop", "pad"] | None
     prefetch: int
+    on_error: Literal["raise", "skip"]
 
 
 class BatchOptions(PassOptions, total=False):
@@ -79,6 +86,25 @@ class Loading:
         columns: Sequence[str] | None = None,
         weights: ArrayLike | Mapping[str, float] | None = None,
         balanced: bool = False,
+        size: int | tuple[int, int] | None = None,
+        random_resized_crop: bool | tuple[tuple[float, float], tuple[float, float]] = False,
+        crop: int | tuple[int, int] | None = None,
+        padding: int = 0,
+        horizontal_flip: float = 0.0,
+        channels: Literal["rgb", "gray", "rgba"] | None = None,
+        fit: Literal["stretch", "crop", "pad", "shortest-side"] = "stretch",
+        crop_ratio: float = 1.0,
+        only_shrink: bool = False,
+        pad_color: tuple[int, int, int] | str = "black",
+        resize_like: Literal["tf", "tf-antialias", "pillow", "torchvision", "opencv"] | None = None,
+        filter: Literal["bilinear", "nearest", "bicubic", "lanczos3", "box", "area"] = "bilinear",
+        antialias: bool = True,
+        exif: bool = True,
+        color_profile: Literal["keep", "srgb"] = "keep",
+        jpeg_decoder: Literal["zune-jpeg", "libjpeg-turbo"] = "zune-jpeg",
+        jpeg_shrink: bool | int = False,
+        truncated: Literal["reject", "keep"] = "reject",
+        max_pixels: int = 178_956_970,
         layout: Literal["hwc", "chw"] | None = None,
         dtype: DTypeLike | None = None,
         scale: Literal["0..1", "-1..1", "0..255"] | None = None,
@@ -89,6 +115,9 @@ class Loading:
         world_size: int | None = None,
         uneven: Literal["keep", "drop", "pad"] | None = None,
         prefetch: int = 2,
+        threads: int | None = None,
+        memory: int | str | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
     ) -> Batches:
         """The rows in batches: dictionaries of arrays that may be written to, the tensors (N, H, W, C) and `columns`
         (N,). Every pass is the next epoch; see `Batches`.
@@ -96,7 +125,7 @@ class Loading:
         - `batch_size`: rows of a batch, at least 1; the last batch of an epoch may have fewer.
         - `shuffle`: `True` makes every order of the rows equally likely; a number such as 8 mixes the rows of that many
           row groups (16 MiB each) at a time, for files larger than memory. Every epoch has another order.
-        - `seed`: decides the orders, 0 to 2**64 - 1.
+        - `seed`: decides the orders, and what is drawn for each row; 0 to 2**64 - 1.
         - `drop_last`: leaves out a last batch of fewer rows, so that all batches are full.
         - `columns`: names of the columns beside the tensors, of any type; by default `label` if there is one. See
           `Table.column`.
@@ -107,6 +136,25 @@ class Loading:
           often as its share of the sum demands, rounded up or down.
         - `balanced`: `True` draws equally many rows of every class. Those of a large class take turns, epoch by epoch;
           those of a small one are repeated.
+
+        How image files become tensors; stored tensors too, where that is not their decoding. Pixels are those of
+        `convert`, where the keywords are explained that it has as well:
+
+        - `size`: height and width that images are resized to: 224 or (240, 320). `None`: those of stored tensors, and
+          of image files that `convert` has resized; others have sizes of their own, and need one.
+        - `random_resized_crop`: a part of each image, drawn anew in every epoch, is resized to `size`. `True` draws
+          8 to 100 % of its area with ratios of width to height from 3/4 to 4/3, as torchvision's `RandomResizedCrop`
+          does; other ranges are ((0.08, 1.0), (0.75, 1.33)).
+        - `crop`: height and width of a part of the resized image (of the image itself without a `size`), drawn anew in
+          every epoch. With `fit="shortest-side"`, it is a part of the whole image whose shorter side is `size`.
+        - `padding`: pixels of `pad_color` around the image before `crop` chooses.
+        - `horizontal_flip`: probability that an image is mirrored, 0 to 1, drawn anew in every epoch.
+        - `channels`: `None`: "rgb", or those of stored tensors, and of files that `convert` has resized.
+        - `fit`, `crop_ratio`, `only_shrink`, `pad_color`, `resize_like`, `filter`, `antialias`: how images are resized.
+        - `exif`, `color_profile`, `jpeg_decoder`, `jpeg_shrink`, `truncated`, `max_pixels`: how files are decoded.
+
+        What is drawn depends on the seed, the epoch and the row (and how often the epoch drew it), not on threads,
+        ranks, or where a pass resumes.
 
         What tensors are cast to, in the copy that a batch is anyway; `None` leaves them as they are:
 
@@ -127,11 +175,17 @@ class Loading:
           again at its end, as `DistributedSampler` does; "drop" leaves these rows out; with both, all ranks have
           the same number of rows and batches. "keep" reads every row once, and some ranks may have one more batch, for
           which collective operations of the others wait forever. By default "drop" with `drop_last`, else "pad".
-        - `prefetch`: threads that make batches ahead, one each; with 0 a batch is made when it is asked for.
+        - `prefetch`: batches that are made ahead, each by a thread; with 0 a batch is made when it is asked for.
+        - `threads`: threads that decode images, for all batches together. `None`: one for each core.
+        - `memory`: most bytes of memory for large images, as in `convert`.
+        - `on_error`: what to do about an image that can't be decoded: raise `DamagedError`, which names the row, or
+          leave the row out of its batch and count it in `Batches.skipped`.
 
         Raises `SettingError` (a `ValueError`) or `ColumnError` (a `KeyError`), which name what is wrong.
         """
+        options = pixel_options(locals())
         table = self._loaded()
+        cast = CastSettings.of(layout, dtype, scale, mean, std)
         settings = checked_settings(
             batch_size=batch_size,
             shuffle=shuffle,
@@ -139,7 +193,9 @@ class Loading:
             drop_last=drop_last,
             columns=chosen_columns(table.schema.names, table.tensor_column, columns),
             draw=self._drawn(weights, balanced),
-            cast=CastSettings.of(layout, dtype, scale, mean, std),
+            cast=cast,
+            pixels=PixelSettings.of(table._are_files, cast, options),
+            on_error=on_error,
             ranks=ranks(rank, world_size),
             uneven=uneven,
             prefetch=prefetch,
@@ -169,11 +225,18 @@ class Loading:
         *,
         columns: Sequence[str] | None = None,
         transform: Callable[[Any], Any] | None = None,
-        **cast: Unpack[CastOptions],
+        **options: Unpack[RowOptions],
     ) -> RowsDataset: ...
 
     @overload
-    def to_torch(self, batch_size: int, **options: Unpack[BatchOptions]) -> BatchesDataset: ...
+    def to_torch(
+        self,
+        batch_size: int,
+        *,
+        device: str | torch.device | None = None,
+        pin_memory: bool = False,
+        **options: Unpack[BatchOptions],
+    ) -> BatchesDataset: ...
 
     def to_torch(self, batch_size: int | None = None, **options: Any) -> BatchesDataset | RowsDataset:
         """A dataset of PyTorch, of tuples: tensors, then the columns; of tensors alone if there are no columns. Needs
@@ -185,12 +248,18 @@ class Loading:
         With a `batch_size`: an `IterableDataset` of batches for `DataLoader(dataset, batch_size=None)`, whose workers
         share the batches and return them in order. Takes the keywords of `batches`. Every pass is the next epoch.
 
-        Without: a map-style `Dataset` of rows, for samplers such as `DistributedSampler`. Takes `columns`, `transform`
-        and what tensors are cast to.
+        Without: a map-style `Dataset` of rows, for samplers such as `DistributedSampler`. Takes `columns`, `transform`,
+        how images become tensors and what these are cast to; but nothing is drawn, since rows by number have no epoch.
 
         `transform` is called with each tuple, or tensor, in the workers of the `DataLoader` if it has any.
+
+        With a `batch_size`, in a loop over the dataset itself:
+
+        - `device`: where tensors are copied to, before `transform` is called. On CUDA, a batch is copied while the loop
+          computes with the one before it, on a stream of its own.
+        - `pin_memory`: copies by way of memory that the system does not move, which CUDA needs to copy meanwhile.
         """
-        _refuse_unknown("to_torch", options)
+        _refuse_unknown("to_torch", {name: value for name, value in options.items() if name not in _DEVICE_OPTIONS})
         from ._frameworks.torch import batches_dataset, rows_dataset
 
         if batch_size is None:
@@ -249,9 +318,13 @@ def _refuse_unknown(method: str, options: Mapping[str, Any]) -> None:
             raise TypeError(f"{method}() got an unexpected keyword argument '{name}'{did_you_mean}")
 
 
+_DEVICE_OPTIONS = ("device", "pin_memory")
+"""The keywords of `to_torch` alone."""
+
+
 def _refuse_keywords_of_batches(options: dict[str, Any]) -> None:
     for name in options:
-        if name in BatchOptions.__annotations__ and name not in {"columns", "transform", *CastOptions.__annotations__}:
+        if name not in {"columns", "transform", *RowOptions.__annotations__}:
             raise SettingError(
                 f"{name} needs a batch_size, as in `to_torch(64, {name}=...)`; without one, a `DataLoader` and its"
                 " sampler decide which rows are read"

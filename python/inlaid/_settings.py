@@ -17,6 +17,7 @@ from ._errors import ColumnError, NotFoundError, SettingError
 
 if TYPE_CHECKING:
     from ._draws import Draw
+    from ._pixels import PixelSettings
 
 MAX_THREADS = 1024
 """The most threads of a pass, as in `inlaid::RunOptions`."""
@@ -87,6 +88,8 @@ class BatchSettings:
     columns: tuple[str, ...]
     draw: Draw | None
     cast: CastSettings | None
+    pixels: PixelSettings | None
+    on_error: Literal["raise", "skip"]
     rank: int
     world_size: int
     uneven: Literal["keep", "drop", "pad"]
@@ -104,6 +107,8 @@ def checked_settings(
     columns: tuple[str, ...],
     draw: Draw | None,
     cast: CastSettings | None,
+    pixels: PixelSettings | None,
+    on_error: Literal["raise", "skip"],
     ranks: tuple[int, int, bool],
     uneven: Literal["keep", "drop", "pad"] | None,
     prefetch: int,
@@ -118,12 +123,16 @@ def checked_settings(
         columns=columns,
         draw=draw,
         cast=cast,
+        pixels=pixels,
+        on_error=on_error,
         rank=rank,
         world_size=world_size,
         uneven=("drop" if drop_last else "pad") if uneven is None else uneven,
         prefetch=integer("prefetch", prefetch, 0, MAX_THREADS),
         are_ranks_found=are_ranks_found,
     )
+    if settings.on_error not in ("raise", "skip"):
+        raise SettingError(f'on_error is "raise" or "skip", not {on_error!r}')
     if settings.uneven not in ("keep", "drop", "pad"):
         raise SettingError(f'uneven is "keep", "drop" or "pad", not {uneven!r}')
     return settings

@@ -19,6 +19,7 @@ from ._draws import balanced as balanced_draw
 from ._errors import DamagedError, DecodingWarning, InlaidError, RowError, SettingError, warn
 from ._loading import Loading
 from ._matching import matching
+from ._pixels import PixelSettings
 from ._reading import Cache, Reading, absolute, place_of
 from ._settings import CastSettings, counted, known_column, names_of_columns, truth
 
@@ -86,18 +87,28 @@ class Table(Loading):
         self._origin, self._native = origin, native
         self._columns: dict[str, NDArray[Any]] = {}
         self._identity: str | None = None
+        self._loader: _inlaid.Loader | None = None
         self.classes: list[str] = native.classes if classes is None else classes
         """The names of the classes; a label is an index into them. Empty if the files don't name them."""
-        self.shape: tuple[int, ...] = native.shape
-        """Shape of one tensor: (H, W, C) or (C, H, W), or (N,) if the file names no dimensions."""
+        self._shape: tuple[int, ...] | None = native.shape
+        self._are_files: bool = native.are_files
         self.dtype: np.dtype[Any] = np.dtype(native.dtype)
-        """Type of the elements: uint8, uint16, float16 or float32 in files that inlaid wrote."""
+        """Type of the elements: uint8, uint16, float16 or float32 in files that inlaid wrote; uint8 for image files."""
         self.tensor_column: str = native.tensor_column
-        """The name of the column of tensors."""
+        """The name of the column of tensors, or of image files."""
         self.files: list[Path | str] = [absolute(file) for file in native.files]
         """The files (or URLs) in the order of their rows, for other readers: `pyarrow.dataset.dataset(table.files)`."""
         self.schema: _inlaid.Schema = native.schema
         """The Arrow schema of all columns, for `pyarrow.schema(...)` or another Arrow library."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one tensor: (H, W, C) or (C, H, W), or (N,) if the file names no dimensions.
+
+        Raises `SettingError` if the rows are image files with sizes of their own."""
+        if self._shape is None:
+            raise SettingError(f"the images of `{self._origin.path}` have sizes of their own; batches have a `size`")
+        return self._shape
 
     def _warn(self) -> None:
         """Warns, once for the same files, if their tensors have to be decoded."""
@@ -123,6 +134,8 @@ class Table(Loading):
         return f"<inlaid.Table {counted(len(self), 'row', 'rows')}: {columns}{classes}>"
 
     def _tensors_in_words(self) -> str:
+        if self._are_files:
+            return "files" if self._shape is None else f"files {'x'.join(map(str, self._shape))}"
         return f"{'x'.join(map(str, self.shape))} {self.dtype}"
 
     @overload
@@ -132,7 +145,8 @@ class Table(Loading):
     def __getitem__(self, rows: SupportsIndex | slice | Sequence[SupportsIndex] | NDArray[Any]) -> NDArray[Any]: ...
 
     def __getitem__(self, rows: str | SupportsIndex | slice | Sequence[SupportsIndex] | NDArray[Any]) -> NDArray[Any]:
-        """The tensor of a row (H, W, C), or the tensors of a slice or array of rows (N, H, W, C).
+        """The tensor of a row (H, W, C), or the tensors of a slice or array of rows (N, H, W, C). Image files are
+        decoded to RGB, each at its own size; several only if `convert` has resized them.
 
         Raises `RowError` (an `IndexError`) if there is no such row, or `rows` are not integers or booleans. A tuple,
         which would choose pixels, is refused too, and so is the name of a column.
@@ -147,7 +161,7 @@ class Table(Loading):
             if rows.step == 0:
                 raise SettingError("the step of a slice is not 0")
             start, stop, step = rows.indices(len(self))
-            if step == 1:
+            if step == 1 and not self._are_files:
                 return self._native.slice(start, max(stop - start, 0))
             return self._take(np.arange(start, stop, step))
         try:
@@ -162,7 +176,7 @@ class Table(Loading):
         counted = row + len(self) if row < 0 else row
         if not 0 <= counted < len(self):
             raise RowError(f"row {row} is out of range for a table of length {len(self)}")
-        tensor: NDArray[Any] = self._native.slice(counted, 1)[0]
+        tensor: NDArray[Any] = self._native.decode(counted) if self._are_files else self._native.slice(counted, 1)[0]
         return tensor
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
@@ -187,7 +201,7 @@ class Table(Loading):
 
         Raises `ColumnError` (a `KeyError`) if there is no such column, `TypeError` if NumPy has no such type.
         """
-        if name == self.tensor_column:
+        if name == self.tensor_column and not self._are_files:
             return self[:]
         if name not in self._columns:
             values = self._native.column(known_column(name, self.schema.names))
@@ -271,7 +285,16 @@ class Table(Loading):
         """
         from ._image import to_image
 
-        return to_image(self[operator.index(row)], self._native.layout(self.tensor_column), self._native.spec)
+        spec = None if self._are_files else self._native.spec
+        return to_image(self[operator.index(row)], self._native.layout(self.tensor_column), spec)
+
+    def image_file(self, row: SupportsIndex) -> bytes:
+        """The image file of a row, as it is stored.
+
+        Raises `RowError` if there is no such row, `ColumnError` if the table holds tensors, `DamagedError` if the row
+        has no image."""
+        (chosen,) = self._checked(np.asarray([operator.index(row)]))
+        return self._native.image_file(int(chosen))
 
     def _loaded(self) -> Table:
         return self
@@ -325,7 +348,20 @@ class Table(Loading):
         return np.where(rows < 0, rows + len(self), rows)
 
     def _take(self, rows: NDArray[np.int64], cast: CastSettings | None = None) -> NDArray[Any]:
-        return self._native.take(rows.astype(np.int64).tobytes(), cast)
+        chosen = rows.astype(np.int64).tobytes()
+        if not self._are_files:
+            return self._native.take(chosen, cast)
+        if self._loader is None:
+            # Without a shape, this says why there is none.
+            assert self.shape
+            self._loader = self._native.loader(PixelSettings())
+        return self._loader.take(chosen)
+
+    def _made(self, cast: CastSettings | None, pixels: PixelSettings | None) -> tuple[tuple[int, ...], str]:
+        """The shape and type of the tensors that are made of rows."""
+        if pixels is not None:
+            return self._native.made(pixels)
+        return (self.shape, self.dtype.name) if cast is None else self._native.cast(cast)
 
 
 _REPACKED = ("uint8", "uint16", "float16", "float32")

@@ -1,19 +1,20 @@
 //! Batches of a table.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use inlaid::Loader;
 use inlaid::read::{
-    BatchOptions, Cast, CastError, CastOptions, Draw, Epoch, Part, RowOrder, Share, Table, TensorColumn, Uneven,
+    BatchOptions, Draw, Epoch, OnBadRow, Part, RowOrder, Share, SkippedRow, Table, TensorColumn, TensorMaker, Uneven,
 };
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
+use crate::casting::{Casting, encoded};
 use crate::column::column_to_numpy;
 use crate::errors::{exception, misuse, setting};
-use crate::keywords::Keyword;
 use crate::ndarray::{Access, tensors};
+use crate::pixels::Pixels;
 use crate::reading::tell_of_cache;
-use crate::table::tensor_column;
 
 /// Which batches: the attributes of `BatchSettings` of `python/inlaid/_settings.py`, which checks them.
 #[derive(FromPyObject)]
@@ -25,6 +26,9 @@ pub struct Settings {
     columns: Vec<String>,
     draw: Option<Draws>,
     cast: Option<Casting>,
+    pixels: Option<Pixels>,
+    #[pyo3(from_py_with = on_error)]
+    on_error: OnBadRow,
     rank: usize,
     world_size: usize,
     #[pyo3(from_py_with = uneven)]
@@ -46,6 +50,10 @@ fn uneven(word: &Bound<'_, PyAny>) -> PyResult<Uneven> {
         Ok("pad") => Ok(Uneven::Pad),
         _ => Err(setting(format!("uneven can't be {}", word.repr()?))),
     }
+}
+
+fn on_error(word: &Bound<'_, PyAny>) -> PyResult<OnBadRow> {
+    Ok(if word.extract::<&str>()? == "skip" { OnBadRow::Skip } else { OnBadRow::Raise })
 }
 
 /// A `Draw` of `python/inlaid/_draws.py`.
@@ -80,33 +88,6 @@ pub fn row_numbers(rows: &[u8]) -> Vec<usize> {
     rows.as_chunks().0.iter().map(|row| i64::from_ne_bytes(*row) as usize).collect()
 }
 
-/// What tensors are cast to: the attributes of `CastSettings` of `python/inlaid/_settings.py`.
-pub struct Casting(CastOptions);
-
-impl<'py> FromPyObject<'_, 'py> for Casting {
-    type Error = PyErr;
-
-    fn extract(settings: Borrowed<'_, 'py, PyAny>) -> PyResult<Casting> {
-        let mut options = CastOptions::default();
-        options.layout = Keyword::of(&settings, "layout")?.map(|layout| layout.word()).transpose()?;
-        options.dtype = Keyword::of(&settings, "dtype")?.map(|dtype| dtype.dtype()).transpose()?;
-        options.scale = Keyword::of(&settings, "scale")?.map(|scale| scale.word()).transpose()?;
-        options.mean = Keyword::of(&settings, "mean")?.map(|mean| mean.mean()).transpose()?;
-        options.std = Keyword::of(&settings, "std")?.map(|std| std.std()).transpose()?;
-        Ok(Casting(options))
-    }
-}
-
-impl Casting {
-    /// The rule for the tensors of a table.
-    pub fn of(&self, table: &Table) -> PyResult<Cast> {
-        Cast::new(tensor_column(table)?, table.layout(), &self.0).map_err(|error| match error {
-            CastError::Setting(error) => exception(error),
-            error => setting(error.to_string()),
-        })
-    }
-}
-
 impl Settings {
     /// The options of a pass over the table.
     fn options(self, table: &Table, epoch: u64, skip: usize, worker: (usize, usize)) -> PyResult<BatchOptions> {
@@ -120,7 +101,18 @@ impl Settings {
             .columns(self.columns)
             .epoch(Epoch { order, seed: self.seed, number: epoch })
             .draw(self.draw.map_or(Draw::Every, |draw| draw.native.into()))
-            .cast(self.cast.map(|cast| cast.of(table)).transpose()?)
+            .cast(match &self.pixels {
+                Some(_) => None,
+                None => self.cast.map(|cast| cast.of(table)).transpose()?,
+            })
+            .maker(match self.pixels {
+                Some(pixels) => {
+                    let loader = Loader::new(table, &pixels.shared_by(worker.1)).map_err(exception)?;
+                    Some(Arc::new(loader) as Arc<dyn TensorMaker>)
+                }
+                None => None,
+            })
+            .on_error(self.on_error)
             .share(Share { rank: self.rank, world_size: self.world_size, uneven: self.uneven })
             .worker(worker)
             .skip(skip)
@@ -128,7 +120,10 @@ impl Settings {
     }
 
     /// The number of batches of an epoch.
-    pub fn count(self, table: &Table) -> PyResult<usize> {
+    pub fn count(mut self, table: &Table) -> PyResult<usize> {
+        // Threads that decode are for passes.
+        self.pixels = None;
+        self.cast = None;
         Ok(self.options(table, 0, 0, (0, 1))?.count(table.len()))
     }
 }
@@ -141,6 +136,8 @@ pub struct Batches {
     tensors: TensorColumn,
     batches: Mutex<inlaid::Batches>,
     columns: Vec<String>,
+    /// Rows that the last batch lacks.
+    skipped: Mutex<Vec<SkippedRow>>,
     /// The threads that make batches are those of this process, and a fork has none of them.
     process: u32,
 }
@@ -156,12 +153,13 @@ impl Batches {
     ) -> PyResult<Batches> {
         let options = settings.options(table, epoch, skip, worker)?;
         let batches = py.detach(|| table.batches(&options)).map_err(exception)?;
-        let tensors = match &options.cast {
-            Some(cast) => cast.target().clone(),
-            None => tensor_column(table)?.clone(),
+        let tensors = match (&options.maker, &options.cast) {
+            (Some(maker), _) => maker.target().clone(),
+            (None, Some(cast)) => cast.target().clone(),
+            (None, None) => table.tensor_column().ok_or_else(|| encoded(table))?.clone(),
         };
-        let (table, process) = (table.clone(), std::process::id());
-        Ok(Batches { table, tensors, batches: Mutex::new(batches), columns: options.columns, process })
+        let (table, process, skipped) = (table.clone(), std::process::id(), Mutex::default());
+        Ok(Batches { table, tensors, batches: Mutex::new(batches), columns: options.columns, skipped, process })
     }
 }
 
@@ -178,10 +176,17 @@ impl Batches {
         let next = py.detach(|| self.batches.lock().unwrap_or_else(PoisonError::into_inner).next());
         let Some(batch) = next.transpose().map_err(exception)? else { return Ok(None) };
         tell_of_cache(py, &self.table)?;
+        *self.skipped.lock().unwrap_or_else(PoisonError::into_inner) = batch.skipped;
         let mut arrays = vec![tensors(py, &self.tensors, batch.tensors, batch.rows.len(), Access::Write)?];
         for (name, column) in self.columns.iter().zip(&batch.columns) {
             arrays.push(column_to_numpy(py, &self.table, name, column, Access::Write)?);
         }
         Ok(Some(arrays))
+    }
+
+    /// The rows that the last batch lacks, and why.
+    fn skipped(&self) -> Vec<(usize, String)> {
+        let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        skipped.iter().map(|row| (row.row, row.reason.clone())).collect()
     }
 }

@@ -26,7 +26,7 @@ pub fn exception(error: impl Into<Error>) -> PyErr {
     }
     let hint = hint(&error).map(|hint| in_python(&hint));
     let message = match &error {
-        Error::Spec(_) => in_python(&message(&error)),
+        Error::Spec(_) | Error::Load(_) => in_python(&message(&error)),
         _ => message(&error),
     };
     let told = hint.as_ref().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
@@ -57,14 +57,17 @@ pub fn setting(text: String) -> PyErr {
 
 fn class(error: &Error) -> &'static str {
     match error {
-        Error::Spec(_) | Error::NoSource | Error::TooManyThreads { .. } => "SettingError",
+        Error::Spec(_) | Error::Load(_) | Error::NoSource | Error::TooManyThreads { .. } => "SettingError",
         Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) | Error::SplitFoldersBelow(_) => "SettingError",
         Error::Format(FormatError::NoDataset(_) | FormatError::NoTables(_)) => "NotFoundError",
         Error::SourceNotFolder(_) | Error::NoImages { .. } => "NotFoundError",
         Error::Format(FormatError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => "NotFoundError",
-        Error::Format(FormatError::Damaged { .. } | FormatError::NoTensors(_) | FormatError::UnknownFormat(_)) => {
-            "DamagedError"
-        }
+        Error::Format(
+            FormatError::Damaged { .. }
+            | FormatError::NoImage { .. }
+            | FormatError::NoTensors(_)
+            | FormatError::UnknownFormat(_),
+        ) => "DamagedError",
         Error::Format(FormatError::NoColumn { .. })
         | Error::Format(FormatError::SeveralColumns { .. })
         | Error::Format(FormatError::EncodedImages(_)) => "ColumnError",

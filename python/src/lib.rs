@@ -3,12 +3,15 @@
 
 mod arrow;
 mod batches;
+mod casting;
 mod column;
 mod errors;
 mod keys;
 mod keywords;
+mod loader;
 mod maintain;
 mod ndarray;
+mod pixels;
 mod plan;
 mod reading;
 mod rejects;
@@ -36,6 +39,7 @@ fn _inlaid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<arrow::Schema>()?;
     module.add_class::<batches::Batches>()?;
+    module.add_class::<loader::Loader>()?;
     module.add_class::<reading::Reading>()?;
     module.add_class::<rejects::Rejects>()?;
     module.add_class::<table::Table>()?;
@@ -46,6 +50,7 @@ fn _inlaid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(maintain::verify, module)?)?;
     module.add_function(wrap_pyfunction!(maintain::compact, module)?)?;
     module.add_function(wrap_pyfunction!(maintain::rollback, module)?)?;
+    module.add_function(wrap_pyfunction!(pixels::random_crop, module)?)?;
     module.add_function(wrap_pyfunction!(plan::plan, module)?)?;
     module.add_function(wrap_pyfunction!(plan::planned, module)?)?;
     module.add_function(wrap_pyfunction!(plan::missing, module)?)?;

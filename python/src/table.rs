@@ -6,16 +6,19 @@ use std::path::{Path, PathBuf};
 
 use arrow_buffer::Buffer;
 use inlaid::read::Found;
-use inlaid::{FormatError, MANIFEST, TensorColumn};
+use inlaid::{FormatError, LoadOptions, MANIFEST, Spec};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyTuple};
+use pyo3::types::{PyBytes, PyCapsule, PyTuple};
 
 use crate::arrow::{Schema, stream};
-use crate::batches::{Batches, Casting, Settings, row_numbers};
+use crate::batches::{Batches, Settings, row_numbers};
+use crate::casting::{Casting, encoded};
 use crate::column::column_to_numpy;
 use crate::errors::exception;
-use crate::ndarray::{Access, tensors};
+use crate::loader::Loader;
+use crate::ndarray::{Access, ndarray, tensors};
+use crate::pixels::Pixels;
 use crate::reading::{Reading, tell_of_cache};
 use crate::rejects::Rejects;
 
@@ -23,12 +26,6 @@ use crate::rejects::Rejects;
 #[pyclass(frozen, module = "inlaid._inlaid")]
 pub struct Table {
     table: inlaid::Table,
-}
-
-/// The main tensor column of a table.
-pub fn tensor_column(table: &inlaid::Table) -> PyResult<&TensorColumn> {
-    let none = || FormatError::EncodedImages(table.files().next().unwrap_or(Path::new("")).to_owned());
-    table.tensor_column().ok_or_else(|| exception(none()))
 }
 
 /// Says what there is to open at a path or URL: a dataset, a table, or several of them, whose names and paths come with
@@ -112,19 +109,56 @@ impl Table {
         py.detach(|| self.table.fingerprint())
     }
 
+    /// The shape of stored tensors, or that to which a conversion has resized image files; none if these have sizes of
+    /// their own.
     #[getter]
-    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, &tensor_column(&self.table)?.shape)
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let resized = || inlaid::Loader::column(&self.table, &LoadOptions::default()).ok();
+        let column = self.table.tensor_column().cloned().or_else(resized);
+        column.map(|column| PyTuple::new(py, &column.shape)).transpose()
     }
 
     #[getter]
-    fn dtype(&self) -> PyResult<&'static str> {
-        Ok(tensor_column(&self.table)?.element.numpy_name())
+    fn dtype(&self) -> &'static str {
+        self.table.tensor_column().map_or("uint8", |column| column.element.numpy_name())
     }
 
+    /// The column of tensors, or of image files.
     #[getter]
-    fn tensor_column(&self) -> PyResult<&str> {
-        Ok(&tensor_column(&self.table)?.name)
+    fn tensor_column(&self) -> &str {
+        self.table.main_column()
+    }
+
+    /// Whether the rows are image files.
+    #[getter]
+    fn are_files(&self) -> bool {
+        self.table.tensor_column().is_none()
+    }
+
+    /// The shape and type of the tensors that are made of rows.
+    fn made<'py>(&self, py: Python<'py>, pixels: Pixels) -> PyResult<(Bound<'py, PyTuple>, &'static str)> {
+        let column = inlaid::Loader::column(&self.table, &pixels.0).map_err(exception)?;
+        Ok((PyTuple::new(py, &column.shape)?, column.element.numpy_name()))
+    }
+
+    /// A loader of rows by number.
+    fn loader(&self, pixels: Pixels) -> PyResult<Loader> {
+        Loader::new(&self.table, pixels.0)
+    }
+
+    /// The image of a row at its own size, of image files.
+    fn decode<'py>(&self, py: Python<'py>, row: usize) -> PyResult<Bound<'py, PyAny>> {
+        let decode = || inlaid::decode(&self.table, row, &Spec::originals());
+        let (samples, sides) = py.detach(decode).map_err(exception)?;
+        tell_of_cache(py, &self.table)?;
+        ndarray(py, Buffer::from(samples), sides.to_vec(), "u1", Access::Write)
+    }
+
+    /// The bytes of the image file of a row.
+    fn image_file<'py>(&self, py: Python<'py>, row: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let file = py.detach(|| self.table.image_file(row)).map_err(exception)?;
+        tell_of_cache(py, &self.table)?;
+        Ok(PyBytes::new(py, &file))
     }
 
     /// The shape and type of the tensors of each column of tensors.
@@ -136,6 +170,9 @@ impl Table {
 
     /// The layout of the tensors in a column, if they have channels.
     fn layout(&self, column: &str) -> Option<&'static str> {
+        if self.are_files() && column == self.table.main_column() {
+            return Some("hwc");
+        }
         self.table.layout_of(column).map(|layout| layout.as_str())
     }
 
@@ -185,7 +222,7 @@ impl Table {
         };
         let values = if rows == 0 { Buffer::default() } else { py.detach(read).map_err(exception)? };
         tell_of_cache(py, &self.table)?;
-        tensors(py, tensor_column(&self.table)?, values, rows, Access::Read)
+        tensors(py, self.table.tensor_column().ok_or_else(|| encoded(&self.table))?, values, rows, Access::Read)
     }
 
     /// A copy of the tensors of these rows: int64 in the byte order of the machine, one after the other. With a cast,
@@ -195,7 +232,8 @@ impl Table {
         let Some(cast) = cast else {
             let values = py.detach(|| table.copy(&rows)).map_err(exception)?;
             tell_of_cache(py, table)?;
-            return tensors(py, tensor_column(table)?, values, rows.len(), Access::Write);
+            let column = table.tensor_column().ok_or_else(|| encoded(table))?;
+            return tensors(py, column, values, rows.len(), Access::Write);
         };
         let cast = cast.of(table)?;
         let values = py.detach(|| table.cast(&rows, &cast)).map_err(exception)?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, RepackError, SourceError};
+use super::{Error, LoadError, RepackError, SourceError};
 
 impl Error {
     /// Word for this kind of failure, stable across releases.
@@ -10,7 +10,8 @@ impl Error {
         use Error::*;
         match self {
             Format(error) => error.kind(),
-            Spec(error) => error.kind(),
+            Spec(error) | Load(LoadError::Spec(error)) => error.kind(),
+            Load(_) => "loading",
             Repack { source, .. } => source.kind(),
             Source { source, .. } => source.kind(),
             SourceNotFolder(..) => "source-not-folder",
@@ -103,6 +104,7 @@ impl Error {
                 _ => vec![path],
             },
             Spec(_)
+            | Load(_)
             | NoSource
             | SourceColumn { .. }
             | OtherLabels { .. }

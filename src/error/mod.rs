@@ -2,6 +2,7 @@
 //! [`RecordError`] (one input can't become a row). Also [`RepackError`], the reason a file can't be repacked.
 
 mod kind;
+mod load;
 mod plan;
 mod record;
 mod repack;
@@ -19,6 +20,7 @@ use crate::spec::{Folders, LabelKind, SpecError};
 pub(crate) use inlaid_format::counted;
 
 pub use inlaid_format::Error as FormatError;
+pub use load::LoadError;
 pub use plan::PlanError;
 pub use record::RecordError;
 pub use repack::RepackError;
@@ -35,6 +37,9 @@ pub enum Error {
     /// A wrong setting.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// Rows that can't be loaded with some settings.
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// An object store that a dataset is in, or is to be.
     #[error("can't use `{}`: {reason}", place.display())]
     Store {

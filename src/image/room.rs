@@ -7,6 +7,7 @@ use crate::error::RecordError;
 use crate::run::{Memory, SMALL, Share};
 
 /// The memory that a thread holds for the buffers of its images.
+#[derive(Debug)]
 pub(crate) struct Room {
     memory: Arc<Memory>,
     share: Option<Share>,

@@ -1,5 +1,5 @@
 //! Carries out a plan: threads decode and resize into pages; the calling thread puts the pages in
-//! order and writes them. The only room that uses `rayon`.
+//! order and writes them.
 //!
 //! A thread takes a few pages at a time and owns them until they are full. It may be at most
 //! [`ROW_GROUPS_AHEAD`] row groups ahead of the writer, so memory is bounded by row groups and threads,

@@ -26,6 +26,7 @@ mod image_tables;
 mod info;
 mod layout;
 mod links;
+mod load;
 mod memory;
 mod messages;
 mod output;

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of both crates, from the lowest on.
-const ROOMS: &str = "spec error format dataset read run remote commit source image plan items pipeline commands cli";
+const ROOMS: &str =
+    "spec error format dataset read run remote commit source image plan items pipeline load commands cli";
 
 /// All Rust files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {

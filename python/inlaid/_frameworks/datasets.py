@@ -39,7 +39,7 @@ def hf_dataset(table: Table) -> datasets.Dataset:
         arrow = pa.Table.from_batches([pa.RecordBatch.from_pylist([], arrow.schema)])
     columns = Features.from_arrow_schema(arrow.schema)
     columns |= {field.name: tensor for field in arrow.schema if (tensor := _of_bytes(field))}
-    columns[table.tensor_column] = Tensor(table.shape, table.dtype.name)
+    columns[table.tensor_column] = datasets.Image() if table._are_files else Tensor(table.shape, table.dtype.name)
     if table.classes and arrow.schema.field("label").type == pa.int64():
         columns["label"] = datasets.ClassLabel(names=table.classes)
     rows = InMemoryTable(cast_table_to_features(arrow, Features(columns)))

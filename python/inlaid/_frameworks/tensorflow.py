@@ -71,7 +71,8 @@ class _Passes:
 
 
 def _specs(batches: Batches) -> list[tf.TensorSpec]:
-    rows = batches._settings.batch_size if batches._settings.drop_last else None
+    settings = batches._settings
+    rows = settings.batch_size if settings.drop_last and settings.on_error == "raise" else None
     specs = [tf.TensorSpec((rows, *batches.shape), batches.dtype)]
     tensors = batches.table._native.tensors
     for name in batches.columns:

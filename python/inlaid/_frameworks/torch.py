@@ -13,23 +13,33 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 
 from .._batches import REPEATED_ORDER
 from .._errors import RepeatedOrderWarning, SettingError, warn
+from .._pixels import PixelSettings
 from .._ranks import check_found
-from .._settings import CastSettings, chosen_columns, integer
+from .._settings import CastSettings, chosen_columns, integer, truth
+from .torch_devices import known_device, on_device
 from .torch_passes import Passes, read_before
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .. import _inlaid
     from .._batches import Batches
     from .._loading import Loading
     from .._table import Table
 
 
 def batches_dataset(
-    rows: Loading, batch_size: int, transform: Callable[[Any], Any] | None = None, **options: Any
+    rows: Loading,
+    batch_size: int,
+    transform: Callable[[Any], Any] | None = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    **options: Any,
 ) -> BatchesDataset:
     """See `Table.to_torch`."""
-    return BatchesDataset(rows.batches(batch_size, **options), transform)
+    pinned = truth("pin_memory", pin_memory)
+    placed = known_device(device, pinned)
+    return BatchesDataset(rows.batches(batch_size, **options), transform, placed, pinned)
 
 
 def rows_dataset(
@@ -41,18 +51,31 @@ def rows_dataset(
     scale: Any = None,
     mean: Any = None,
     std: Any = None,
+    **options: Any,
 ) -> RowsDataset:
     """See `Table.to_torch`."""
     chosen = chosen_columns(table.schema.names, table.tensor_column, columns)
-    return RowsDataset(table, chosen, CastSettings.of(layout, dtype, scale, mean, std), transform)
+    cast = CastSettings.of(layout, dtype, scale, mean, std)
+    pixels = PixelSettings.of(table._are_files, cast, options)
+    drawn = None if pixels is None else pixels.draws
+    if drawn is not None:
+        raise SettingError(f"{drawn} is drawn in every epoch, which rows by number don't have: give a batch_size")
+    return RowsDataset(table, chosen, cast, pixels, transform)
 
 
 class BatchesDataset(IterableDataset[Any]):
     """The batches of an epoch, which the workers of a `DataLoader` share. Every pass is the next epoch, also if the one
     before was left early; after `load_state_dict` the next pass resumes in the middle of an epoch."""
 
-    def __init__(self, batches: Batches, transform: Callable[[Any], Any] | None) -> None:
+    def __init__(
+        self,
+        batches: Batches,
+        transform: Callable[[Any], Any] | None,
+        device: torch.device | None = None,
+        pin_memory: bool = False,
+    ) -> None:
         self._batches, self._transform = batches, transform
+        self._device, self._pin_memory = device, pin_memory
         self._element = _Elements(batches.table, batches.columns, batches._settings.cast)
         self._passes = Passes()
         # The position that was loaded last.
@@ -70,6 +93,9 @@ class BatchesDataset(IterableDataset[Any]):
             epoch, skip = self._passes.begin()
             self._tell_of_repeated_order(epoch, skip)
             return _Pass(self, epoch, skip)
+        if self._device is not None or self._pin_memory:
+            name = "pin_memory" if self._device is None else "device"
+            raise SettingError(f"{name} is for a loop over the dataset itself, which needs no workers of a DataLoader")
         epoch, skip = self._passes.begin_in_worker(worker.seed - worker.id, worker.id)
         if worker.id == 0:
             self._tell_of_repeated_order(epoch, skip)
@@ -134,17 +160,18 @@ class _Pass(Iterator[Any]):
     def __init__(self, dataset: BatchesDataset, epoch: int, skip: int, worker: int = 0, workers: int | None = None):
         self._dataset, self._epoch, self._skip = dataset, epoch, skip
         self._worker, self._workers = worker, workers
-        # How many batches this pass is past after each one, and the arrays of that.
-        self._arrays: Iterator[tuple[int, list[NDArray[Any]]]] | None = None
+        # How many batches this pass is past after each one, and what that has.
+        self._values: Iterator[tuple[int, list[Any]]] | None = None
 
     def __next__(self) -> Any:
         workers = self._workers or 1
         dataset = self._dataset
-        if self._arrays is None:
+        if self._values is None:
             batches = dataset._batches._arrays(self._epoch, self._skip, self._worker, workers)
-            self._arrays = zip(count(self._skip + workers, workers), batches)
-        skip, arrays = next(self._arrays)
-        element = dataset._element(arrays)
+            counted = zip(count(self._skip + workers, workers), map(dataset._element.all, batches), strict=False)
+            self._values = on_device(counted, dataset._device, dataset._pin_memory)
+        skip, values = next(self._values)
+        element = tuple(values) if len(values) > 1 else values[0]
         if dataset._transform is not None:
             # A plain tuple: transforms of torchvision look into no other.
             element = dataset._transform(element)
@@ -168,7 +195,7 @@ class _Pass(Iterator[Any]):
             raise SettingError(f"the state is of {state.get('workers')} workers, these are {self._workers}")
         skip = integer("batches", state["batches"], 0)
         epoch, _ = batches._position({**state, "batches": min(skip, len(batches))})
-        self._epoch, self._skip, self._arrays = epoch, skip, None
+        self._epoch, self._skip, self._values = epoch, skip, None
         if self._workers is None:
             self._dataset._passes.move(epoch, min(skip, len(batches)))
         else:
@@ -197,9 +224,13 @@ class RowsDataset(Dataset[Any]):
         table: Table,
         columns: tuple[str, ...],
         cast: CastSettings | None,
+        pixels: PixelSettings | None,
         transform: Callable[[Any], Any] | None,
     ) -> None:
         self._table, self._columns, self._cast, self._transform = table, columns, cast, transform
+        self._pixels = pixels
+        self._loader: _inlaid.Loader | None = None
+        table._made(cast, pixels)
         self._element = _Elements(table, columns, cast)
 
     def __len__(self) -> int:
@@ -211,7 +242,7 @@ class RowsDataset(Dataset[Any]):
     def __getitems__(self, rows: list[int]) -> list[Any]:
         """Several rows at once, which is what a `DataLoader` asks for."""
         chosen = self._table._checked(np.asarray(rows))
-        arrays = [self._table._take(chosen, self._cast), *self._table._columns_of(self._columns, chosen)]
+        arrays = [self._tensors(chosen), *self._table._columns_of(self._columns, chosen)]
         columns = [values if isinstance(values, torch.Tensor) else list(values) for values in self._element.all(arrays)]
         # Plain numbers of columns of numbers.
         columns[1:] = [
@@ -220,6 +251,19 @@ class RowsDataset(Dataset[Any]):
         ]
         elements = [row if len(row) > 1 else row[0] for row in zip(*columns, strict=True)]
         return elements if self._transform is None else [self._transform(element) for element in elements]
+
+    def _tensors(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        if self._pixels is None:
+            return self._table._take(rows, self._cast)
+        if self._loader is None:
+            worker = get_worker_info()
+            pixels = self._pixels if worker is None else self._pixels.shared_by(worker.num_workers)
+            self._loader = self._table._native.loader(pixels)
+        return self._loader.take(rows.tobytes())
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Its threads are those of this process.
+        return {**self.__dict__, "_loader": None}
 
     def __repr__(self) -> str:
         columns = ", ".join((self._table.tensor_column, *self._columns))
@@ -235,10 +279,6 @@ class _Elements:
             # As it was asked for.
             layouts[0] = None
         self._are_moved = [layout == "hwc" for layout in layouts]
-
-    def __call__(self, arrays: list[NDArray[Any]]) -> Any:
-        values = self.all(arrays)
-        return tuple(values) if len(values) > 1 else values[0]
 
     def all(self, arrays: list[NDArray[Any]]) -> list[Any]:
         """A tensor of each array of numbers, a list of each other one."""

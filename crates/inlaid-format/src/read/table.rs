@@ -246,6 +246,13 @@ impl Table {
         self.stored.files.iter().map(|file| &*file.path)
     }
 
+    /// The file with a row, or the first one if there is no such row.
+    pub fn file_of(&self, row: usize) -> &Path {
+        let place = if row < self.len() { self.row_group_of(self.stored(row)) } else { 0 };
+        let file = self.stored.row_groups.get(place).map_or(0, |(_, file, _)| *file);
+        &self.stored.files[file].path
+    }
+
     /// The length of each file in bytes, as far as it is read.
     pub fn lengths(&self) -> impl Iterator<Item = u64> {
         self.stored.files.iter().map(|file| file.len() as u64)
