@@ -26,8 +26,8 @@ def open(
     """Opens a dataset (a folder with `inlaid.json`): the version that is committed now, whatever is appended later.
 
     Anything else is a `Table`: the folder of a split, a shard, or any Parquet or Arrow file with a column of fixed-size
-    lists of numbers. The first such column is the tensors (`tensor_column`); others are read by their names. A folder
-    of such folders is a dictionary by name, and so is a folder with the shards of several splits
+    lists of numbers, or of image files. The first such column is the tensors (`tensor_column`); others are read by
+    their names. A folder of such folders is a dictionary by name, and so is a folder with the shards of several splits
     (`train-00000-of-00002.parquet`, `test-00000-of-00001.parquet`).
 
     `path` may be the URL of any of these in an object store, such as `s3://bucket/dataset`. What is read there is kept
@@ -51,8 +51,8 @@ def open(
       What was used longest ago is removed. `None`: half of what is free on its disk, at most 50 GiB.
 
     Raises `NotFoundError` if there is nothing at `path`, or a folder without Parquet and Arrow files, `DamagedError` if
-    it can't be read or has no tensors, `ColumnError` if its images are encoded, or the dimensions of its tensors are
-    permuted, and `StoreError` if a store denies access or does not answer.
+    it can't be read or has neither tensors nor images, `ColumnError` if the dimensions of its tensors are permuted, and
+    `StoreError` if a store denies access or does not answer.
     """
     place = place_of(path)
     reading = Reading.of(place, map, storage_options, cache, cache_bytes)
@@ -96,8 +96,8 @@ def open_table(
 ) -> Table:
     """Opens a file, or all files below a folder in the order of their paths, as one table. For the keywords see `open`.
 
-    Raises `NotFoundError` if there is nothing at `path`, `DamagedError` if it can't be read or has no tensors,
-    `ColumnError` if its images are encoded, or the dimensions of its tensors are permuted, and `StoreError` if a store
-    denies access or does not answer.
+    Raises `NotFoundError` if there is nothing at `path`, `DamagedError` if it can't be read or has neither tensors nor
+    images, `ColumnError` if the dimensions of its tensors are permuted, and `StoreError` if a store denies access or
+    does not answer.
     """
     return Table(path, map=map, storage_options=storage_options, cache=cache, cache_bytes=cache_bytes)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 
 class Table(Loading):
-    """Rows of tensors, with other columns beside them: `Table("photos.parquet")` opens a file, `Table("dataset/train")`
-    all files below a folder in the order of their paths.
+    """Rows of tensors, or of image files, with other columns beside them: `Table("photos.parquet")` opens a file,
+    `Table("dataset/train")` all files below a folder in the order of their paths.
 
     `table[3]` is the tensor of a row and `table[10:20]` are the tensors of a slice. Both are read-only: views of the
     mapped file where the rows are contiguous in it, else copies (always with `map=False`). For the keywords see `open`.
@@ -45,7 +45,7 @@ class Table(Loading):
     kept up to 256 MiB, or one tensor if that is larger. Besides, a thread that reads takes the tensors of a page or two
     (at most 64 MiB, or one tensor), that page decompressed, and ten bytes for each of 2**18 elements, or of one tensor.
 
-    Raises `NotFoundError` if there is no such file, `DamagedError` if one is damaged or has no tensors.
+    Raises `NotFoundError` if there is no such file, `DamagedError` if one is damaged or has neither tensors nor images.
     """
 
     def __init__(

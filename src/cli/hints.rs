@@ -183,7 +183,7 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::Format(FormatError::SeveralColumns { .. }) => {
             "have the tool that wrote the file give them different names".into()
         }
-        Error::Format(FormatError::EncodedImages(_)) => "read them with Hugging Face `datasets`".into(),
+        Error::Format(FormatError::EncodedImages(_)) => "a `Loader` with a size makes tensors of them, as batches do in Python".into(),
         Error::Format(FormatError::FormatVersion { .. }) => "use the release of inlaid that wrote the dataset".into(),
         Error::Rejected { .. } => {
             "leave out `--on-error stop` to skip such inputs and list them in `rejects.jsonl`".into()

@@ -2,7 +2,6 @@
 
 use thiserror::Error as ThisError;
 
-use crate::read::CastError;
 use crate::spec::{Size, SpecError};
 
 /// Reason that the rows of a table can't be loaded with some settings.
@@ -12,9 +11,9 @@ pub enum LoadError {
     /// A wrong setting.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// An element type, a scale or a layout that tensors can't be cast to.
-    #[error(transparent)]
-    Cast(#[from] CastError),
+    /// An element type, a scale or a layout that tensors can't be cast to; why not.
+    #[error("{0}")]
+    Cast(String),
     /// Image files, which have sizes of their own.
     #[error("image files have sizes of their own: `--size` resizes them, as in `--size 224`")]
     NoSize,

@@ -18,7 +18,7 @@ use crate::format::row_layout::TENSOR_COLUMN;
 use crate::format::tensor::TensorShape;
 use crate::image::decode::Samples;
 use crate::image::recipe::Recipe;
-use crate::read::{Cast, CastOptions, DrawnRow, Element, Epoch, Table, TensorColumn, TensorMaker};
+use crate::read::{Cast, CastError, CastOptions, DrawnRow, Element, Epoch, Table, TensorColumn, TensorMaker};
 use crate::run::{Memory, RunOptions};
 use crate::spec::{Channels, ColorProfile, Dtype, Fit, JpegDecoder, Layout, Size, Spec, SpecError, Storage, Truncated};
 
@@ -179,7 +179,7 @@ fn of_tensors(column: &TensorColumn, layout: Option<Layout>, options: &LoadOptio
         return Err(LoadError::ForFiles(option));
     }
     // Whatever casts can't do.
-    let whole = Cast::new(column, layout, &options.cast)?;
+    let whole = Cast::new(column, layout, &options.cast).map_err(uncast)?;
     let no_images = || LoadError::NotImages(column.shape.clone());
     let (height, width, count) = match (layout, &column.shape[..]) {
         (Some(Layout::Hwc), &[height, width, count]) | (Some(Layout::Chw), &[count, height, width]) => {
@@ -211,12 +211,19 @@ fn of_tensors(column: &TensorColumn, layout: Option<Layout>, options: &LoadOptio
     let mut as_samples = CastOptions::default();
     (as_samples.layout, as_samples.dtype) = (Some(Layout::Hwc), Some(samples));
     let is_as_it_is = layout == Some(Layout::Hwc) && from == Element::from(samples);
-    let cast = if is_as_it_is { None } else { Some(Cast::new(column, layout, &as_samples)?) };
+    let cast = if is_as_it_is { None } else { Some(Cast::new(column, layout, &as_samples).map_err(uncast)?) };
     let mut kept = options.cast.clone();
     kept.dtype = Some(dtype);
     kept.layout = kept.layout.or(layout);
     let rule = rule(options, Some(options.spec.size.unwrap_or(size)), channels, &kept)?;
     Ok((rule, Rows::Tensors { column: column.clone(), size, cast }))
+}
+
+fn uncast(error: CastError) -> LoadError {
+    match error {
+        CastError::Setting(error) => LoadError::Spec(error),
+        error => LoadError::Cast(error.to_string()),
+    }
 }
 
 /// The rule for images that are fitted to a size, if there is one.

@@ -44,6 +44,7 @@ mod rooms;
 mod signals;
 mod small_classes;
 mod split;
+mod stored_images;
 mod system_files;
 mod tail;
 mod verify;

@@ -29,6 +29,11 @@ pub trait Ranges: fmt::Debug + Send + Sync {
     /// If they can't be read, or are not those of the object that was opened.
     fn read(&self, range: Range<u64>) -> io::Result<Bytes>;
 
+    /// Where the part ends that is read together with a byte, as far as it is known.
+    fn part_end(&self, _at: u64) -> u64 {
+        self.len()
+    }
+
     /// Tells which ranges are read next, so that they can be asked for together.
     fn will_need(&self, _ranges: &[Range<u64>]) {}
 

@@ -1,15 +1,18 @@
 //! The record batches of an Arrow file or stream, as slices of its bytes if it is mapped.
 
 use std::collections::HashSet;
+use std::io;
 use std::ops::Range;
+use std::slice;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::{Buffer, MutableBuffer};
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
 use arrow_ipc::{Block, MetadataVersion, root_as_footer, root_as_message};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
 use bytes::Bytes;
 
 use super::input::Input;
@@ -134,7 +137,6 @@ impl Blocks {
         parts: &[Range<u64>],
     ) -> Result<RecordBatch, ArrowError> {
         let block = &self.blocks[number];
-        claim(block, &self.input)?;
         let range = range_of(block, &self.input)?;
         // Memory that is never touched elsewhere.
         let mut bytes = MutableBuffer::from_len_zeroed(range.len());
@@ -144,6 +146,12 @@ impl Blocks {
             let (first, last) = within.filter(|(_, end)| *end <= range.len()).ok_or_else(damaged)?;
             self.input.read(start, &mut bytes[first..last])?;
         }
+        // Buffers of other columns claim nothing then.
+        claim_of(block, &self.input, &|at, out| {
+            let at = at - range.start;
+            out.copy_from_slice(bytes.get(at..at + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
+            Ok(())
+        })?;
         self.decode(number, columns, &bytes.into())
     }
 
@@ -173,9 +181,39 @@ impl Blocks {
             }
         };
         let Some(found) = find(&self.decode(number, vec![column], &bytes)?) else { return Ok(None) };
-        let at = found.as_ptr().addr().checked_sub(bytes.as_ptr().addr());
-        let at = at.filter(|at| at.checked_add(found.len()).is_some_and(|end| end <= bytes.len()));
-        Ok(at.map(|at| range.start + at))
+        Ok(within(&found, &bytes).map(|place| range.start + place.start))
+    }
+
+    /// Reads a column of bytes without their content, which is zeros, and calls `find` with it and a function that tells
+    /// where in the file memory of it is. None if it is compressed, or of a type whose content can't be left out.
+    pub(super) fn locate_bytes<T>(
+        &self,
+        number: usize,
+        column: usize,
+        find: impl FnOnce(&ArrayRef, &dyn Fn(&[u8]) -> Option<u64>) -> Option<T>,
+    ) -> Result<Option<T>, ArrowError> {
+        let block = &self.blocks[number];
+        if claim(block, &self.input)?.is_compressed {
+            return Ok(None);
+        }
+        let range = range_of(block, &self.input)?;
+        // Memory of which only offsets are ever touched.
+        let decode = |parts: &[Range<usize>]| {
+            let mut bytes = MutableBuffer::from_len_zeroed(range.len());
+            for part in parts {
+                self.input.read(range.start + part.start, &mut bytes[part.clone()])?;
+            }
+            let bytes = Buffer::from(bytes);
+            Ok::<_, ArrowError>((self.decode(number, vec![column], &bytes)?, bytes))
+        };
+        // The metadata tells where the offsets are.
+        let metadata = 0..block.metaDataLength() as usize;
+        let (batch, bytes) = decode(slice::from_ref(&metadata))?;
+        let Some(offsets) = offsets_of(batch.column(0), &bytes) else { return Ok(None) };
+        drop((batch, bytes));
+        let (batch, bytes) = decode(&[&[metadata], &offsets[..]].concat())?;
+        let place = |value: &[u8]| Some((range.start + within(value, &bytes)?.start) as u64);
+        Ok(find(batch.column(0), &place))
     }
 
     /// Where bytes are in the file; none if they were decompressed or copied.
@@ -194,6 +232,34 @@ impl Blocks {
         let decoder = FileDecoder::new(self.schema.clone(), self.version).with_projection(columns);
         decoder.read_record_batch(block, bytes)?.ok_or_else(none)
     }
+}
+
+/// Where the offsets and validity of a column of bytes are in memory; none if they are not there, or it is of another type.
+fn offsets_of(array: &ArrayRef, bytes: &[u8]) -> Option<Vec<Range<usize>>> {
+    let mut parts = Vec::new();
+    if let Some(nulls) = array.nulls() {
+        parts.push(within(nulls.buffer(), bytes)?);
+    }
+    match array.data_type() {
+        DataType::Binary => parts.push(within(array.as_binary::<i32>().offsets().inner().inner(), bytes)?),
+        DataType::LargeBinary => parts.push(within(array.as_binary::<i64>().offsets().inner().inner(), bytes)?),
+        DataType::Utf8 => parts.push(within(array.as_string::<i32>().offsets().inner().inner(), bytes)?),
+        DataType::LargeUtf8 => parts.push(within(array.as_string::<i64>().offsets().inner().inner(), bytes)?),
+        DataType::Struct(_) => {
+            for field in array.as_struct().columns() {
+                parts.extend(offsets_of(field, bytes)?);
+            }
+        }
+        _ => return None,
+    }
+    Some(parts)
+}
+
+/// Where a part of memory is in it; none if it is elsewhere.
+fn within(part: &[u8], bytes: &[u8]) -> Option<Range<usize>> {
+    let at = part.as_ptr().addr().checked_sub(bytes.as_ptr().addr())?;
+    let end = at.checked_add(part.len()).filter(|end| *end <= bytes.len())?;
+    Some(at..end)
 }
 
 /// The message of a stream that begins at offset `at`, and its metadata; none at the end of the stream.
@@ -241,6 +307,15 @@ fn checked_bytes(block: &Block, input: &Input) -> Result<Buffer, ArrowError> {
 /// The claimed size of a record batch or dictionary. A compressed buffer begins with its uncompressed length, for
 /// which the decoder allocates memory: a damaged buffer must not claim more than any compression could achieve.
 fn claim(block: &Block, input: &Input) -> Result<Claim, ArrowError> {
+    claim_of(block, input, &|at, out| input.read(at, out))
+}
+
+/// As [`claim`], with a function that reads the beginnings of buffers.
+fn claim_of(
+    block: &Block,
+    input: &Input,
+    read: &dyn Fn(usize, &mut [u8]) -> io::Result<()>,
+) -> Result<Claim, ArrowError> {
     /// Highest compression ratio: zstd can store a block of 128 KiB in 4 bytes.
     const MOST_RATIO: usize = 1 << 15;
     let range = range_of(block, input)?;
@@ -258,7 +333,7 @@ fn claim(block: &Block, input: &Input) -> Result<Claim, ArrowError> {
         start.checked_add(length).filter(|end| *end <= body.len()).ok_or_else(damaged)?;
         let mut claimed = [0; 8];
         if is_compressed && length >= claimed.len() {
-            input.read(body.start + start, &mut claimed)?;
+            read(body.start + start, &mut claimed)?;
         }
         // -1 marks a buffer that is not compressed.
         let claimed = match usize::try_from(i64::from_le_bytes(claimed)) {

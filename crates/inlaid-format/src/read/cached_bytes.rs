@@ -328,6 +328,10 @@ impl Ranges for CachedBytes {
         self.length
     }
 
+    fn part_end(&self, at: u64) -> u64 {
+        self.units.get().and_then(|units| units.end_of(at)).unwrap_or(self.length)
+    }
+
     fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
         if range.is_empty() {
             return Ok(Bytes::new());

@@ -151,14 +151,15 @@ pub(super) fn check_page(input: &Input, range: Range<usize>) -> Result<(PageSpan
 fn header(input: &Input, range: Range<usize>) -> Result<(PageSpan, usize), String> {
     /// Enough for most headers; statistics may make them longer.
     const USUAL: usize = 256;
-    let mut length = USUAL;
+    // What follows may be a part of the file that is fetched on its own, and that nobody needs.
+    let mut length = USUAL.min(input.part_end(range.start) - range.start);
     loop {
-        let bytes = input.slice(range.start..range.end.min(range.start.saturating_add(length)));
-        let bytes = bytes.map_err(|error| error.to_string())?;
+        let end = range.end.min(range.start.saturating_add(length));
+        let bytes = input.slice(range.start..end).map_err(|error| error.to_string())?;
         match PageSpan::parse(&bytes) {
             Some(header) => return Ok(header),
-            None if bytes.len() < length => return Err("the header of a page is damaged".to_owned()),
-            None => length = length.saturating_mul(16),
+            None if end == range.end => return Err("the header of a page is damaged".to_owned()),
+            None => length = length.saturating_mul(16).max(USUAL),
         }
     }
 }

@@ -21,7 +21,7 @@ use super::blocks::Blocks;
 use super::byte_values::BytesColumn;
 use super::cached_bytes::{CachedBytes, Wanted};
 use super::chunk::{Chunk, Decoding};
-use super::image_column::{ImageColumn, stores_files};
+use super::image_column::{ImageColumn, declares_images, stores_files};
 use super::images::Images;
 use super::input::{FileAccess, Input, Owned};
 use super::parts::{self, Parts, Stored};
@@ -124,7 +124,9 @@ impl TensorFile {
             false => open_parquet(&input).map_err(|error| error.to_string()),
         };
         let (content, schema, row_groups) = contain(open).flatten().map_err(&damaged)?;
-        let column = TensorColumn::find(&schema).filter(|_| !stores_files(&schema));
+        // A list without a shape, such as an embedding or a box, may come with an image.
+        let is_main = |column: &TensorColumn| column.shape.len() > 1 || !declares_images(&schema);
+        let column = TensorColumn::find(&schema).filter(|column| !stores_files(&schema) && is_main(column));
         let (columns, images) = match column {
             Some(column) => (tensor_columns(path, &schema, column)?, None),
             None => (Vec::new(), Some(find_images(path, &schema, &content, &input, &row_groups)?)),

@@ -78,6 +78,14 @@ impl ImageColumn {
     }
 }
 
+/// Whether `datasets` declares a column of a schema as images.
+pub(super) fn declares_images(schema: &Schema) -> bool {
+    let told = told_features(schema).unwrap_or(Value::Null);
+    let columns = (0..schema.fields().len()).filter_map(|index| BytesColumn::of(schema, index));
+    let mut names = columns.filter(|column| !column.is_list).map(|column| schema.field(column.index).name());
+    names.any(|name| told.get(name).is_some_and(|feature| feature.get("_type").is_some_and(|kind| kind == "Image")))
+}
+
 /// Whether a schema is that of a dataset of inlaid whose images are files. Its labels may be lists, as tensors are.
 pub(super) fn stores_files(schema: &Schema) -> bool {
     let spec = schema.metadata().get(keys::SPEC).and_then(|text| serde_json::from_str::<Value>(text).ok());

@@ -23,6 +23,12 @@ impl Table {
         self.stored.files[0].main_column()
     }
 
+    /// Begins to fetch what the main column of these rows needs, of files that are not on a disk, as far as there is room.
+    #[doc(hidden)]
+    pub fn fetch_main_ahead(&self, rows: &[usize]) {
+        self.fetch_ahead(rows, self.main_column());
+    }
+
     /// The encoded image of a row, as a file has it: JPEG, PNG or another format. A slice of the mapped file if that holds
     /// it as it is. Where the row has only the name of a file, that file is read: a path that is absolute, or relative to
     /// the folder of the table.

@@ -181,3 +181,91 @@ impl AsRef<[u8]> for OfPage {
         self.0.data()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{BinaryArray, RecordBatch};
+    use parquet::arrow::ArrowWriter;
+    use parquet::arrow::arrow_reader::ArrowReaderOptions;
+    use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
+
+    use super::*;
+
+    /// Calls `check` with the pages of a file with these values.
+    fn with_pages(values: &[Option<&[u8]>], properties: WriterPropertiesBuilder, check: impl FnOnce(&Pages<'_>)) {
+        let array: ArrayRef = Arc::new(values.iter().copied().collect::<BinaryArray>());
+        let batch = RecordBatch::try_from_iter_with_nullable([("image", array, true)]).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties.build())).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let input = Input::Mapped(bytes.into());
+        let metadata = ArrowReaderMetadata::load(&input, ArrowReaderOptions::new()).unwrap();
+        let chunk = Chunk::find(&input, metadata.metadata().row_group(0).column(0)).unwrap();
+        check(&Pages { input: &input, metadata: &metadata, row_group: 0, leaf: 0, chunk: &chunk });
+    }
+
+    #[test]
+    fn values_of_a_dictionary_share_its_memory() {
+        let image = vec![7; 30_000];
+        let zstd = parquet::basic::Compression::ZSTD(Default::default());
+        with_pages(&vec![Some(&image[..]); 5_000], WriterProperties::builder().set_compression(zstd), |pages| {
+            let (page, rows) = pages.part_of(4_999);
+            let values = pages.decode(page, rows).unwrap();
+            assert!(values.weight < 1_000_000, "{}", values.weight);
+            let part = ImagePart::Values(Arc::new(values));
+            let images = [4_998, 4_999].map(|row| part.get(row, Piece::Content).unwrap());
+            assert_eq!(images[0].as_ptr(), images[1].as_ptr());
+            assert_eq!(images[0], image[..]);
+        });
+    }
+
+    #[test]
+    fn values_that_repeat_beginnings_take_no_more_memory_than_allowed() {
+        let image = vec![7; 1 << 20];
+        let delta = WriterProperties::builder()
+            .set_dictionary_enabled(false)
+            .set_writer_version(WriterVersion::PARQUET_2_0)
+            .set_data_page_size_limit(usize::MAX);
+        with_pages(&[Some(&image[..]); 200], delta.clone(), |pages| {
+            let (page, rows) = pages.part_of(0);
+            let error = pages.decode(page, rows).err().unwrap();
+            assert_eq!(error, "the images of a page take more memory than it");
+        });
+        with_pages(&[Some(&image[..]); 20], delta, |pages| {
+            let (page, rows) = pages.part_of(0);
+            assert_eq!(pages.decode(page, rows).unwrap().weight, (20 << 20) + 20 * OF_VALUE);
+        });
+    }
+
+    #[test]
+    fn a_page_of_many_rows_is_several_parts() {
+        let values: Vec<Option<&[u8]>> = (0..200_000).map(|row| (row % 50_000 == 3).then_some(&b"x"[..])).collect();
+        let one_page = WriterProperties::builder()
+            .set_data_page_row_count_limit(usize::MAX)
+            .set_write_batch_size(usize::MAX)
+            .set_dictionary_enabled(false);
+        with_pages(&values, one_page, |pages| {
+            assert_eq!(pages.chunk.pages.len(), 1);
+            let parts = [0, MOST_ROWS - 1, MOST_ROWS, 199_999].map(|row| pages.part_of(row));
+            let second = MOST_ROWS..2 * MOST_ROWS;
+            assert_eq!(parts[..3], [(0, 0..MOST_ROWS), (0, 0..MOST_ROWS), (0, second.clone())]);
+            assert_eq!(parts[3], (0, 3 * MOST_ROWS..200_000));
+            let values = pages.decode(0, second).unwrap();
+            assert_eq!((values.values.len(), values.first), (1, MOST_ROWS));
+            let part = ImagePart::Values(Arc::new(values));
+            assert_eq!(part.get(100_003, Piece::Content).unwrap(), &b"x"[..]);
+            assert_eq!(part.get(100_004, Piece::Content), None);
+        });
+    }
+
+    #[test]
+    fn plain_values_in_the_map_take_no_memory_of_their_own() {
+        let image = vec![7; 100_000];
+        with_pages(&[Some(&image[..]), None], WriterProperties::builder().set_dictionary_enabled(false), |pages| {
+            let (page, rows) = pages.part_of(1);
+            let values = pages.decode(page, rows).unwrap();
+            assert_eq!(values.weight, OF_VALUE);
+        });
+    }
+}

@@ -3,10 +3,11 @@
 use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, OnceLock};
 
+use arrow_array::{Array, ArrayRef};
 use bytes::Bytes;
 use parquet::basic::Compression;
 
-use super::byte_values::{BytesColumn, Item, ParquetColumn, Piece, Value, Visit, visit_arrow};
+use super::byte_values::{BytesColumn, Item, ParquetColumn, Piece, Value, Visit, bytes_of, visit_arrow};
 use super::cache::Cache;
 use super::chunk::Chunk;
 use super::file::{Content, TensorFile};
@@ -33,8 +34,8 @@ pub(super) struct Images {
 
 /// Where the values of a row group are.
 enum Places {
-    /// In the map of the file, as they are.
-    Map(Present<Range<u64>>),
+    /// In the file, as they are.
+    File(Present<Range<u64>>),
     /// In the pages of a leaf column.
     Pages(usize, Chunk),
     /// In a record batch that is read as a whole, and takes this much memory.
@@ -118,7 +119,7 @@ impl TensorFile {
             contain(decode).flatten().map_err(|reason| self.blamed(self.damaged(row_group, &reason)))
         };
         match self.places(images, piece, row_group)? {
-            Places::Map(places) => {
+            Places::File(places) => {
                 places.get(row).map(|place| self.slice(place.start as usize..place.end as usize)).transpose()
             }
             Places::Pages(leaf, chunk) => {
@@ -147,7 +148,10 @@ impl TensorFile {
         if let Some(places) = places.get() {
             return Ok(places);
         }
-        self.fetch(row_group, &[&images.column.name])?;
+        // Of a record batch, only offsets are read.
+        if matches!(self.content, Content::Parquet(_)) {
+            self.fetch(row_group, &[&images.column.name])?;
+        }
         let located = contain(|| self.locate_images(images.bytes, piece, row_group)).flatten();
         let located = located.map_err(|reason| self.blamed(self.damaged(row_group, &reason)))?;
         Ok(places.get_or_init(|| located))
@@ -166,13 +170,23 @@ impl TensorFile {
                 }
                 let is_plain = chunk.is_plain && whole.compression() == Compression::UNCOMPRESSED;
                 let mapped = if is_plain { self.mapped_values(column, piece, row_group)? } else { None };
-                Ok(mapped.map_or(Places::Pages(leaf, chunk), Places::Map))
+                Ok(mapped.map_or(Places::Pages(leaf, chunk), Places::File))
             }
             Content::Arrow(blocks) => {
                 let claim = blocks.claim(row_group).map_err(|error| error.to_string())?;
-                let mapped = if claim.is_compressed { None } else { self.mapped_values(column, piece, row_group)? };
                 let length = blocks.range(row_group).map_or(0, |range| range.len());
-                Ok(mapped.map_or(Places::Batch(claim.bytes.max(length)), Places::Map))
+                let found = match &self.input {
+                    _ if claim.is_compressed => None,
+                    Input::Mapped(_) => self.mapped_values(column, piece, row_group)?,
+                    // What can't be read is found out when the batch is.
+                    Input::File(..) | Input::Elsewhere(..) => {
+                        let find = |array: &ArrayRef, place: &dyn Fn(&[u8]) -> Option<u64>| {
+                            (array.len() == rows).then(|| located(array, piece, place)).flatten()
+                        };
+                        blocks.locate_bytes(row_group, column.index, find).ok().flatten()
+                    }
+                };
+                Ok(found.map_or(Places::Batch(claim.bytes.max(length)), Places::File))
             }
         }
     }
@@ -202,4 +216,17 @@ impl TensorFile {
         places.shrink_to_fit();
         Ok(visited.is_continue().then_some(places))
     }
+}
+
+/// Where the values of an array are in the file; none if one of them is not there.
+fn located(array: &ArrayRef, piece: Piece, place: &dyn Fn(&[u8]) -> Option<u64>) -> Option<Present<Range<u64>>> {
+    let mut places = Present::default();
+    for row in 0..array.len() {
+        if let Some((bytes, _)) = bytes_of(array, row, piece) {
+            let start = if bytes.is_empty() { 0 } else { place(bytes)? };
+            places.push(row, start..start + bytes.len() as u64);
+        }
+    }
+    places.shrink_to_fit();
+    Some(places)
 }

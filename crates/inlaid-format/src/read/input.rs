@@ -117,6 +117,14 @@ impl Input {
         }
     }
 
+    /// Where the part of the file ends that is fetched together with a byte.
+    pub(super) fn part_end(&self, at: usize) -> usize {
+        match self {
+            Input::Elsewhere(ranges, length) => (*length).min(ranges.part_end(at as u64) as usize).max(at),
+            input => input.len().max(at),
+        }
+    }
+
     /// Where bytes are in the file; none if they are not a slice of its map.
     pub(super) fn offset_of(&self, bytes: &[u8]) -> Option<u64> {
         let Input::Mapped(map) = self else { return None };
@@ -204,7 +212,7 @@ struct Rest {
 
 impl Read for Rest {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let length = out.len().min(self.input.len() - self.at);
+        let length = out.len().min(self.input.part_end(self.at) - self.at);
         self.input.read(self.at, &mut out[..length])?;
         self.at += length;
         Ok(length)

@@ -122,6 +122,11 @@ impl Units {
         (range.end <= group.end).then_some((*unit, range.start - group.start))
     }
 
+    /// Where what a unit holds together with a byte ends; none if no unit holds it.
+    pub(super) fn end_of(&self, at: u64) -> Option<u64> {
+        self.span_at(at).map(|(span, ..)| span.end)
+    }
+
     /// The beginning of a range as far as one unit holds it, with that unit and where it begins in it, or as far as no unit
     /// holds any of it.
     pub(super) fn split(&self, range: &Range<u64>) -> (Range<u64>, Option<(usize, u64)>) {
