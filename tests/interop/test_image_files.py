@@ -3,6 +3,8 @@
 import io
 import pickle
 import shutil
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -282,6 +284,25 @@ def test_damaged_files_are_left_out_and_counted(damaged):
     # A batch of which nothing is left.
     with pytest.raises(inlaid.DamagedError, match="row 2"):
         list(damaged.batches(1, size=8, on_error="skip"))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_memory_does_not_grow_with_passes(train):
+    program = (
+        "import sys, inlaid\n"
+        "def own():\n"
+        "    lines = open('/proc/self/status').read().splitlines()\n"
+        "    return next(int(line.split()[1]) for line in lines if line.startswith('RssAnon'))\n"
+        "batches = inlaid.open(sys.argv[1]).batches(8, shuffle=True, size=64, random_resized_crop=True)\n"
+        "for number in range(100):\n"
+        "    for _ in batches: pass\n"
+        "    if number == 9: early = own()\n"
+        "print(own() - early)\n"
+    )
+    command = [sys.executable, "-c", program, str(train.files[0].parent)]
+    grown = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    # In KiB: less than the tensors of a few passes.
+    assert grown < 4096
 
 
 def test_arrow_and_columns_of_files(train):

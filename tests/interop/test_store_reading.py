@@ -129,6 +129,18 @@ def test_a_store_is_read_as_a_folder(store, made, format, order, keywords):
             assert same(ours, theirs)
 
 
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_image_files_are_read_as_from_a_folder(inlaid, store, tmp_path, format, compression):
+    out, prefix = tmp_path / "files", f"datasets/files-{format}-{compression}"
+    options = ("--storage", "encoded", "--format", format, "--compression", compression)
+    inlaid("convert", SAMPLE, "--out", out, *options, "--row-group-bytes", 2000, "--shard-bytes", 6000)
+    upload(store, BUCKET, out, prefix)
+    there, here = package.open(f"s3://{BUCKET}/{prefix}")["train"], package.open(out)["train"]
+    assert there.image_file(3) == here.image_file(3) and np.array_equal(there[5], here[5])
+    keywords = {"shuffle": True, "size": 20, "random_resized_crop": True, "columns": ["path"]}
+    assert same(there.batches(5, **keywords), here.batches(5, **keywords))
+
+
 def test_everything_of_a_table_is_there(store, made, format):
     there, here = package.open(url_of(format)), package.open(made / format)
     ours, theirs = there["train"], here["train"]

@@ -17,7 +17,10 @@ mod view;
 mod window;
 
 pub(crate) use method::Method;
-pub(crate) use view::{Cut, View};
+#[cfg(feature = "decode")]
+pub(crate) use view::Cut;
+pub(crate) use view::View;
+#[cfg(feature = "decode")]
 pub(crate) use window::fitted_sides;
 
 use crate::error::RecordError;

@@ -96,6 +96,7 @@ pub(super) fn axes(spec: &Spec, view: &View, pixels: &Pixels<'_>) -> [Axis; 2] {
 }
 
 /// Width and height of an image once it is fitted, before anything is cut off: `shortest-side` covers more than the size.
+#[cfg(feature = "decode")]
 pub(crate) fn fitted_sides(spec: &Spec, size: Size, source: Sides) -> [u64; 2] {
     match spec.fit {
         Fit::ShortestSide => fit_axes(spec, sides(size), source).map(|axis| axis.scaled),

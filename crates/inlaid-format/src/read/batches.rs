@@ -378,8 +378,11 @@ impl Source {
         if bad.is_empty() {
             return Ok((pool::lend(tensors), Vec::new()));
         }
-        if self.on_error == OnBadRow::Raise || bad.len() == rows.len() {
-            return Err(bad.swap_remove(0).1);
+        // A file that can't be read at the moment is no bad row.
+        let is_bad = |error: &Error| matches!(error, Error::NoImage { .. } | Error::Damaged { .. });
+        let other = bad.iter().position(|(_, error)| !is_bad(error));
+        if self.on_error == OnBadRow::Raise || other.is_some() || bad.len() == rows.len() {
+            return Err(bad.swap_remove(other.unwrap_or(0)).1);
         }
         let gaps: Vec<usize> = bad.iter().map(|(place, _)| *place).collect();
         let left = close_gaps(&mut tensors, maker.target().row_bytes(), &gaps);

@@ -41,7 +41,7 @@ pub enum OnBadRow {
     /// Their batch is an error.
     #[default]
     Raise,
-    /// Their batch has fewer rows. A batch of which no row is left is an error.
+    /// Their batch has fewer rows. A batch of which no row is left is an error, and so is a file that can't be read.
     Skip,
 }
 
