@@ -7,7 +7,8 @@
   images/s      of whole passes in shuffled batches of 256 images of 224x224, uint8, after the first one
   first batch   from before the dataset is opened, in a process that has imported inlaid
   pays after    epochs after which a conversion to tensors has taken less time than the files of the row cost more than
-                tensors in each epoch; the photos themselves have to be packed into a dataset in either case
+                tensors in each epoch; the photos themselves have to be packed into a dataset in either case. Tensors have no random
+                crops of whole photos
 
 Rows take turns, each in a fresh process on as many cores as threads; medians of the repetitions. Files are in the page
 cache. Needs the package, whose build must have the decoder.
@@ -118,7 +119,7 @@ def compare(options, photos, scratch):
             measure.spread(seconds, ".1f"),
             measure.spread(rates, ",.0f"),
             measure.spread([1000 * value for value in first], ".0f"),
-            f"{median(pays):.1f}" if "storage" in ROWS[row][0] else "",
+            f"{median(pays):.1f}" if "storage" in ROWS[row][0] and CROP.keys().isdisjoint(ROWS[row][1]) else "",
         ]
 
 
@@ -147,7 +148,8 @@ def main():
         lines = list(compare(options, photos, scratch))
     measure.print_table(columns, lines)
     if options.json:
-        command = f"python benches/storage.py PHOTOS --images {options.images} --jpeg-decoder {options.jpeg_decoder}"
+        command = f"python benches/storage.py PHOTOS --images {options.images} --repeat {options.repeat}"
+        command += f" --jpeg-decoder {options.jpeg_decoder}"
         table = {
             "title": "Tensors or image files",
             "command": command,
