@@ -28,7 +28,7 @@ struct Store {
 }
 
 impl Store {
-    fn new(folder: PathBuf) -> (Arc<dyn Files>, Arc<Mutex<u64>>) {
+    fn of(folder: PathBuf) -> (Arc<dyn Files>, Arc<Mutex<u64>>) {
         let read = Arc::default();
         (Arc::new(Store { folder: Folder(folder), read: Arc::clone(&read) }), read)
     }
@@ -113,7 +113,7 @@ fn of_a_dataset_row_groups_are_read_for_images_and_columns_without_them() {
         }
         let sizes = "--split train=1 --row-group-bytes 200000";
         s.convert(&format!("src --out d --storage encoded {sizes} {settings}")).exits(0);
-        let (files, read) = Store::new(s.path().join("d"));
+        let (files, read) = Store::of(s.path().join("d"));
         let open = || Dataset::open_files(&files, &StoreCache::new(None, 0)).unwrap().into_splits();
         let (splits, bytes) = reading(&read, open);
         // What a file ends with is read to recognize it, and again to check it.
@@ -159,7 +159,7 @@ fn of_other_parquet_files_column_chunks_are_read() {
             ArrowWriter::try_new(File::create(&path).unwrap(), rows()[0].schema(), Some(properties)).unwrap();
         rows().iter().for_each(|batch| writer.write(batch).unwrap());
         writer.close().unwrap();
-        let (files, read) = Store::new(s.path().to_owned());
+        let (files, read) = Store::of(s.path().to_owned());
         let open = || Table::open_stored(&files, &[("x.parquet".to_owned(), None)], &StoreCache::new(None, 0)).unwrap();
         let (table, bytes) = reading(&read, open);
         assert!(bytes < 150_000, "{bytes}");
@@ -178,7 +178,7 @@ fn of_other_arrow_files_record_batches_are_read() {
     let mut writer = FileWriter::try_new(File::create(s.path().join("x.arrow")).unwrap(), &rows()[0].schema()).unwrap();
     rows().iter().for_each(|batch| writer.write(batch).unwrap());
     writer.finish().unwrap();
-    let (files, read) = Store::new(s.path().to_owned());
+    let (files, read) = Store::of(s.path().to_owned());
     let open = || Table::open_stored(&files, &[("x.arrow".to_owned(), None)], &StoreCache::new(None, 0)).unwrap();
     let (table, bytes) = reading(&read, open);
     assert!(bytes < 200_000, "{bytes}");
@@ -201,7 +201,7 @@ fn a_file_beside_a_table_in_a_store_is_not_read() {
         ArrowWriter::try_new(File::create(s.path().join("x.parquet")).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
-    let (files, _) = Store::new(s.path().to_owned());
+    let (files, _) = Store::of(s.path().to_owned());
     let table = Table::open_stored(&files, &[("x.parquet".to_owned(), None)], &StoreCache::new(None, 0)).unwrap();
     let error = table.image_file(0).unwrap_err().to_string();
     assert!(error.ends_with("has no image: it is null, and its file `0.jpg` is not on this machine"), "{error}");
