@@ -30,7 +30,7 @@ triangle as wide as the reduction. torchvision does the same. For other loaders,
   SPDL        decodes with FFmpeg, and resizes with swscale, bilinear and antialiasing, before the colours are RGB
   datago      zune-jpeg; resizes with Lanczos, and takes a square out of the centre: its images are others
 
-"In memory" is no loader: two threads only decode and resize files that lie in memory, into the same batch each time.
+"In memory" is the ceiling, not a loader: two threads decode and resize files in memory, always into the same batch.
 tf.data, DALI and inlaid with libjpeg-turbo decode only the part that a crop needs.
 
 What does not install, run or return the right images is left out, and named. Needs the package, psutil and Pillow; the
@@ -137,7 +137,7 @@ def write(name, workload, scratch):
 
 
 def check(name, workload, scratch):
-    """The error of a pass; ends the process if its images or labels are not those of the files."""
+    """The error of a pass. Ends the process if images or labels are not those of the files."""
     import numpy as np
 
     reference = np.load(source(workload, scratch) / "pixels.npy")

@@ -7,7 +7,7 @@ from .loader import AUGMENT, BATCH, DECODE, SIZE, WORKERS, Loader
 
 
 def _file_field():
-    """A field of images that stores the file; that of FFCV would encode the pixels again."""
+    """A field that stores the file as it is; the image field of FFCV encodes the pixels again."""
     from ffcv.fields.rgb_image import IMAGE_MODES, RGBImageField
 
     class FileField(RGBImageField):

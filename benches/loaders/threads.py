@@ -50,7 +50,7 @@ class _Threads(Loader):
 
 
 class Ceiling(_Threads):
-    """Only decodes and resizes: the files lie in memory, and every batch goes to the same place."""
+    """The ceiling: decodes and resizes files in memory, always into the same batch."""
 
     name = "in memory: libjpeg-turbo, torchvision's resize"
     needs = ("numpy", "simplejpeg", "torch", "torchvision.transforms.v2")
