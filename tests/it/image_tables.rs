@@ -109,7 +109,7 @@ fn check(path: &Path, images: &[Option<Vec<u8>>], has_names: bool, what: &str) {
                     None => {
                         let error = table.image_file(row).unwrap_err().to_string();
                         assert!(error.starts_with(&format!("row {row} of `")), "{error}");
-                        assert!(error.ends_with("` has no image: it is null"), "{error}");
+                        assert!(error.ends_with("` has no usable image: it is null"), "{error}");
                     }
                 }
             }
@@ -314,7 +314,7 @@ fn images_and_tensors_are_not_joined() {
     let text = Table::open_files(&paths).unwrap_err().to_string();
     assert!(text.contains("is damaged: its tensors differ from those of"), "{text}");
     let text = tensors.image_file(0).unwrap_err().to_string();
-    assert!(text.ends_with("has no image: its table holds tensors"), "{text}");
+    assert!(text.ends_with("has no usable image: its table holds tensors"), "{text}");
 }
 
 #[test]
@@ -427,7 +427,7 @@ fn a_file_that_is_named_and_not_there_is_an_error_of_its_row() {
     let error = table.image_file(1).unwrap_err();
     assert_eq!((error.kind(), error.paths()), ("damaged", vec![&*path]));
     let begin =
-        format!("row 1 of `{}` has no image: can't read `{}`: ", path.display(), s.path().join("3.jpg").display());
+        format!("row 1 of `{}` has no usable image: can't read `{}`: ", path.display(), s.path().join("3.jpg").display());
     assert!(error.to_string().starts_with(&begin), "{error}");
     s.file("3.jpg", b"here");
     assert_eq!(table.image_file(1).unwrap(), &b"here"[..]);

@@ -204,6 +204,6 @@ fn a_file_beside_a_table_in_a_store_is_not_read() {
     let (files, _) = Store::of(s.path().to_owned());
     let table = Table::open_stored(&files, &[("x.parquet".to_owned(), None)], &StoreCache::new(None, 0)).unwrap();
     let error = table.image_file(0).unwrap_err().to_string();
-    assert!(error.ends_with("has no image: it is null, and its file `0.jpg` is not on this machine"), "{error}");
+    assert!(error.ends_with("has no usable image: it is null, and its file `0.jpg` is not on this machine"), "{error}");
     assert_eq!(Table::open(s.path().join("x.parquet")).unwrap().image_file(0).unwrap(), &b"here"[..]);
 }

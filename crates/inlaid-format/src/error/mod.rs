@@ -93,7 +93,7 @@ pub enum Error {
     #[error("the images of `{}` are encoded files, which are read with a size", .0.display())]
     EncodedImages(PathBuf),
     /// A row without an image that can be read.
-    #[error("row {row} of `{}` has no image: {reason}", path.display())]
+    #[error("row {row} of `{}` has no usable image: {reason}", path.display())]
     NoImage {
         /// File with the row.
         path: PathBuf,
