@@ -426,8 +426,11 @@ fn a_file_that_is_named_and_not_there_is_an_error_of_its_row() {
     let table = Table::open(&path).unwrap().select(&[1, 3]).unwrap();
     let error = table.image_file(1).unwrap_err();
     assert_eq!((error.kind(), error.paths()), ("damaged", vec![&*path]));
-    let begin =
-        format!("row 1 of `{}` has no usable image: can't read `{}`: ", path.display(), s.path().join("3.jpg").display());
+    let begin = format!(
+        "row 1 of `{}` has no usable image: can't read `{}`: ",
+        path.display(),
+        s.path().join("3.jpg").display()
+    );
     assert!(error.to_string().starts_with(&begin), "{error}");
     s.file("3.jpg", b"here");
     assert_eq!(table.image_file(1).unwrap(), &b"here"[..]);
