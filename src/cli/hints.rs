@@ -173,6 +173,12 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::OutputLinkBroken { .. } => "create that folder, or choose another one for `--out`".into(),
         Error::Locked { .. } => "wait for it to finish".into(),
         Error::Format(FormatError::Damaged { .. }) => "restore the file, or convert to a new folder".into(),
+        Error::Format(FormatError::NoImage { reason, .. }) if reason.contains(" allowed") => {
+            "if its size is the reason, raise `--max-pixels` or `--memory` of batches, or leave such rows out of them \
+             with `--on-error skip`"
+                .into()
+        }
+        Error::Format(FormatError::NoImage { .. }) => "`--on-error skip` leaves such rows out of batches".into(),
         Error::Format(FormatError::NoTables(_)) => "`inlaid convert` makes a dataset from images".into(),
         Error::Format(FormatError::NoTensors(_)) => {
             "`inlaid repack` turns lists of equal length into tensors, and also bytes with `--shape`".into()

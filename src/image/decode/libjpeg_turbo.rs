@@ -31,29 +31,41 @@ pub(super) struct Decoded {
 }
 
 impl LibjpegTurbo {
-    /// Decodes what is wanted of the image as it is stored into `raw`, at the smallest scale that leaves as many pixels
-    /// of it as are wanted; none on any error or warning.
-    pub(super) fn decode(&mut self, file: &[u8], wanted: &Wanted, raw: &mut Vec<u8>) -> Option<Decoded> {
+    /// The header of a file; none on any error or warning.
+    pub(super) fn header(&mut self, file: &[u8]) -> Option<Header> {
         let decompressor = match &mut self.inner {
             Some(decompressor) => decompressor,
             none => none.insert(Decompressor::new()?),
         };
-        let header = decompressor.header(file)?;
+        decompressor.header(file)
+    }
+
+    /// Decodes what is wanted of the image as it is stored into `raw`, at the smallest scale that leaves as many pixels
+    /// of it as are wanted; none on any error or warning.
+    pub(super) fn decode(&mut self, file: &[u8], wanted: &Wanted, raw: &mut Vec<u8>) -> Option<Decoded> {
+        let header = self.header(file)?;
         let scale = scale(&header, wanted);
         let (width, height) = (scale.side(header.width), scale.side(header.height));
         let region = region(&header, scale, wanted);
         let pixels = region.width as usize * region.height as usize;
-        let (into, color) = match header.colors {
-            Colors::Gray => (&mut *raw, ColorType::L8),
-            Colors::Rgb => (&mut *raw, ColorType::Rgb8),
-            Colors::Cmyk => (&mut self.cmyk, ColorType::Rgb8),
-        };
-        decompressor.decode(file, &header, scale, region, sized(into, pixels * header.colors.count()))?;
+        let color = header.colors.decoded();
+        let into = if header.colors == Colors::Cmyk { &mut self.cmyk } else { &mut *raw };
+        self.inner.as_mut()?.decode(file, &header, scale, region, sized(into, pixels * header.colors.count()))?;
         if header.colors == Colors::Cmyk {
             to_rgb(&self.cmyk, sized(raw, pixels * 3));
         }
         let Region { left, top, .. } = region;
         Some(Decoded { width: region.width, height: region.height, color, frame: Frame { left, top, width, height } })
+    }
+}
+
+impl Colors {
+    /// The type of the samples that are made of them.
+    pub(super) fn decoded(self) -> ColorType {
+        match self {
+            Colors::Gray => ColorType::L8,
+            Colors::Rgb | Colors::Cmyk => ColorType::Rgb8,
+        }
     }
 }
 

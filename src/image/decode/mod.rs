@@ -45,6 +45,8 @@ mod rewritten;
 mod sample;
 #[cfg(feature = "turbojpeg")]
 mod turbojpeg;
+#[cfg(feature = "turbojpeg")]
+mod unopened;
 mod upright;
 
 use std::error::Error;
@@ -203,7 +205,11 @@ impl Decoder {
             return Err(RecordError::Truncated);
         }
         check_header(file, format, &spec.limits)?;
-        let mut decoder = meant(decoder(format, file)?, meaning)?;
+        let opened = match end {
+            None => self.unopened(format, file, spec),
+            Some(_) => None,
+        };
+        let mut decoder = meant(opened.map_or_else(|| decoder(format, file), Ok)?, meaning)?;
         let (width, height) = decoder.dimensions();
         check_dimensions(width, height, &spec.limits)?;
         let orientation = match spec.exif {
@@ -263,6 +269,21 @@ impl Decoder {
         buffers.iter().map(|(length, need)| (*length as u64).saturating_sub(*need)).sum()
     }
 
+    /// The default decoder of a JPEG, not opened yet, if libjpeg-turbo is to decode it and reads its header.
+    #[cfg(feature = "turbojpeg")]
+    fn unopened<'f>(&mut self, format: Format, file: &'f [u8], spec: &Spec) -> Option<Box<dyn ImageDecoder + 'f>> {
+        if !is_for_libjpeg_turbo(format, spec) {
+            return None;
+        }
+        let header = self.libjpeg_turbo.header(file).filter(|header| header.block.is_some())?;
+        Some(Box::new(unopened::Unopened::new(file, &header)))
+    }
+
+    #[cfg(not(feature = "turbojpeg"))]
+    fn unopened<'f>(&mut self, _: Format, _: &'f [u8], _: &Spec) -> Option<Box<dyn ImageDecoder + 'f>> {
+        None
+    }
+
     /// Decodes what is wanted of a JPEG with libjpeg-turbo; returns the width, height, sample type and frame. None if
     /// the spec names another decoder, or libjpeg-turbo reports an error or a warning.
     #[cfg(feature = "turbojpeg")]
@@ -273,7 +294,7 @@ impl Decoder {
         wanted: Wanted,
         spec: &Spec,
     ) -> Option<(u32, u32, ColorType, Frame)> {
-        if format != JPEG || spec.jpeg_decoder != crate::spec::JpegDecoder::LibjpegTurbo {
+        if !is_for_libjpeg_turbo(format, spec) {
             return None;
         }
         let decoded = self.libjpeg_turbo.decode(file, &wanted, &mut self.raw)?;
@@ -284,6 +305,11 @@ impl Decoder {
     fn read_jpeg(&mut self, _: Format, _: &[u8], _: Wanted, _: &Spec) -> Option<(u32, u32, ColorType, Frame)> {
         None
     }
+}
+
+#[cfg(feature = "turbojpeg")]
+fn is_for_libjpeg_turbo(format: Format, spec: &Spec) -> bool {
+    format == JPEG && spec.jpeg_decoder == crate::spec::JpegDecoder::LibjpegTurbo
 }
 
 /// What is wanted of an image as it is stored, of the width and height of the upright one. Only an image that is upright

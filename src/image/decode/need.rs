@@ -124,16 +124,17 @@ fn of_planes(image: &Raw, bytes: u64) -> u64 {
 
 /// A progressive JPEG, or one with a scan for each component, is held as 16-bit coefficients of whole blocks.
 fn jpeg_coefficients(file: &[u8], image: &Raw) -> u64 {
-    const PROGRESSIVE: u8 = 0xC2;
+    // Huffman and arithmetic coding.
+    const PROGRESSIVE: [u8; 2] = [0xC2, 0xCA];
     // Blocks of 8x8 pixels, of which sampling takes up to four; lines of them if coefficients are not held.
     const BLOCKS: u64 = 32;
     const LINES: u64 = 128;
     let (mut components, mut in_scan, mut is_progressive) = (0, 0, false);
     for segment in segments(file) {
         match segment.marker {
-            0xC0..=0xC2 => {
+            0xC0..=0xC2 | 0xC9 | 0xCA => {
                 components = segment.data.get(5).copied().unwrap_or_default();
-                is_progressive = segment.marker == PROGRESSIVE;
+                is_progressive = PROGRESSIVE.contains(&segment.marker);
             }
             _ if segment.is_scan() => in_scan = segment.data.first().copied().unwrap_or_default(),
             _ => {}
