@@ -54,6 +54,8 @@ mod image;
 mod items;
 #[cfg(feature = "decode")]
 mod load;
+#[cfg(feature = "report")]
+mod look;
 mod pipeline;
 mod plan;
 mod remote;
@@ -72,7 +74,11 @@ pub use commands::info::{Info, info, info_with};
 pub use commands::item_summary::ItemSummary;
 pub use commands::plan::{PlannedRun, plan};
 pub use commands::repack::{RepackSummary, repack};
+#[cfg(feature = "report")]
+pub use commands::report::{report, report_with};
 pub use commands::rollback::{rollback, rollback_with};
+#[cfg(feature = "report")]
+pub use commands::show::show;
 pub use commands::summary::{SplitSummary, Summary};
 pub use commands::verify::{Problem, Verification, verify};
 pub use commands::work::work;
@@ -97,6 +103,8 @@ pub use inlaid_format::{arrow_array, arrow_buffer, arrow_schema, bytes};
 pub use load::random_resized_crop;
 #[cfg(feature = "decode")]
 pub use load::{Augment, Crop, LoadOptions, Loader, RandomResizedCrop, decode};
+#[cfg(feature = "report")]
+pub use look::{Report, ReportOptions, Sheet, Shown, Tile};
 pub use plan::split::SmallClass;
 pub use remote::Reading;
 #[doc(hidden)]

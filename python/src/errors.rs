@@ -98,6 +98,7 @@ fn class(error: &Error) -> &'static str {
             _ => "StoreError",
         },
         Error::OutputTaken(_)
+        | Error::OtherFile(_)
         | Error::MountPoint(_)
         | Error::OutputNotEmpty(_)
         | Error::OutputExists(_)

@@ -12,9 +12,11 @@ use crate::{
     Storage, Truncated, Writers,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::source_args::Inputs;
+#[cfg(feature = "report")]
+use crate::{ReportOptions, Shown};
 
 /// Turn folders of images into training datasets: resized tensors in Parquet, split and shuffled.
 #[derive(Parser)]
@@ -40,6 +42,10 @@ pub enum Command {
     /// Exit codes: 0 shown; 1 can't be read; 2 usage error; 4 shown, but unfinished: a run was interrupted, or a commit is
     /// not complete.
     Info(Dataset),
+    #[cfg(feature = "report")]
+    Report(Report),
+    #[cfg(feature = "report")]
+    Show(Show),
     /// Merge the small files that appends leave; readers must list the files again
     ///
     /// Full row groups are copied unchanged, small ones are merged into full ones. `inlaid rollback` is no longer
@@ -60,6 +66,10 @@ impl Command {
             Command::Commit(commit) => commit.json,
             Command::Repack(repack) => repack.json,
             Command::Verify(verify) => verify.dataset.json,
+            #[cfg(feature = "report")]
+            Command::Report(report) => report.json,
+            #[cfg(feature = "report")]
+            Command::Show(_) => false,
             Command::Info(dataset) | Command::Compact(dataset) | Command::Rollback(dataset) => dataset.json,
         }
     }
@@ -245,6 +255,9 @@ pub struct Run {
     /// Print the summary, or the error, as JSON
     #[arg(long)]
     pub json: bool,
+    /// Progress on standard error: a bar in a terminal and lines elsewhere, or JSON objects in lines, one each second
+    #[arg(long, value_name = "FORM", default_value = "auto", value_enum)]
+    pub progress: ProgressForm,
     /// Don't print progress and notes
     #[arg(short, long)]
     pub quiet: bool,
@@ -412,6 +425,9 @@ pub struct Repack {
     /// Print the summary, or the error, as JSON
     #[arg(long)]
     pub json: bool,
+    /// Progress on standard error: a bar in a terminal and lines elsewhere, or JSON objects in lines, one each second
+    #[arg(long, value_name = "FORM", default_value = "auto", value_enum)]
+    pub progress: ProgressForm,
     /// Don't print progress
     #[arg(short, long)]
     pub quiet: bool,
@@ -438,6 +454,119 @@ pub struct Dataset {
     /// Print the result, or the error, as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Make a page that shows what a dataset holds
+///
+/// The page is one file that needs nothing else: counts, a contact sheet and a mean image of every class, sizes of the
+/// sources, images that stand out, copies, rejects, and how the dataset was made. DATASET is a dataset, or any Parquet and
+/// Arrow files of tensors or images.
+///
+/// Exit codes: 0 written; 1 stopped; 2 usage error.
+#[cfg(feature = "report")]
+#[derive(Args)]
+pub struct Report {
+    /// Folder or URL of the dataset, or a file or folder of tables
+    #[arg(value_name = "DATASET")]
+    pub dataset: PathBuf,
+    /// File of the page; an earlier report there is replaced
+    #[arg(short, long, value_name = "FILE", default_value = "report.html")]
+    pub out: PathBuf,
+    /// Rows whose images are looked at, evenly from all classes
+    #[arg(long, value_name = "N", default_value_t = ReportOptions::default().rows)]
+    pub rows: usize,
+    /// Seed that decides which rows these are
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = |text: &str| whole(text, 0..=u64::MAX))]
+    pub seed: u64,
+    /// Threads, at most 1024 [default: one per core]
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
+    pub threads: Option<NonZeroUsize>,
+    /// Print the report, or the error, as JSON, and write no page
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(feature = "report")]
+impl Report {
+    /// Settings of the report.
+    pub fn resolve(&self) -> ReportOptions {
+        let mut options = ReportOptions::default();
+        (options.rows, options.seed, options.threads) = (self.rows, self.seed, self.threads);
+        options
+    }
+}
+
+/// Show rows of a dataset as pictures, in the terminal or in a file
+///
+/// Terminals show pictures by the protocols of kitty, iTerm2 and sixel, others as blocks of two colors. DATASET is a
+/// dataset, or any Parquet and Arrow files of tensors or images.
+///
+/// Exit codes: 0 shown; 1 stopped; 2 usage error.
+#[cfg(feature = "report")]
+#[derive(Args)]
+pub struct Show {
+    /// Folder or URL of the dataset, or a file or folder of tables
+    #[arg(value_name = "DATASET")]
+    pub dataset: PathBuf,
+    /// Numbers of rows, from 0, as in 0-11,40 [default: some of every class]
+    #[arg(value_name = "ROWS", value_parser = row_ranges, conflicts_with = "class")]
+    pub rows: Option<RowRanges>,
+    /// Only rows of this split, which also numbers them; without, splits follow each other
+    #[arg(long, value_name = "NAME")]
+    pub split: Option<String>,
+    /// Only rows of this class
+    #[arg(long, value_name = "NAME")]
+    pub class: Option<String>,
+    /// Most pictures, if no rows are named
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 24, value_parser = |text: &str| whole(text, 1..=10_000))]
+    pub count: u64,
+    /// Seed that decides which ones
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = |text: &str| whole(text, 0..=u64::MAX))]
+    pub seed: u64,
+    /// PNG file to write instead; an earlier picture there is replaced
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Pictures next to each other [default: as many as fit in the terminal, or 8 in a file]
+    #[arg(long, value_name = "N")]
+    pub columns: Option<NonZeroUsize>,
+    /// Threads, at most 1024 [default: one per core]
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
+    pub threads: Option<NonZeroUsize>,
+}
+
+#[cfg(feature = "report")]
+impl Show {
+    /// Which rows are shown.
+    pub fn shown(&self) -> Shown {
+        let (rows, seed) = (self.count as usize, self.seed);
+        match (&self.rows, &self.class) {
+            (Some(RowRanges(rows)), _) => Shown::Rows(rows.clone()),
+            (None, Some(name)) => Shown::Class { name: name.clone(), rows, seed },
+            (None, None) => Shown::Drawn { rows, seed },
+        }
+    }
+}
+
+/// Numbers of rows.
+#[cfg(feature = "report")]
+#[derive(Clone, Debug)]
+pub struct RowRanges(Vec<usize>);
+
+/// Numbers and ranges of numbers, both ends included, as in `0-11,40`.
+#[cfg(feature = "report")]
+fn row_ranges(text: &str) -> Result<RowRanges, String> {
+    const MOST: usize = 10_000;
+    let mut rows = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let range = first.trim().parse().ok().zip(last.trim().parse().ok());
+        let (first, last): (usize, usize) = range.filter(|(first, last)| first <= last).ok_or("not as in 0-11,40")?;
+        if last - first >= MOST - rows.len() {
+            return Err(format!("more than {MOST} rows"));
+        }
+        rows.extend(first..=last);
+    }
+    Ok(RowRanges(rows))
 }
 
 /// Read every byte of a dataset, and report any damage
@@ -502,6 +631,14 @@ impl Convert {
         };
         (spec, options)
     }
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProgressForm {
+    Auto,
+    Json,
+    None,
 }
 
 /// A whole number in a range.

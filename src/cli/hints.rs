@@ -122,6 +122,8 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::SecondFolderOfList(_) => "leave it out, or give the folder that holds all files".into(),
         Error::OtherLabels { .. } | Error::NewClasses(_) => "convert all images to a new dataset".into(),
         Error::MountPoint(_) => "choose a new folder inside it for `--out`".into(),
+        Error::NotATerminal => "name a PNG file to write with `--out`".into(),
+        Error::OtherFile(_) => "choose another file for `--out`".into(),
         Error::OutputTaken(_) | Error::OutputNotEmpty(_) => "choose a new folder for `--out`".into(),
         Error::OutputExists(_) => {
             "add to it with `inlaid append`, replace it with `--overwrite`, or choose a new folder for `--out`".into()

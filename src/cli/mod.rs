@@ -9,6 +9,8 @@
 mod args;
 mod hints;
 mod info;
+#[cfg(feature = "report")]
+mod look;
 mod report;
 mod signals;
 mod source_args;
@@ -23,7 +25,7 @@ use std::sync::{Arc, Once};
 use clap::Parser;
 
 use crate::{Change, Error, Progress};
-use args::{Arguments, Command, Commit, Convert, Dataset, Verify, Work};
+use args::{Arguments, Command, Commit, Convert, Dataset, ProgressForm, Verify, Work};
 use report::Failure;
 use signals::{OnSignal, Watch};
 use terminal::Terminal;
@@ -53,14 +55,18 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     signals::let_long_writes_fail();
     let json = command.json();
     let run = || match command {
-        Command::Convert(convert) => run_write(&Write::from(&*convert), convert.run.quiet, json),
-        Command::Append(append) => run_write(&Write::from(&*append), append.run.quiet, json),
+        Command::Convert(convert) => run_write(&Write::from(&*convert), convert.run.quiet, convert.run.progress, json),
+        Command::Append(append) => run_write(&Write::from(&*append), append.run.quiet, append.run.progress, json),
         Command::Plan(plan) => run_plan(&plan.convert),
         Command::Work(work) => run_work(&work),
         Command::Commit(commit) => run_commit(&commit),
-        Command::Repack(repack) => run_write(&Write::from(&repack), repack.quiet, json),
+        Command::Repack(repack) => run_write(&Write::from(&repack), repack.quiet, repack.progress, json),
         Command::Verify(verify) => run_verify(&verify),
         Command::Info(dataset) => run_info(&dataset),
+        #[cfg(feature = "report")]
+        Command::Report(report) => look::write_report(&report),
+        #[cfg(feature = "report")]
+        Command::Show(show) => look::show(&show),
         Command::Compact(dataset) => run_change(&dataset, |folder| crate::compact(folder)),
         Command::Rollback(dataset) => run_change(&dataset, |folder| crate::rollback(folder)),
     };
@@ -70,10 +76,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     })
 }
 
-fn run_write(write: &Write, quiet: bool, json: bool) -> u8 {
+fn run_write(write: &Write, quiet: bool, form: ProgressForm, json: bool) -> u8 {
     let terminal = Terminal::new(quiet);
     let outcome = stopped_by_signals(write.resumes(), json, write.progress(), || {
-        let _shown = terminal.show(write);
+        let _shown = terminal.show(write, form);
         write.run()
     });
     report(outcome, json, |written| {

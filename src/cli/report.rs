@@ -264,6 +264,13 @@ pub fn change(change: &Change, folder: &Path, json: bool) -> u8 {
     print(&text, 0)
 }
 
+/// Prints a report as JSON and returns the exit code.
+#[cfg(feature = "report")]
+pub fn report(report: &crate::Report) -> u8 {
+    let text = serde_json::to_string_pretty(report).expect("a report has only string keys");
+    print(&(text + "\n"), 0)
+}
+
 /// Prints a remark that is not an error.
 pub fn note(note: &dyn std::fmt::Display) {
     eprintln!("note: {}", visible(&note.to_string()));

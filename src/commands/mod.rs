@@ -10,7 +10,11 @@ pub(crate) mod item_summary;
 pub(crate) mod plan;
 pub(crate) mod planned_run;
 pub(crate) mod repack;
+#[cfg(feature = "report")]
+pub(crate) mod report;
 pub(crate) mod rollback;
+#[cfg(feature = "report")]
+pub(crate) mod show;
 pub(crate) mod summary;
 pub(crate) mod verify;
 pub(crate) mod work;

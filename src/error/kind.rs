@@ -29,6 +29,10 @@ impl Error {
             TooFewImages { .. } => "too-few-images",
             OutputNotEmpty(..) => "output-not-empty",
             OutputTaken(..) => "output-taken",
+            OtherFile(..) => "other-file",
+            NotATerminal => "not-a-terminal",
+            NoClass { .. } => "no-class",
+            NoSplit { .. } => "no-split",
             OutputNotFolder(..) => "output-not-folder",
             OutputLinkBroken { .. } => "output-link-broken",
             MountPoint(..) => "mount-point",
@@ -69,6 +73,7 @@ impl Error {
             | NoSplitFolders(path)
             | OutputNotEmpty(path)
             | OutputTaken(path)
+            | OtherFile(path)
             | OutputNotFolder(path)
             | MountPoint(path)
             | OutputExists(path)
@@ -113,6 +118,9 @@ impl Error {
             | SmallClasses { .. }
             | TooFewImages { .. }
             | TooManyThreads { .. }
+            | NoClass { .. }
+            | NoSplit { .. }
+            | NotATerminal
             | Threads { .. }
             | Interrupted
             | Abandoned => Vec::new(),

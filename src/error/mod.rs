@@ -157,6 +157,28 @@ pub enum Error {
     /// An output folder with anything in it.
     #[error("output folder `{}` is not empty", .0.display())]
     OutputTaken(PathBuf),
+    /// A class that a dataset does not have.
+    #[error("the dataset has no class `{name}`: {}", known("classes", .classes))]
+    NoClass {
+        /// Name that was asked for.
+        name: String,
+        /// Names of the classes.
+        classes: Vec<String>,
+    },
+    /// A split that a dataset does not have.
+    #[error("the dataset has no split `{name}`: {}", known("splits", .splits))]
+    NoSplit {
+        /// Name that was asked for.
+        name: String,
+        /// Names of the splits.
+        splits: Vec<String>,
+    },
+    /// Pictures for a terminal, where there is none.
+    #[error("standard output is not a terminal, so there is nothing to show pictures in")]
+    NotATerminal,
+    /// A file in the place of a page or picture that is something else.
+    #[error("`{}` exists, and was not made by this command", .0.display())]
+    OtherFile(PathBuf),
     /// An output folder that can't be replaced atomically.
     #[error("output folder `{}` is a mount point", .0.display())]
     MountPoint(PathBuf),
@@ -392,6 +414,17 @@ fn holding_splits(folders: &[PathBuf]) -> String {
         (1, _) => format!("{names} holds split folders, so it is not taken for a class"),
         (_, 0) => format!("{names} hold split folders, so they are not taken for classes"),
         (_, more) => format!("{names} and {more} more hold split folders, so they are not taken for classes"),
+    }
+}
+
+/// Some of the names that there are.
+fn known(what: &str, names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let quoted: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    match names.len() {
+        0 => format!("it has no {what}"),
+        count if count > SHOWN => format!("its {what} are {} and {} more", quoted.join(", "), count - SHOWN),
+        _ => format!("its {what} are {}", quoted.join(", ")),
     }
 }
 

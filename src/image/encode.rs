@@ -43,49 +43,59 @@ impl Encoder {
     /// Estimated size of the file for `pixels` bytes of pixels, in bytes, tables included. Drawings take more, smooth
     /// photos less.
     pub(crate) fn typical_bytes(&self, pixels: usize) -> usize {
-        match (self.encoding, self.quality) {
-            (Encoding::Jpeg, ..FULL_CHROMA) => pixels / 16 + 1024,
-            (Encoding::Jpeg, FULL_CHROMA..95) => pixels / 8 + 1024,
-            (Encoding::Jpeg, 95..100) => pixels / 5 + 1024,
-            (Encoding::Jpeg, _) => pixels / 3 + 1024,
-            (Encoding::Png, _) => pixels / 2 + 128,
-        }
+        typical_bytes(self.encoding, self.quality, pixels)
     }
 
     /// Encodes an image of shape `[H, W, C]`; returns the bytes of the file.
     pub(crate) fn encode(&self, pixels: &[u8]) -> Vec<u8> {
-        let mut file = Vec::with_capacity(self.typical_bytes(pixels.len()));
         match self.encoding {
-            Encoding::Jpeg => self.write_jpeg(pixels, &mut file),
-            Encoding::Png => self.write_png(pixels, &mut file),
+            Encoding::Jpeg => jpeg(pixels, self.width, self.height, self.channels, self.quality),
+            Encoding::Png => png(pixels, self.width, self.height, self.channels),
         }
-        file
     }
+}
 
-    fn write_jpeg(&self, pixels: &[u8], file: &mut Vec<u8>) {
-        let mut encoder = jpeg_encoder::Encoder::new(file, self.quality);
-        let halved = self.quality < FULL_CHROMA;
-        encoder.set_sampling_factor(if halved { SamplingFactor::F_2_2 } else { SamplingFactor::F_1_1 });
-        encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
-        let color = if self.channels == Channels::Gray { ColorType::Luma } else { ColorType::Rgb };
-        let side = |side: u32| u16::try_from(side).expect("sides are at most 65,535");
-        let written = encoder.encode(pixels, side(self.width), side(self.height), color);
-        written.expect("an image of its size is written to memory");
+/// Estimated size of a file for `pixels` bytes of pixels, in bytes, tables included. Drawings take more, smooth photos
+/// less.
+fn typical_bytes(encoding: Encoding, quality: u8, pixels: usize) -> usize {
+    match (encoding, quality) {
+        (Encoding::Jpeg, ..FULL_CHROMA) => pixels / 16 + 1024,
+        (Encoding::Jpeg, FULL_CHROMA..95) => pixels / 8 + 1024,
+        (Encoding::Jpeg, 95..100) => pixels / 5 + 1024,
+        (Encoding::Jpeg, _) => pixels / 3 + 1024,
+        (Encoding::Png, _) => pixels / 2 + 128,
     }
+}
 
-    fn write_png(&self, pixels: &[u8], file: &mut Vec<u8>) {
-        let mut encoder = png::Encoder::new(file, self.width, self.height);
-        // The next level makes photos 7 % smaller, but a conversion three times slower.
-        encoder.set_compression(png::Compression::Fast);
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_color(match self.channels {
-            Channels::Gray => png::ColorType::Grayscale,
-            Channels::Rgb => png::ColorType::Rgb,
-            Channels::Rgba => png::ColorType::Rgba,
-        });
-        let write = || encoder.write_header()?.write_image_data(pixels);
-        write().expect("an image of its size is written to memory");
-    }
+/// A JPEG of an image of shape `[H, W, C]` without alpha; quality 1 to 100.
+pub(crate) fn jpeg(pixels: &[u8], width: u32, height: u32, channels: Channels, quality: u8) -> Vec<u8> {
+    let mut file = Vec::with_capacity(typical_bytes(Encoding::Jpeg, quality, pixels.len()));
+    let mut encoder = jpeg_encoder::Encoder::new(&mut file, quality);
+    let halved = quality < FULL_CHROMA;
+    encoder.set_sampling_factor(if halved { SamplingFactor::F_2_2 } else { SamplingFactor::F_1_1 });
+    encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
+    let color = if channels == Channels::Gray { ColorType::Luma } else { ColorType::Rgb };
+    let side = |side: u32| u16::try_from(side).expect("sides are at most 65,535");
+    let written = encoder.encode(pixels, side(width), side(height), color);
+    written.expect("an image of its size is written to memory");
+    file
+}
+
+/// A PNG of an image of shape `[H, W, C]`.
+pub(crate) fn png(pixels: &[u8], width: u32, height: u32, channels: Channels) -> Vec<u8> {
+    let mut file = Vec::with_capacity(typical_bytes(Encoding::Png, 0, pixels.len()));
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    // The next level makes photos 7 % smaller, but a conversion three times slower.
+    encoder.set_compression(png::Compression::Fast);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_color(match channels {
+        Channels::Gray => png::ColorType::Grayscale,
+        Channels::Rgb => png::ColorType::Rgb,
+        Channels::Rgba => png::ColorType::Rgba,
+    });
+    let write = || encoder.write_header()?.write_image_data(pixels);
+    write().expect("an image of its size is written to memory");
+    file
 }
 
 /// Checks that every setting has an effect on what the spec stores.

@@ -161,7 +161,7 @@ fn checked(table: &Table, options: &LoadOptions) -> Result<(Rule, Rows, TensorCo
 }
 
 /// The spec of the dataset that a table is of.
-fn stored_spec(table: &Table) -> Option<Spec> {
+pub(crate) fn stored_spec(table: &Table) -> Option<Spec> {
     serde_json::from_str(table.schema().metadata().get(keys::SPEC)?).ok()
 }
 

@@ -14,5 +14,6 @@ pub use augment::{Augment, Crop, RandomResizedCrop};
 #[doc(hidden)]
 pub use draws::random_resized_crop;
 pub use loader::Loader;
+pub(crate) use loader::stored_spec;
 pub use options::LoadOptions;
 pub use own_size::decode;

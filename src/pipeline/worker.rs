@@ -312,7 +312,11 @@ impl<'a> Worker<'a> {
             };
             let read = self.files.read(self.job.source, images, &self.job.recipe.spec().limits, release);
             let images = self.unread.drain(..read.len());
-            let read = images.zip(read).enumerate();
+            let read = images.zip(read).enumerate().inspect(|(number, (_, sha256))| {
+                if sha256.is_ok() {
+                    self.job.options.progress.read(self.files.bytes(*number).len());
+                }
+            });
             self.read.extend(read.map(|(number, (image, sha256))| ReadImage { image, number, sha256 }));
         }
         self.read.pop_front().expect("every image of a page is read")

@@ -88,6 +88,7 @@ impl<'a> Writer<'a> {
         for (path, error) in rejects {
             self.reject(path, error)?;
         }
+        let rows = facts.len();
         for Facts { elements, label, source_width, source_height, is_truncated } in facts {
             self.outcome.truncated += usize::from(is_truncated);
             elements.put(&mut self.of_row);
@@ -115,7 +116,9 @@ impl<'a> Writer<'a> {
             let shard = info.map(|info| FinishedShard { info, statistics });
             self.shards.add(plan.split, shard, &self.outcome.rejects)?;
         }
-        self.left -= self.job.plan.row_bytes.sum(plan.rows);
+        let bytes = self.job.plan.row_bytes.sum(plan.rows);
+        self.job.options.progress.written(plan.split, rows, bytes);
+        self.left -= bytes;
         Ok(())
     }
 

@@ -1,8 +1,9 @@
 //! Progress of a run, and a way to stop it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::error::Error;
+use crate::spec::Split;
 
 /// Counters of a run, shared with the code that displays them.
 #[derive(Debug, Default)]
@@ -10,6 +11,10 @@ pub struct Progress {
     total: AtomicUsize,
     done: AtomicUsize,
     rejected: AtomicUsize,
+    bytes_read: AtomicU64,
+    bytes_written: AtomicU64,
+    /// By split.
+    rows: [AtomicUsize; Split::ALL.len()],
     stopped: AtomicBool,
 }
 
@@ -27,6 +32,22 @@ impl Progress {
     /// Number of inputs rejected so far.
     pub fn rejected(&self) -> usize {
         self.rejected.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the files that were read so far; 0 for runs that decode nothing.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the tensors or image files that were written so far; 0 for runs that decode nothing.
+    pub fn bytes_written(&self) -> u64 {
+        self.bytes_written.load(Ordering::Relaxed)
+    }
+
+    /// Rows that were written to each split so far; none for runs that decode nothing.
+    pub fn rows(&self) -> Vec<(Split, usize)> {
+        let rows = Split::ALL.iter().zip(&self.rows).map(|(split, rows)| (*split, rows.load(Ordering::Relaxed)));
+        rows.filter(|(_, rows)| *rows > 0).collect()
     }
 
     /// Asks the run to stop soon. It then fails with [`crate::Error::Interrupted`], or with
@@ -57,5 +78,17 @@ impl Progress {
     pub(crate) fn advance(&self, rejected: bool) {
         self.done.fetch_add(1, Ordering::Relaxed);
         self.rejected.fetch_add(usize::from(rejected), Ordering::Relaxed);
+    }
+
+    /// Counts bytes of a file that was read.
+    pub(crate) fn read(&self, bytes: usize) {
+        self.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts rows that were written, and their bytes.
+    pub(crate) fn written(&self, split: Split, rows: usize, bytes: u64) {
+        self.bytes_written.fetch_add(bytes, Ordering::Relaxed);
+        let known = Split::ALL.iter().position(|known| *known == split).unwrap_or_default();
+        self.rows[known].fetch_add(rows, Ordering::Relaxed);
     }
 }

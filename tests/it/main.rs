@@ -36,10 +36,14 @@ mod plan_schedules;
 mod read;
 mod refusals;
 mod repack;
+#[cfg(feature = "report")]
+mod report;
 mod resize;
 mod resume;
 mod rollback;
 mod rooms;
+#[cfg(feature = "report")]
+mod show;
 #[cfg(unix)]
 mod signals;
 mod small_classes;

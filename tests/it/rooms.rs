@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of both crates, from the lowest on.
 const ROOMS: &str =
-    "spec error format dataset read run remote commit source image plan items pipeline load commands cli";
+    "spec error format dataset read run remote commit source image plan items pipeline load look commands cli";
 
 /// All Rust files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -1,0 +1,87 @@
+//! The commands that show a dataset: `report` and `show`.
+
+use std::io::{IsTerminal, stdout};
+use std::num::NonZeroUsize;
+
+use image::{DynamicImage, RgbImage};
+use viuer::Config;
+
+use super::args::{Report, Show};
+use super::report;
+use crate::{Error, Sheet, Tile};
+
+/// Columns of characters that a picture takes in a terminal, and those between two.
+const WIDE: u16 = 24;
+const BETWEEN: u16 = 2;
+
+/// Pictures next to each other in a file.
+const IN_FILE: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+
+/// Writes the page of a dataset and returns the exit code.
+pub fn write_report(asked: &Report) -> u8 {
+    let made = crate::report(&asked.dataset, &asked.resolve());
+    if asked.json {
+        return report(made, true, report::report);
+    }
+    let written = made.and_then(|made| made.write(&asked.out));
+    report(written, false, |()| report::print(&report::visible(&format!("`{}`\n", asked.out.display())), 0))
+}
+
+/// Shows rows of a dataset and returns the exit code.
+pub fn show(asked: &Show) -> u8 {
+    if asked.out.is_none() && !stdout().is_terminal() {
+        return report(Err::<(), _>(Error::NotATerminal), false, |()| 0);
+    }
+    let sheet = crate::show(&asked.dataset, asked.split.as_deref(), &asked.shown(), asked.threads);
+    match &asked.out {
+        Some(file) => {
+            let written = sheet.and_then(|sheet| sheet.write(file, asked.columns.unwrap_or(IN_FILE)));
+            report(written, false, |()| report::print(&report::visible(&format!("`{}`\n", file.display())), 0))
+        }
+        None => report(sheet, false, |sheet| in_terminal(sheet, asked.columns)),
+    }
+}
+
+/// Shows pictures line by line, with the texts of each below it.
+fn in_terminal(sheet: &Sheet, columns: Option<NonZeroUsize>) -> u8 {
+    let (wide, _) = viuer::terminal_size();
+    let fit = usize::from((wide + BETWEEN) / (WIDE + BETWEEN)).max(1);
+    for tiles in sheet.tiles().chunks(columns.map_or(fit, NonZeroUsize::get)) {
+        if let Err(error) = print(tiles) {
+            eprintln!("error: can't print pictures: {error}");
+            return 1;
+        }
+        for line in 0..2 {
+            let texts = tiles.iter().map(|tile| padded(&report::visible_name(&tile.lines()[line])));
+            let text = texts.collect::<Vec<_>>().join(&" ".repeat(BETWEEN.into()));
+            if !text.trim().is_empty() {
+                let code = report::print(&format!("{}\n", text.trim_end()), 0);
+                if code != 0 {
+                    return code;
+                }
+            }
+        }
+    }
+    0
+}
+
+/// Prints pictures next to each other, and leaves the cursor below them.
+fn print(tiles: &[Tile]) -> viuer::ViuResult<()> {
+    let Some(strip) = Sheet::strip(tiles, WIDE.into(), BETWEEN.into()) else { return Ok(()) };
+    let (width, height, rgb) = strip;
+    let buffer = RgbImage::from_raw(width as u32, height as u32, rgb);
+    let Some(buffer) = buffer else { return Ok(()) };
+    let columns = tiles.len() as u32 * u32::from(WIDE + BETWEEN) - u32::from(BETWEEN);
+    let config = Config { absolute_offset: false, width: Some(columns), ..Config::default() };
+    viuer::print(&DynamicImage::ImageRgb8(buffer), &config).map(drop)
+}
+
+/// A text as wide as a picture.
+fn padded(text: &str) -> String {
+    let wide = usize::from(WIDE);
+    let characters: Vec<char> = text.chars().collect();
+    match characters.len() > wide {
+        true => characters[..wide - 1].iter().chain(&['\u{2026}']).collect(),
+        false => format!("{text:<wide$}"),
+    }
+}

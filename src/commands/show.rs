@@ -1,0 +1,35 @@
+//! Shows rows of a dataset as pictures.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use super::report::subject;
+use crate::error::Error;
+use crate::look::{Sheet, Shown};
+use crate::remote::Reading;
+use crate::spec::Split;
+
+/// A contact sheet of rows of the dataset, or of the tables, at a path or URL: of one split, or of all. Pictures
+/// are made on this many threads, or on one for each core.
+///
+/// # Errors
+/// If there is nothing to read, there are no such rows, they are not images, or a file can't be read.
+pub fn show(
+    place: impl AsRef<Path>,
+    split: Option<&str>,
+    shown: &Shown,
+    threads: Option<NonZeroUsize>,
+) -> Result<Sheet, Error> {
+    let place = place.as_ref();
+    let mut tables = subject(place, &Reading::default())?.tables;
+    if let Some(split) = split {
+        let names: Vec<String> = tables.iter().map(|(name, _)| name.clone()).collect();
+        // As people call them: `val` is `validation`.
+        let known = split.parse::<Split>().map_or_else(|_| split.to_owned(), |split| split.to_string());
+        tables.retain(|(name, _)| *name == known);
+        if tables.is_empty() {
+            return Err(Error::NoSplit { name: split.to_owned(), splits: names });
+        }
+    }
+    Sheet::of(tables, shown, threads)
+}

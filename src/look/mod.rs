@@ -1,0 +1,15 @@
+//! What people look at: pictures of rows, contact sheets, and the report of a dataset.
+
+mod file;
+mod measures;
+mod picture;
+mod pictures;
+mod report;
+mod rows;
+mod sample;
+mod sheet;
+mod text;
+
+pub(crate) use report::Subject;
+pub use report::{Report, ReportOptions};
+pub use sheet::{Sheet, Shown, Tile};

@@ -1,0 +1,42 @@
+//! Numbers for people.
+
+/// A number with commas between thousands, such as `12,345`.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A share of a whole in percent, such as `12.5 %`.
+pub(super) fn share(part: usize, whole: usize) -> String {
+    format!("{:.1} %", percent(part, whole))
+}
+
+/// A share of a whole in percent; 0 of nothing.
+pub(super) fn percent(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 }
+}
+
+/// A length in percent with a hundredth of precision, which keeps pages short.
+pub(super) fn length(part: usize, whole: usize) -> f64 {
+    (percent(part, whole) * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_as_people_write_them() {
+        let numbers = [0, 12, 999, 1_000, 123_456, 1_234_567];
+        assert_eq!(numbers.map(grouped), ["0", "12", "999", "1,000", "123,456", "1,234,567"]);
+        assert_eq!((share(1, 3), share(0, 0)), ("33.3 %".to_owned(), "0.0 %".to_owned()));
+        assert_eq!(length(1, 3), 33.33);
+    }
+}

@@ -1,0 +1,137 @@
+//! The images that stand out: the darkest, the flattest, and so on.
+
+use serde::Serialize;
+
+use super::Camera;
+use super::classes::Shown;
+use crate::error::FormatError;
+use crate::look::measures::Measures;
+use crate::look::picture::Picture;
+use crate::look::pictures::sides;
+use crate::look::rows::{Place, Rows};
+
+/// Images that are shown of each kind.
+const SHOWN: usize = 8;
+
+/// Side of their pictures, in pixels.
+const SIDE: usize = 96;
+
+/// Images that stand out in one way.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct OutlierGroup {
+    title: &'static str,
+    about: &'static str,
+    pictures: Vec<Captioned>,
+}
+
+/// A picture with what is known of its row.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Captioned {
+    #[serde(flatten)]
+    shown: Shown,
+    path: Option<String>,
+    place: String,
+    class: String,
+    value: Option<String>,
+}
+
+/// Rows that stand out among those that were measured.
+#[derive(Debug, Default)]
+pub(super) struct Standouts {
+    measured: usize,
+    unusable: usize,
+    kinds: [Least; 4],
+}
+
+/// The rows of the least numbers.
+#[derive(Clone, Debug, Default)]
+struct Least(Vec<(f64, Place)>);
+
+impl Least {
+    fn add(&mut self, number: f64, place: Place) {
+        let at = self.0.partition_point(|(there, before)| (*there, *before) < (number, place));
+        if at < SHOWN && self.0.get(at) != Some(&(number, place)) {
+            self.0.insert(at, (number, place));
+            self.0.truncate(SHOWN);
+        }
+    }
+}
+
+impl Standouts {
+    pub(super) fn add(&mut self, place: Place, picture: &Picture) {
+        self.measured += 1;
+        let Measures { brightness, contrast, sharpness } = picture.measures();
+        for (kind, number) in self.kinds.iter_mut().zip([brightness, -brightness, contrast, sharpness]) {
+            kind.add(number, place);
+        }
+    }
+
+    pub(super) fn add_unusable(&mut self) {
+        self.unusable += 1;
+    }
+
+    /// Number of rows that were measured.
+    pub(super) fn measured(&self) -> usize {
+        self.measured
+    }
+
+    /// Number of rows whose images can't be used.
+    pub(super) fn unusable(&self) -> usize {
+        self.unusable
+    }
+
+    /// What stands out, with pictures.
+    pub(super) fn shown(self, rows: &Rows, camera: Option<&Camera>) -> Result<Vec<OutlierGroup>, FormatError> {
+        let Some(camera) = camera else { return Ok(Vec::new()) };
+        const SCALE: &str = "Mean luma, 0 to 255.";
+        let [darkest, brightest, flattest, softest] = self.kinds;
+        let level = |number: f64| format!("{:.1}", number.abs());
+        let groups: [(_, _, Vec<(f64, Place)>, &dyn Fn(f64) -> String); 5] = [
+            ("Darkest", SCALE, darkest.0, &level),
+            ("Brightest", SCALE, brightest.0, &level),
+            ("Least contrast", "Standard deviation of luma, 0 for a plain color.", flattest.0, &level),
+            ("Least sharp", "Standard deviation of the Laplacian of luma.", softest.0, &level),
+            (
+                "Most enlarged",
+                "How many times as long as in the source a side of the tensor is, the larger of both.",
+                most_enlarged(rows),
+                &|number| format!("{:.1}×", -number),
+            ),
+        ];
+        let groups = groups.into_iter().filter(|(.., found, _)| !found.is_empty());
+        let groups = groups.map(|(title, about, found, value)| {
+            let places: Vec<Place> = found.iter().map(|(_, place)| *place).collect();
+            let pictures = camera.pictures(rows, &places)?;
+            let pictures = found.iter().zip(pictures).filter_map(|((number, place), picture)| {
+                Some(Captioned::new(rows, *place, &picture?, Some(value(*number))))
+            });
+            Ok(OutlierGroup { title, about, pictures: pictures.collect() })
+        });
+        groups.collect()
+    }
+}
+
+impl Captioned {
+    pub(super) fn new(rows: &Rows, place: Place, picture: &Picture, value: Option<String>) -> Captioned {
+        let shown = Shown::new(&picture.fitted(SIDE), rows.called(place).into_owned());
+        let path = rows.path(place).map(str::to_owned);
+        Captioned { shown, path, place: rows.described(place), class: rows.class_names(place), value }
+    }
+}
+
+/// The rows whose sources were enlarged most, and the negative of the factor.
+fn most_enlarged(rows: &Rows) -> Vec<(f64, Place)> {
+    let mut most = Least::default();
+    let sides: Vec<_> = rows.splits.iter().map(|split| sides(&split.table)).collect();
+    for place in rows.places() {
+        let (Some([height, width]), Some(source)) = (sides[place.split as usize], rows.source_sides(place)) else {
+            continue;
+        };
+        let times = |side: usize, source: u32| side as f64 / f64::from(source);
+        let factor = times(height, source[0]).max(times(width, source[1]));
+        if factor > 1.0 {
+            most.add(-factor, place);
+        }
+    }
+    most.0
+}

@@ -1,0 +1,85 @@
+//! Contact sheets: which rows they show, and how.
+
+use std::fs;
+
+use image::{Rgb, RgbImage};
+
+use crate::harness::Scratch;
+
+/// Images of one color, whose level of red is their number, in classes `a` and `b`.
+fn numbered() -> Scratch {
+    let s = Scratch::new();
+    for number in 0..20 {
+        let class = if number < 15 { "a" } else { "b" };
+        let pixels = RgbImage::from_pixel(9, 9, Rgb([number * 10, 90, 40]));
+        let path = s.file(&format!("src/{class}/{number:02}.png"), &[]);
+        pixels.save_with_format(path, image::ImageFormat::Png).unwrap();
+    }
+    s.convert("src --out out --size 8 --order sorted").exits(0);
+    s
+}
+
+/// Levels of red in the middle of every picture of a sheet, line by line.
+fn reds(s: &Scratch, words: &str) -> Vec<u8> {
+    let ran = s.run("show", &format!("{words} -o sheet.png")).exits(0);
+    assert_eq!((&*ran.stdout, &*ran.stderr), ("`sheet.png`\n", ""));
+    let sheet = image::load_from_memory(&fs::read(s.path().join("sheet.png")).unwrap()).unwrap().to_rgb8();
+    // A picture has 128 pixels a side, 8 around it, and two lines of 18.
+    let (columns, lines) = (sheet.width() / 136, sheet.height() / 172);
+    let middles =
+        (0..lines).flat_map(|line| (0..columns).map(move |column| (8 + column * 136 + 64, 8 + line * 172 + 64)));
+    let pixels = middles.map(|(x, y)| *sheet.get_pixel(x, y));
+    pixels.filter(|pixel| pixel.0[1..] == [90, 40]).map(|pixel| pixel.0[0]).collect()
+}
+
+fn paths(s: &Scratch) -> Vec<u8> {
+    s.rows("out").iter().map(|row| row.path[2..4].parse::<u8>().unwrap() * 10).collect()
+}
+
+#[test]
+fn rows_are_shown_by_number() {
+    let s = numbered();
+    let all = paths(&s);
+    assert_eq!(reds(&s, "out 0-3,7,2"), [0, 1, 2, 3, 7, 2].map(|row: usize| all[row]));
+    // Splits follow each other, unless one is named.
+    assert_eq!(reds(&s, "out 16,19 --columns 1"), [all[16], all[19]]);
+    assert_eq!(reds(&s, "out 0 --split validation"), [all[16]]);
+    assert_eq!(reds(&s, "out 1 --split val"), [all[17]]);
+    s.run("show", "out 20 -o x.png").fails(1, "error: row 20 is out of range for a table of length 20");
+}
+
+#[test]
+fn rows_are_drawn_from_all_classes() {
+    let s = numbered();
+    let mut few = reds(&s, "out -n 6");
+    few.sort_unstable();
+    assert_eq!(few.iter().filter(|red| **red < 150).count(), 3, "{few:?}");
+    assert_eq!(reds(&s, "out -n 6"), reds(&s, "out -n 6 --threads 1"));
+    assert_ne!(reds(&s, "out -n 6"), reds(&s, "out -n 6 --seed 1"));
+    let mut all = reds(&s, "out -n 100");
+    all.sort_unstable();
+    assert_eq!(all, (0..20).map(|number| number * 10).collect::<Vec<_>>());
+    let mut of_class = reds(&s, "out --class b");
+    of_class.sort_unstable();
+    assert_eq!(of_class, [150, 160, 170, 180, 190]);
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let s = numbered();
+    let told = "error: the dataset has no class `c`: its classes are `a`, `b`";
+    s.run("show", "out --class c -o x.png").fails(1, told);
+    let told = "error: the dataset has no split `holdout`: its splits are `train`, `validation`, `test`";
+    s.run("show", "out --split holdout -o x.png").fails(1, told);
+    let told = "error: standard output is not a terminal, so there is nothing to show pictures in\n\
+                hint: name a PNG file to write with `--out`";
+    s.run("show", "out").fails(1, told);
+    s.file("mine.png", b"my file");
+    let told = "error: `mine.png` exists, and was not made by this command\nhint: choose another file for `--out`";
+    s.run("show", "out -o mine.png").fails(1, told);
+    for rows in ["x", "3-1", "0-20000", "-1"] {
+        let ran = s.run("show", &format!("out -o x.png -- {rows}")).exits(2);
+        assert!(ran.stderr.starts_with(&format!("error: invalid value '{rows}' for '[ROWS]': ")), "{}", ran.stderr);
+    }
+    assert!(!s.path().join("x.png").exists());
+}
