@@ -35,8 +35,9 @@ from ._errors import (
 )
 from ._frameworks.hook import import_with
 from ._inlaid import Schema, __version__
+from ._look import Sheet
 from ._maintain import compact, info, rollback, verify
-from ._open import Opened, open_dataset, open_table
+from ._open import Opened, open_dataset, open_table, report
 
 # Not in `__all__`: `from inlaid import *` would put it in the place of the built-in function.
 from ._open import open as open
@@ -75,6 +76,7 @@ __all__ = [
     "RowError",
     "Schema",
     "SettingError",
+    "Sheet",
     "SkippedRowsWarning",
     "SplitError",
     "SplitStatistics",
@@ -92,6 +94,7 @@ __all__ = [
     "open_table",
     "plan",
     "repack",
+    "report",
     "rollback",
     "verify",
     "work",

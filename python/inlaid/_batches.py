@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._errors import PartialPassWarning, RepeatedOrderWarning, SettingError, SkippedRowsWarning, warn
+from ._progress import shown
 from ._ranks import check_found
 from ._settings import BatchSettings, counted, integer
 
@@ -24,7 +25,11 @@ class Batches:
     """
 
     def __init__(
-        self, table: Table, settings: BatchSettings, transform: Callable[[dict[str, Any]], Any] | None = None
+        self,
+        table: Table,
+        settings: BatchSettings,
+        transform: Callable[[dict[str, Any]], Any] | None = None,
+        progress: bool = False,
     ) -> None:
         self.table: Table = table
         """The table that is read."""
@@ -37,7 +42,7 @@ class Batches:
         """Type of the elements."""
         self.skipped: dict[int, str] = {}
         """The rows that were left out with `on_error="skip"`, and why; those that this process has read."""
-        self._settings, self._transform = settings, transform
+        self._settings, self._transform, self._progress = settings, transform, progress
         # Neither depends on anything that changes.
         self._length = table._native.count_batches(settings)
         self._epoch = self._read = 0
@@ -60,7 +65,10 @@ class Batches:
     def __iter__(self) -> Iterator[Any]:
         # A generator: an iterator that nobody draws from begins no epoch.
         self._begin()
-        yield from self._rest(self._pass)
+        batches = self._rest(self._pass)
+        if self._progress:
+            batches = shown(batches, f"epoch {self._epoch}", self._read, len(self))
+        yield from batches
 
     def steps(self, count: int | None = None) -> Iterator[Any]:
         """The next `count` batches, or all that there will ever be, through as many epochs as they take. Goes on where

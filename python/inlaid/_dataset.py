@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import _inlaid, _maintain, _write
 from ._errors import InlaidError, SplitError
+from ._look import Sheet, class_chart, sheet, table_of, thumbnails, write_report
 from ._progress import Progress
 from ._reading import Cache, Reading, absolute, place_of
 from ._rejects import Rejects
@@ -20,6 +21,9 @@ from ._settings import counted, meant
 from ._statistics import Statistics
 from ._table import Table
 from ._write import ColumnType, Rows, Source, Sources
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class Dataset(Mapping[str, Table]):
@@ -52,6 +56,7 @@ class Dataset(Mapping[str, Table]):
     def _read(self, place: str, reading: Reading) -> None:
         self.path: Path | str = absolute(place)
         """The folder, or its URL."""
+        self._reading = reading
         self._storage_options = None if reading.storage_options is None else dict(reading.storage_options)
         splits, manifest, rejects = _inlaid.open_dataset(place, reading.native)
         self.manifest: dict[str, Any] = json.loads(manifest)
@@ -168,11 +173,40 @@ class Dataset(Mapping[str, Table]):
     def _ipython_key_completions_(self) -> list[str]:
         return list(self)
 
+    def show(
+        self,
+        rows: int | Sequence[int] = 24,
+        *,
+        class_name: str | None = None,
+        seed: int = 0,
+        columns: int = 8,
+        threads: int | None = None,
+    ) -> Sheet:
+        """A contact sheet of rows of all splits, which follow each other: as `Table.show`."""
+        return sheet(self._natives(), rows, class_name, seed, columns, threads)
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """A chart of matplotlib, of the rows of each class by split: as `Table.plot`."""
+        return class_chart(self.classes, {name: table._class_rows() for name, table in self.items()}, axes)
+
+    def report(
+        self,
+        out: str | PathLike[str] = "report.html",
+        *,
+        rows: int = 5_000,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> Path:
+        """Writes a page that shows what the dataset holds, and returns its path: `inlaid.report`."""
+        return write_report(str(self.path), self._reading.native, out, rows, seed, threads)
+
+    def _natives(self) -> dict[str, _inlaid.Table]:
+        return {name: table._native for name, table in self.items()}
+
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in ("split", "rows", "classes", "tensors"))
-        lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in self._lines())
+        lines = table_of(("split", "rows", "classes", "tensors"), list(self._lines()))
         path = f"<code>{html.escape(str(self.path))}</code>"
-        return f"<div>{path}<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
+        return f"<div>{path}{lines}{thumbnails(self._natives())}</div>"
 
     def _lines(self) -> Iterator[tuple[object, ...]]:
         for name, table in self.items():

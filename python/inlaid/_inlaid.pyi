@@ -31,7 +31,9 @@ __all__ = [
     "planned",
     "random_crop",
     "repack",
+    "report",
     "rollback",
+    "sheet",
     "verify",
     "work",
 ]
@@ -49,6 +51,21 @@ def append(sources: Sequence[str], out: str, keywords: dict[str, Any], progress:
 
 def repack(sources: Sequence[str], out: str, keywords: dict[str, Any], progress: object) -> str:
     """Rewrites files of other tools; otherwise as `convert`."""
+
+def report(place: str, reading: Reading, out: str, rows: int, seed: int, threads: int | None) -> None:
+    """Writes the page of a report on what is at a path or URL."""
+
+def sheet(
+    tables: Sequence[tuple[str, Table]],
+    rows: Sequence[int] | None,
+    class_name: str | None,
+    count: int,
+    seed: int,
+    columns: int,
+    threads: int | None,
+    is_jpeg: bool,
+) -> bytes:
+    """A contact sheet of rows of tables, which are splits with names, as a PNG or a JPEG file."""
 
 def plan(sources: Sequence[str], out: str, keywords: dict[str, Any]) -> str:
     """Plans a conversion; returns what was planned as JSON. Takes the keywords out of the dictionary."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 from ._batches import Batches
 from ._errors import CacheWarning, SettingError, warn
 from ._pixels import PixelOptions, PixelSettings, pixel_options
+from ._progress import check_tqdm
 from ._ranks import ranks
-from ._settings import BatchSettings, CastSettings, checked_settings, chosen_columns
+from ._settings import BatchSettings, CastSettings, checked_settings, chosen_columns, truth
 
 if TYPE_CHECKING:
     import jax
@@ -118,6 +119,7 @@ class Loading:
         threads: int | None = None,
         memory: int | str | None = None,
         on_error: Literal["raise", "skip"] = "raise",
+        progress: bool = False,
     ) -> Batches:
         """The rows in batches: dictionaries of arrays that may be written to, the tensors (N, H, W, C) and `columns`
         (N,). Every pass is the next epoch; see `Batches`.
@@ -180,6 +182,7 @@ class Loading:
         - `memory`: most bytes of memory for large images, as in `convert`.
         - `on_error`: what to do about an image that can't be decoded: raise `DamagedError`, which names the row, or
           leave the row out of its batch and count it in `Batches.skipped`.
+        - `progress`: draws a bar of tqdm for each pass, in a terminal or a notebook. Needs tqdm.
 
         Raises `SettingError` (a `ValueError`) or `ColumnError` (a `KeyError`), which name what is wrong.
         """
@@ -200,9 +203,11 @@ class Loading:
             uneven=uneven,
             prefetch=prefetch,
         )
+        if truth("progress", progress):
+            check_tqdm()
         _check_draw(settings, weights, balanced)
         _check_cache(table, settings)
-        return Batches(table, settings, transform)
+        return Batches(table, settings, transform, progress)
 
     def to_tf(self, batch_size: int, **options: Unpack[PassOptions]) -> tf.data.Dataset:
         """A `tf.data.Dataset` of tuples: tensors (N, H, W, C), then the columns; of tensors alone if there are no

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from . import _inlaid
 from ._dataset import Dataset
+from ._look import write_report
 from ._reading import Cache, Reading, place_of
 from ._table import Table
 
@@ -101,3 +103,29 @@ def open_table(
     does not answer.
     """
     return Table(path, map=map, storage_options=storage_options, cache=cache, cache_bytes=cache_bytes)
+
+
+def report(
+    path: str | bytes | PathLike[str],
+    out: str | PathLike[str] = "report.html",
+    *,
+    rows: int = 5_000,
+    seed: int = 0,
+    threads: int | None = None,
+    storage_options: Mapping[str, str] | None = None,
+) -> Path:
+    """Writes a page that shows what a dataset holds, and returns its path: counts, a contact sheet and a mean image of
+    every class, sizes of the sources, images that stand out, copies, rejects, and how the dataset was made. The page is
+    one file that needs nothing else. `path` is a dataset, or any Parquet and Arrow files of tensors or images.
+
+    - `out`: file of the page. An earlier report there is replaced.
+    - `rows`: rows whose images are looked at, evenly from all classes.
+    - `seed`: decides which rows these are.
+    - `threads`: threads that look at them. `None`: one for each core.
+    - `storage_options`: settings and credentials of the object store that it is in, as for `open`.
+
+    Raises `NotFoundError` if there is nothing at `path`, `ExistsError` if `out` is something other than a report, and
+    otherwise as `open`.
+    """
+    reading = Reading.of(place_of(path), True, storage_options, False, None)
+    return write_report(place_of(path), reading.native, out, rows, seed, threads)

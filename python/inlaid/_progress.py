@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +40,22 @@ def counted(batches: Iterable[Any], rows: int | None, progress: Progress) -> Ite
         for batch in batches:
             yield batch
             bar.update(len(batch))
+
+
+def check_tqdm() -> None:
+    """Raises `SettingError` if tqdm is not installed."""
+    if importlib.util.find_spec("tqdm") is None:
+        raise SettingError("progress=True needs tqdm: pip install tqdm")
+
+
+def shown(batches: Iterable[Any], what: str, done: int, total: int) -> Iterator[Any]:
+    """Passes batches on and counts them in a bar of tqdm, which is left when they end."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, initial=done, desc=what, unit=" batches") as bar:
+        for batch in batches:
+            yield batch
+            bar.update()
 
 
 def bar(total: int, unit: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from ._draws import Draw, weighted
 from ._draws import balanced as balanced_draw
 from ._errors import DamagedError, DecodingWarning, InlaidError, RowError, SettingError, warn
 from ._loading import Loading
+from ._look import Sheet, class_chart, sheet, table_of, thumbnails
 from ._matching import matching
 from ._pixels import PixelSettings
 from ._reading import Cache, Reading, absolute, place_of
@@ -26,6 +28,7 @@ from ._settings import CastSettings, counted, known_column, names_of_columns, tr
 if TYPE_CHECKING:
     import datasets
     import pyarrow
+    from matplotlib.axes import Axes
     from PIL.Image import Image
 
 
@@ -287,6 +290,57 @@ class Table(Loading):
 
         spec = None if self._are_files else self._native.spec
         return to_image(self[operator.index(row)], self._native.layout(self.tensor_column), spec)
+
+    def show(
+        self,
+        rows: int | Sequence[int] = 24,
+        *,
+        class_name: str | None = None,
+        seed: int = 0,
+        columns: int = 8,
+        threads: int | None = None,
+    ) -> Sheet:
+        """A contact sheet of rows, with their classes and files: a picture below a cell of a notebook. `.image()` is one
+        of Pillow.
+
+        - `rows`: how many, evenly from all classes; or their numbers.
+        - `class_name`: only rows of this class.
+        - `seed`: decides which rows are drawn.
+        - `columns`: pictures next to each other.
+        - `threads`: threads that make pictures. `None`: one for each core.
+
+        Raises `SettingError` if the tensors are not images, or there is no such class, and `RowError` if there is no
+        such row.
+        """
+        return sheet({"row": self._native}, rows, class_name, seed, columns, threads)
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """A chart of matplotlib, of the rows of each class; drawn into `axes` if there are any. Needs matplotlib.
+
+        Raises `SettingError` if rows have no classes."""
+        return class_chart(self.classes, {"rows": self._class_rows()}, axes)
+
+    def _class_rows(self) -> NDArray[np.int64]:
+        """Number of rows of every class."""
+        if not self.classes:
+            return np.zeros(0, np.int64)
+        labels = np.asarray(self.column("label"))
+        if labels.ndim > 1:
+            return labels.astype(np.int64).sum(axis=0)
+        labels = labels[labels >= 0] if labels.dtype.kind == "i" else labels[~np.isnan(labels)]
+        return np.bincount(labels.astype(np.int64), minlength=len(self.classes))
+
+    def _repr_html_(self) -> str:
+        rows = self._class_rows()
+        most = 20
+        order = np.argsort(-rows, kind="stable")[:most]
+        lines = [(self.classes[at], rows[at]) for at in order]
+        if len(rows) > most:
+            lines.append((f"{len(rows) - most} more", rows.sum() - rows[order].sum()))
+        counts = table_of(("class", "rows"), lines) if lines else ""
+        path, tensors = html.escape(str(self._origin.path)), self._tensors_in_words()
+        head = f"<code>{path}</code>: {counted(len(self), 'row', 'rows')} of {tensors}"
+        return f"<div>{head}<br>{thumbnails({'row': self._native})}{counts}</div>"
 
     def image_file(self, row: SupportsIndex) -> bytes:
         """The image file of a row, as it is stored.

@@ -9,6 +9,7 @@ mod errors;
 mod keys;
 mod keywords;
 mod loader;
+mod look;
 mod maintain;
 mod ndarray;
 mod pixels;
@@ -46,6 +47,8 @@ fn _inlaid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(main, module)?)?;
     module.add_function(wrap_pyfunction!(table::find, module)?)?;
     module.add_function(wrap_pyfunction!(table::open_dataset, module)?)?;
+    module.add_function(wrap_pyfunction!(look::report, module)?)?;
+    module.add_function(wrap_pyfunction!(look::sheet, module)?)?;
     module.add_function(wrap_pyfunction!(maintain::info, module)?)?;
     module.add_function(wrap_pyfunction!(maintain::verify, module)?)?;
     module.add_function(wrap_pyfunction!(maintain::compact, module)?)?;

@@ -25,7 +25,7 @@ use crate::rejects::Rejects;
 /// The rows of one or several files.
 #[pyclass(frozen, module = "inlaid._inlaid")]
 pub struct Table {
-    table: inlaid::Table,
+    pub table: inlaid::Table,
 }
 
 /// Says what there is to open at a path or URL: a dataset, a table, or several of them, whose names and paths come with

@@ -88,11 +88,14 @@ impl Picture {
         }
     }
 
-    /// The picture as a JPEG of this quality, 1 to 100, in a `data:` URL.
+    /// The picture as a JPEG file of this quality, 1 to 100.
+    pub(super) fn jpeg(&self, quality: u8) -> Vec<u8> {
+        jpeg(&self.rgb, self.width as u32, self.height as u32, Channels::Rgb, quality)
+    }
+
+    /// The same in a `data:` URL.
     pub(super) fn jpeg_url(&self, quality: u8) -> String {
-        let [width, height] = [self.width, self.height].map(|side| side as u32);
-        let file = jpeg(&self.rgb, width, height, Channels::Rgb, quality);
-        format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(file))
+        format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(self.jpeg(quality)))
     }
 
     /// The picture as a PNG file.

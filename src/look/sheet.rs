@@ -20,6 +20,9 @@ const SPACE: usize = 8;
 const PAPER: u8 = 255;
 const INK: u8 = 32;
 
+/// Quality of sheets as JPEGs.
+const QUALITY: u8 = 85;
+
 /// What a PNG begins with.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
@@ -62,15 +65,12 @@ pub struct Tile {
 }
 
 impl Sheet {
-    /// A sheet of rows of these tables, which are splits with names.
+    /// A sheet of rows of these tables, which are splits with names. Pictures are made on this many threads, or on one for
+    /// each core.
     ///
     /// # Errors
     /// If there are no such rows, they are not images, or a file can't be read.
-    pub(crate) fn of(
-        tables: Vec<(String, Table)>,
-        shown: &Shown,
-        threads: Option<NonZeroUsize>,
-    ) -> Result<Sheet, Error> {
+    pub fn of(tables: Vec<(String, Table)>, shown: &Shown, threads: Option<NonZeroUsize>) -> Result<Sheet, Error> {
         let rows = Rows::new(tables)?;
         let places = places(&rows, shown)?;
         let mut pictures = vec![None; places.len()];
@@ -98,6 +98,11 @@ impl Sheet {
     /// The sheet as a PNG file, with this many pictures next to each other.
     pub fn png(&self, columns: NonZeroUsize) -> Vec<u8> {
         drawn(&self.tiles, columns.get()).png()
+    }
+
+    /// The sheet as a JPEG file, which is smaller.
+    pub fn jpeg(&self, columns: NonZeroUsize) -> Vec<u8> {
+        drawn(&self.tiles, columns.get()).jpeg(QUALITY)
     }
 
     /// Writes the sheet to a PNG file, whole or not at all.
