@@ -300,8 +300,8 @@ class Table(Loading):
         columns: int = 8,
         threads: int | None = None,
     ) -> Sheet:
-        """A contact sheet of rows, with their classes and files: a picture below a cell of a notebook. `.image()` is one
-        of Pillow.
+        """A contact sheet of rows, with their classes and files: a picture below a cell of a notebook, or an image of
+        Pillow (`.image()`).
 
         - `rows`: how many, evenly from all classes; or their numbers.
         - `class_name`: only rows of this class.

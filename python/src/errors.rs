@@ -58,7 +58,10 @@ pub fn setting(text: String) -> PyErr {
 fn class(error: &Error) -> &'static str {
     match error {
         Error::Spec(_) | Error::Load(_) | Error::NoSource | Error::TooManyThreads { .. } => "SettingError",
-        Error::NoClass { .. } | Error::NotASplitFolder { .. } | Error::NoSplitFolders(_) | Error::SplitFoldersBelow(_) => "SettingError",
+        Error::NoClass { .. }
+        | Error::NotASplitFolder { .. }
+        | Error::NoSplitFolders(_)
+        | Error::SplitFoldersBelow(_) => "SettingError",
         Error::Format(FormatError::NoDataset(_) | FormatError::NoTables(_)) => "NotFoundError",
         Error::SourceNotFolder(_) | Error::NoImages { .. } => "NotFoundError",
         Error::Format(FormatError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => "NotFoundError",

@@ -28,7 +28,7 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 pub enum Command {
-    Convert(Box<Convert>),
+    Convert(Box<ConvertRun>),
     Append(Box<Append>),
     Plan(Box<Plan>),
     Work(Work),
@@ -59,7 +59,7 @@ impl Command {
     /// Whether the result, or the failure, is printed as JSON.
     pub fn json(&self) -> bool {
         match self {
-            Command::Convert(convert) => convert.run.json,
+            Command::Convert(run) => run.convert.run.json,
             Command::Append(append) => append.run.json,
             Command::Plan(plan) => plan.convert.run.json,
             Command::Work(work) => work.json,
@@ -86,6 +86,18 @@ impl Command {
 /// Each file is committed as soon as it is finished: after a crash, run the same command again to resume.
 ///
 /// Exit codes: 0 finished; 1 stopped; 2 usage error; 3 finished, but some images were rejected (see rejects.jsonl).
+#[derive(Args)]
+#[command(allow_negative_numbers = true)]
+pub struct ConvertRun {
+    #[command(flatten)]
+    pub convert: Convert,
+    /// Make a page that shows what the dataset holds, as `inlaid report` does [default file: DIR/report.html]
+    #[cfg(feature = "report")]
+    #[arg(long, help_heading = "Files", value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub report: Option<Option<PathBuf>>,
+}
+
+/// Sources and settings of a conversion
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Convert {
@@ -472,6 +484,9 @@ pub struct Report {
     /// File of the page; an earlier report there is replaced
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     pub out: PathBuf,
+    /// Open the page in a browser
+    #[arg(long, conflicts_with = "json")]
+    pub open: bool,
     /// Rows whose images are looked at, evenly from all classes
     #[arg(long, value_name = "N", default_value_t = ReportOptions::default().rows)]
     pub rows: usize,

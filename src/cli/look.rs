@@ -2,13 +2,15 @@
 
 use std::io::{IsTerminal, stdout};
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 use image::{DynamicImage, RgbImage};
 use viuer::Config;
 
 use super::args::{Report, Show};
 use super::report;
-use crate::{Error, Sheet, Tile};
+use super::report::{Failure, visible_name};
+use crate::{Error, ReportOptions, Sheet, Tile};
 
 /// Columns of characters that a picture takes in a terminal, and those between two.
 const WIDE: u16 = 24;
@@ -24,7 +26,34 @@ pub fn write_report(asked: &Report) -> u8 {
         return report(made, true, report::report);
     }
     let written = made.and_then(|made| made.write(&asked.out));
-    report(written, false, |()| report::print(&report::visible(&format!("`{}`\n", asked.out.display())), 0))
+    report(written, false, |()| {
+        let code = report::print(&report::visible(&format!("`{}`\n", asked.out.display())), 0);
+        if asked.open
+            && let Err(error) = open::that_detached(&asked.out)
+        {
+            report::note(&format!("can't open the page in a browser: {error}"));
+        }
+        code
+    })
+}
+
+/// Writes the page of a dataset that was just made, into its folder unless a file is named. Returns the exit code of a
+/// failure.
+pub fn report_on(dataset: &Path, page: Option<&Path>, json: bool) -> Option<u8> {
+    let page = page.map_or_else(|| dataset.join("report.html"), Path::to_owned);
+    let made = crate::report(dataset, &ReportOptions::default()).and_then(|made| made.write(&page));
+    // Standard output has the summary.
+    match made {
+        Ok(()) if json => None,
+        Ok(()) => match report::print(&report::visible(&format!("`{}`\n", page.display())), 0) {
+            0 => None,
+            code => Some(code),
+        },
+        Err(error) => {
+            let failure = Failure::new(&error, report::exit_code(&error));
+            Some(report::failure(&failure, false))
+        }
+    }
 }
 
 /// Shows rows of a dataset and returns the exit code.
@@ -52,7 +81,7 @@ fn in_terminal(sheet: &Sheet, columns: Option<NonZeroUsize>) -> u8 {
             return 1;
         }
         for line in 0..2 {
-            let texts = tiles.iter().map(|tile| padded(&report::visible_name(&tile.lines()[line])));
+            let texts = tiles.iter().map(|tile| padded(&visible_name(&tile.lines()[line])));
             let text = texts.collect::<Vec<_>>().join(&" ".repeat(BETWEEN.into()));
             if !text.trim().is_empty() {
                 let code = report::print(&format!("{}\n", text.trim_end()), 0);

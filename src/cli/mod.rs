@@ -25,7 +25,7 @@ use std::sync::{Arc, Once};
 use clap::Parser;
 
 use crate::{Change, Error, Progress};
-use args::{Arguments, Command, Commit, Convert, Dataset, ProgressForm, Verify, Work};
+use args::{Arguments, Command, Commit, Convert, ConvertRun, Dataset, ProgressForm, Verify, Work};
 use report::Failure;
 use signals::{OnSignal, Watch};
 use terminal::Terminal;
@@ -55,7 +55,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     signals::let_long_writes_fail();
     let json = command.json();
     let run = || match command {
-        Command::Convert(convert) => run_write(&Write::from(&*convert), convert.run.quiet, convert.run.progress, json),
+        Command::Convert(run) => run_convert(&run),
         Command::Append(append) => run_write(&Write::from(&*append), append.run.quiet, append.run.progress, json),
         Command::Plan(plan) => run_plan(&plan.convert),
         Command::Work(work) => run_work(&work),
@@ -74,6 +74,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         let failure = Failure::of_panic();
         if json { failure.print_json() } else { 1 }
     })
+}
+
+fn run_convert(run: &ConvertRun) -> u8 {
+    let (convert, write) = (&run.convert, Write::from(&run.convert));
+    let code = run_write(&write, convert.run.quiet, convert.run.progress, convert.run.json);
+    #[cfg(feature = "report")]
+    if let (Some(page), 0 | 3, false) = (&run.report, code, convert.run.dry_run) {
+        return look::report_on(write.out(), page.as_deref(), convert.run.json).unwrap_or(code);
+    }
+    code
 }
 
 fn run_write(write: &Write, quiet: bool, form: ProgressForm, json: bool) -> u8 {

@@ -2,13 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::Error;
-use crate::look::{Report, ReportOptions, Subject};
+use crate::commands::convert::convert_from;
+use crate::error::{Error, FormatError};
+use crate::look::{PICTURE_SIDE, Report, ReportOptions, Subject};
 use crate::read::{Dataset, Found, Table};
 use crate::remote::Reading;
+use crate::run::RunOptions;
+use crate::source::{Sampled, open_source};
+use crate::spec::{Fit, Order, Quality, Size, Spec, Split, SplitBy, SplitFractions, Storage, Truncated};
 
-/// Reports on the dataset at a path or URL, or on the Parquet and Arrow files there: counts, pictures of every class, and
-/// what stands out. Memory depends on the number of rows (about 200 bytes each), not on their images.
+/// Reports on the dataset at a path or URL, on the Parquet and Arrow files there, or on the images that a conversion would
+/// read there: counts, pictures of every class, and what stands out. Memory depends on the number of rows (about 200 bytes
+/// each), not on their images.
 ///
 /// # Errors
 /// If there is nothing to read, or it can't be read.
@@ -21,13 +26,40 @@ pub fn report(place: impl AsRef<Path>, options: &ReportOptions) -> Result<Report
 /// # Errors
 /// As [`report`].
 pub fn report_with(place: impl AsRef<Path>, options: &ReportOptions, reading: &Reading) -> Result<Report, Error> {
-    Report::of(subject(place.as_ref(), reading)?, options)
+    let place = place.as_ref();
+    match subject(place, reading) {
+        Err(Error::Format(FormatError::NoTables(_) | FormatError::UnknownFormat(_))) => {
+            of_images(place, options, reading)
+        }
+        subject => Report::of(subject?, options),
+    }
+}
+
+/// A report on images that are not in a dataset: some of them are converted for that, to small ones.
+fn of_images(place: &Path, options: &ReportOptions, reading: &Reading) -> Result<Report, Error> {
+    let scratch = tempfile::tempdir().map_err(FormatError::io("create a folder in", &std::env::temp_dir()))?;
+    let mut run = RunOptions { threads: options.threads, ..RunOptions::default() };
+    run.source.storage = reading.storage.clone();
+    let source = Sampled::new(open_source(&[place], &run.source)?, options.rows, options.seed);
+    let mut spec = Spec::new(Size::new(PICTURE_SIDE, PICTURE_SIDE)?);
+    (spec.storage, spec.fit, spec.order) = (Storage::Encoded, Fit::Crop, Order::Path);
+    (spec.quality, spec.truncated) = (Some(Quality::try_from(95)?), Truncated::Keep);
+    spec.shares = SplitFractions::new(vec![(Split::Train, 1.0)])?;
+    let out = scratch.path().join("sample");
+    convert_from(&source, &out, &spec, &run)?;
+    let sample = of_dataset(place.to_owned(), Dataset::open(&out)?)?;
+    // Splits mean something only if the folders are splits.
+    let is_split = sample.manifest.as_ref().is_some_and(|manifest| manifest.spec.split_by == Some(SplitBy::Folder));
+    let tables = sample.tables.into_iter();
+    let tables = tables.map(|(split, table)| (if is_split { split } else { "images".to_owned() }, table)).collect();
+    Report::of(Subject { tables, manifest: None, images: source.all(), ..sample }, options)
 }
 
 /// What there is at a path or URL.
 pub(super) fn subject(place: &Path, reading: &Reading) -> Result<Subject, Error> {
     let path = place.to_owned();
-    let only = |tables: Vec<(String, Table)>| Subject { path, tables, manifest: None, rejects: Vec::new() };
+    let only =
+        |tables: Vec<(String, Table)>| Subject { path, tables, manifest: None, images: None, rejects: Vec::new() };
     Ok(match reading.found(place)? {
         Found::Dataset => of_dataset(place.to_owned(), reading.dataset(place)?)?,
         Found::Table => only(vec![("all".to_owned(), reading.table(place)?)]),
@@ -50,5 +82,5 @@ fn of_dataset(path: PathBuf, dataset: Dataset) -> Result<Subject, Error> {
     let manifest = dataset.manifest().clone();
     let (tables, rejects) = dataset.into_parts();
     let tables = tables.into_iter().map(|(split, table)| (split.to_string(), table)).collect();
-    Ok(Subject { path, tables, manifest: Some(manifest), rejects: rejects.read()? })
+    Ok(Subject { path, tables, manifest: Some(manifest), images: None, rejects: rejects.read()? })
 }

@@ -10,6 +10,6 @@ mod sample;
 mod sheet;
 mod text;
 
-pub(crate) use report::Subject;
+pub(crate) use report::{PICTURE_SIDE, Subject};
 pub use report::{Report, ReportOptions};
 pub use sheet::{Sheet, Shown, Tile};

@@ -26,6 +26,8 @@ mod reject;
 #[cfg(feature = "remote")]
 mod remote_folder;
 mod sample_listing;
+#[cfg(feature = "report")]
+mod sampled;
 mod tables;
 mod tree;
 mod value_columns;
@@ -51,6 +53,8 @@ pub use raw_pixels::{RawChannels, RawOrder, RawPixels, RawSample};
 pub use reading::stuck_read;
 pub use record::Record;
 pub(crate) use reject::reject;
+#[cfg(feature = "report")]
+pub(crate) use sampled::Sampled;
 pub use tables::TableSource;
 
 /// The origin of a run's inputs: lists them, and reads the bytes of requested images.

@@ -165,7 +165,7 @@ fn the_command_makes_the_same_dataset() {
         "--size 8x6",
         "--size 8 --dtype f32 --scale -1..1 --layout chw --fit crop --filter lanczos3 --seed 9",
         "--size 8 --dtype f16 --mean imagenet --std imagenet --no-exif --pad-color 1,2,3",
-        "--size 8 --channels gray --fit pad --only-shrink --order sorted --split train=0.5,test=0.5 --split-by path",
+        "--size 8 --channels gray --fit pad --only-shrink --order path --split train=0.5,test=0.5 --split-by path",
         "--size 8 --fit shortest-side --crop-ratio 0.875 --no-antialias --max-pixels 1000 --max-file-bytes 1MiB",
         "--size 8 --storage encoded --quality 80 --format arrow --row-group-bytes 1000 --shard-bytes 4000",
         "--size 8 --storage encoded --encoding png --compression zstd --color-profile srgb --truncated keep",

@@ -15,7 +15,7 @@ fn numbered() -> Scratch {
         let path = s.file(&format!("src/{class}/{number:02}.png"), &[]);
         pixels.save_with_format(path, image::ImageFormat::Png).unwrap();
     }
-    s.convert("src --out out --size 8 --order sorted").exits(0);
+    s.convert("src --out out --size 8 --order path").exits(0);
     s
 }
 

@@ -34,11 +34,19 @@ impl Fact {
 }
 
 /// What matters most.
-pub(super) fn of(rows: &Rows, manifest: Option<&Manifest>, rejects: usize) -> Vec<Fact> {
-    let bytes = rows.splits.iter().flat_map(|split| split.table.lengths()).sum();
-    let mut facts = vec![Fact::new("Rows", grouped(rows.len()))];
+pub(super) fn of(rows: &Rows, manifest: Option<&Manifest>, images: Option<usize>, rejects: usize) -> Vec<Fact> {
+    let mut facts = match images {
+        Some(images) => {
+            vec![Fact::new("Images", grouped(images)), Fact::new("Looked at", grouped(rows.len() + rejects))]
+        }
+        None => vec![Fact::new("Rows", grouped(rows.len()))],
+    };
     if !rows.classes.is_empty() {
         facts.push(Fact::new("Classes", grouped(rows.classes.len())));
+    }
+    if images.is_some() {
+        facts.push(Fact::new("Rejected", grouped(rejects)));
+        return facts;
     }
     if let Some(split) = rows.splits.first() {
         facts.push(match split.table.tensor_column() {
@@ -49,6 +57,7 @@ pub(super) fn of(rows: &Rows, manifest: Option<&Manifest>, rejects: usize) -> Ve
             None => Fact::new("Images", "files"),
         });
     }
+    let bytes = rows.splits.iter().flat_map(|split| split.table.lengths()).sum();
     facts.push(Fact::new("Size", ByteSize(bytes).to_string()));
     if let Some(manifest) = manifest {
         facts.push(Fact::new("Rejected", grouped(rejects)));

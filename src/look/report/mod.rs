@@ -32,7 +32,7 @@ use rejected::Rejected;
 use sizes::SizeChart;
 
 /// Longest side of pictures that are measured, in pixels.
-const SIDE: u32 = 128;
+pub(crate) const PICTURE_SIDE: u32 = 128;
 
 /// Settings of a report.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +78,8 @@ pub(crate) struct Subject {
     pub(crate) tables: Vec<(String, Table)>,
     /// None if the files are not of a dataset of inlaid.
     pub(crate) manifest: Option<Manifest>,
+    /// Number of images of which the rows are some; none if the rows are all that there is.
+    pub(crate) images: Option<usize>,
     pub(crate) rejects: Vec<Reject>,
 }
 
@@ -87,11 +89,17 @@ impl Report {
     /// # Errors
     /// If a file can't be read.
     pub(crate) fn of(subject: Subject, options: &ReportOptions) -> Result<Report, Error> {
-        let Subject { path, tables, manifest, rejects } = subject;
+        let Subject { path, tables, manifest, images, rejects } = subject;
         let rows = Rows::new(tables)?;
         let known = rows.classes.len().max(1);
         let sample = Sample::draw(&rows, (options.rows / known).max(classes::LEAST_DRAWN), options.seed);
         let mut notes = Vec::new();
+        if let Some(images) = images.filter(|images| *images > rows.len() + rejects.len()) {
+            let (looked, images, seed) = (grouped(rows.len() + rejects.len()), grouped(images), options.seed);
+            notes.push(format!(
+                "Only {looked} of {images} images were looked at, drawn by class with seed {seed}: all numbers are of these."
+            ));
+        }
         let camera = Camera::new(&rows, options.threads).or_else(|error| match error {
             // Tensors that are not images.
             Error::Load(reason) => {
@@ -112,7 +120,7 @@ impl Report {
             generator: concat!("inlaid ", env!("CARGO_PKG_VERSION")).to_owned(),
             name: name.unwrap_or_else(|| path.display().to_string()),
             location: path.display().to_string(),
-            facts: facts::of(&rows, manifest.as_ref(), rejects.len()),
+            facts: facts::of(&rows, manifest.as_ref(), images, rejects.len()),
             command: manifest.as_ref().map(|manifest| command::of(&manifest.spec, &path)),
             settings: manifest.as_ref().map(facts::settings).unwrap_or_default(),
             splits: facts::splits(&rows),
@@ -138,7 +146,7 @@ pub(super) struct Camera(Vec<PictureMaker>);
 
 impl Camera {
     fn new(rows: &Rows, threads: Option<NonZeroUsize>) -> Result<Option<Camera>, Error> {
-        let makers = rows.splits.iter().map(|split| PictureMaker::new(&split.table, SIDE, threads));
+        let makers = rows.splits.iter().map(|split| PictureMaker::new(&split.table, PICTURE_SIDE, threads));
         Ok(Some(Camera(makers.collect::<Result<_, _>>()?)))
     }
 
@@ -168,7 +176,7 @@ fn sampling(rows: &Rows, sample: &Sample, options: &ReportOptions, standouts: &S
     }
     if measured > 0 {
         notes.push(format!(
-            "Brightness, contrast and sharpness are measured on images of at most {SIDE} pixels a side."
+            "Brightness, contrast and sharpness are measured on images of at most {PICTURE_SIDE} pixels a side."
         ));
     }
     if standouts.unusable() > 0 {
