@@ -256,8 +256,51 @@ fn files_and_tables_of_others_are_reported_on_too() {
     assert_eq!((&split["command"], fact(&split, "Rows")), (&Value::Null, "48"));
     assert_eq!(fact(&split, "Tensors"), "3 × 8 × 8, float32");
     assert_color(picture(&split["classes"][0]["mean"]).get_pixel(20, 20), [10, 10, 200]);
-    s.run("report", "src")
-        .fails(1, "error: `src` holds no Parquet or Arrow files\nhint: `inlaid convert` makes a dataset from images");
+}
+
+#[test]
+fn images_are_reported_on_before_they_are_converted() {
+    let s = Scratch::new();
+    colors(&s);
+    s.file("src/red/broken.png", b"no image");
+    let all = report(&s, "src");
+    assert_eq!((fact(&all, "Images"), fact(&all, "Looked at"), fact(&all, "Classes")), ("61", "61", "3"));
+    assert_eq!((fact(&all, "Rejected"), texts(&all["splits"], "name")), ("1", vec!["images"]));
+    assert_eq!(texts(&all["classes"], "rows"), ["20", "20", "20"]);
+    assert_color(picture(&all["classes"][1]["mean"]).get_pixel(40, 40), [10, 200, 10]);
+    assert_eq!(all["sizes"][0]["summary"], "median 33, from 24 to 43");
+    assert_eq!(all["rejects"]["reasons"][0]["paths"][0], "red/broken.png");
+    let some = report(&s, "src --rows 15");
+    let note = some["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("Only 15 of 61 images were looked at, drawn by class with seed 0"), "{note}");
+    // Folders of splits are splits.
+    plain(&s, "split/train/a/1.png", [9; 3], 8, 8);
+    plain(&s, "split/test/a/2.png", [8; 3], 8, 8);
+    assert_eq!(texts(&report(&s, "split")["splits"], "name"), ["train", "test"]);
+    assert_eq!(s.files("src").len(), 61);
+    s.file("empty/notes.txt", b"nothing");
+    let told = s.run("report", "empty").exits(1).stderr;
+    assert!(told.starts_with("error: no images in `empty`"), "{told}");
+    s.run("report", "nowhere").fails(1, "error: can't read `nowhere`: No such file or directory (os error 2)");
+}
+
+#[test]
+fn conversions_make_reports_too() {
+    let s = Scratch::new();
+    colors(&s);
+    let ran = s.convert("src --out out --size 8 --report").exits(0);
+    assert!(ran.stdout.ends_with("`out`\n`out/report.html`\n"), "{}", ran.stdout);
+    s.is_whole("out");
+    s.convert("src --out out --size 8 --report=page.html --json").exits(0).json();
+    let page = fs::read_to_string(s.path().join("page.html")).unwrap();
+    assert!(page.contains("<title>") && page.contains("green"));
+    s.file("mine.html", b"mine");
+    let ran = s.convert("src --out out2 --size 8 --report=mine.html").exits(1);
+    assert!(ran.stderr.ends_with("hint: choose another file for `--out`\n"), "{}", ran.stderr);
+    s.is_whole("out2");
+    // A dry run has nothing to show.
+    s.convert("src --out out3 --size 8 --report --dry-run").exits(0);
+    assert!(!s.path().join("out3").exists());
 }
 
 #[test]
