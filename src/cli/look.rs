@@ -4,17 +4,15 @@ use std::io::{IsTerminal, stdout};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use image::{DynamicImage, RgbImage};
-use viuer::Config;
-
 use super::args::{Report, Show};
+use super::picture::{Pixels, Protocol};
 use super::report;
 use super::report::{Failure, visible_name};
-use crate::{Error, ReportOptions, Sheet, Tile};
+use crate::{Error, ReportOptions, Sheet};
 
 /// Columns of characters that a picture takes in a terminal, and those between two.
-const WIDE: u16 = 24;
-const BETWEEN: u16 = 2;
+const WIDE: usize = 24;
+const BETWEEN: usize = 2;
 
 /// Pictures next to each other in a file.
 const IN_FILE: NonZeroUsize = NonZeroUsize::new(8).unwrap();
@@ -73,44 +71,42 @@ pub fn show(asked: &Show) -> u8 {
 
 /// Shows pictures line by line, with the texts of each below it.
 fn in_terminal(sheet: &Sheet, columns: Option<NonZeroUsize>) -> u8 {
-    let (wide, _) = viuer::terminal_size();
-    let fit = usize::from((wide + BETWEEN) / (WIDE + BETWEEN)).max(1);
+    let size = rustix::termios::tcgetwinsize(stdout()).ok().filter(|size| size.ws_col > 0);
+    let (wide, pixels) = size.map_or((80, 0), |size| (usize::from(size.ws_col), size.ws_xpixel / size.ws_col));
+    let protocol = Protocol::of(|name| std::env::var(name).ok());
+    let column = match protocol {
+        Protocol::Blocks { .. } => 1,
+        // As wide as those of the terminal, so that pictures and texts are below each other.
+        Protocol::Sixel if pixels > 0 => pixels.into(),
+        _ => 6,
+    };
+    let fit = ((wide + BETWEEN) / (WIDE + BETWEEN)).max(1);
     for tiles in sheet.tiles().chunks(columns.map_or(fit, NonZeroUsize::get)) {
-        if let Err(error) = print(tiles) {
-            eprintln!("error: can't print pictures: {error}");
-            return 1;
+        let mut text = String::new();
+        if let Some((width, rgb, png)) = Sheet::strip(tiles, WIDE * column, BETWEEN * column) {
+            let columns = tiles.len() * (WIDE + BETWEEN) - BETWEEN;
+            text += &protocol.text(Pixels { width, rgb: &rgb }, &png, columns);
         }
         for line in 0..2 {
             let texts = tiles.iter().map(|tile| padded(&visible_name(&tile.lines()[line])));
-            let text = texts.collect::<Vec<_>>().join(&" ".repeat(BETWEEN.into()));
-            if !text.trim().is_empty() {
-                let code = report::print(&format!("{}\n", text.trim_end()), 0);
-                if code != 0 {
-                    return code;
-                }
+            let texts = texts.collect::<Vec<_>>().join(&" ".repeat(BETWEEN));
+            if !texts.trim().is_empty() {
+                text += &format!("{}\n", texts.trim_end());
             }
+        }
+        let code = report::print(&text, 0);
+        if code != 0 {
+            return code;
         }
     }
     0
 }
 
-/// Prints pictures next to each other, and leaves the cursor below them.
-fn print(tiles: &[Tile]) -> viuer::ViuResult<()> {
-    let Some(strip) = Sheet::strip(tiles, WIDE.into(), BETWEEN.into()) else { return Ok(()) };
-    let (width, height, rgb) = strip;
-    let buffer = RgbImage::from_raw(width as u32, height as u32, rgb);
-    let Some(buffer) = buffer else { return Ok(()) };
-    let columns = tiles.len() as u32 * u32::from(WIDE + BETWEEN) - u32::from(BETWEEN);
-    let config = Config { absolute_offset: false, width: Some(columns), ..Config::default() };
-    viuer::print(&DynamicImage::ImageRgb8(buffer), &config).map(drop)
-}
-
 /// A text as wide as a picture.
 fn padded(text: &str) -> String {
-    let wide = usize::from(WIDE);
     let characters: Vec<char> = text.chars().collect();
-    match characters.len() > wide {
-        true => characters[..wide - 1].iter().chain(&['\u{2026}']).collect(),
-        false => format!("{text:<wide$}"),
+    match characters.len() > WIDE {
+        true => characters[..WIDE - 1].iter().chain(&['\u{2026}']).collect(),
+        false => format!("{text:<WIDE$}"),
     }
 }

@@ -11,6 +11,8 @@ mod hints;
 mod info;
 #[cfg(feature = "report")]
 mod look;
+#[cfg(feature = "report")]
+mod picture;
 mod report;
 mod signals;
 mod source_args;

@@ -9,7 +9,7 @@ use crate::read::{Dataset, Found, Table};
 use crate::remote::Reading;
 use crate::run::RunOptions;
 use crate::source::{Sampled, open_source};
-use crate::spec::{Fit, Order, Quality, Size, Spec, Split, SplitBy, SplitFractions, Storage, Truncated};
+use crate::spec::{Fit, Order, Quality, Size, Spec, SplitBy, Storage, Truncated};
 
 /// Reports on the dataset at a path or URL, on the Parquet and Arrow files there, or on the images that a conversion would
 /// read there: counts, pictures of every class, and what stands out. Memory depends on the number of rows (about 200 bytes
@@ -44,14 +44,16 @@ fn of_images(place: &Path, options: &ReportOptions, reading: &Reading) -> Result
     let mut spec = Spec::new(Size::new(PICTURE_SIDE, PICTURE_SIDE)?);
     (spec.storage, spec.fit, spec.order) = (Storage::Encoded, Fit::Crop, Order::Path);
     (spec.quality, spec.truncated) = (Some(Quality::try_from(95)?), Truncated::Keep);
-    spec.shares = SplitFractions::new(vec![(Split::Train, 1.0)])?;
     let out = scratch.path().join("sample");
     convert_from(&source, &out, &spec, &run)?;
     let sample = of_dataset(place.to_owned(), Dataset::open(&out)?)?;
     // Splits mean something only if the folders are splits.
     let is_split = sample.manifest.as_ref().is_some_and(|manifest| manifest.spec.split_by == Some(SplitBy::Folder));
-    let tables = sample.tables.into_iter();
-    let tables = tables.map(|(split, table)| (if is_split { split } else { "images".to_owned() }, table)).collect();
+    let mut tables = sample.tables;
+    if !is_split {
+        let all: Vec<Table> = tables.drain(..).map(|(_, table)| table).collect();
+        tables.push(("images".to_owned(), Table::join(&all)?));
+    }
     Report::of(Subject { tables, manifest: None, images: source.all(), ..sample }, options)
 }
 

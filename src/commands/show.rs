@@ -7,7 +7,6 @@ use super::report::subject;
 use crate::error::Error;
 use crate::look::{Sheet, Shown};
 use crate::remote::Reading;
-use crate::spec::Split;
 
 /// A contact sheet of rows of the dataset, or of the tables, at a path or URL: of one split, or of all. Pictures
 /// are made on this many threads, or on one for each core.
@@ -24,9 +23,7 @@ pub fn show(
     let mut tables = subject(place, &Reading::default())?.tables;
     if let Some(split) = split {
         let names: Vec<String> = tables.iter().map(|(name, _)| name.clone()).collect();
-        // As people call them: `val` is `validation`.
-        let known = split.parse::<Split>().map_or_else(|_| split.to_owned(), |split| split.to_string());
-        tables.retain(|(name, _)| *name == known);
+        tables.retain(|(name, _)| name == split);
         if tables.is_empty() {
             return Err(Error::NoSplit { name: split.to_owned(), splits: names });
         }

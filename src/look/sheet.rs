@@ -113,19 +113,20 @@ impl Sheet {
         written(file.as_ref(), &self.png(columns), |there| there.starts_with(PNG))
     }
 
-    /// Pictures next to each other without texts, as if each were `wide` columns wide with `between` columns between two:
-    /// width, height and pixels. None of none.
+    /// Pictures next to each other without texts, each in a square of this many pixels a side, with `between` pixels between
+    /// two: their width, pixels, and PNG file. None of none.
     #[doc(hidden)]
-    pub fn strip(tiles: &[Tile], wide: usize, between: usize) -> Option<(usize, usize, Vec<u8>)> {
-        let height = tiles.iter().flat_map(|tile| &tile.picture).map(|picture| picture.height).max()?;
-        // Pixels of a column, so that pictures are where their texts will be.
-        let column = SIDE.div_ceil(wide);
-        let step = (wide + between) * column;
-        let mut strip = Picture::plain(tiles.len() * step - between * column, height, 0);
-        for (at, picture) in tiles.iter().enumerate().filter_map(|(at, tile)| Some((at, tile.picture.as_ref()?))) {
-            strip.put(picture, at * step, (height - picture.height) / 2);
+    pub fn strip(tiles: &[Tile], side: usize, between: usize) -> Option<(usize, Vec<u8>, Vec<u8>)> {
+        let pictures = tiles.iter().map(|tile| tile.picture.as_ref().map(|picture| picture.fitted(side)));
+        let pictures: Vec<Option<Picture>> = pictures.collect();
+        let height = pictures.iter().flatten().map(|picture| picture.height).max()?;
+        let step = side + between;
+        let mut strip = Picture::plain(tiles.len() * step - between, height, 0);
+        for (at, picture) in pictures.iter().enumerate().filter_map(|(at, picture)| Some((at, picture.as_ref()?))) {
+            strip.put(picture, at * step + (side - picture.width) / 2, (height - picture.height) / 2);
         }
-        Some((strip.width, strip.height, strip.rgb))
+        let png = strip.png();
+        Some((strip.width, strip.rgb, png))
     }
 }
 

@@ -44,7 +44,6 @@ fn rows_are_shown_by_number() {
     // Splits follow each other, unless one is named.
     assert_eq!(reds(&s, "out 16,19 --columns 1"), [all[16], all[19]]);
     assert_eq!(reds(&s, "out 0 --split validation"), [all[16]]);
-    assert_eq!(reds(&s, "out 1 --split val"), [all[17]]);
     s.run("show", "out 20 -o x.png").fails(1, "error: row 20 is out of range for a table of length 20");
 }
 

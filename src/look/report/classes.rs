@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::Camera;
-use super::numbers::{grouped, length, share};
+use super::numbers::{grouped, length, percent, share, visible};
 use super::outliers::Standouts;
+use super::profile::Profile;
 use crate::error::FormatError;
 use crate::look::picture::{GAP, Picture};
 use crate::look::rows::Rows;
@@ -25,9 +26,6 @@ const MOST_BYTES: usize = 2_600_000;
 /// Quality of pictures, as JPEGs.
 const QUALITY: u8 = 82;
 
-/// Pixels between pictures.
-const BETWEEN: usize = 2;
-
 /// A class.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct ClassReport {
@@ -36,12 +34,16 @@ pub(super) struct ClassReport {
     rows: String,
     share: String,
     segments: Vec<Segment>,
+    /// Length of its bar, in percent of that of the largest class.
+    width: f64,
+    /// Height of its bar in the profile of all classes, in percent.
+    height: f64,
     sheet: Option<Shown>,
     mean: Option<Shown>,
     images: Vec<Image>,
 }
 
-/// The part of a bar that is of a split, in percent of the longest bar.
+/// The part of a class that is in a split, in percent of the class.
 #[derive(Clone, Debug, Serialize)]
 struct Segment {
     split: String,
@@ -91,7 +93,7 @@ impl Strip {
     }
 }
 
-/// The classes of rows, with pictures; all of their pictures are measured.
+/// The classes of rows, the largest first, with pictures; all of their pictures are measured.
 pub(super) fn of(
     rows: &Rows,
     sample: &Sample,
@@ -101,27 +103,27 @@ pub(super) fn of(
     let unnamed = if rows.classes.is_empty() { "all images" } else { "without a class" };
     let names = rows.classes.iter().map(|name| &**name).chain([unnamed]);
     // The last one is of rows without a class.
-    let is_there = |(at, (_, class)): &(usize, (&str, &Class))| *at < rows.classes.len() || class.total() > 0;
-    let classes: Vec<_> = names.zip(&sample.classes).enumerate().filter(is_there).collect();
-    let largest = classes.iter().map(|(_, (_, class))| class.total()).max().unwrap_or_default();
-    let mut by_rows: Vec<usize> = classes.iter().map(|(_, (_, class))| class.total()).collect();
-    by_rows.sort_unstable_by(|a, b| b.cmp(a));
-    let least = by_rows.get(MOST_SHOWN).map_or(0, |rows| rows + 1);
+    let is_there = |(id, (_, class)): &(usize, (&str, &Class))| *id < rows.classes.len() || class.total() > 0;
+    let mut classes: Vec<_> = names.zip(&sample.classes).enumerate().filter(is_there).collect();
+    classes.sort_by_key(|(_, (_, class))| std::cmp::Reverse(class.total()));
+    let largest = classes.first().map_or(0, |(_, (_, class))| class.total());
+    let profile = Profile::of(classes.iter().map(|(_, (_, class))| class.total()).collect());
     let strip = Strip::for_classes(classes.len().min(MOST_SHOWN));
     let mut reports = Vec::with_capacity(classes.len());
-    for (id, (name, class)) in classes {
-        let is_class = id < rows.classes.len();
+    for (place, (id, (name, class))) in classes.into_iter().enumerate() {
         let mut report = ClassReport {
-            name: name.to_owned(),
-            id: if is_class { id.to_string() } else { String::new() },
+            name: visible(name),
+            id: if id < rows.classes.len() { grouped(id) } else { String::new() },
             rows: grouped(class.total()),
             share: share(class.total(), rows.len()),
-            segments: segments(rows, class, largest),
+            segments: segments(rows, class),
+            width: (percent(class.total(), largest) * 1e4).round() / 1e4,
+            height: profile.height(class.total()),
             sheet: None,
             mean: None,
             images: Vec::new(),
         };
-        if let Some(camera) = camera.filter(|_| class.total() >= least.max(1)) {
+        if let Some(camera) = camera.filter(|_| place < MOST_SHOWN && class.total() > 0) {
             report.add_pictures(rows, class, camera, strip, standouts)?;
         }
         reports.push(report);
@@ -139,12 +141,12 @@ pub(super) fn left_out(rows: &Rows) -> Option<String> {
     ))
 }
 
-fn segments(rows: &Rows, class: &Class, largest: usize) -> Vec<Segment> {
-    let mut before = 0;
+fn segments(rows: &Rows, class: &Class) -> Vec<Segment> {
+    let (mut before, total) = (0, class.total());
     let segments = rows.splits.iter().zip(&class.rows).map(|(split, count)| {
-        let x = length(before, largest);
+        let x = length(before, total);
         before += count;
-        Segment { split: split.name.clone(), rows: grouped(*count), x, width: length(*count, largest) }
+        Segment { split: split.name.clone(), rows: grouped(*count), x, width: length(*count, total) }
     });
     segments.collect()
 }
@@ -172,7 +174,7 @@ impl ClassReport {
                 mean.add(&picture);
                 if at % apart == 0 && shown.len() < strip.pictures {
                     shown.push(picture.fitted(strip.side));
-                    let path = rows.path(*place).map(str::to_owned);
+                    let path = rows.path(*place).map(visible);
                     self.images.push(Image { place: rows.described(*place), path });
                 }
             }
@@ -180,20 +182,19 @@ impl ClassReport {
         let of = if rows.classes.is_empty() { String::new() } else { format!(" of the class {}", self.name) };
         self.mean = mean.picture().map(|mean| Shown::new(&mean.fitted(strip.side), format!("mean image{of}")));
         let images = crate::counted(shown.len(), "image");
-        self.sheet = in_a_row(&shown).map(|sheet| Shown::new(&sheet, format!("{images}{of}")));
+        self.sheet = in_a_row(&shown, strip.side).map(|sheet| Shown::new(&sheet, format!("{images}{of}")));
         Ok(())
     }
 }
 
-/// Pictures next to each other; none of none.
-fn in_a_row(pictures: &[Picture]) -> Option<Picture> {
-    let height = pictures.iter().map(|picture| picture.height).max()?;
-    let width = pictures.iter().map(|picture| picture.width + BETWEEN).sum::<usize>() - BETWEEN;
-    let mut row = Picture::plain(width, height, GAP);
-    let mut left = 0;
-    for picture in pictures {
-        row.put(picture, left, (height - picture.height) / 2);
-        left += picture.width + BETWEEN;
+/// Pictures next to each other, each in the middle of a square; none of none.
+fn in_a_row(pictures: &[Picture], side: usize) -> Option<Picture> {
+    if pictures.is_empty() {
+        return None;
+    }
+    let mut row = Picture::plain(pictures.len() * side, side, GAP);
+    for (at, picture) in pictures.iter().enumerate() {
+        row.put(picture, at * side + (side - picture.width) / 2, (side - picture.height) / 2);
     }
     Some(row)
 }

@@ -26,7 +26,10 @@ pub(super) fn of(spec: &Spec, out: &Path) -> String {
     command.add_unless("fit", spec.fit, plain.fit);
     command.add_unless("crop-ratio", spec.crop_ratio, plain.crop_ratio);
     command.add_switch("only-shrink", spec.only_shrink);
-    command.add_some("pad-color", Some(spec.pad_color).filter(|color| *color != plain.pad_color).map(in_hex));
+    if spec.pad_color != plain.pad_color {
+        let Color([r, g, b]) = spec.pad_color;
+        command.add("pad-color", format!("{r},{g},{b}"));
+    }
     command.add_some("resize-like", spec.resize_like);
     command.add_unless("filter", spec.filter, plain.filter);
     command.add_switch("no-antialias", !spec.antialias);
@@ -86,17 +89,26 @@ impl Command {
     }
 }
 
-fn in_hex(Color(color): Color) -> String {
-    color.iter().fold("#".to_owned(), |text, level| text + &format!("{level:02x}"))
-}
-
 fn listed(numbers: &[f32]) -> String {
     numbers.iter().map(f32::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// A word as a shell takes it.
+/// A word as a shell takes it. Characters that are not seen, or turn the order of others around, are escaped as bash, zsh
+/// and ksh have it.
 fn quoted(word: &str) -> String {
     let is_plain = |character: char| character.is_alphanumeric() || "/._-=,:+@%#~".contains(character);
+    let is_unseen = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if word.chars().any(is_unseen) {
+        let escaped = word.chars().map(|character| match character {
+            '\'' | '\\' => format!("\\{character}"),
+            _ if is_unseen(character) => format!("\\u{:04x}", u32::from(character)),
+            _ => character.to_string(),
+        });
+        return format!("$'{}'", escaped.collect::<String>());
+    }
     match !word.is_empty() && word.chars().all(is_plain) && !word.starts_with(['~', '#']) {
         true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
@@ -113,6 +125,7 @@ mod tests {
         assert_eq!(quoted("my photos"), "'my photos'");
         assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
         assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("a\u{202e}'b\n"), r"$'a\u202e\'b\u000a'");
     }
 
     #[test]

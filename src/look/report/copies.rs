@@ -12,10 +12,12 @@ use crate::look::rows::{Place, Rows};
 const GROUPS: usize = 12;
 const PICTURES: usize = 6;
 
+const ABOUT: &str = "Images whose file is equal to that of another one, byte by byte";
+
 /// Copies among the rows.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Copies {
-    about: String,
+    about: &'static str,
     total: String,
     groups: Vec<CopyGroup>,
     more: Option<String>,
@@ -43,20 +45,6 @@ impl Copies {
         // Those across splits first, then in the order of rows.
         groups.sort_unstable_by_key(|group| (!is_across(group), group[0]));
         let total: usize = groups.iter().map(|group| group.len() - 1).sum();
-        let across = groups.iter().filter(|group| is_across(group)).count();
-        let about = match (groups.len(), across) {
-            (0, _) => "No two images have the same file.".to_owned(),
-            (_, 0) => {
-                format!("{} have the same file as another one, in the same split.", crate::counted(total, "image"))
-            }
-            (count, _) => format!(
-                "{} have the same file as another one; {} of {} are in several splits, which makes a test easier than it \
-                 should be.",
-                crate::counted(total, "image"),
-                grouped(across),
-                crate::counted(count, "group")
-            ),
-        };
         let more = groups.len().checked_sub(GROUPS).filter(|more| *more > 0);
         let more = more.map(|more| format!("and {} more groups", grouped(more)));
         let shown = groups.iter().take(GROUPS).map(|group| {
@@ -68,7 +56,7 @@ impl Copies {
             Ok(CopyGroup { is_across: is_across(group), about: described(rows, group), pictures: pictures.collect() })
         });
         let groups = shown.collect::<Result<_, FormatError>>()?;
-        Ok(Some(Copies { about, total: grouped(total), groups, more }))
+        Ok(Some(Copies { about: ABOUT, total: grouped(total), groups, more }))
     }
 }
 

@@ -7,18 +7,19 @@ mod facts;
 mod numbers;
 mod outliers;
 mod page;
+mod profile;
 mod rejected;
 mod sizes;
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::picture::Picture;
 use super::pictures::PictureMaker;
 use super::rows::{Place, Rows};
-use super::sample::Sample;
+use super::sample::{Class, Sample};
 use crate::dataset::manifest::Manifest;
 use crate::dataset::reject::Reject;
 use crate::error::{Error, FormatError};
@@ -26,8 +27,9 @@ use crate::read::Table;
 use classes::ClassReport;
 use copies::Copies;
 use facts::{Fact, SplitReport};
-use numbers::grouped;
+use numbers::{grouped, visible};
 use outliers::{OutlierGroup, Standouts};
+use profile::{Profile, ProfileReport};
 use rejected::Rejected;
 use sizes::SizeChart;
 
@@ -63,12 +65,16 @@ pub struct Report {
     settings: Vec<Fact>,
     notes: Vec<String>,
     splits: Vec<SplitReport>,
+    /// The largest first.
     classes: Vec<ClassReport>,
+    class_count: String,
     has_classes: bool,
+    profile: ProfileReport,
     sizes: Vec<SizeChart>,
     outliers: Vec<OutlierGroup>,
     copies: Option<Copies>,
     rejects: Option<Rejected>,
+    knows_rejects: bool,
 }
 
 /// What is reported on: the tables of splits, and what is known besides.
@@ -118,13 +124,16 @@ impl Report {
         let name = name.as_deref().unwrap_or(&path).file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Report {
             generator: concat!("inlaid ", env!("CARGO_PKG_VERSION")).to_owned(),
-            name: name.unwrap_or_else(|| path.display().to_string()),
-            location: path.display().to_string(),
+            name: visible(&name.unwrap_or_else(|| path.display().to_string())),
+            location: visible(&path.display().to_string()),
             facts: facts::of(&rows, manifest.as_ref(), images, rejects.len()),
             command: manifest.as_ref().map(|manifest| command::of(&manifest.spec, &path)),
             settings: manifest.as_ref().map(facts::settings).unwrap_or_default(),
             splits: facts::splits(&rows),
             has_classes: !rows.classes.is_empty(),
+            class_count: grouped(classes.len()),
+            profile: Profile::of(sorted(&sample)).report(),
+            knows_rejects: manifest.is_some() || images.is_some(),
             sizes: sizes::of(&rows),
             rejects: Rejected::of(&rejects),
             notes,
@@ -132,11 +141,6 @@ impl Report {
             outliers,
             copies,
         })
-    }
-
-    /// Where the dataset is.
-    pub fn location(&self) -> &Path {
-        Path::new(&self.location)
     }
 }
 
@@ -161,6 +165,13 @@ impl Camera {
         }
         Ok(pictures)
     }
+}
+
+/// Numbers of rows of the classes, the largest first.
+fn sorted(sample: &Sample) -> Vec<usize> {
+    let mut rows: Vec<usize> = sample.classes.iter().map(Class::total).collect();
+    rows.sort_unstable_by(|a, b| b.cmp(a));
+    rows
 }
 
 /// What was drawn, in words.

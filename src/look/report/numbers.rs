@@ -1,4 +1,4 @@
-//! Numbers for people.
+//! Numbers and names for people.
 
 /// A number with commas between thousands, such as `12,345`.
 pub(super) fn grouped(number: usize) -> String {
@@ -28,6 +28,20 @@ pub(super) fn length(part: usize, whole: usize) -> f64 {
     (percent(part, whole) * 100.0).round() / 100.0
 }
 
+/// A name for people: control characters as their pictures, and blanks too if there is nothing else.
+pub(super) fn visible(name: &str) -> String {
+    const BLANK: char = '\u{2420}';
+    let picture = |character: char| match character {
+        '\0'..'\u{20}' => char::from_u32(0x2400 + u32::from(character)).unwrap_or(BLANK),
+        '\u{7f}' => '\u{2421}',
+        character => character,
+    };
+    match name.trim().is_empty() {
+        true => BLANK.to_string().repeat(name.chars().count().max(1)),
+        false => name.chars().map(picture).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +52,6 @@ mod tests {
         assert_eq!(numbers.map(grouped), ["0", "12", "999", "1,000", "123,456", "1,234,567"]);
         assert_eq!((share(1, 3), share(0, 0)), ("33.3 %".to_owned(), "0.0 %".to_owned()));
         assert_eq!(length(1, 3), 33.33);
+        assert_eq!((visible("a\tb\u{7f}"), visible("  "), visible("")), ("a␉b␡".into(), "␠␠".into(), "␠".into()));
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Camera;
 use super::classes::Shown;
+use super::numbers::visible;
 use crate::error::FormatError;
 use crate::look::measures::Measures;
 use crate::look::picture::Picture;
@@ -29,9 +30,9 @@ pub(super) struct OutlierGroup {
 pub(super) struct Captioned {
     #[serde(flatten)]
     shown: Shown,
-    path: Option<String>,
+    path: String,
     place: String,
-    class: String,
+    class: Option<String>,
     value: Option<String>,
 }
 
@@ -113,9 +114,10 @@ impl Standouts {
 
 impl Captioned {
     pub(super) fn new(rows: &Rows, place: Place, picture: &Picture, value: Option<String>) -> Captioned {
-        let shown = Shown::new(&picture.fitted(SIDE), rows.called(place).into_owned());
-        let path = rows.path(place).map(str::to_owned);
-        Captioned { shown, path, place: rows.described(place), class: rows.class_names(place), value }
+        let shown = Shown::new(&picture.fitted(SIDE), visible(&rows.called(place)));
+        let path = rows.path(place).map(visible).unwrap_or_default();
+        let class = Some(rows.class_names(place)).filter(|names| !names.is_empty()).map(|names| visible(&names));
+        Captioned { shown, path, place: rows.described(place), class, value }
     }
 }
 

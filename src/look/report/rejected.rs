@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::numbers::grouped;
+use super::numbers::{grouped, visible};
 use crate::dataset::reject::Reject;
 
 /// Names that are shown of each reason.
@@ -38,12 +38,12 @@ impl Rejected {
         let reasons = reasons.into_iter().map(|((reason, stage), rejects)| Reason {
             // Often the same words for all of them.
             reason: match rejects.iter().all(|reject| reject.detail == rejects[0].detail) {
-                true => rejects[0].detail.clone(),
+                true => visible(&rejects[0].detail),
                 false => reason.replace('_', " "),
             },
             stage: stage.to_owned(),
             rows: grouped(rejects.len()),
-            paths: rejects.iter().take(SHOWN).map(|reject| reject.path.clone()).collect(),
+            paths: rejects.iter().take(SHOWN).map(|reject| visible(&reject.path)).collect(),
             more: rejects
                 .len()
                 .checked_sub(SHOWN)

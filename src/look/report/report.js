@@ -61,9 +61,10 @@ function setUpClasses() {
 
 // The class under the pointer, below the bars of the overview. A click goes to it.
 function setUpReading(classes, showAll) {
-  const plot = document.querySelector(".profile svg");
+  const plot = document.querySelector(".plot");
   if (!plot) return;
   const reading = document.querySelector(".reading");
+  const about = reading.textContent;
   const mark = document.createElementNS(plot.namespaceURI, "rect");
   mark.setAttribute("class", "mark");
   mark.setAttribute("width", 1);
@@ -83,12 +84,11 @@ function setUpReading(classes, showAll) {
     label.textContent = name;
     rows.textContent = entry.querySelector("p b").textContent;
     reading.replaceChildren(label, rows);
-    reading.hidden = false;
     mark.setAttribute("x", place);
     plot.append(mark);
   });
   plot.addEventListener("pointerleave", () => {
-    reading.hidden = true;
+    reading.textContent = about;
     mark.remove();
   });
   plot.addEventListener("click", (event) => {
