@@ -249,10 +249,10 @@ mod tests {
         let rgb: Vec<u8> =
             (0..width * 8).flat_map(|at| if at % width < 5 { [255, 0, 0] } else { [0, 0, 255] }).collect();
         let pixels = decoded(&sixel(Pixels { width, rgb: &rgb }), width);
-        for at in 0..width * 8 {
+        for (at, pixel) in pixels[..width * 8].iter().enumerate() {
             let expected = if at % width < 5 { [100, 0, 0] } else { [0, 0, 100] };
-            let far = pixels[at].iter().zip(expected).map(|(a, b)| a.abs_diff(b)).max().unwrap();
-            assert!(far <= 3, "{at}: {:?}", pixels[at]);
+            let far = pixel.iter().zip(expected).map(|(a, b)| a.abs_diff(b)).max().unwrap();
+            assert!(far <= 3, "{at}: {pixel:?}");
         }
     }
 }

@@ -164,9 +164,11 @@ impl View {
 
     fn finish(&mut self, progress: &Progress) {
         match self {
-            View::Bar(bar) => bar.finish_and_clear(),
             View::Json { begin, .. } if progress.total() > 0 => print_line(progress, begin.elapsed()),
             _ => self.update(progress),
+        }
+        if let View::Bar(bar) = self {
+            bar.finish_and_clear();
         }
     }
 }

@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn records_are_kept_evenly_and_in_order() {
         let record = |number: u32| Record {
-            label: (number % 10 != 0).then_some(u32::from(number > 90)),
+            label: (!number.is_multiple_of(10)).then_some(u32::from(number > 90)),
             ..Record::new(format!("{number:03}"), number)
         };
         let all: Vec<Record> = (0..100).map(record).collect();

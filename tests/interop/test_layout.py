@@ -285,6 +285,14 @@ def untidy(tmp_path):
     return source
 
 
+def test_progress_fits_its_schema(inlaid, untidy, tmp_path):
+    settings = ("--size", 8, "--split-by", "label", "--folders", "classes", "--quiet", "--progress", "json")
+    lines = inlaid("convert", untidy, "--out", tmp_path / "d", *settings, exit_code=3).stderr.splitlines()
+    assert lines
+    for line in lines:
+        assert_valid(json.loads(line), "progress")
+
+
 @pytest.mark.parametrize("format", ["parquet", "arrow"])
 @pytest.mark.parametrize("storage", ["tensor", "binary"])
 def test_manifest_fits_its_schema(sample, storage, format):

@@ -341,3 +341,23 @@ fn image_larger_than_the_limits_is_rejected_from_its_header() {
     let ran = s.convert("src --out out2 --size 4 --max-pixels 0").exits(2);
     assert!(ran.stderr.contains("invalid value '0' for '--max-pixels <N>'"), "{}", ran.stderr);
 }
+
+#[test]
+fn progress_is_json_for_programs() {
+    let s = source();
+    s.file("src/cat/broken.png", b"no image");
+    let ran = s.convert("src --out out --size 4 --quiet --progress json").exits(3);
+    let lines: Vec<serde_json::Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = lines.last().unwrap();
+    let (inputs, rows) = (s.rows("out").len() + 1, s.rows("out").len());
+    assert_eq!((&last["done"], &last["total"], &last["rejected"]), (&inputs.into(), &inputs.into(), &1.into()));
+    let split = |name: &str| s.manifest("out")["splits"][name]["rows"].as_u64().unwrap();
+    let of_splits = ["train", "validation", "test"].map(|name| (name, split(name)));
+    assert_eq!(last["rows"].as_object().unwrap().len(), 3);
+    assert!(of_splits.iter().all(|(name, rows)| last["rows"][name] == *rows), "{last}");
+    assert!(last["bytes_read"].as_u64().unwrap() > 0 && last["bytes_written"] == rows * 4 * 4 * 3, "{last}");
+    assert_eq!((&last["seconds_left"], last.as_object().unwrap().len()), (&0.0.into(), 8));
+    assert_eq!(s.convert("src --out out2 --size 4 --progress none").exits(3).stderr, "");
+    let ran = s.convert("src --out out3 --size 4 --progress loud").exits(2);
+    assert!(ran.stderr.starts_with("error: invalid value 'loud' for '--progress <FORM>'"), "{}", ran.stderr);
+}

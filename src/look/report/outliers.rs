@@ -86,21 +86,21 @@ impl Standouts {
         let Some(camera) = camera else { return Ok(Vec::new()) };
         const SCALE: &str = "Mean luma, 0 to 255.";
         let [darkest, brightest, flattest, softest] = self.kinds;
-        let level = |number: f64| format!("{:.1}", number.abs());
-        let groups: [(_, _, Vec<(f64, Place)>, &dyn Fn(f64) -> String); 5] = [
-            ("Darkest", SCALE, darkest.0, &level),
-            ("Brightest", SCALE, brightest.0, &level),
-            ("Least contrast", "Standard deviation of luma, 0 for a plain color.", flattest.0, &level),
-            ("Least sharp", "Standard deviation of the Laplacian of luma.", softest.0, &level),
+        let level: fn(f64) -> String = |number| format!("{:.1}", number.abs());
+        let kinds = [
+            ("Darkest", SCALE, darkest, level),
+            ("Brightest", SCALE, brightest, level),
+            ("Least contrast", "Standard deviation of luma, 0 for a plain color.", flattest, level),
+            ("Least sharp", "Standard deviation of the Laplacian of luma.", softest, level),
             (
                 "Most enlarged",
                 "How many times as long as in the source a side of the tensor is, the larger of both.",
                 most_enlarged(rows),
-                &|number| format!("{:.1}×", -number),
+                |number| format!("{:.1}×", -number),
             ),
         ];
-        let groups = groups.into_iter().filter(|(.., found, _)| !found.is_empty());
-        let groups = groups.map(|(title, about, found, value)| {
+        let groups = kinds.into_iter().filter(|(_, _, found, _)| !found.0.is_empty());
+        let groups = groups.map(|(title, about, Least(found), value)| {
             let places: Vec<Place> = found.iter().map(|(_, place)| *place).collect();
             let pictures = camera.pictures(rows, &places)?;
             let pictures = found.iter().zip(pictures).filter_map(|((number, place), picture)| {
@@ -122,7 +122,7 @@ impl Captioned {
 }
 
 /// The rows whose sources were enlarged most, and the negative of the factor.
-fn most_enlarged(rows: &Rows) -> Vec<(f64, Place)> {
+fn most_enlarged(rows: &Rows) -> Least {
     let mut most = Least::default();
     let sides: Vec<_> = rows.splits.iter().map(|split| sides(&split.table)).collect();
     for place in rows.places() {
@@ -135,5 +135,5 @@ fn most_enlarged(rows: &Rows) -> Vec<(f64, Place)> {
             most.add(-factor, place);
         }
     }
-    most.0
+    most
 }
