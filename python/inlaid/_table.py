@@ -326,7 +326,8 @@ class Table(Loading):
             return np.zeros(0, np.int64)
         labels = np.asarray(self.column("label"))
         if labels.ndim > 1:
-            return labels.astype(np.int64).sum(axis=0)
+            counts: NDArray[np.int64] = labels.sum(axis=0, dtype=np.int64)
+            return counts
         labels = labels[labels >= 0] if labels.dtype.kind == "i" else labels[~np.isnan(labels)]
         return np.bincount(labels.astype(np.int64), minlength=len(self.classes))
 

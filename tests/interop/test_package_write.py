@@ -67,7 +67,8 @@ def test_keywords_and_defaults_are_those_of_the_command_line(inlaid_path, comman
     # What is said in text and JSON is the returned summary; messages are exceptions.
     assert {"json", "quiet", "help"} < options.keys()
     keywords = inspect.signature(getattr(inlaid, command)).parameters
-    names = {name.removeprefix("no_") for name in options} - {"json", "quiet", "help", "version"}
+    # `inlaid.report` makes a report of what was converted.
+    names = {name.removeprefix("no_") for name in options} - {"json", "quiet", "progress", "report", "help", "version"}
     # The command line has no rows in memory, no place for secrets, and leaves engines to the shell.
     assert names == keywords.keys() - {"sources", "progress", "root", "name", "storage_options", "engine"}
     for option, (has_value, defaults) in options.items():

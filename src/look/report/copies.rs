@@ -48,7 +48,7 @@ impl Copies {
         let more = groups.len().checked_sub(GROUPS).filter(|more| *more > 0);
         let more = more.map(|more| format!("and {} more groups", grouped(more)));
         let shown = groups.iter().take(GROUPS).map(|group| {
-            let places = &group[..group.len().min(PICTURES)];
+            let places = &from_all_splits(group, PICTURES);
             let pictures =
                 camera.map_or_else(|| Ok(vec![None; places.len()]), |camera| camera.pictures(rows, places))?;
             let pictures = places.iter().zip(pictures);
@@ -62,6 +62,16 @@ impl Copies {
 
 fn is_across(group: &[Place]) -> bool {
     group.iter().any(|place| place.split != group[0].split)
+}
+
+/// At most this many rows: the first of each split, then the second ones.
+fn from_all_splits(group: &[Place], most: usize) -> Vec<Place> {
+    let splits = group.chunk_by(|a, b| a.split == b.split);
+    let mut ranked: Vec<(usize, Place)> = splits.flat_map(|there| there.iter().copied().enumerate()).collect();
+    ranked.sort_unstable();
+    ranked.truncate(most);
+    ranked.sort_unstable_by_key(|(_, place)| *place);
+    ranked.into_iter().map(|(_, place)| place).collect()
 }
 
 /// Number of rows in each split, such as `2 in train, 1 in test`.
