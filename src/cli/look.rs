@@ -39,7 +39,11 @@ pub fn write_report(asked: &Report) -> u8 {
 /// failure.
 pub fn report_on(dataset: &Path, page: Option<&Path>, json: bool) -> Option<u8> {
     let page = page.map_or_else(|| dataset.join("report.html"), Path::to_owned);
-    let made = crate::report(dataset, &ReportOptions::default()).and_then(|made| made.write(&page));
+    // A tenth of the rows, so that it takes little besides the conversion.
+    let rows = crate::info(dataset).map_or(0, |info| info.manifest.snapshot.rows());
+    let mut options = ReportOptions::default();
+    options.rows = (rows / 10).clamp(1_000, options.rows);
+    let made = crate::report(dataset, &options).and_then(|made| made.write(&page));
     // Standard output has the summary.
     match made {
         Ok(()) if json => None,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::commands::convert::convert_from;
 use crate::error::{Error, FormatError};
 use crate::look::{PICTURE_SIDE, Report, ReportOptions, Subject};
-use crate::read::{Dataset, Found, Table};
+use crate::read::{Dataset, FileAccess, Found, Table};
 use crate::remote::Reading;
 use crate::run::RunOptions;
 use crate::source::{Sampled, open_source};
@@ -57,8 +57,10 @@ fn of_images(place: &Path, options: &ReportOptions, reading: &Reading) -> Result
     Report::of(Subject { tables, manifest: None, images: source.all(), ..sample }, options)
 }
 
-/// What there is at a path or URL.
+/// What there is at a path or URL. Few rows are looked at, so files are not mapped: the pages around them would count as
+/// memory.
 pub(super) fn subject(place: &Path, reading: &Reading) -> Result<Subject, Error> {
+    let reading = &Reading { access: FileAccess::Read, ..reading.clone() };
     let path = place.to_owned();
     let only =
         |tables: Vec<(String, Table)>| Subject { path, tables, manifest: None, images: None, rejects: Vec::new() };
