@@ -14,6 +14,7 @@ pub use augment::{Augment, Crop, RandomResizedCrop};
 #[doc(hidden)]
 pub use draws::random_resized_crop;
 pub use loader::Loader;
+#[cfg(feature = "report")]
 pub(crate) use loader::stored_spec;
 pub use options::LoadOptions;
 pub use own_size::decode;
