@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Camera;
 use super::numbers::{grouped, length, percent, share, visible};
 use super::outliers::Standouts;
-use super::profile::Profile;
+use super::profile::{Profile, ProfileReport};
 use crate::error::FormatError;
 use crate::look::picture::{GAP, Picture};
 use crate::look::rows::Rows;
@@ -93,13 +93,13 @@ impl Strip {
     }
 }
 
-/// The classes of rows, the largest first, with pictures; all of their pictures are measured.
+/// The classes of rows, the largest first, with pictures, and the chart of them all; all pictures are measured.
 pub(super) fn of(
     rows: &Rows,
     sample: &Sample,
     camera: Option<&Camera>,
     standouts: &mut Standouts,
-) -> Result<Vec<ClassReport>, FormatError> {
+) -> Result<(Vec<ClassReport>, ProfileReport), FormatError> {
     let unnamed = if rows.classes.is_empty() { "all images" } else { "without a class" };
     let names = rows.classes.iter().map(|name| &**name).chain([unnamed]);
     // The last one is of rows without a class.
@@ -128,7 +128,7 @@ pub(super) fn of(
         }
         reports.push(report);
     }
-    Ok(reports)
+    Ok((reports, profile.report()))
 }
 
 /// What is said of classes without pictures.

@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::picture::Picture;
 use super::pictures::PictureMaker;
 use super::rows::{Place, Rows};
-use super::sample::{Class, Sample};
+use super::sample::Sample;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::reject::Reject;
 use crate::error::{Error, FormatError};
@@ -29,7 +29,7 @@ use copies::Copies;
 use facts::{Fact, SplitReport};
 use numbers::{grouped, visible};
 use outliers::{OutlierGroup, Standouts};
-use profile::{Profile, ProfileReport};
+use profile::ProfileReport;
 use rejected::Rejected;
 use sizes::SizeChart;
 
@@ -115,7 +115,7 @@ impl Report {
             error => Err(error),
         })?;
         let mut standouts = Standouts::default();
-        let classes = classes::of(&rows, &sample, camera.as_ref(), &mut standouts)?;
+        let (classes, profile) = classes::of(&rows, &sample, camera.as_ref(), &mut standouts)?;
         notes.extend(sampling(&rows, &sample, options, &standouts));
         notes.extend(classes::left_out(&rows));
         let copies = Copies::of(&rows, camera.as_ref())?;
@@ -132,7 +132,7 @@ impl Report {
             splits: facts::splits(&rows),
             has_classes: !rows.classes.is_empty(),
             class_count: grouped(classes.len()),
-            profile: Profile::of(sorted(&sample)).report(),
+            profile,
             knows_rejects: manifest.is_some() || images.is_some(),
             sizes: sizes::of(&rows),
             rejects: Rejected::of(&rejects),
@@ -165,13 +165,6 @@ impl Camera {
         }
         Ok(pictures)
     }
-}
-
-/// Numbers of rows of the classes, the largest first.
-fn sorted(sample: &Sample) -> Vec<usize> {
-    let mut rows: Vec<usize> = sample.classes.iter().map(Class::total).collect();
-    rows.sort_unstable_by(|a, b| b.cmp(a));
-    rows
 }
 
 /// What was drawn, in words.
