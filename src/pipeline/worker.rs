@@ -38,6 +38,8 @@ pub(super) struct Filled<'a> {
     /// Input of the statistics, for each row.
     pub(super) facts: Vec<Facts>,
     pub(super) rejects: Vec<(String, RecordError)>,
+    /// Bytes of the tensors or image files of the rows.
+    pub(super) bytes: usize,
 }
 
 /// The facts about a row that enter the statistics.
@@ -151,7 +153,7 @@ impl<'a> Worker<'a> {
     fn fill(&mut self, Taken { number, plan, buffers, .. }: Taken<'a>, rows: &mut Vec<(u32, Row<'a>)>) -> Filled<'a> {
         let columns = self.job.columns.tensors().iter().zip(buffers);
         let mut pages: Vec<PageBuffer> = columns.map(|(column, buffer)| column.pages.buffer(buffer)).collect();
-        let (mut facts, mut rejects) = (Vec::with_capacity(plan.rows.len()), Vec::new());
+        let (mut facts, mut rejects, mut bytes) = (Vec::with_capacity(plan.rows.len()), Vec::new(), 0);
         for &index in plan.rows {
             if self.job.options.progress.is_stopped() {
                 break;
@@ -160,6 +162,7 @@ impl<'a> Worker<'a> {
             self.job.options.progress.advance(row.is_err());
             match row {
                 Ok((row, facts_of_row)) => {
+                    bytes += row.image.len() + pages.iter_mut().map(|page| page.slot().len()).sum::<usize>();
                     facts.push(facts_of_row);
                     rows.push((index, row));
                     pages.iter_mut().for_each(PageBuffer::keep);
@@ -168,7 +171,7 @@ impl<'a> Worker<'a> {
             }
         }
         let pages = if facts.is_empty() { Vec::new() } else { pages.into_iter().map(PageBuffer::finish).collect() };
-        Filled { number, plan, pages, others: Vec::new(), facts, rejects }
+        Filled { number, plan, pages, others: Vec::new(), facts, rejects, bytes }
     }
 
     /// All columns except the tensors, for rows with the indices of their records.

@@ -79,7 +79,7 @@ impl<'a> Writer<'a> {
     }
 
     fn add<I: Iterator<Item = PagePlan<'a>>>(&mut self, filled: Filled<'a>, window: &Window<I>) -> Result<(), Error> {
-        let Filled { plan, pages, others, facts, rejects, .. } = filled;
+        let Filled { plan, pages, others, facts, rejects, bytes, .. } = filled;
         if !rejects.is_empty()
             && let Some(error) = self.job.source.failure()
         {
@@ -116,9 +116,8 @@ impl<'a> Writer<'a> {
             let shard = info.map(|info| FinishedShard { info, statistics });
             self.shards.add(plan.split, shard, &self.outcome.rejects)?;
         }
-        let bytes = self.job.plan.row_bytes.sum(plan.rows);
         self.job.options.progress.written(plan.split, rows, bytes);
-        self.left -= bytes;
+        self.left -= self.job.plan.row_bytes.sum(plan.rows);
         Ok(())
     }
 

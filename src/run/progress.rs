@@ -86,8 +86,8 @@ impl Progress {
     }
 
     /// Counts rows that were written, and their bytes.
-    pub(crate) fn written(&self, split: Split, rows: usize, bytes: u64) {
-        self.bytes_written.fetch_add(bytes, Ordering::Relaxed);
+    pub(crate) fn written(&self, split: Split, rows: usize, bytes: usize) {
+        self.bytes_written.fetch_add(bytes as u64, Ordering::Relaxed);
         let known = Split::ALL.iter().position(|known| *known == split).unwrap_or_default();
         self.rows[known].fetch_add(rows, Ordering::Relaxed);
     }
