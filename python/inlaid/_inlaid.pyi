@@ -52,7 +52,7 @@ def append(sources: Sequence[str], out: str, keywords: dict[str, Any], progress:
 def repack(sources: Sequence[str], out: str, keywords: dict[str, Any], progress: object) -> str:
     """Rewrites files of other tools; otherwise as `convert`."""
 
-def report(place: str, reading: Reading, out: str, rows: int, seed: int, threads: int | None) -> None:
+def report(progress: bool, place: str, reading: Reading, out: str, rows: int, seed: int, threads: int | None) -> None:
     """Writes the page of a report on what is at a path or URL."""
 
 def sheet(

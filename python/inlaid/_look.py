@@ -24,6 +24,10 @@ MOST_PICTURES = 10_000
 """Most pictures of a contact sheet."""
 
 
+MOST_BARS = 100
+"""Most classes of a chart."""
+
+
 class Sheet:
     """A contact sheet: a picture below a cell of a notebook."""
 
@@ -59,6 +63,8 @@ def sheet(
         numbers = [integer("rows", row, 0) for row in rows]
         if class_name is not None:
             raise SettingError("rows are numbers of rows, so class_name has no effect: give one of both")
+        if not numbers:
+            raise SettingError("rows are the numbers of rows to show, or how many: there are none")
         count = len(numbers)
     else:
         numbers, count = None, rows
@@ -89,21 +95,25 @@ def table_of(heads: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
 
 
 def class_chart(classes: Sequence[str], rows: Mapping[str, Any], axes: Axes | None) -> Axes:
-    """Bars of the rows of each class, by split, the largest class first. `rows` are arrays (classes,) by split."""
+    """Bars of the rows of the largest classes, by split. `rows` are arrays (classes,) by split."""
     try:
         import matplotlib.pyplot as plt
     except ImportError:
         raise SettingError("plot needs matplotlib: pip install matplotlib") from None
     if not classes:
         raise SettingError("rows have no classes to plot")
+    order = np.argsort(-sum(np.asarray(counts) for counts in rows.values()), kind="stable")[:MOST_BARS]
     if axes is None:
-        _, axes = plt.subplots(figsize=(8, max(2.0, 0.25 * len(classes) + 1)))
-    order = np.argsort(-sum(np.asarray(counts) for counts in rows.values()), kind="stable")
-    left = np.zeros(len(classes), np.int64)
+        _, axes = plt.subplots(figsize=(8, max(2.0, 0.25 * len(order) + 1)))
+    left = np.zeros(len(order), np.int64)
     for split, counts in rows.items():
-        axes.barh(np.arange(len(classes)), np.asarray(counts)[order], left=left, label=split)
+        axes.barh(np.arange(len(order)), np.asarray(counts)[order], left=left, label=split)
         left += np.asarray(counts)[order]
-    axes.set_yticks(np.arange(len(classes)), [classes[at] for at in order])
+    # Names are no formulas, whatever they hold.
+    names = ["".join(char if char.isprintable() else "\ufffd" for char in classes[at]) for at in order]
+    axes.set_yticks(np.arange(len(order)), names, parse_math=False)
+    if len(order) < len(classes):
+        axes.set_title(f"{len(order)} largest of {len(classes)} classes")
     axes.invert_yaxis()
     axes.set_xlabel("rows")
     if len(rows) > 1:
@@ -118,5 +128,5 @@ def write_report(
     out = path_of("out", out)
     rows, seed = integer("rows", rows, 1), integer("seed", seed, 0)
     threads = None if threads is None else integer("threads", threads, 1, MAX_THREADS)
-    _inlaid.report(place, reading, out, rows, seed, threads)
+    _inlaid.report(False, place, reading, out, rows, seed, threads)
     return Path(os.path.abspath(out))

@@ -315,7 +315,8 @@ class Table(Loading):
         return sheet({"row": self._native}, rows, class_name, seed, columns, threads)
 
     def plot(self, axes: Axes | None = None) -> Axes:
-        """A chart of matplotlib, of the rows of each class; drawn into `axes` if there are any. Needs matplotlib.
+        """A chart of matplotlib, of the rows of each class, or of the 100 largest; drawn into `axes` if there are any.
+        Needs matplotlib.
 
         Raises `SettingError` if rows have no classes."""
         return class_chart(self.classes, {"rows": self._class_rows()}, axes)
@@ -328,8 +329,9 @@ class Table(Loading):
         if labels.ndim > 1:
             counts: NDArray[np.int64] = labels.sum(axis=0, dtype=np.int64)
             return counts
-        labels = labels[labels >= 0] if labels.dtype.kind == "i" else labels[~np.isnan(labels)]
-        return np.bincount(labels.astype(np.int64), minlength=len(self.classes))
+        # Rows without a class have none of these, nor have labels that are not classes.
+        known = labels[(labels >= 0) & (labels < len(self.classes))]
+        return np.bincount(known.astype(np.int64), minlength=len(self.classes))
 
     def _repr_html_(self) -> str:
         rows = self._class_rows()

@@ -9,6 +9,7 @@ use pyo3::types::PyBytes;
 
 use crate::errors::exception;
 use crate::reading::{Reading, tell_of_cache};
+use crate::run::Run;
 use crate::table::Table;
 
 /// A contact sheet of rows of tables, which are splits with names, as a PNG or a JPEG file: of rows by number, or of some
@@ -42,10 +43,10 @@ pub fn sheet<'py>(
     Ok(PyBytes::new(py, &file))
 }
 
-/// Writes the page of a report on what is at a path or URL.
+/// Writes the page of a report on what is at a path or URL. `progress` is `False`.
 #[pyfunction]
 pub fn report(
-    py: Python<'_>,
+    progress: Bound<'_, PyAny>,
     place: PathBuf,
     reading: &Reading,
     out: PathBuf,
@@ -55,6 +56,10 @@ pub fn report(
 ) -> PyResult<()> {
     let mut options = ReportOptions::default();
     (options.rows, options.seed, options.threads) = (rows, seed, threads);
-    let write = || inlaid::report_with(&place, &options, &reading.reading)?.write(&out);
-    py.detach(write).map_err(exception)
+    let run = Run { counts: options.progress.clone(), unit: "images", progress };
+    run.run(|| {
+        inlaid::Report::check(&out)?;
+        inlaid::report_with(&place, &options, &reading.reading)?.write(&out)
+    })?;
+    Ok(())
 }

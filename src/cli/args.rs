@@ -488,8 +488,8 @@ pub struct Report {
     #[arg(long, conflicts_with = "json")]
     pub open: bool,
     /// Rows whose images are looked at, evenly from all classes
-    #[arg(long, value_name = "N", default_value_t = ReportOptions::default().rows)]
-    pub rows: usize,
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = |text: &str| whole(text, 1..=1 << 32))]
+    pub rows: u64,
     /// Seed that decides which rows these are
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = |text: &str| whole(text, 0..=u64::MAX))]
     pub seed: u64,
@@ -506,7 +506,7 @@ impl Report {
     /// Settings of the report.
     pub fn resolve(&self) -> ReportOptions {
         let mut options = ReportOptions::default();
-        (options.rows, options.seed, options.threads) = (self.rows, self.seed, self.threads);
+        (options.rows, options.seed, options.threads) = (self.rows as usize, self.seed, self.threads);
         options
     }
 }

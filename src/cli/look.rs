@@ -2,24 +2,34 @@
 
 use std::io::{IsTerminal, stdout};
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::{Report, Show};
 use super::picture::{Pixels, Protocol};
-use super::report;
 use super::report::{Failure, visible_name};
+use super::{report, stopped_by_signals};
 use crate::{Error, ReportOptions, Sheet};
 
 /// Columns of characters that a picture takes in a terminal, and those between two.
 const WIDE: usize = 24;
 const BETWEEN: usize = 2;
 
+/// Most pixels of a column.
+const MOST_PIXELS: usize = 32;
+
 /// Pictures next to each other in a file.
 const IN_FILE: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
 /// Writes the page of a dataset and returns the exit code.
 pub fn write_report(asked: &Report) -> u8 {
-    let made = crate::report(&asked.dataset, &asked.resolve());
+    let options = asked.resolve();
+    let make = || {
+        if !asked.json {
+            crate::Report::check(&asked.out)?;
+        }
+        crate::report(&asked.dataset, &options)
+    };
+    let made = stopped_by_signals(false, asked.json, &options.progress, make);
     if asked.json {
         return report(made, true, report::report);
     }
@@ -35,25 +45,32 @@ pub fn write_report(asked: &Report) -> u8 {
     })
 }
 
-/// Writes the page of a dataset that was just made, into its folder unless a file is named. Returns the exit code of a
-/// failure.
-pub fn report_on(dataset: &Path, page: Option<&Path>, json: bool) -> Option<u8> {
+/// The page of a dataset that is about to be made: in its folder unless a file is named.
+///
+/// # Errors
+/// If there is something else.
+pub fn page_of(dataset: &Path, page: Option<&Path>) -> Result<PathBuf, Error> {
     let page = page.map_or_else(|| dataset.join("report.html"), Path::to_owned);
+    crate::Report::check(&page).map(|()| page)
+}
+
+/// Writes the page of a dataset that was just made. Returns the exit code of a failure.
+pub fn report_on(dataset: &Path, page: &Path, json: bool) -> Option<u8> {
     // A tenth of the rows, so that it takes little besides the conversion.
     let rows = crate::info(dataset).map_or(0, |info| info.manifest.snapshot.rows());
     let mut options = ReportOptions::default();
     options.rows = (rows / 10).clamp(1_000, options.rows);
-    let made = crate::report(dataset, &options).and_then(|made| made.write(&page));
+    let make = || crate::report(dataset, &options)?.write(page);
     // Standard output has the summary.
-    match made {
+    match stopped_by_signals(false, false, &options.progress, make) {
         Ok(()) if json => None,
         Ok(()) => match report::print(&report::visible(&format!("`{}`\n", page.display())), 0) {
             0 => None,
             code => Some(code),
         },
         Err(error) => {
-            let failure = Failure::new(&error, report::exit_code(&error));
-            Some(report::failure(&failure, false))
+            report::note(&"the dataset is complete, but not its page; `inlaid report` makes it");
+            Some(report::failure(&Failure::new(&error, report::exit_code(&error)), false))
         }
     }
 }
@@ -63,7 +80,8 @@ pub fn show(asked: &Show) -> u8 {
     if asked.out.is_none() && !stdout().is_terminal() {
         return report(Err::<(), _>(Error::NotATerminal), false, |()| 0);
     }
-    let sheet = crate::show(&asked.dataset, asked.split.as_deref(), &asked.shown(), asked.threads);
+    let sheet = asked.out.as_ref().map_or(Ok(()), Sheet::check);
+    let sheet = sheet.and_then(|()| crate::show(&asked.dataset, asked.split.as_deref(), &asked.shown(), asked.threads));
     match &asked.out {
         Some(file) => {
             let written = sheet.and_then(|sheet| sheet.write(file, asked.columns.unwrap_or(IN_FILE)));
@@ -81,7 +99,7 @@ fn in_terminal(sheet: &Sheet, columns: Option<NonZeroUsize>) -> u8 {
     let column = match protocol {
         Protocol::Blocks { .. } => 1,
         // As wide as those of the terminal, so that pictures and texts are below each other.
-        Protocol::Sixel if pixels > 0 => pixels.into(),
+        Protocol::Sixel if pixels > 0 => usize::from(pixels).min(MOST_PIXELS),
         _ => 6,
     };
     let fit = ((wide + BETWEEN) / (WIDE + BETWEEN)).max(1);

@@ -80,12 +80,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn run_convert(run: &ConvertRun) -> u8 {
     let (convert, write) = (&run.convert, Write::from(&run.convert));
-    let code = run_write(&write, convert.run.quiet, convert.run.progress, convert.run.json);
     #[cfg(feature = "report")]
-    if let (Some(page), 0 | 3, false) = (&run.report, code, convert.run.dry_run) {
-        return look::report_on(write.out(), page.as_deref(), convert.run.json).unwrap_or(code);
+    if let (Some(page), false) = (&run.report, convert.run.dry_run) {
+        return report(look::page_of(write.out(), page.as_deref()), convert.run.json, |page| {
+            match run_write(&write, convert.run.quiet, convert.run.progress, convert.run.json) {
+                code @ (0 | 3) => look::report_on(write.out(), page, convert.run.json).unwrap_or(code),
+                code => code,
+            }
+        });
     }
-    code
+    run_write(&write, convert.run.quiet, convert.run.progress, convert.run.json)
 }
 
 fn run_write(write: &Write, quiet: bool, form: ProgressForm, json: bool) -> u8 {

@@ -291,9 +291,10 @@ pub fn visible(text: &str) -> String {
     escaped(text, |character| character.is_control() && character != '\n')
 }
 
-/// A name in one line, with control characters escaped.
+/// A name in one line, with characters escaped that control a terminal or turn the order of others around.
 pub fn visible_name(name: &str) -> String {
-    escaped(name, char::is_control)
+    let turns = |character| matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    escaped(name, |character| character.is_control() || turns(character))
 }
 
 fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> String {

@@ -38,12 +38,12 @@ pub fn report_with(place: impl AsRef<Path>, options: &ReportOptions, reading: &R
 /// A report on images that are not in a dataset: some of them are converted for that, to small ones.
 fn of_images(place: &Path, options: &ReportOptions, reading: &Reading) -> Result<Report, Error> {
     let scratch = tempfile::tempdir().map_err(FormatError::io("create a folder in", &std::env::temp_dir()))?;
-    let mut run = RunOptions { threads: options.threads, ..RunOptions::default() };
+    let mut run = RunOptions { threads: options.threads, progress: options.progress.clone(), ..RunOptions::default() };
     run.source.storage = reading.storage.clone();
     let source = Sampled::new(open_source(&[place], &run.source)?, options.rows, options.seed);
     let mut spec = Spec::new(Size::new(PICTURE_SIDE, PICTURE_SIDE)?);
     (spec.storage, spec.fit, spec.order) = (Storage::Encoded, Fit::Crop, Order::Path);
-    (spec.quality, spec.truncated) = (Some(Quality::try_from(95)?), Truncated::Keep);
+    (spec.quality, spec.truncated) = (Some(Quality::try_from(95)?), Truncated::Reject);
     let out = scratch.path().join("sample");
     convert_from(&source, &out, &spec, &run)?;
     let sample = of_dataset(place.to_owned(), Dataset::open(&out)?)?;
@@ -54,7 +54,7 @@ fn of_images(place: &Path, options: &ReportOptions, reading: &Reading) -> Result
         let all: Vec<Table> = tables.drain(..).map(|(_, table)| table).collect();
         tables.push(("images".to_owned(), Table::join(&all)?));
     }
-    Report::of(Subject { tables, manifest: None, images: source.all(), ..sample }, options)
+    Report::of(Subject { tables, manifest: None, images: source.all().cloned(), ..sample }, options)
 }
 
 /// What there is at a path or URL. Few rows are looked at, so files are not mapped: the pages around them would count as
@@ -62,11 +62,21 @@ fn of_images(place: &Path, options: &ReportOptions, reading: &Reading) -> Result
 pub(super) fn subject(place: &Path, reading: &Reading) -> Result<Subject, Error> {
     let reading = &Reading { access: FileAccess::Read, ..reading.clone() };
     let path = place.to_owned();
-    let only =
-        |tables: Vec<(String, Table)>| Subject { path, tables, manifest: None, images: None, rejects: Vec::new() };
+    let only = |tables: Vec<(String, Table)>| Subject {
+        path: path.clone(),
+        tables,
+        manifest: None,
+        images: None,
+        rejects: None,
+    };
     Ok(match reading.found(place)? {
         Found::Dataset => of_dataset(place.to_owned(), reading.dataset(place)?)?,
         Found::Table => only(vec![("all".to_owned(), reading.table(place)?)]),
+        // What `datasets` writes: the shards of all splits in one folder.
+        Found::Folders(folders) if folders.len() == 1 => {
+            let (_, folder) = folders.into_iter().next().unwrap_or_default();
+            Subject { path, ..subject(&folder, reading)? }
+        }
         Found::Folders(folders) => {
             let tables = folders.into_iter().map(|(name, folder)| Ok((name, reading.table(&folder)?)));
             only(tables.collect::<Result<_, Error>>()?)
@@ -86,5 +96,5 @@ fn of_dataset(path: PathBuf, dataset: Dataset) -> Result<Subject, Error> {
     let manifest = dataset.manifest().clone();
     let (tables, rejects) = dataset.into_parts();
     let tables = tables.into_iter().map(|(split, table)| (split.to_string(), table)).collect();
-    Ok(Subject { path, tables, manifest: Some(manifest), images: None, rejects: rejects.read()? })
+    Ok(Subject { path, tables, manifest: Some(manifest), images: None, rejects: Some(rejects) })
 }

@@ -31,6 +31,7 @@ impl Error {
             OutputTaken(..) => "output-taken",
             OtherFile(..) => "other-file",
             NotATerminal => "not-a-terminal",
+            NothingToShow => "nothing-to-show",
             NoClass { .. } => "no-class",
             NoSplit { .. } => "no-split",
             OutputNotFolder(..) => "output-not-folder",
@@ -121,6 +122,7 @@ impl Error {
             | NoClass { .. }
             | NoSplit { .. }
             | NotATerminal
+            | NothingToShow
             | Threads { .. }
             | Interrupted
             | Abandoned => Vec::new(),

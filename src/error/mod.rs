@@ -173,6 +173,9 @@ pub enum Error {
         /// Names of the splits.
         splits: Vec<String>,
     },
+    /// A contact sheet without rows.
+    #[error("there are no such rows to show")]
+    NothingToShow,
     /// Pictures for a terminal, where there is none.
     #[error("standard output is not a terminal, so there is nothing to show pictures in")]
     NotATerminal,

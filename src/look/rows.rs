@@ -1,9 +1,10 @@
 //! The rows of a dataset, and what is known of each besides its image.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, StringArray, UInt8Array};
 
 use crate::error::FormatError;
@@ -14,7 +15,7 @@ use crate::read::Table;
 #[derive(Debug)]
 pub(crate) struct Rows {
     pub(crate) splits: Vec<SplitRows>,
-    /// Class names; empty if rows have no classes.
+    /// Class names of all splits; empty if rows have no classes.
     pub(crate) classes: Vec<String>,
 }
 
@@ -24,6 +25,8 @@ pub(crate) struct SplitRows {
     pub(crate) name: String,
     pub(crate) table: Table,
     labels: Labels,
+    /// The number in [`Rows::classes`] of each class of the split's own list.
+    classes: Vec<usize>,
     paths: Option<StringArray>,
     hashes: Option<StringArray>,
     /// Height and width of the source images, in pixels.
@@ -40,7 +43,7 @@ enum Labels {
 }
 
 /// A row, by the number of its split and its number in the split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) split: u32,
     pub(crate) row: u32,
@@ -52,8 +55,18 @@ impl Rows {
     /// # Errors
     /// If a column can't be read.
     pub(crate) fn new(tables: Vec<(String, Table)>) -> Result<Rows, FormatError> {
-        let classes = tables.iter().map(|(_, table)| table.classes()).max_by_key(Vec::len).unwrap_or_default();
-        let splits = tables.into_iter().map(|(name, table)| SplitRows::new(name, table, classes.len()));
+        let mut classes: Vec<String> = Vec::new();
+        let mut numbers: HashMap<String, usize> = HashMap::new();
+        let splits = tables.into_iter().map(|(name, table)| {
+            let own = table.classes().into_iter().map(|class| {
+                *numbers.entry(class).or_insert_with_key(|class| {
+                    classes.push(class.clone());
+                    classes.len() - 1
+                })
+            });
+            let own = own.collect();
+            SplitRows::new(name, table, own)
+        });
         Ok(Rows { splits: splits.collect::<Result<_, _>>()?, classes })
     }
 
@@ -76,19 +89,27 @@ impl Rows {
 
     /// Calls a function with the number of every class of a row.
     pub(crate) fn each_class(&self, place: Place, mut with: impl FnMut(usize)) {
-        let row = place.row as usize;
+        let (row, own) = (place.row as usize, &self.split(place).classes);
         match &self.split(place).labels {
             Labels::None => {}
             Labels::Class(labels) if labels.is_null(row) => {}
             Labels::Class(labels) => {
-                let class = usize::try_from(labels.value(row)).ok();
-                class.filter(|class| *class < self.classes.len()).into_iter().for_each(with);
+                let class = usize::try_from(labels.value(row)).ok().and_then(|class| own.get(class));
+                class.copied().into_iter().for_each(with);
             }
             Labels::MultiHot(flags) => {
-                let count = self.classes.len();
-                (0..count).filter(|class| flags.value(row * count + class) != 0).for_each(&mut with);
+                let flags = &flags.values()[row * own.len()..][..own.len()];
+                flags.iter().zip(own).filter(|(flag, _)| **flag != 0).for_each(|(_, class)| with(*class));
             }
         }
+    }
+
+    /// Whether a row has a label that is none of the classes.
+    pub(crate) fn is_beyond_classes(&self, place: Place) -> bool {
+        let (row, split) = (place.row as usize, self.split(place));
+        let Labels::Class(labels) = &split.labels else { return false };
+        let is_class = |label: i64| usize::try_from(label).is_ok_and(|label| label < split.classes.len());
+        labels.is_valid(row) && !is_class(labels.value(row))
     }
 
     /// The names of the classes of a row, or nothing.
@@ -131,7 +152,7 @@ impl Rows {
 }
 
 impl SplitRows {
-    fn new(name: String, table: Table, classes: usize) -> Result<SplitRows, FormatError> {
+    fn new(name: String, table: Table, classes: Vec<usize>) -> Result<SplitRows, FormatError> {
         let column = |name: &str| -> Result<Option<ArrayRef>, FormatError> {
             match table.schema().field_with_name(name) {
                 Ok(_) => table.column(name).map(Some),
@@ -141,10 +162,10 @@ impl SplitRows {
         let texts = |name| Ok::<_, FormatError>(column(name)?.and_then(|array| array.as_string_opt::<i32>().cloned()));
         let sides =
             |name| Ok::<_, FormatError>(column(name)?.and_then(|array| array.as_primitive_opt::<Int32Type>().cloned()));
-        let labels = column(LABEL)?.map_or(Labels::None, |array| labels(&array, classes));
+        let labels = column(LABEL)?.map_or(Labels::None, |array| labels(&array, classes.len()));
         let (height, width) = (sides("source_height")?, sides("source_width")?);
         let sides = height.zip(width).map(|(height, width)| [height, width]);
-        Ok(SplitRows { labels, paths: texts("path")?, hashes: texts("sha256")?, sides, name, table })
+        Ok(SplitRows { labels, classes, paths: texts("path")?, hashes: texts("sha256")?, sides, name, table })
     }
 }
 
@@ -152,12 +173,25 @@ fn labels(array: &ArrayRef, classes: usize) -> Labels {
     if classes == 0 {
         return Labels::None;
     }
-    if let Some(labels) = array.as_primitive_opt::<Int64Type>() {
-        return Labels::Class(labels.clone());
+    if let Some(labels) = numbers(array) {
+        return Labels::Class(labels);
     }
     let flags = array.as_fixed_size_list_opt().filter(|list| list.value_length() as usize == classes);
     match flags.and_then(|list| list.values().as_primitive_opt().cloned()) {
         Some(flags) => Labels::MultiHot(flags),
         None => Labels::None,
     }
+}
+
+/// Integers of any type.
+fn numbers(array: &ArrayRef) -> Option<Int64Array> {
+    macro_rules! as_i64 {
+        ($($type:ty),+) => {
+            $(if let Some(array) = array.as_primitive_opt::<$type>() {
+                return Some(array.iter().map(|label| label.map(|label| i64::try_from(label).unwrap_or(i64::MAX))).collect());
+            })+
+        };
+    }
+    as_i64!(Int64Type, Int32Type, Int16Type, Int8Type, UInt64Type, UInt32Type, UInt16Type, UInt8Type);
+    None
 }

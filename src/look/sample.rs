@@ -1,9 +1,12 @@
 //! Rows drawn of every class.
 
+use std::collections::HashMap;
+
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
 use super::rows::{Place, Rows};
+use crate::source::Counts;
 
 /// Rows of every class, each of them equally likely, in the order of the rows.
 #[derive(Debug)]
@@ -42,6 +45,30 @@ impl Class {
 }
 
 impl Sample {
+    /// Takes the numbers of rows from what is known of all, where the rows are some of them. A split that has no rows of
+    /// its own counts in the first.
+    pub(crate) fn count(&mut self, rows: &Rows, all: &Counts) {
+        // Labels that are not one class each are counted as the rows have them.
+        if !rows.classes.is_empty() && all.keys().all(|(class, _)| class.is_none()) {
+            return;
+        }
+        let last = rows.classes.len();
+        let numbers: HashMap<&str, usize> = rows.classes.iter().map(|name| &**name).zip(0..).collect();
+        self.classes.iter_mut().for_each(|class| class.rows.fill(0));
+        for ((class, split), count) in all {
+            let class = class.as_ref().and_then(|class| numbers.get(&**class)).copied().unwrap_or(last);
+            let split = split.and_then(|split| rows.splits.iter().position(|there| there.name == split.as_str()));
+            if let Some(rows) = self.classes[class].rows.get_mut(split.unwrap_or_default()) {
+                *rows += count;
+            }
+        }
+    }
+
+    /// Number of all rows; those of several classes count in each.
+    pub(crate) fn total(&self) -> usize {
+        self.classes.iter().map(Class::total).sum()
+    }
+
     /// Draws at most `most` rows of every class.
     pub(crate) fn draw(rows: &Rows, most: usize, seed: u64) -> Sample {
         let mut random = ChaCha8Rng::seed_from_u64(seed);

@@ -1,9 +1,10 @@
 //! Contact sheets: pictures of rows with what they are, in lines and columns.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use super::file::written;
+use super::file::{check, written};
 use super::picture::Picture;
 use super::pictures::PictureMaker;
 use super::rows::{Place, Rows};
@@ -73,6 +74,9 @@ impl Sheet {
     pub fn of(tables: Vec<(String, Table)>, shown: &Shown, threads: Option<NonZeroUsize>) -> Result<Sheet, Error> {
         let rows = Rows::new(tables)?;
         let places = places(&rows, shown)?;
+        if places.is_empty() {
+            return Err(Error::NothingToShow);
+        }
         let mut pictures = vec![None; places.len()];
         for (split, there) in (0..).zip(&rows.splits) {
             let mine: Vec<usize> = (0..places.len()).filter(|at| places[*at].split == split).collect();
@@ -103,6 +107,14 @@ impl Sheet {
     /// The sheet as a JPEG file, which is smaller.
     pub fn jpeg(&self, columns: NonZeroUsize) -> Vec<u8> {
         drawn(&self.tiles, columns.get()).jpeg(QUALITY)
+    }
+
+    /// Checks that a sheet can be written to a file, before it is made.
+    ///
+    /// # Errors
+    /// If there is something other than a PNG.
+    pub fn check(file: impl AsRef<Path>) -> Result<(), Error> {
+        check(file.as_ref(), |there| there.starts_with(PNG))
     }
 
     /// Writes the sheet to a PNG file, whole or not at all.
@@ -204,7 +216,10 @@ fn evenly(sample: &Sample, most: usize) -> Vec<Place> {
             break;
         }
     }
-    taken.iter().zip(&sample.classes).flat_map(|(taken, class)| spread(&class.drawn, *taken)).collect()
+    let mut seen = HashSet::new();
+    let all = taken.iter().zip(&sample.classes).flat_map(|(taken, class)| spread(&class.drawn, *taken));
+    // A row may have several classes.
+    all.filter(|place| seen.insert(*place)).collect()
 }
 
 /// This many of some rows, from the first to the last.

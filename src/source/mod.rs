@@ -54,7 +54,7 @@ pub use reading::stuck_read;
 pub use record::Record;
 pub(crate) use reject::reject;
 #[cfg(feature = "report")]
-pub(crate) use sampled::Sampled;
+pub(crate) use sampled::{Counts, Sampled};
 pub use tables::TableSource;
 
 /// The origin of a run's inputs: lists them, and reads the bytes of requested images.

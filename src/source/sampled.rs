@@ -1,5 +1,6 @@
 //! Some of the inputs of another source.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -8,26 +9,31 @@ use rand::{Rng, SeedableRng};
 
 use super::{Files, ImageRef, Listing, Location, Record, Source};
 use crate::error::Error;
-use crate::spec::{Limits, Spec};
+use crate::spec::{Limits, Spec, Split};
+
+/// Fewest inputs that are kept of a class, if it has as many.
+const LEAST: usize = 4;
 
 /// A source with some of the inputs of another one, evenly from all of its classes.
 pub(crate) struct Sampled {
     inner: Box<dyn Source>,
     most: usize,
     seed: u64,
-    /// Number of all records.
-    all: OnceLock<usize>,
+    all: OnceLock<Counts>,
 }
 
+/// Numbers of all inputs of a source: by the name of their class, and by the split that the source defines.
+pub(crate) type Counts = BTreeMap<(Option<String>, Option<Split>), usize>;
+
 impl Sampled {
-    /// At most `most` inputs of a source, and at least one of every class.
+    /// At most `most` inputs of a source, and at least four of every class that has as many.
     pub(crate) fn new(inner: Box<dyn Source>, most: usize, seed: u64) -> Sampled {
         Sampled { inner, most, seed, all: OnceLock::new() }
     }
 
-    /// Number of inputs of the other source, if they were listed.
-    pub(crate) fn all(&self) -> Option<usize> {
-        self.all.get().copied()
+    /// Numbers of inputs of the other source, if they were listed.
+    pub(crate) fn all(&self) -> Option<&Counts> {
+        self.all.get()
     }
 }
 
@@ -38,9 +44,14 @@ impl Source for Sampled {
 
     fn list(&self, spec: &Spec) -> Result<Listing, Error> {
         let mut listing = self.inner.list(spec)?;
-        let _ = self.all.set(listing.records.len());
+        let mut all = Counts::new();
+        for Record { label, split, .. } in &listing.records {
+            let class = label.and_then(|label| listing.classes.get(label as usize)).cloned();
+            *all.entry((class, *split)).or_default() += 1;
+        }
+        let _ = self.all.set(all);
         let classes = listing.classes.len().max(1);
-        keep(&mut listing.records, (self.most / classes).max(1), self.seed);
+        keep(&mut listing.records, (self.most / classes).max(LEAST), self.seed);
         Ok(listing)
     }
 

@@ -183,8 +183,25 @@ def test_reports_are_written(colors, tmp_path):
     (tmp_path / "mine.html").write_text("mine")
     with pytest.raises(inlaid.ExistsError) as raised:
         inlaid.report(colors.path, tmp_path / "mine.html")
-    assert str(raised.value).endswith("exists, and was not made by this command\nhint: choose another file for `out`")
+    assert str(raised.value).endswith("exists, and was not made by this command\nhint: name another file, or move that one away")
     with pytest.raises(inlaid.NotFoundError):
         inlaid.report(tmp_path / "nothing", tmp_path / "page.html")
     with pytest.raises(inlaid.SettingError, match="rows is at least 1, not 0"):
         inlaid.report(colors.path, page, rows=0)
+
+
+def test_labels_that_are_no_classes_are_left_out(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    images = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((6, 4, 4, 3), np.uint8))
+    features = '{"info": {"features": {"label": {"names": ["a$x_{", "b"], "_type": "ClassLabel"}}}}'
+    labels = pa.array([0, 1, 1, 7, -1, None], pa.int64())
+    table = pa.table({"image": images, "label": labels}).replace_schema_metadata({"huggingface": features})
+    pq.write_table(table, tmp_path / "x.parquet")
+    rows = inlaid.open_table(tmp_path / "x.parquet")
+    assert "<tr><td>b</td><td>2</td></tr><tr><td>a$x_{</td><td>1</td></tr>" in rows._repr_html_()
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    figure = rows.plot().figure
+    figure.savefig(tmp_path / "plot.png")
+    with pytest.raises(inlaid.SettingError, match="there are none"):
+        rows.show([])

@@ -129,7 +129,7 @@ fn copies_across_splits_come_first() {
     let about: Vec<_> =
         groups.iter().map(|group| (group["is_across"] == true, group["about"].as_str().unwrap())).collect();
     assert_eq!(about, [(true, "1 in train, 1 in test"), (false, "2 in train")]);
-    assert_eq!(report["copies"]["total"], "2");
+    assert_eq!(report["copies"]["total"], "4");
     let none = Scratch::new();
     none.images(&["src/a"], 12);
     none.convert("src --out out --size 8").exits(0);
@@ -236,7 +236,8 @@ fn only_a_report_is_replaced() {
     s.run("report", "out -o page.html").exits(0);
     s.run("report", "out -o page.html").exits(0);
     s.file("mine.html", b"<!doctype html>my page");
-    let told = "error: `mine.html` exists, and was not made by this command\nhint: choose another file for `--out`";
+    let told =
+        "error: `mine.html` exists, and was not made by this command\nhint: name another file, or move that one away";
     s.run("report", "out -o mine.html").fails(1, told);
     assert_eq!(fs::read(s.path().join("mine.html")).unwrap(), b"<!doctype html>my page");
     let told = "error: can't write `nowhere/page.html`: No such file or directory (os error 2)";
@@ -270,13 +271,23 @@ fn images_are_reported_on_before_they_are_converted() {
     let all = report(&s, "src");
     assert_eq!((fact(&all, "Images"), fact(&all, "Looked at"), fact(&all, "Classes")), ("61", "61", "3"));
     assert_eq!((fact(&all, "Rejected"), texts(&all["splits"], "name")), ("1", vec!["images"]));
-    assert_eq!(texts(&all["classes"], "rows"), ["20", "20", "20"]);
-    assert_color(picture(&all["classes"][1]["mean"]).get_pixel(40, 40), [10, 200, 10]);
+    assert_eq!(
+        (texts(&all["classes"], "name"), texts(&all["classes"], "rows")),
+        (vec!["red", "blue", "green"], vec!["21", "20", "20"])
+    );
+    assert_color(picture(&all["classes"][2]["mean"]).get_pixel(40, 40), [10, 200, 10]);
     assert_eq!(all["sizes"][0]["summary"], "median 33, from 24 to 43");
     assert_eq!(all["rejects"]["reasons"][0]["paths"][0], "red/broken.png");
     let some = report(&s, "src --rows 15");
     let note = some["notes"][0].as_str().unwrap();
     assert!(note.starts_with("Only 15 of 61 images were looked at, drawn by class with seed 0"), "{note}");
+    // Classes are counted as they are, whichever images are looked at.
+    assert_eq!(texts(&some["classes"], "rows"), ["21", "20", "20"]);
+    assert_eq!((fact(&some, "Images"), fact(&some, "Looked at")), ("61", "15"));
+    let page = s.run("report", "src/blue").exits(0);
+    assert_eq!(page.stdout, "`report.html`\n");
+    let page = fs::read_to_string(s.path().join("report.html")).unwrap();
+    assert!(page.contains("None of the 20 images that were looked at."));
     // Folders of splits are splits.
     plain(&s, "split/train/a/1.png", [9; 3], 8, 8);
     plain(&s, "split/test/a/2.png", [8; 3], 8, 8);
@@ -299,12 +310,36 @@ fn conversions_make_reports_too() {
     let page = fs::read_to_string(s.path().join("page.html")).unwrap();
     assert!(page.contains("<title>") && page.contains("green"));
     s.file("mine.html", b"mine");
-    let ran = s.convert("src --out out2 --size 8 --report=mine.html").exits(1);
-    assert!(ran.stderr.ends_with("hint: choose another file for `--out`\n"), "{}", ran.stderr);
-    s.is_whole("out2");
+    let told =
+        "error: `mine.html` exists, and was not made by this command\nhint: name another file, or move that one away";
+    s.convert("src --out out2 --size 8 --report=mine.html").fails(1, told);
+    assert!(!s.path().join("out2").exists());
     // A dry run has nothing to show.
     s.convert("src --out out3 --size 8 --report --dry-run").exits(0);
     assert!(!s.path().join("out3").exists());
+}
+
+#[test]
+fn splits_with_other_lists_of_classes_are_told_apart() {
+    let s = Scratch::new();
+    colors(&s);
+    s.convert("src --out all --size 8").exits(0);
+    fs::create_dir(s.path().join("some")).unwrap();
+    for class in ["green", "red"] {
+        fs::rename(s.path().join("src").join(class), s.path().join("some").join(class)).unwrap();
+    }
+    s.convert("some --out few --size 8").exits(0);
+    fs::create_dir(s.path().join("mixed")).unwrap();
+    fs::rename(s.path().join("few/train"), s.path().join("mixed/train")).unwrap();
+    fs::rename(s.path().join("all/test"), s.path().join("mixed/test")).unwrap();
+    let report = report(&s, "mixed");
+    let classes = report["classes"].as_array().unwrap();
+    let rows: Vec<_> =
+        classes.iter().map(|class| (class["name"].as_str().unwrap(), class["rows"].as_str().unwrap())).collect();
+    assert_eq!(rows, [("green", "18"), ("red", "18"), ("blue", "2")]);
+    for (class, color) in classes.iter().zip([[10, 200, 10], [200, 10, 10], [10, 10, 200]]) {
+        assert_color(picture(&class["mean"]).get_pixel(20, 20), color);
+    }
 }
 
 #[test]

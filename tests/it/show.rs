@@ -70,11 +70,17 @@ fn what_is_not_there_is_said() {
     s.run("show", "out --class c -o x.png").fails(1, told);
     let told = "error: the dataset has no split `holdout`: its splits are `train`, `validation`, `test`";
     s.run("show", "out --split holdout -o x.png").fails(1, told);
+    let told = "error: there are no such rows to show\nhint: choose other rows, another class or another split";
+    s.image("two/train/c/1.png");
+    s.image("two/test/d/1.png");
+    s.convert("two --out two-out --size 8").exits(0);
+    s.run("show", "two-out --split test --class c -o x.png").fails(1, told);
     let told = "error: standard output is not a terminal, so there is nothing to show pictures in\n\
                 hint: name a PNG file to write with `--out`";
     s.run("show", "out").fails(1, told);
     s.file("mine.png", b"my file");
-    let told = "error: `mine.png` exists, and was not made by this command\nhint: choose another file for `--out`";
+    let told =
+        "error: `mine.png` exists, and was not made by this command\nhint: name another file, or move that one away";
     s.run("show", "out -o mine.png").fails(1, told);
     for rows in ["x", "3-1", "0-20000", "-1"] {
         let ran = s.run("show", &format!("out -o x.png -- {rows}")).exits(2);

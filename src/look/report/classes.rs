@@ -6,10 +6,11 @@ use super::Camera;
 use super::numbers::{grouped, length, percent, share, visible};
 use super::outliers::Standouts;
 use super::profile::{Profile, ProfileReport};
-use crate::error::FormatError;
+use crate::error::{Error, FormatError};
 use crate::look::picture::{GAP, Picture};
 use crate::look::rows::Rows;
 use crate::look::sample::{Class, Sample};
+use crate::run::Progress;
 
 /// Fewest rows that are drawn of a class, if it has as many.
 pub(super) const LEAST_DRAWN: usize = 4;
@@ -99,7 +100,8 @@ pub(super) fn of(
     sample: &Sample,
     camera: Option<&Camera>,
     standouts: &mut Standouts,
-) -> Result<(Vec<ClassReport>, ProfileReport), FormatError> {
+    progress: &Progress,
+) -> Result<(Vec<ClassReport>, ProfileReport), Error> {
     let unnamed = if rows.classes.is_empty() { "all images" } else { "without a class" };
     let names = rows.classes.iter().map(|name| &**name).chain([unnamed]);
     // The last one is of rows without a class.
@@ -109,13 +111,15 @@ pub(super) fn of(
     let largest = classes.first().map_or(0, |(_, (_, class))| class.total());
     let profile = Profile::of(classes.iter().map(|(_, (_, class))| class.total()).collect());
     let strip = Strip::for_classes(classes.len().min(MOST_SHOWN));
+    let whole = rows.len().max(if sample.shared > 0 { 0 } else { sample.total() });
     let mut reports = Vec::with_capacity(classes.len());
     for (place, (id, (name, class))) in classes.into_iter().enumerate() {
+        progress.go_on()?;
         let mut report = ClassReport {
             name: visible(name),
             id: if id < rows.classes.len() { grouped(id) } else { String::new() },
             rows: grouped(class.total()),
-            share: share(class.total(), rows.len()),
+            share: share(class.total(), whole),
             segments: segments(rows, class),
             width: (percent(class.total(), largest) * 1e4).round() / 1e4,
             height: profile.height(class.total()),
@@ -167,7 +171,7 @@ impl ClassReport {
             let pictures = camera.pictures(rows, places)?;
             for (at, (place, picture)) in (number * AT_A_TIME..).zip(places.iter().zip(pictures)) {
                 let Some(picture) = picture else {
-                    standouts.add_unusable();
+                    standouts.add_unusable(*place);
                     continue;
                 };
                 standouts.add(*place, &picture);

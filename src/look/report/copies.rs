@@ -44,7 +44,7 @@ impl Copies {
         let mut groups: Vec<Vec<Place>> = groups.map(|group| group.iter().map(|(_, place)| *place).collect()).collect();
         // Those across splits first, then in the order of rows.
         groups.sort_unstable_by_key(|group| (!is_across(group), group[0]));
-        let total: usize = groups.iter().map(|group| group.len() - 1).sum();
+        let total: usize = groups.iter().map(Vec::len).sum();
         let more = groups.len().checked_sub(GROUPS).filter(|more| *more > 0);
         let more = more.map(|more| format!("and {} more groups", grouped(more)));
         let shown = groups.iter().take(GROUPS).map(|group| {

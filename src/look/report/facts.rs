@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::numbers::{grouped, length, share};
 use crate::dataset::manifest::Manifest;
-use crate::look::rows::Rows;
+use crate::look::rows::{Rows, SplitRows};
+use crate::look::sample::Sample;
 use crate::spec::ByteSize;
 
 /// A name and its value.
@@ -33,11 +34,12 @@ impl Fact {
     }
 }
 
-/// What matters most.
-pub(super) fn of(rows: &Rows, manifest: Option<&Manifest>, images: Option<usize>, rejects: usize) -> Vec<Fact> {
+/// What matters most. `images` are the numbers of all images, and of those that were looked at, if they are not converted
+/// yet.
+pub(super) fn of(rows: &Rows, manifest: Option<&Manifest>, images: Option<[usize; 2]>, rejects: usize) -> Vec<Fact> {
     let mut facts = match images {
-        Some(images) => {
-            vec![Fact::new("Images", grouped(images)), Fact::new("Looked at", grouped(rows.len() + rejects))]
+        Some([all, looked_at]) => {
+            vec![Fact::new("Images", grouped(all)), Fact::new("Looked at", grouped(looked_at))]
         }
         None => vec![Fact::new("Rows", grouped(rows.len()))],
     };
@@ -66,17 +68,22 @@ pub(super) fn of(rows: &Rows, manifest: Option<&Manifest>, images: Option<usize>
     facts
 }
 
-/// Every split.
-pub(super) fn splits(rows: &Rows) -> Vec<SplitReport> {
-    let split = |split: &crate::look::rows::SplitRows| SplitReport {
+/// Every split; of images that are not converted yet, without files.
+pub(super) fn splits(rows: &Rows, sample: &Sample, are_images: bool) -> Vec<SplitReport> {
+    let of_images = |split: usize| sample.classes.iter().map(|class| class.rows[split]).sum();
+    let counts = rows.splits.iter().enumerate();
+    let counts = counts.map(|(at, split)| if are_images { of_images(at) } else { split.table.len() });
+    let counts: Vec<usize> = counts.collect();
+    let all = counts.iter().sum();
+    let split = |(split, count): (&SplitRows, &usize)| SplitReport {
         name: split.name.clone(),
-        rows: grouped(split.table.len()),
-        share: share(split.table.len(), rows.len()),
-        bytes: ByteSize(split.table.lengths().sum()).to_string(),
-        files: grouped(split.table.files().count()),
-        width: length(split.table.len(), rows.len()),
+        rows: grouped(*count),
+        share: share(*count, all),
+        bytes: if are_images { "–".to_owned() } else { ByteSize(split.table.lengths().sum()).to_string() },
+        files: if are_images { "–".to_owned() } else { grouped(split.table.files().count()) },
+        width: length(*count, all),
     };
-    rows.splits.iter().map(split).collect()
+    rows.splits.iter().zip(&counts).map(split).collect()
 }
 
 /// The settings that the rows were made with.

@@ -13,6 +13,7 @@ mod sizes;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -21,9 +22,11 @@ use super::pictures::PictureMaker;
 use super::rows::{Place, Rows};
 use super::sample::Sample;
 use crate::dataset::manifest::Manifest;
-use crate::dataset::reject::Reject;
-use crate::error::{Error, FormatError};
+use crate::dataset::reject::RejectList;
+use crate::error::{Error, FormatError, LoadError};
 use crate::read::Table;
+use crate::run::Progress;
+use crate::source::Counts;
 use classes::ClassReport;
 use copies::Copies;
 use facts::{Fact, SplitReport};
@@ -37,7 +40,7 @@ use sizes::SizeChart;
 pub(crate) const PICTURE_SIDE: u32 = 128;
 
 /// Settings of a report.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReportOptions {
     /// Most rows whose images are looked at; at least four of every class are. Default: 5,000.
@@ -46,11 +49,13 @@ pub struct ReportOptions {
     pub seed: u64,
     /// Number of threads. Default: one for each core.
     pub threads: Option<NonZeroUsize>,
+    /// What stops the report. Default: nothing.
+    pub progress: Arc<Progress>,
 }
 
 impl Default for ReportOptions {
     fn default() -> ReportOptions {
-        ReportOptions { rows: 5_000, seed: 0, threads: None }
+        ReportOptions { rows: 5_000, seed: 0, threads: None, progress: Arc::default() }
     }
 }
 
@@ -75,6 +80,9 @@ pub struct Report {
     copies: Option<Copies>,
     rejects: Option<Rejected>,
     knows_rejects: bool,
+    /// Whether it is on images that are not converted yet.
+    are_images: bool,
+    looked_at: String,
 }
 
 /// What is reported on: the tables of splits, and what is known besides.
@@ -84,9 +92,10 @@ pub(crate) struct Subject {
     pub(crate) tables: Vec<(String, Table)>,
     /// None if the files are not of a dataset of inlaid.
     pub(crate) manifest: Option<Manifest>,
-    /// Number of images of which the rows are some; none if the rows are all that there is.
-    pub(crate) images: Option<usize>,
-    pub(crate) rejects: Vec<Reject>,
+    /// The images of which the rows are some; none if the rows are all that there is.
+    pub(crate) images: Option<Counts>,
+    /// None if they are not known.
+    pub(crate) rejects: Option<RejectList>,
 }
 
 impl Report {
@@ -98,26 +107,38 @@ impl Report {
         let Subject { path, tables, manifest, images, rejects } = subject;
         let rows = Rows::new(tables)?;
         let known = rows.classes.len().max(1);
-        let sample = Sample::draw(&rows, (options.rows / known).max(classes::LEAST_DRAWN), options.seed);
+        let mut sample = Sample::draw(&rows, (options.rows / known).max(classes::LEAST_DRAWN), options.seed);
+        let knows_rejects = rejects.is_some();
+        let rejects = rejects.map_or_else(|| Ok(Vec::new()), |rejects| rejects.read())?;
         let mut notes = Vec::new();
-        if let Some(images) = images.filter(|images| *images > rows.len() + rejects.len()) {
-            let (looked, images, seed) = (grouped(rows.len() + rejects.len()), grouped(images), options.seed);
+        let looked_at = rows.len() + rejects.len();
+        let all_images: Option<usize> = images.as_ref().map(|images| images.values().sum());
+        if let Some(images) = &images {
+            sample.count(&rows, images);
+        }
+        if let Some(all) = all_images.filter(|all| *all > looked_at) {
+            let (looked, images, seed) = (grouped(looked_at), grouped(all), options.seed);
             notes.push(format!(
-                "Only {looked} of {images} images were looked at, drawn by class with seed {seed}: all numbers are of these."
+                "Only {looked} of {images} images were looked at, drawn by class with seed {seed}: pictures, sizes, outliers, \
+                 copies and rejects are of these."
             ));
         }
         let camera = Camera::new(&rows, options.threads).or_else(|error| match error {
             // Tensors that are not images.
-            Error::Load(reason) => {
+            Error::Load(reason @ (LoadError::NotImages(_) | LoadError::Cast(_) | LoadError::Spec(_))) => {
                 notes.push(format!("There are no pictures: {reason}."));
                 Ok(None)
             }
             error => Err(error),
         })?;
         let mut standouts = Standouts::default();
-        let (classes, profile) = classes::of(&rows, &sample, camera.as_ref(), &mut standouts)?;
+        let (classes, profile) = classes::of(&rows, &sample, camera.as_ref(), &mut standouts, &options.progress)?;
         notes.extend(sampling(&rows, &sample, options, &standouts));
         notes.extend(classes::left_out(&rows));
+        let beyond = rows.places().filter(|place| rows.is_beyond_classes(*place)).count();
+        if beyond > 0 {
+            notes.push(format!("{} have labels that are none of the classes.", crate::counted(beyond, "row")));
+        }
         let copies = Copies::of(&rows, camera.as_ref())?;
         let outliers = standouts.shown(&rows, camera.as_ref())?;
         let name = path.canonicalize().ok();
@@ -126,16 +147,18 @@ impl Report {
             generator: concat!("inlaid ", env!("CARGO_PKG_VERSION")).to_owned(),
             name: visible(&name.unwrap_or_else(|| path.display().to_string())),
             location: visible(&path.display().to_string()),
-            facts: facts::of(&rows, manifest.as_ref(), images, rejects.len()),
+            facts: facts::of(&rows, manifest.as_ref(), all_images.map(|all| [all, looked_at]), rejects.len()),
             command: manifest.as_ref().map(|manifest| command::of(&manifest.spec, &path)),
             settings: manifest.as_ref().map(facts::settings).unwrap_or_default(),
-            splits: facts::splits(&rows),
+            splits: facts::splits(&rows, &sample, images.is_some()),
             has_classes: !rows.classes.is_empty(),
-            class_count: grouped(classes.len()),
+            class_count: grouped(rows.classes.len()),
             profile,
-            knows_rejects: manifest.is_some() || images.is_some(),
+            knows_rejects,
+            are_images: images.is_some(),
+            looked_at: grouped(looked_at),
             sizes: sizes::of(&rows),
-            rejects: Rejected::of(&rejects),
+            rejects: Rejected::of(&rejects, manifest.is_some()),
             notes,
             classes,
             outliers,

@@ -1,5 +1,7 @@
 //! The images that stand out: the darkest, the flattest, and so on.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::Camera;
@@ -13,6 +15,9 @@ use crate::look::rows::{Place, Rows};
 
 /// Images that are shown of each kind.
 const SHOWN: usize = 8;
+
+/// Factor from which on images count as enlarged.
+const LEAST_ENLARGED: f64 = 1.05;
 
 /// Side of their pictures, in pixels.
 const SIDE: usize = 96;
@@ -39,8 +44,9 @@ pub(super) struct Captioned {
 /// Rows that stand out among those that were measured.
 #[derive(Debug, Default)]
 pub(super) struct Standouts {
-    measured: usize,
-    unusable: usize,
+    /// Those of several classes are seen several times.
+    measured: HashSet<Place>,
+    unusable: HashSet<Place>,
     kinds: [Least; 4],
 }
 
@@ -60,25 +66,25 @@ impl Least {
 
 impl Standouts {
     pub(super) fn add(&mut self, place: Place, picture: &Picture) {
-        self.measured += 1;
+        self.measured.insert(place);
         let Measures { brightness, contrast, sharpness } = picture.measures();
         for (kind, number) in self.kinds.iter_mut().zip([brightness, -brightness, contrast, sharpness]) {
             kind.add(number, place);
         }
     }
 
-    pub(super) fn add_unusable(&mut self) {
-        self.unusable += 1;
+    pub(super) fn add_unusable(&mut self, place: Place) {
+        self.unusable.insert(place);
     }
 
     /// Number of rows that were measured.
     pub(super) fn measured(&self) -> usize {
-        self.measured
+        self.measured.len()
     }
 
     /// Number of rows whose images can't be used.
     pub(super) fn unusable(&self) -> usize {
-        self.unusable
+        self.unusable.len()
     }
 
     /// What stands out, with pictures.
@@ -131,7 +137,7 @@ fn most_enlarged(rows: &Rows) -> Least {
         };
         let times = |side: usize, source: u32| side as f64 / f64::from(source);
         let factor = times(height, source[0]).max(times(width, source[1]));
-        if factor > 1.0 {
+        if factor >= LEAST_ENLARGED {
             most.add(-factor, place);
         }
     }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Report;
 use crate::error::Error;
-use crate::look::file::written;
+use crate::look::file::{check, written};
 
 const PAGE: &str = include_str!("report.html");
 const STYLE: &str = include_str!("report.css");
@@ -34,6 +34,14 @@ impl Report {
             context! { csp => policy, style => STYLE, script => SCRIPT, ..Value::from(Serde(self)) },
         );
         page.expect("the page is made of what a report has")
+    }
+
+    /// Checks that a page can be written to a file, before it is made.
+    ///
+    /// # Errors
+    /// If there is something other than a report.
+    pub fn check(file: impl AsRef<Path>) -> Result<(), Error> {
+        check(file.as_ref(), is_report)
     }
 
     /// Writes the page to a file, whole or not at all. A report that is there is replaced.

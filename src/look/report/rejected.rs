@@ -27,8 +27,9 @@ struct Reason {
 }
 
 impl Rejected {
-    /// The rejected inputs, the most frequent reason first; none of none.
-    pub(super) fn of(rejects: &[Reject]) -> Option<Rejected> {
+    /// The rejected inputs, the most frequent reason first; none of none. `are_listed` in the
+    /// dataset, too, all of them.
+    pub(super) fn of(rejects: &[Reject], are_listed: bool) -> Option<Rejected> {
         let mut by_reason: BTreeMap<(&str, &str), Vec<&Reject>> = BTreeMap::new();
         for reject in rejects {
             by_reason.entry((&reject.reason, reject.stage.as_str())).or_default().push(reject);
@@ -44,11 +45,9 @@ impl Rejected {
             stage: stage.to_owned(),
             rows: grouped(rejects.len()),
             paths: rejects.iter().take(SHOWN).map(|reject| visible(&reject.path)).collect(),
-            more: rejects
-                .len()
-                .checked_sub(SHOWN)
-                .filter(|more| *more > 0)
-                .map(|more| format!("and {} more, in rejects.jsonl", grouped(more))),
+            more: rejects.len().checked_sub(SHOWN).filter(|more| *more > 0).map(|more| {
+                format!("and {} more{}", grouped(more), if are_listed { ", in rejects.jsonl" } else { "" })
+            }),
         });
         (!rejects.is_empty()).then(|| Rejected { total: grouped(rejects.len()), reasons: reasons.collect() })
     }

@@ -15,7 +15,8 @@ function setUpClasses() {
     line: lines[place],
     name: entry.querySelector("h4 bdi").textContent,
     rows: number(entry.querySelector("p b")),
-    id: number(entry.querySelector("p i")),
+    // Rows without a class have none, and come last.
+    id: entry.querySelector("p i").textContent === "" ? Infinity : number(entry.querySelector("p i")),
   }));
 
   const names = new Intl.Collator("en", { numeric: true });

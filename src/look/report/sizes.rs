@@ -42,19 +42,20 @@ pub(super) fn of(rows: &Rows) -> Vec<SizeChart> {
 fn chart_of_pixels(title: &'static str, mut sides: Vec<u32>) -> SizeChart {
     sides.sort_unstable();
     let at = |share: f64| sides[((sides.len() - 1) as f64 * share) as usize];
-    let (low, high) = (at(0.01), at(0.99));
+    let (least, most) = (at(0.0), at(1.0));
+    // Of many images, the few that are much smaller or larger are in the first and the last bar.
+    let (low, high) = if sides.len() < 100 { (least, most) } else { (at(0.01), at(0.99)) };
     let step = step_of(high - low);
     let (first, last) = (low / step, high / step);
     let mut counts = vec![0; (last - first + 1) as usize];
-    // The few that are much smaller or larger are in the first and the last bar.
     sides.iter().for_each(|side| counts[((side / step).clamp(first, last) - first) as usize] += 1);
     let label = |bar: u32| {
         let (from, to) = (bar * step, bar * step + step - 1);
-        match bar {
-            _ if first == last && step > 1 => format!("{}–{}", at(0.0), at(1.0)),
+        match (bar == first && least < from, bar == last && most > to) {
+            (true, true) => format!("{least}–{most}"),
+            (true, false) => format!("to {to}"),
+            (false, true) => format!("from {from}"),
             _ if step == 1 => from.to_string(),
-            _ if bar == first && at(0.0) < from => format!("to {to}"),
-            _ if bar == last && at(1.0) > to => format!("from {from}"),
             _ => format!("{from}–{to}"),
         }
     };
@@ -88,4 +89,29 @@ fn bars_of(bars: Vec<(String, usize)>) -> Vec<Bar> {
     let highest = bars.iter().map(|(_, count)| *count).max().unwrap_or_default();
     let bar = |(label, count)| Bar { label, value: grouped(count), height: length(count, highest) };
     bars.into_iter().map(bar).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bars(sides: Vec<u32>) -> Vec<(String, String)> {
+        let bars = chart_of_pixels("", sides).bars.into_iter().filter(|bar| bar.value != "0");
+        bars.map(|bar| (bar.label, bar.value)).collect()
+    }
+
+    fn expected(bars: &[(&str, &str)]) -> Vec<(String, String)> {
+        bars.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn every_image_is_in_a_bar_that_says_so() {
+        assert_eq!(bars(vec![100, 5000]), expected(&[("0–499", "1"), ("5000–5499", "1")]));
+        let mut same = vec![64; 200];
+        assert_eq!(bars(same.clone()), expected(&[("64", "200")]));
+        same.push(4000);
+        assert_eq!(bars(same.clone()), expected(&[("from 64", "201")]));
+        same.push(3);
+        assert_eq!(bars(same), expected(&[("3–4000", "202")]));
+    }
 }
