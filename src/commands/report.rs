@@ -45,7 +45,11 @@ fn of_images(place: &Path, options: &ReportOptions, reading: &Reading) -> Result
     (spec.storage, spec.fit, spec.order) = (Storage::Encoded, Fit::Crop, Order::Path);
     (spec.quality, spec.truncated) = (Some(Quality::try_from(95)?), Truncated::Reject);
     let out = scratch.path().join("sample");
-    convert_from(&source, &out, &spec, &run)?;
+    convert_from(&source, &out, &spec, &run).map_err(|error| match error {
+        // Of what was converted, nothing is left.
+        Error::Interrupted => Error::Abandoned,
+        error => error,
+    })?;
     let sample = of_dataset(place.to_owned(), Dataset::open(&out)?)?;
     // Splits mean something only if the folders are splits.
     let is_split = sample.manifest.as_ref().is_some_and(|manifest| manifest.spec.split_by == Some(SplitBy::Folder));
