@@ -131,7 +131,7 @@ def test_a_store_is_read_as_a_folder(store, made, format, order, keywords):
 
 @pytest.mark.parametrize("compression", ["none", "zstd"])
 def test_image_files_are_read_as_from_a_folder(inlaid, store, tmp_path, format, compression):
-    out, prefix = tmp_path / "files", f"datasets/files-{format}-{compression}"
+    out, prefix = tmp_path / "files", f"files/{format}-{compression}"
     options = ("--storage", "encoded", "--format", format, "--compression", compression)
     inlaid("convert", SAMPLE, "--out", out, *options, "--row-group-bytes", 2000, "--shard-bytes", 6000)
     upload(store, BUCKET, out, prefix)
