@@ -109,7 +109,7 @@ def class_chart(classes: Sequence[str], rows: Mapping[str, Any], axes: Axes | No
     for split, counts in rows.items():
         axes.barh(np.arange(len(order)), np.asarray(counts)[order], left=left, label=split)
         left += np.asarray(counts)[order]
-    # Names are no formulas, whatever they hold.
+    # Class names are not formulas, whatever characters they contain.
     names = ["".join(char if char.isprintable() else "\ufffd" for char in classes[at]) for at in order]
     axes.set_yticks(np.arange(len(order)), names, parse_math=False)
     if len(order) < len(classes):

@@ -309,8 +309,8 @@ class Table(Loading):
         - `columns`: pictures next to each other.
         - `threads`: threads that make pictures. `None`: one for each core.
 
-        Raises `SettingError` if the tensors are not images, or there is no such class, and `RowError` if there is no
-        such row.
+        Raises `SettingError` if the tensors are not images or the class does not exist, `RowError` if a row does not
+        exist.
         """
         return sheet({"row": self._native}, rows, class_name, seed, columns, threads)
 

@@ -98,7 +98,7 @@ fn in_terminal(sheet: &Sheet, columns: Option<NonZeroUsize>) -> u8 {
     let protocol = Protocol::of(|name| std::env::var(name).ok());
     let column = match protocol {
         Protocol::Blocks { .. } => 1,
-        // As wide as those of the terminal, so that pictures and texts are below each other.
+        // The width of a terminal column, so that captions line up with their pictures.
         Protocol::Sixel if pixels > 0 => usize::from(pixels).min(MOST_PIXELS),
         _ => 6,
     };

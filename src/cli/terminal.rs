@@ -35,8 +35,7 @@ impl Terminal {
         Terminal { quiet }
     }
 
-    /// Shows the progress until the returned value is dropped. JSON is for programs, which read it whether or not people
-    /// are told something.
+    /// Shows the progress until the returned value is dropped. `--quiet` does not silence JSON, which programs read.
     pub fn show(&self, write: &Write, form: ProgressForm) -> Option<Shown> {
         let view = match form {
             ProgressForm::Json => View::json(),

@@ -12,7 +12,7 @@ use crate::remote::Reading;
 /// are made on this many threads, or on one for each core.
 ///
 /// # Errors
-/// If there is nothing to read, there are no such rows, they are not images, or a file can't be read.
+/// If there is nothing to read, no rows match, the rows are not images, or a file can't be read.
 pub fn show(
     place: impl AsRef<Path>,
     split: Option<&str>,

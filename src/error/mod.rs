@@ -174,7 +174,7 @@ pub enum Error {
         splits: Vec<String>,
     },
     /// A contact sheet without rows.
-    #[error("there are no such rows to show")]
+    #[error("no rows match, so there is nothing to show")]
     NothingToShow,
     /// Pictures for a terminal, where there is none.
     #[error("standard output is not a terminal, so there is nothing to show pictures in")]

@@ -10,7 +10,7 @@ pub(crate) struct Measures {
     /// Standard deviation.
     pub(crate) contrast: f64,
     /// Standard deviation of the Laplacian, the difference between a pixel's four neighbors and four times the pixel
-    /// (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", 2000). 0 if there is no pixel with four.
+    /// (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", 2000). 0 if no pixel has four neighbors.
     pub(crate) sharpness: f64,
 }
 

@@ -70,7 +70,8 @@ fn what_is_not_there_is_said() {
     s.run("show", "out --class c -o x.png").fails(1, told);
     let told = "error: the dataset has no split `holdout`: its splits are `train`, `validation`, `test`";
     s.run("show", "out --split holdout -o x.png").fails(1, told);
-    let told = "error: there are no such rows to show\nhint: choose other rows, another class or another split";
+    let told =
+        "error: no rows match, so there is nothing to show\nhint: choose other rows, another class or another split";
     s.image("two/train/c/1.png");
     s.image("two/test/d/1.png");
     s.convert("two --out two-out --size 8").exits(0);
