@@ -66,6 +66,7 @@ pub use inlaid_format::read;
 use inlaid_format::{dataset, format, spec};
 
 pub use commands::append::{append, append_from};
+pub use commands::card::{CardFiles, CardOptions, card};
 pub use commands::change::Change;
 pub use commands::commit::commit;
 pub use commands::compact::{compact, compact_with};
@@ -93,8 +94,8 @@ pub use inlaid_format::counted;
 pub use inlaid_format::format::catch_panic::is_contained;
 pub use inlaid_format::spec::*;
 pub use inlaid_format::{
-    Batches, Bin, CARD, CardNote, Checksum, Dataset, FORMAT_VERSION, FileInfo, MANIFEST, Manifest, Moments, REJECTS,
-    Reject, RejectList, Sha256, ShardInfo, Snapshot, SplitInfo, Stage, Statistics, Table, Unfinished,
+    About, Batches, Bin, CARD, CardNote, Checksum, Dataset, FORMAT_VERSION, FileInfo, License, MANIFEST, Manifest,
+    Moments, REJECTS, Reject, RejectList, Sha256, ShardInfo, Snapshot, SplitInfo, Stage, Statistics, Table, Unfinished,
 };
 /// The crates whose types are in signatures here.
 pub use inlaid_format::{arrow_array, arrow_buffer, arrow_schema, bytes};

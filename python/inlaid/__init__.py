@@ -36,7 +36,7 @@ from ._errors import (
 from ._frameworks.hook import import_with
 from ._inlaid import Schema, __version__
 from ._look import Sheet
-from ._maintain import compact, info, rollback, verify
+from ._maintain import card, compact, info, rollback, verify
 from ._open import Opened, open_dataset, open_table, report
 
 # Not in `__all__`: `from inlaid import *` would put it in the place of the built-in function.
@@ -85,6 +85,7 @@ __all__ = [
     "Table",
     "__version__",
     "append",
+    "card",
     "compact",
     "concat",
     "convert",

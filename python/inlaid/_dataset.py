@@ -145,6 +145,7 @@ class Dataset(Mapping[str, Table]):
         folders: Literal["auto", "classes", "splits", "none"] | None = None,
         on_changed: Literal["skip", "stop"] = "skip",
         history: bool = True,
+        croissant: bool = False,
         threads: int | None = None,
         memory: int | str | None = None,
         on_error: Literal["skip", "stop"] = "skip",
@@ -158,6 +159,27 @@ class Dataset(Mapping[str, Table]):
         keywords = {name: value for name, value in locals().items() if name != "self"}
         keywords["storage_options"] = self._storage(storage_options)
         return _write.append(out=self.path, **keywords)
+
+    def card(
+        self,
+        *,
+        title: str | None = None,
+        license: str | None = None,
+        source: str | None = None,
+        croissant: bool = False,
+        pictures: bool = True,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> list[Path | str]:
+        """Writes the card of what is committed now, and returns the files that describe it: `inlaid.card`."""
+        return _maintain.card(
+            self.path,
+            title=title,
+            license=license,
+            source=source,
+            croissant=croissant,
+            pictures=pictures,
+            storage_options=self._storage(storage_options),
+        )
 
     def compact(self, *, progress: Progress = True) -> dict[str, Any]:
         """Merges small files, and returns the new snapshot: `inlaid.compact`. Open tables read the old files."""

@@ -17,6 +17,7 @@ __all__ = [
     "Table",
     "__version__",
     "append",
+    "card",
     "commit",
     "compact",
     "convert",
@@ -51,6 +52,9 @@ def append(sources: Sequence[str], out: str, keywords: dict[str, Any], progress:
 
 def repack(sources: Sequence[str], out: str, keywords: dict[str, Any], progress: object) -> str:
     """Rewrites files of other tools; otherwise as `convert`."""
+
+def card(folder: str, keywords: dict[str, Any]) -> str:
+    """Writes the card of a dataset; returns the files that describe it, and remarks on them, as JSON."""
 
 def report(progress: bool, place: str, reading: Reading, out: str, rows: int, seed: int, threads: int | None) -> None:
     """Writes the page of a report on what is at a path or URL."""

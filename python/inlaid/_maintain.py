@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from . import _inlaid
 from ._errors import DamagedError, DatasetWarning, warn
 from ._progress import Progress, reporter
+from ._reading import absolute
 from ._settings import counted, dataset_place, input_path, truth
 from ._write import Source, Sources, paths_of
 
@@ -65,6 +67,39 @@ def verify(
     return found
 
 
+def card(
+    path: Source,
+    *,
+    title: str | None = None,
+    license: str | None = None,
+    source: str | None = None,
+    croissant: bool = False,
+    pictures: bool = True,
+    storage_options: Mapping[str, Any] | None = None,
+) -> list[Path | str]:
+    """Writes the card of the dataset in `path`, a folder or a URL, anew, with what only people know about it. What else
+    they wrote into it stays. `None` keeps what was said before, and an empty text removes it.
+
+    - `title`: the name of the dataset, for people.
+    - `license`: an identifier such as "cc-by-4.0", or a URL.
+    - `source`: where the images are from, a URL or a text.
+    - `croissant`: describes the dataset in `croissant.json` too, for search engines and loaders (MLCommons Croissant
+      1.1). From then on every change keeps the file up to date.
+    - `pictures`: shows some of the images and the rows of each class. `False` removes them.
+    - `storage_options`: settings and credentials of the object store that it is in, as for `convert`.
+
+    Returns the files that describe the dataset. Raises `SettingError` for an invalid keyword, `NotFoundError` if `path`
+    is not a dataset, `LockedError` if another process writes to it, `InlaidError` if the card can't be rewritten.
+    """
+    place = dataset_place("path", path)
+    keywords = {"title": title, "license": license, "source": source, "croissant": croissant, "pictures": pictures}
+    written = json.loads(_inlaid.card(place, {**keywords, "storage_options": storage_options}))
+    for note in written["notes"]:
+        warn(note, DatasetWarning)
+    folder = absolute(place)
+    return [f"{folder}/{name}" if isinstance(folder, str) else folder / name for name in written["files"]]
+
+
 def compact(path: Source, *, progress: Progress = True) -> dict[str, Any]:
     """Merges the small files and row groups that appends to the dataset in the folder `path` have left. Rows keep their
     order; the last append can't be rolled back any more. Tables that are open read the old files.
@@ -97,8 +132,8 @@ def rollback(path: Source, *, progress: Progress = True) -> dict[str, Any]:
 
 def _snapshot(changed: str) -> dict[str, Any]:
     change = json.loads(changed)
-    if change["card"] is not None:
-        warn(change["card"], DatasetWarning)
+    for note in change["card"]:
+        warn(note, DatasetWarning)
     snapshot: dict[str, Any] = change["snapshot"]
     return snapshot
 

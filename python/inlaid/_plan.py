@@ -69,16 +69,17 @@ class Plan:
             raise SettingError("call inlaid.plan again, with the arguments that it had")
         return self._again()
 
-    def commit(self, *, single_writer: bool = False) -> dict[str, Any]:
+    def commit(self, *, single_writer: bool = False, croissant: bool = False) -> dict[str, Any]:
         """Makes the dataset, and returns the summary as `convert` does. May be called again.
 
-        - `single_writer`: as for `convert`.
+        - `single_writer`, `croissant`: as for `convert`.
 
         Raises `InlaidError` if items are not done, `RejectedError` if more inputs than allowed are unusable,
         `LockedError` if another process is committing, `InlaidError` also if another run has made the dataset.
         """
         single_writer = truth("single_writer", single_writer) or self._settings.get("single_writer", False)
-        keywords = {**self._keywords(), "single_writer": single_writer}
+        croissant = truth("croissant", croissant) or self._settings.get("croissant", False)
+        keywords = {**self._keywords(), "single_writer": single_writer, "croissant": croissant}
         summary: dict[str, Any] = json.loads(_inlaid.commit(self.run, keywords))
         return summary
 

@@ -81,6 +81,7 @@ def convert(
     row_group_bytes: int | str | None = None,
     shard_bytes: int | str | None = None,
     overwrite: bool = False,
+    croissant: bool = False,
     threads: int | None = None,
     memory: int | str | None = None,
     on_error: Literal["skip", "stop"] = "skip",
@@ -174,6 +175,8 @@ def convert(
     - `row_group_bytes`, `shard_bytes`: most bytes of tensors, or encoded images, in a row group and in a file, as a
       number or a string such as "16MiB". `None`: 16 MiB and 512 MiB, as far as the other one allows.
     - `overwrite`: replaces the dataset in `out`.
+    - `croissant`: describes the dataset in `croissant.json` too, for search engines and loaders (MLCommons Croissant
+      1.1). From then on every change keeps the file up to date.
 
     Run:
 
@@ -245,7 +248,7 @@ def _plan_of(keywords: dict[str, Any]) -> Plan:
     # They may have been an iterator.
     keywords = {**keywords, "sources": paths}
     told = _inlaid.plan(paths, place, dict(settings))
-    kept = {name: keywords[name] for name in ("storage_options", "memory", "single_writer")}
+    kept = {name: keywords[name] for name in ("storage_options", "memory", "single_writer", "croissant")}
     return Plan._of(told, kept, lambda: _plan_of(keywords))
 
 
@@ -267,6 +270,7 @@ def append(
     folders: Literal["auto", "classes", "splits", "none"] | None = None,
     on_changed: Literal["skip", "stop"] = "skip",
     history: bool = True,
+    croissant: bool = False,
     threads: int | None = None,
     memory: int | str | None = None,
     on_error: Literal["skip", "stop"] = "skip",
@@ -282,6 +286,7 @@ def append(
     - `folders`: overrides what the top-level folders mean; must match the original conversion. `None`: as they look.
     - `on_changed`: what to do about a file that changed since its row was written: skip and list it, or stop.
     - `history`: keeps what `rollback` needs.
+    - `croissant`: adds `croissant.json`, if the dataset has none.
 
     The other keywords (`root`, `metadata` and those after it among them), the result, interrupts and exceptions are as
     for `convert`; `NotFoundError` also if there is no dataset. A table needs the columns of the dataset; further ones

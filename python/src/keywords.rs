@@ -6,8 +6,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use inlaid::{
-    ByteSize, Color, ColumnSpec, CropRatio, Dtype, JpegShrink, MaxErrors, Mean, Quality, Shape, Size, SpecError,
-    SplitFractions, Std, StorageOptions,
+    ByteSize, Color, ColumnSpec, CropRatio, Dtype, JpegShrink, License, MaxErrors, Mean, Quality, Shape, Size,
+    SpecError, SplitFractions, Std, StorageOptions,
 };
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::prelude::*;
@@ -75,6 +75,11 @@ impl<'py> Keyword<'py> {
     /// Any text.
     pub fn text(&self) -> PyResult<String> {
         self.value.extract().map_err(|_| self.not("a string"))
+    }
+
+    /// A license.
+    pub fn license(&self) -> PyResult<License> {
+        self.text()?.parse().map_err(|_| self.not("an identifier such as \"cc-by-4.0\", or a URL"))
     }
 
     /// A path.

@@ -51,6 +51,7 @@ fn _inlaid(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(look::sheet, module)?)?;
     module.add_function(wrap_pyfunction!(maintain::info, module)?)?;
     module.add_function(wrap_pyfunction!(maintain::verify, module)?)?;
+    module.add_function(wrap_pyfunction!(maintain::card, module)?)?;
     module.add_function(wrap_pyfunction!(maintain::compact, module)?)?;
     module.add_function(wrap_pyfunction!(maintain::rollback, module)?)?;
     module.add_function(wrap_pyfunction!(pixels::random_crop, module)?)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use inlaid::{Change, Error, Info, Progress, open_source};
+use inlaid::{CardFiles, Change, Error, Info, Progress, open_source};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::{Value, json};
@@ -43,7 +43,16 @@ pub fn verify(
     })
 }
 
-/// Merges small files of a dataset; returns the new snapshot as JSON, and a remark on the card if there is one.
+/// Writes the card of a dataset; returns the names of the files that describe it, and remarks on them, as JSON.
+#[pyfunction]
+pub fn card(py: Python<'_>, folder: PathBuf, keywords: Bound<'_, PyDict>) -> PyResult<String> {
+    let options = settings::card(Keywords::new(keywords))?;
+    let CardFiles { files, notes, .. } = py.detach(|| inlaid::card(&folder, &options)).map_err(exception)?;
+    let notes: Vec<String> = notes.iter().map(ToString::to_string).collect();
+    Ok(json!({ "files": files, "notes": notes }).to_string())
+}
+
+/// Merges small files of a dataset; returns the new snapshot as JSON, and remarks on the card.
 #[pyfunction]
 pub fn compact(folder: PathBuf, progress: Bound<'_, PyAny>) -> PyResult<String> {
     change(progress, |counts| inlaid::compact_with(&folder, counts))
@@ -63,6 +72,8 @@ fn change(
     let run = Run { counts: counts.clone(), unit: "rows", progress };
     run.run(|| {
         let Change { after, card, .. } = change(&counts)?;
-        Ok::<Value, Error>(json!({ "snapshot": after, "card": card.map(|note| note.to_string()) }))
+        Ok::<Value, Error>(
+            json!({ "snapshot": after, "card": card.iter().map(ToString::to_string).collect::<Vec<_>>() }),
+        )
     })
 }

@@ -4,7 +4,7 @@
 use std::num::NonZeroUsize;
 
 use inlaid::{
-    History, Limits, Mode, OnChanged, OnError, OnMissing, Overwrite, RepackSpec, RunOptions, SmallClasses,
+    CardOptions, History, Limits, Mode, OnChanged, OnError, OnMissing, Overwrite, RepackSpec, RunOptions, SmallClasses,
     SourceOptions, Spec, StorageOptions, Writers,
 };
 use pyo3::prelude::*;
@@ -59,6 +59,7 @@ pub fn convert(keywords: Keywords<'_>) -> PyResult<(Spec, RunOptions)> {
     if keywords.take("overwrite", Keyword::switch)? {
         options.overwrite = Overwrite::Dataset;
     }
+    options.croissant = keywords.take("croissant", Keyword::switch)?;
     keywords.end()?;
     Ok((spec, options))
 }
@@ -73,6 +74,7 @@ pub fn append(keywords: Keywords<'_>) -> PyResult<RunOptions> {
     if !keywords.take("history", Keyword::switch)? {
         options.history = History::Drop;
     }
+    options.croissant = keywords.take("croissant", Keyword::switch)?;
     keywords.end()?;
     Ok(options)
 }
@@ -113,7 +115,21 @@ pub fn commit(keywords: Keywords<'_>) -> PyResult<RunOptions> {
     if keywords.take("single_writer", Keyword::switch)? {
         options.writers = Writers::Single;
     }
+    options.croissant = keywords.take("croissant", Keyword::switch)?;
     options.source.storage = storage(&keywords)?;
+    keywords.end()?;
+    Ok(options)
+}
+
+/// Of a card.
+pub fn card(keywords: Keywords<'_>) -> PyResult<CardOptions> {
+    let mut options = CardOptions::default();
+    options.about.title = keywords.take_if_some("title", Keyword::text)?;
+    options.about.license = keywords.take_if_some("license", Keyword::license)?;
+    options.about.source = keywords.take_if_some("source", Keyword::text)?;
+    options.croissant = keywords.take("croissant", Keyword::switch)?;
+    options.pictures = keywords.take("pictures", Keyword::switch)?;
+    options.storage = storage(&keywords)?;
     keywords.end()?;
     Ok(options)
 }

@@ -7,11 +7,11 @@ use inlaid::Dtype;
 use pyo3::prelude::*;
 
 /// The keywords that an option without a value makes true.
-const SWITCHES: [&str; 5] = ["any_name", "dry_run", "follow_links", "only_shrink", "overwrite"];
+const SWITCHES: [&str; 6] = ["any_name", "croissant", "dry_run", "follow_links", "only_shrink", "overwrite"];
 
 /// The commands that are functions of the package.
-const FUNCTIONS: [&str; 10] =
-    ["append", "commit", "compact", "convert", "info", "plan", "repack", "rollback", "verify", "work"];
+const FUNCTIONS: [&str; 11] =
+    ["append", "card", "commit", "compact", "convert", "info", "plan", "repack", "rollback", "verify", "work"];
 
 /// A text whose options and commands are in backticks.
 #[pyfunction]

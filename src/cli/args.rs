@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::{
-    ByteSize, Channels, Color, ColorProfile, Compression, CropRatio, Dtype, Encoding, Filter, Fit, Folders, Format,
-    History, JpegDecoder, JpegShrink, Layout, Limits, MaxErrors, Mean, Mode, OnChanged, OnError, Order, Overwrite,
-    Quality, RepackSpec, ResizeLike, RunOptions, Scale, Shape, Size, SmallClasses, Spec, SplitBy, SplitFractions, Std,
-    Storage, Truncated, Writers,
+    About, ByteSize, CardOptions, Channels, Color, ColorProfile, Compression, CropRatio, Dtype, Encoding, Filter, Fit,
+    Folders, Format, History, JpegDecoder, JpegShrink, Layout, License, Limits, MaxErrors, Mean, Mode, OnChanged,
+    OnError, Order, Overwrite, Quality, RepackSpec, ResizeLike, RunOptions, Scale, Shape, Size, SmallClasses, Spec,
+    SplitBy, SplitFractions, Std, Storage, Truncated, Writers,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -42,6 +42,7 @@ pub enum Command {
     /// Exit codes: 0 shown; 1 can't be read; 2 usage error; 4 shown, but unfinished: a run was interrupted, or a commit is
     /// not complete.
     Info(Dataset),
+    Card(Card),
     #[cfg(feature = "report")]
     Report(Report),
     #[cfg(feature = "report")]
@@ -64,6 +65,7 @@ impl Command {
             Command::Plan(plan) => plan.convert.run.json,
             Command::Work(work) => work.json,
             Command::Commit(commit) => commit.json,
+            Command::Card(card) => card.json,
             Command::Repack(repack) => repack.json,
             Command::Verify(verify) => verify.dataset.json,
             #[cfg(feature = "report")]
@@ -95,6 +97,24 @@ pub struct ConvertRun {
     #[cfg(feature = "report")]
     #[arg(long, help_heading = "Files", value_name = "FILE", num_args = 0..=1, require_equals = true)]
     pub report: Option<Option<PathBuf>>,
+    #[command(flatten)]
+    descriptions: Descriptions,
+}
+
+/// What describes a dataset besides its card.
+#[derive(Args)]
+struct Descriptions {
+    /// Describe the dataset in DIR/croissant.json too, for search engines and loaders (MLCommons Croissant 1.1)
+    #[arg(long, help_heading = "Files")]
+    croissant: bool,
+}
+
+impl ConvertRun {
+    /// Settings that decide bytes, and options of the run.
+    pub fn resolve(&self) -> (Spec, RunOptions) {
+        let (spec, options) = self.convert.resolve();
+        (spec, RunOptions { croissant: self.descriptions.croissant, ..options })
+    }
 }
 
 /// Sources and settings of a conversion
@@ -317,6 +337,8 @@ pub struct Append {
     #[arg(long)]
     no_history: bool,
     #[command(flatten)]
+    descriptions: Descriptions,
+    #[command(flatten)]
     pub run: Run,
 }
 
@@ -328,6 +350,7 @@ impl Append {
             folders: self.folders,
             on_changed: if self.on_changed == "stop" { OnChanged::Stop } else { OnChanged::Skip },
             history: if self.no_history { History::Drop } else { History::Keep },
+            croissant: self.descriptions.croissant,
             ..self.run.resolve()
         }
     }
@@ -393,6 +416,8 @@ pub struct Commit {
     /// Write to an object store that ignores conditions of writes: nobody else may write to the dataset
     #[arg(long)]
     pub single_writer: bool,
+    #[command(flatten)]
+    descriptions: Descriptions,
     /// Print the summary, or the error, as JSON
     #[arg(long)]
     pub json: bool,
@@ -402,7 +427,53 @@ impl Commit {
     /// Options of the run.
     pub fn resolve(&self) -> RunOptions {
         let writers = if self.single_writer { Writers::Single } else { Writers::Several };
-        RunOptions { writers, ..RunOptions::default() }
+        RunOptions { writers, croissant: self.descriptions.croissant, ..RunOptions::default() }
+    }
+}
+
+/// Say what only people know about a dataset, and show it to them
+///
+/// The card of a dataset, DATASET/README.md, gets a title, a license and a source, pictures of some of its images and of
+/// the rows of each class. What else people wrote into it stays. An empty text removes what was said before.
+///
+/// Exit codes: 0 written; 1 stopped; 2 usage error.
+#[derive(Args)]
+pub struct Card {
+    /// Folder of the dataset, or its URL in an object store
+    #[arg(value_name = "DATASET")]
+    pub dataset: PathBuf,
+    /// Name of the dataset, for people
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// License: an identifier such as cc-by-4.0, or a URL
+    #[arg(long, value_name = "LICENSE")]
+    license: Option<License>,
+    /// Where the images are from: a URL, or a text
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
+    /// Describe the dataset in DATASET/croissant.json too, for search engines and loaders (MLCommons Croissant 1.1)
+    #[arg(long)]
+    croissant: bool,
+    /// Leave out pictures, and remove those that there are
+    #[cfg(feature = "report")]
+    #[arg(long)]
+    no_pictures: bool,
+    /// Print the names of the files that describe the dataset, or the error, as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Card {
+    /// What the card is to have.
+    pub fn resolve(&self) -> CardOptions {
+        let about = About { title: self.title.clone(), license: self.license.clone(), source: self.source.clone() };
+        let mut options = CardOptions::default();
+        (options.about, options.croissant) = (about, self.croissant);
+        #[cfg(feature = "report")]
+        {
+            options.pictures = !self.no_pictures;
+        }
+        options
     }
 }
 

@@ -65,6 +65,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Repack(repack) => run_write(&Write::from(&repack), repack.quiet, repack.progress, json),
         Command::Verify(verify) => run_verify(&verify),
         Command::Info(dataset) => run_info(&dataset),
+        Command::Card(card) => run_card(&card),
         #[cfg(feature = "report")]
         Command::Report(report) => look::write_report(&report),
         #[cfg(feature = "report")]
@@ -79,7 +80,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn run_convert(run: &ConvertRun) -> u8 {
-    let (convert, write) = (&run.convert, Write::from(&run.convert));
+    let (convert, write) = (&run.convert, Write::from(run));
     #[cfg(feature = "report")]
     if let (Some(page), false) = (&run.report, convert.run.dry_run) {
         return report(look::page_of(write.out(), page.as_deref()), convert.run.json, |page| {
@@ -192,6 +193,16 @@ fn run_verify(verify: &Verify) -> u8 {
 fn run_info(dataset: &Dataset) -> u8 {
     let Dataset { folder, json } = dataset;
     report(crate::info(folder), *json, |info| info::print(info, folder, *json))
+}
+
+fn run_card(card: &args::Card) -> u8 {
+    let watch = Watch::new(OnSignal::End, card.json, || {});
+    let outcome = crate::card(&card.dataset, &card.resolve());
+    watch.report();
+    report(outcome, card.json, |written| {
+        written.notes.iter().for_each(|note| report::note(note));
+        report::card(written, &card.dataset, card.json)
+    })
 }
 
 /// Runs a command that makes a new snapshot of a dataset.

@@ -11,8 +11,8 @@ use super::Written;
 use super::hints::hint;
 use super::signals::OnSignal;
 use crate::{
-    ByteSize, Change, Error, FormatError, ItemSummary, PlannedRun, RepackSummary, SmallClass, Snapshot, Summary,
-    Verification, counted,
+    ByteSize, CardFiles, Change, Error, FormatError, ItemSummary, PlannedRun, RepackSummary, SmallClass, Snapshot,
+    Summary, Verification, counted,
 };
 
 /// Exit code of a dataset that has no damage, but is unfinished.
@@ -260,6 +260,15 @@ pub fn change(change: &Change, folder: &Path, json: bool) -> u8 {
             let (number, folder) = (after.dataset_version, folder.display());
             visible(&format!("snapshot {number}: {}, before: {}: `{folder}`\n", held(after), held(before)))
         }
+    };
+    print(&text, 0)
+}
+
+/// Prints the names of the files that describe a dataset and returns the exit code.
+pub fn card(written: &CardFiles, dataset: &Path, json: bool) -> u8 {
+    let text = match json {
+        true => serde_json::to_string_pretty(written).expect("names are strings") + "\n",
+        false => written.files.iter().map(|file| visible(&format!("`{}`\n", dataset.join(file).display()))).collect(),
     };
     print(&text, 0)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::args::{Append, Convert, Repack};
+use super::args::{Append, ConvertRun, Repack};
 use crate::{Error, Progress, RepackSpec, RepackSummary, RunOptions, Spec, Summary};
 
 /// A command that is ready to run.
@@ -71,10 +71,10 @@ impl Write {
     }
 }
 
-impl From<&Convert> for Write {
-    fn from(convert: &Convert) -> Write {
-        let (spec, options) = convert.resolve();
-        let task = Task::Convert(Box::new(spec));
+impl From<&ConvertRun> for Write {
+    fn from(run: &ConvertRun) -> Write {
+        let (spec, options) = run.resolve();
+        let (convert, task) = (&run.convert, Task::Convert(Box::new(spec)));
         Write { sources: convert.sources.clone(), out: convert.out.clone(), task, options }
     }
 }

@@ -77,10 +77,14 @@ fn write(begin: Instant, source: &dyn Source, out: &Path, options: &RunOptions) 
     let after = match committed {
         true => {
             let (after, card) = transaction.finish(&rejects)?;
-            append.inputs.listing.notices.extend(card.map(Notice::Card));
+            append.inputs.listing.notices.extend(card.into_iter().map(Notice::Card));
             after
         }
-        false => there.clone(),
+        false => {
+            let card = transaction.into_output().add_croissant(append.inputs.recipe.layout())?;
+            append.inputs.listing.notices.extend(card.into_iter().map(Notice::Card));
+            there.clone()
+        }
     };
     let splits = SplitSummary::of(&there.snapshot.splits, &after.snapshot.splits);
     Ok(Summary { committed, truncated, ..append.inputs.summary(begin, append.unchanged_rows(), &rejects, splits) })

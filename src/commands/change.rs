@@ -11,6 +11,6 @@ pub struct Change {
     pub before: Snapshot,
     /// Contents after.
     pub after: Snapshot,
-    /// Remark on the dataset's card.
-    pub card: Option<CardNote>,
+    /// Remarks on the dataset's card.
+    pub card: Vec<CardNote>,
 }

@@ -119,7 +119,7 @@ fn commit_items(begin: Instant, plan: &WrittenPlan, options: &RunOptions) -> Res
     let _ = plan.files.remove_all();
     let listing = Listing {
         classes: classes.clone(),
-        notices: card.map(Notice::Card).into_iter().collect(),
+        notices: card.into_iter().map(Notice::Card).collect(),
         ..Listing::default()
     };
     let splits = SplitSummary::of(&Default::default(), &manifest.snapshot.splits);

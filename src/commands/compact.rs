@@ -7,6 +7,7 @@ use arrow_array::RecordBatch;
 
 use crate::commands::change::Change;
 use crate::commit::output::Output;
+use crate::dataset::card::About;
 use crate::error::{Error, StoreError};
 use crate::format::columns::Columns;
 use crate::format::disk;
@@ -83,11 +84,11 @@ pub fn compact_with(folder: impl AsRef<Path>, progress: &Progress) -> Result<Cha
         info.count();
     }
     if !merged_any && there.previous.is_none() {
-        return Ok(Change { before: there.snapshot.clone(), after: there.snapshot, card: None });
+        return Ok(Change { before: there.snapshot.clone(), after: there.snapshot, card: Vec::new() });
     }
     next.previous = None;
     next.snapshot.dataset_version += 1;
-    let card = output.stage_card(&next, &layout)?;
+    let card = output.describe(&mut next, &layout, &About::default())?;
     let next = output.commit(next)?;
     Ok(Change { before: there.snapshot, after: next.snapshot, card })
 }

@@ -72,7 +72,7 @@ fn write(
     if options.overwrite == Overwrite::Dataset && is_url(out) {
         return Err(Error::Store { place: out.to_owned(), reason: StoreError::InPlace("not replaced") });
     }
-    let output = Output::claim(out, options)?;
+    let mut output = Output::claim(out, options)?;
     if options.overwrite == Overwrite::Refuse {
         output.check_shards()?;
     }
@@ -85,7 +85,12 @@ fn write(
         Start::New => (first(run, 1), Commits::EachShard),
         Start::Replaces(old) => (first(run, old.snapshot.dataset_version + 1), Commits::AtEnd),
         Start::Continues(old) => (old.clone(), Commits::EachShard),
-        Start::Complete(old) => return complete(begin, &inputs, old, &**output.files()),
+        Start::Complete(old) => {
+            let mut summary = complete(begin, &inputs, old, &**output.files())?;
+            let card = output.add_croissant(inputs.recipe.layout())?;
+            summary.notices.extend(card.into_iter().map(Notice::Card));
+            return Ok(summary);
+        }
     };
     let before = manifest.snapshot.splits.clone();
     let run = Run { checksum: run, shards: inputs.shards() };
@@ -105,7 +110,7 @@ fn write(
     let (manifest, card) = transaction.finish(&rejects)?;
     // Plans for this place, which are of no use any more. They are in nobody's way where they can't be removed.
     let _ = remove_runs(out, &options.source.storage);
-    inputs.listing.notices.extend(card.map(Notice::Card));
+    inputs.listing.notices.extend(card.into_iter().map(Notice::Card));
     let splits = SplitSummary::of(&before, &manifest.snapshot.splits);
     Ok(Summary { truncated, ..inputs.summary(begin, unchanged, &rejects, splits) })
 }

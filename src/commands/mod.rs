@@ -1,6 +1,7 @@
 //! The commands of inlaid, one file each.
 
 pub(crate) mod append;
+pub(crate) mod card;
 pub(crate) mod change;
 pub(crate) mod commit;
 pub(crate) mod compact;

@@ -7,6 +7,7 @@ use crate::commands::change::Change;
 use crate::commands::verify::read_back;
 use crate::commit::journal::Purpose;
 use crate::commit::output::Output;
+use crate::dataset::card::About;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
 use crate::dataset::reject::{read_rejects, to_lines};
@@ -42,7 +43,7 @@ pub fn rollback_with(folder: impl AsRef<Path>, progress: &Progress) -> Result<Ch
     let (mut output, there) = Output::open(folder, &RunOptions::default())?;
     if output.completed() == Some(Purpose::Rollback) {
         let before = before.unwrap_or_else(|| there.clone());
-        return Ok(Change { before: before.snapshot, after: there.snapshot, card: None });
+        return Ok(Change { before: before.snapshot, after: there.snapshot, card: Vec::new() });
     }
     let Some(previous) = there.previous.clone() else { return Err(Error::NoHistory(folder.to_owned())) };
     let layout = RowLayout::new(&there.spec)?;
@@ -78,7 +79,7 @@ pub fn rollback_with(folder: impl AsRef<Path>, progress: &Progress) -> Result<Ch
         }
         output.stage(REJECTS, &to_lines(&rejects))?;
     }
-    let card = output.stage_card(&next, &layout)?;
+    let card = output.describe(&mut next, &layout, &About::default())?;
     let next = output.commit_for(Purpose::Rollback, next)?;
     Ok(Change { before: there.snapshot, after: next.snapshot, card })
 }

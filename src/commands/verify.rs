@@ -11,11 +11,11 @@ use twox_hash::xxhash3_128;
 
 use crate::commit::ownership::dataset_files;
 use crate::commit::recovery::complete_commit_with;
-use crate::dataset::card::own_checksum;
 use crate::dataset::file_info::FileInfo;
 use crate::dataset::manifest::{Manifest, SplitInfo};
-use crate::dataset::names::{CARD, MANIFEST, REJECTS, is_committing, is_system};
+use crate::dataset::names::{CARD, CROISSANT, MANIFEST, REJECTS, is_committing, is_system};
 use crate::dataset::reject::read_rejects;
+use crate::dataset::{card, croissant};
 use crate::error::{Error, FormatError, counted};
 use crate::format::columns::Columns;
 use crate::format::files::Files;
@@ -348,6 +348,7 @@ impl Findings {
         if (length, checksum) == (info.bytes, info.checksum) {
             return Ok(());
         }
+        let own_checksum = if file == CROISSANT { croissant::own_checksum } else { card::own_checksum };
         let own = std::str::from_utf8(&bytes).ok().and_then(own_checksum);
         match info.own.is_some() && own == info.own {
             true => {
@@ -355,6 +356,12 @@ impl Findings {
             }
             false if file == CARD => {
                 self.add(file, "what inlaid wrote (`dataset_info`, `configs`, the marked section) has changed; the next append or compaction rewrites it");
+            }
+            false if file == CROISSANT && own.is_some() => {
+                self.add(
+                    file,
+                    "what inlaid wrote (`recordSet` and others) has changed; the next append or compaction rewrites it",
+                );
             }
             false => self.add(file, "its checksum does not match"),
         }

@@ -5,6 +5,7 @@ mod abandoned;
 #[cfg(feature = "remote")]
 mod bucket_store;
 mod created_folder;
+mod descriptions;
 mod folder_store;
 pub(crate) mod journal;
 #[cfg(feature = "remote")]

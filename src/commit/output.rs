@@ -14,14 +14,12 @@ use crate::commit::journal::{Journal, Purpose};
 use crate::commit::ownership::{dataset_files, small_files};
 use crate::commit::pending;
 use crate::commit::store::{self, Claimed, Store, claim};
-use crate::dataset::card::{Card, CardNote, MergedCard, own_checksum};
 use crate::dataset::file_info::FileInfo;
 use crate::dataset::manifest::{FORMAT_VERSION, Manifest};
 use crate::dataset::names::{CARD, MANIFEST, is_committing};
 use crate::error::{Error, FormatError};
 use crate::format::files::Files;
 use crate::format::new_file::NewFile;
-use crate::format::row_layout::RowLayout;
 use crate::format::shard::ShardInfo;
 use crate::remote::is_url;
 use crate::run::{RunOptions, StorageOptions};
@@ -42,6 +40,8 @@ pub(crate) struct Output {
     files: BTreeMap<String, FileInfo>,
     /// What the interrupted commit was for that was completed first; none if there was none.
     completed: Option<Purpose>,
+    /// Whether `croissant.json` is asked for.
+    pub(super) croissant: bool,
 }
 
 impl Output {
@@ -52,7 +52,8 @@ impl Output {
     pub(crate) fn claim(place: &Path, options: &RunOptions) -> Result<Output, Error> {
         let Claimed { store, manifest, completed } = claim(place, options)?;
         let (staged, adopted, merged, files) = Default::default();
-        Ok(Output { store, current: manifest, staged, adopted, merged, files, completed })
+        let croissant = options.croissant;
+        Ok(Output { store, current: manifest, staged, adopted, merged, files, completed, croissant })
     }
 
     /// The manifest of the dataset at a place, for whoever writes to it later; none if there is none.
@@ -141,56 +142,29 @@ impl Output {
     /// # Errors
     /// If it can't be written.
     pub(crate) fn stage(&mut self, name: &str, text: &str) -> Result<(), Error> {
-        self.store.stage(name, text.as_bytes())?;
-        self.staged.push(name.to_owned());
-        self.files.insert(name.to_owned(), FileInfo::of(text.as_bytes()));
-        Ok(())
+        self.stage_file(name, text.as_bytes(), FileInfo::of(text.as_bytes()))
     }
 
-    /// Stages the card of `next`: the one that is there, with what is inlaid's rewritten. Returns what people should
-    /// know about it.
+    /// As [`Output::stage`], with this entry in the manifest.
     ///
     /// # Errors
     /// If it can't be written.
-    pub(crate) fn stage_card(&mut self, next: &Manifest, layout: &RowLayout) -> Result<Option<CardNote>, Error> {
-        let card = Card::new(next, layout);
-        let merged = match self.card_there()? {
-            None => Ok(MergedCard { text: card.text(), note: None }),
-            Some(Err(reason)) => Err(reason),
-            Some(Ok(there)) => {
-                let current = self.current.as_ref();
-                let earlier = current.filter(|current| current.format_version == 1);
-                let earlier = earlier.map(|current| Card::in_version(1, current, layout));
-                let own = current.and_then(|current| current.files.get(CARD)?.own);
-                card.merged_into(&there, earlier.as_ref(), own)
-            }
-        };
-        match merged {
-            Ok(MergedCard { text, note }) => {
-                self.stage(CARD, &text)?;
-                if let Some(info) = self.files.get_mut(CARD) {
-                    info.own = own_checksum(&text);
-                }
-                Ok(note)
-            }
-            Err(reason) => {
-                self.files.remove(CARD);
-                Ok(Some(CardNote::Left(reason)))
-            }
+    pub(super) fn stage_file(&mut self, name: &str, bytes: &[u8], info: FileInfo) -> Result<(), Error> {
+        self.store.stage(name, bytes)?;
+        if self.files.insert(name.to_owned(), info).is_none() {
+            self.staged.push(name.to_owned());
         }
+        Ok(())
     }
 
-    /// The text of the card that is there, or why it has none; none if there is no card.
-    fn card_there(&self) -> Result<Option<Result<String, String>>, Error> {
-        if let Some(folder) = self.files().folder() {
-            match folder.join(CARD).symlink_metadata() {
-                Ok(found) if found.is_symlink() => return Ok(Some(Err("it is a link".to_owned()))),
-                Ok(found) if !found.is_file() => return Ok(Some(Err("it is not a regular file".to_owned()))),
-                _ => {}
-            }
-        }
-        let text = self.files().read(CARD)?.map(String::from_utf8);
-        Ok(text.map(|text| text.map_err(|_| "it is not UTF-8".to_owned())))
+    /// The entry of a small file that is staged; none if it is not.
+    pub(super) fn staged_info(&self, name: &str) -> Option<&FileInfo> {
+        self.files.get(name)
+    }
+
+    /// Takes back what is known of a small file.
+    pub(super) fn unstage(&mut self, name: &str) {
+        self.files.remove(name);
     }
 
     /// Adds a complete shard that was created here to the next commit.

@@ -7,7 +7,9 @@ use std::io;
 use std::path::Path;
 
 use crate::dataset::manifest::Manifest;
-use crate::dataset::names::{CARD, MANIFEST, PRIVATE, REJECTS, REJECTS_BEFORE, is_committing, is_system};
+use crate::dataset::names::{
+    CARD, CARD_PICTURES, CROISSANT, MANIFEST, PRIVATE, REJECTS, REJECTS_BEFORE, is_committing, is_system,
+};
 use crate::error::Error;
 use crate::spec::Split;
 
@@ -21,7 +23,8 @@ pub(crate) fn dataset_files(manifest: &Manifest) -> Vec<String> {
 pub(crate) fn small_files(manifest: &Manifest) -> impl Iterator<Item = &'static str> {
     let rejects = (manifest.snapshot.rejects > 0).then_some(REJECTS);
     let before = manifest.previous.is_some().then_some(REJECTS_BEFORE);
-    rejects.into_iter().chain(before).chain([CARD])
+    let asked_for = CARD_PICTURES.into_iter().chain([CROISSANT]).filter(|file| manifest.files.contains_key(*file));
+    rejects.into_iter().chain(before).chain([CARD]).chain(asked_for)
 }
 
 /// Checks that the folder may be written to. Returns the manifest of the dataset in it; none if the

@@ -3,7 +3,7 @@
 
 use crate::commit::journal::Purpose;
 use crate::commit::output::Output;
-use crate::dataset::card::CardNote;
+use crate::dataset::card::{About, CardNote};
 use crate::dataset::manifest::{Manifest, Unfinished};
 use crate::dataset::names::{REJECTS, REJECTS_BEFORE};
 use crate::dataset::place::Place;
@@ -74,7 +74,7 @@ pub(crate) struct Transaction {
     /// Rejects of earlier runs that this one does not judge again.
     kept_rejects: Vec<Reject>,
     /// What people should know about the card.
-    card: Option<CardNote>,
+    card: Vec<CardNote>,
 }
 
 impl Transaction {
@@ -89,7 +89,17 @@ impl Transaction {
     ) -> Transaction {
         let columns = Columns::new(layout, &manifest.spec, &manifest.snapshot.classes);
         let done = manifest.unfinished.map_or(0, |unfinished| unfinished.shards);
-        Transaction { output, manifest, columns, layout: layout.clone(), commits, run, done, kept_rejects, card: None }
+        Transaction {
+            output,
+            manifest,
+            columns,
+            layout: layout.clone(),
+            commits,
+            run,
+            done,
+            kept_rejects,
+            card: Vec::new(),
+        }
     }
 
     /// Columns of its shards.
@@ -131,8 +141,13 @@ impl Transaction {
             || self.all_rejects(rejects) != read_rejects(&**self.output.files(), REJECTS)?)
     }
 
+    /// Gives up, with what was added so far. Returns what it was to be committed to.
+    pub(crate) fn into_output(self) -> Output {
+        self.output
+    }
+
     /// Commits the rest at the end of the run. Returns the manifest, and what people should know about the card.
-    pub(crate) fn finish(mut self, rejects: &[Reject]) -> Result<(Manifest, Option<CardNote>), Error> {
+    pub(crate) fn finish(mut self, rejects: &[Reject]) -> Result<(Manifest, Vec<CardNote>), Error> {
         self.commit(None, rejects)?;
         Ok((self.manifest, self.card))
     }
@@ -157,9 +172,10 @@ impl Transaction {
             let before = read_rejects(&**self.output.files(), REJECTS)?;
             self.output.stage(REJECTS_BEFORE, &to_lines(&before))?;
         }
-        let note = self.output.stage_card(&self.manifest, &self.layout)?;
+        let mut notes = self.output.describe(&mut self.manifest, &self.layout, &About::default())?;
         // The first commit of a run rewrites what the others find rewritten.
-        self.card = note.or(self.card.take().filter(|card| *card == CardNote::Rewritten));
+        notes.extend(self.card.drain(..).filter(CardNote::is_of_rewriting));
+        self.card = notes;
         let purpose = if self.commits == Commits::OfPlan { Purpose::Plan } else { Purpose::Change };
         self.manifest = self.output.commit_for(purpose, self.manifest.clone())?;
         Ok(())

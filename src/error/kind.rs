@@ -29,6 +29,7 @@ impl Error {
             TooFewImages { .. } => "too-few-images",
             OutputNotEmpty(..) => "output-not-empty",
             OutputTaken(..) => "output-taken",
+            Card { .. } => "card",
             OtherFile(..) => "other-file",
             NotATerminal => "not-a-terminal",
             NothingToShow => "nothing-to-show",
@@ -79,6 +80,7 @@ impl Error {
             | MountPoint(path)
             | OutputExists(path)
             | ForeignFile(path)
+            | Card { path, .. }
             | Locked { path, .. }
             | OtherFolders { source_folder: path, .. }
             | OtherConversion(path)

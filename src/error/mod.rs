@@ -179,6 +179,14 @@ pub enum Error {
     /// Pictures for a terminal, where there is none.
     #[error("standard output is not a terminal, so there is nothing to show pictures in")]
     NotATerminal,
+    /// A card or a `croissant.json` whose parts can't be told apart, so that it can't be rewritten.
+    #[error("can't rewrite `{}`: {reason}", path.display())]
+    Card {
+        /// The file.
+        path: PathBuf,
+        /// Cause.
+        reason: String,
+    },
     /// A file in the place of a page or picture that is something else.
     #[error("`{}` exists, and was not made by this command", .0.display())]
     OtherFile(PathBuf),

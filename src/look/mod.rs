@@ -1,5 +1,6 @@
 //! What people look at: pictures of rows, contact sheets, and the report of a dataset.
 
+mod class_chart;
 mod file;
 mod measures;
 mod picture;
@@ -10,6 +11,7 @@ mod sample;
 mod sheet;
 mod text;
 
+pub(crate) use class_chart::class_chart;
 pub(crate) use report::{PICTURE_SIDE, Subject};
 pub use report::{Report, ReportOptions};
 pub use sheet::{Sheet, Shown, Tile};

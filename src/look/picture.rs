@@ -81,6 +81,14 @@ impl Picture {
         }
     }
 
+    /// Fills a rectangle, as far as it is there. The place and the size are of columns, then of lines.
+    pub(super) fn fill(&mut self, [left, top]: [usize; 2], [width, height]: [usize; 2], color: [u8; 3]) {
+        let (right, stride) = ((left + width).min(self.width), self.width * 3);
+        for line in self.rgb.chunks_exact_mut(stride).skip(top).take(height) {
+            line[left.min(right) * 3..right * 3].as_chunks_mut::<3>().0.fill(color);
+        }
+    }
+
     /// Makes a pixel gray, if it is there.
     pub(super) fn dot(&mut self, column: usize, line: usize, level: u8) {
         if column < self.width && line < self.height {

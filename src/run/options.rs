@@ -43,6 +43,9 @@ pub struct RunOptions {
     /// Whether others may write to the dataset at the same time, if it is in an object store. Default:
     /// [`Writers::Several`].
     pub writers: Writers,
+    /// Whether the dataset is described in `croissant.json` too, which from then on every change keeps up to date. Default:
+    /// only if it is already.
+    pub croissant: bool,
     /// Whether the run writes. Default: [`Mode::Write`].
     pub mode: Mode,
     /// Counters of the run, and a way to stop it.

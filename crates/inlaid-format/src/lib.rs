@@ -24,7 +24,7 @@ pub mod format;
 pub mod read;
 pub mod spec;
 
-pub use dataset::card::CardNote;
+pub use dataset::card::{About, CardNote, License};
 pub use dataset::file_info::FileInfo;
 pub use dataset::manifest::{FORMAT_VERSION, Manifest, Snapshot, SplitInfo, Unfinished};
 pub use dataset::moments::Moments;

@@ -104,7 +104,7 @@ impl Scenario {
     }
 
     pub fn compact() -> Scenario {
-        let first = format!("convert a --out out --split train=0.5,test=0.5 {LARGE_SHARDS}");
+        let first = format!("convert a --out out --split train=0.5,test=0.5 --croissant {LARGE_SHARDS}");
         let append = |source| format!("append {source} --out out --quiet");
         Scenario::new(&[&first, &append("b"), &append("c"), &append("d")], "compact out", Effect::Replaces)
     }
@@ -207,7 +207,7 @@ impl Scenario {
         let tree = Tree::read(&self.out());
         let versions = [&self.before, &self.after, &self.again];
         for (name, bytes) in tree.files().filter(|(name, _)| !name.starts_with(".inlaid")) {
-            let is_small = [MANIFEST, "README.md", "rejects.jsonl"].contains(&name);
+            let is_small = [MANIFEST, "README.md", "croissant.json", "rejects.jsonl"].contains(&name);
             let known = versions.iter().any(|version| version.get(name) == Some(bytes));
             assert!(is_small || known, "`{name}` is of no version");
         }
@@ -324,7 +324,7 @@ impl Scenario {
 }
 
 fn convert(source: &str) -> String {
-    format!("convert {source} --out out --split train=0.6,test=0.4 {SMALL_SHARDS}")
+    format!("convert {source} --out out --split train=0.6,test=0.4 --croissant {SMALL_SHARDS}")
 }
 
 /// Writes a small image whose pixels depend on its name.

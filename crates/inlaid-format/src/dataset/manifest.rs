@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::file_info::FileInfo;
-use crate::dataset::names::{CARD, MANIFEST, REJECTS, REJECTS_BEFORE};
+use crate::dataset::names::{CARD, CARD_PICTURES, CROISSANT, MANIFEST, REJECTS, REJECTS_BEFORE};
 use crate::dataset::statistics::Statistics;
 use crate::error::Error;
 use crate::format::files::{Files, Folder};
@@ -165,14 +165,10 @@ impl Manifest {
         RowLayout::new(&manifest.spec).map_err(|error| Error::damaged(path, error.to_string()))?;
         match manifest.foreign_file() {
             Some(file) => Err(Error::damaged(path, format!("it names `{file}`, which is not a file of a split"))),
-            None => {
-                match manifest.files.keys().find(|file| ![CARD, REJECTS, REJECTS_BEFORE].contains(&file.as_str())) {
-                    Some(file) => {
-                        Err(Error::damaged(path, format!("it names `{file}`, which is not a file of a dataset")))
-                    }
-                    None => Ok(manifest),
-                }
-            }
+            None => match manifest.files.keys().find(|file| !is_small_file(file)) {
+                Some(file) => Err(Error::damaged(path, format!("it names `{file}`, which is not a file of a dataset"))),
+                None => Ok(manifest),
+            },
         }
     }
 
@@ -201,6 +197,11 @@ impl Manifest {
         text.push('\n');
         text
     }
+}
+
+/// Whether a dataset may have a file of this name that is not a shard.
+fn is_small_file(name: &str) -> bool {
+    [CARD, CROISSANT, REJECTS, REJECTS_BEFORE].contains(&name) || CARD_PICTURES.contains(&name)
 }
 
 /// The checksum of a manifest's text: that of all its bytes, with zeros in the place of the digits of the checksum

@@ -9,6 +9,12 @@ pub const MANIFEST: &str = "inlaid.json";
 /// The dataset card.
 pub const CARD: &str = "README.md";
 
+/// The description of the dataset in the vocabulary of Croissant, if it was asked for.
+pub const CROISSANT: &str = "croissant.json";
+
+/// The pictures of the card, if they were asked for: some of the images, and the rows of each class.
+pub const CARD_PICTURES: [&str; 2] = ["card-images.png", "card-classes.png"];
+
 /// The list of rejected inputs.
 pub const REJECTS: &str = "rejects.jsonl";
 

@@ -2,6 +2,9 @@
 //! change of the dataset rewrites them. Everything else belongs to people, and stays: other keys, such as a license,
 //! and text outside of the marked section.
 
+mod about;
+mod counts;
+mod markdown;
 mod parts;
 mod text;
 
@@ -12,11 +15,13 @@ use crate::dataset::manifest::{FORMAT_VERSION, Manifest};
 use crate::format::row_layout::RowLayout;
 use crate::format::shard::Checksum;
 
+pub use about::{About, License};
+
 /// What inlaid writes into a card.
 #[derive(Debug)]
 pub struct Card {
     /// Lines of the front matter, by their key.
-    keys: [(&'static str, String); 2],
+    keys: Vec<(&'static str, String)>,
     /// Text between the marks.
     prose: String,
 }
@@ -30,7 +35,7 @@ pub struct MergedCard {
     pub note: Option<CardNote>,
 }
 
-/// Remark on a card that people have edited.
+/// Remark on a card, or a `croissant.json`, that people have edited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CardNote {
     /// The card was left as it is, for this reason.
@@ -39,12 +44,31 @@ pub enum CardNote {
     NoSection,
     /// The keys or the section of inlaid's were edited, and have been rewritten.
     Rewritten,
+    /// `croissant.json` was left as it is, for this reason.
+    CroissantLeft(String),
+    /// Keys of inlaid's in `croissant.json` were edited, and have been rewritten.
+    CroissantRewritten,
+}
+
+impl CardNote {
+    /// Whether something was edited that has been rewritten.
+    #[doc(hidden)]
+    pub fn is_of_rewriting(&self) -> bool {
+        matches!(self, CardNote::Rewritten | CardNote::CroissantRewritten)
+    }
 }
 
 impl fmt::Display for CardNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CardNote::Left(reason) => write!(f, "`README.md` was left as it is, and may be out of date: {reason}"),
+            CardNote::CroissantLeft(reason) => {
+                write!(f, "`croissant.json` was left as it is, and may be out of date: {reason}")
+            }
+            CardNote::CroissantRewritten => write!(
+                f,
+                "`croissant.json` was edited in the keys that inlaid writes (`recordSet` and others); they were rewritten"
+            ),
             CardNote::NoSection => {
                 write!(f, "`README.md` has no inlaid section, so only its front matter was updated")
             }
@@ -58,25 +82,31 @@ impl fmt::Display for CardNote {
 }
 
 impl Card {
-    /// The card of a dataset.
-    pub fn new(manifest: &Manifest, layout: &RowLayout) -> Card {
-        Card::in_version(FORMAT_VERSION, manifest, layout)
+    /// The card of a dataset, with what people say about it. What they said before, `known`, stays in the front matter.
+    pub fn new(manifest: &Manifest, layout: &RowLayout, about: &About, known: About) -> Card {
+        let mut card = Card::in_version(FORMAT_VERSION, manifest, layout, &about.clone().or(known).said());
+        card.keys.extend(about.keys());
+        card
     }
 
-    /// The card that a release wrote whose datasets are of this format version.
-    pub fn in_version(version: u32, manifest: &Manifest, layout: &RowLayout) -> Card {
+    /// The card that a release wrote whose datasets were of format version 1.
+    pub fn of_version_1(manifest: &Manifest, layout: &RowLayout) -> Card {
+        Card::in_version(1, manifest, layout, &About::default())
+    }
+
+    fn in_version(version: u32, manifest: &Manifest, layout: &RowLayout, about: &About) -> Card {
         const ALWAYS: &str = "a string takes all that is written to it";
         let (mut info, mut configs, mut prose) = (String::new(), String::new(), String::new());
         text::dataset_info(&mut info, manifest, layout).expect(ALWAYS);
         text::configs(&mut configs, manifest).expect(ALWAYS);
-        text::prose(&mut prose, manifest, layout, version).expect(ALWAYS);
-        Card { keys: [("dataset_info", info), ("configs", configs)], prose }
+        text::prose(&mut prose, manifest, layout, version, about).expect(ALWAYS);
+        Card { keys: vec![("dataset_info", info), ("configs", configs)], prose }
     }
 
     /// The text of a card that nobody has edited.
     pub fn text(&self) -> String {
-        let [(_, info), (_, configs)] = &self.keys;
-        format!("---\n{info}{configs}---\n\n{}", self.section())
+        let lines = self.keys.iter().map(|(_, lines)| &**lines).collect::<String>();
+        format!("---\n{lines}---\n\n{}", self.section())
     }
 
     /// The card that is `there`, with what is inlaid's in it replaced. `earlier` is what inlaid wrote last: in a card

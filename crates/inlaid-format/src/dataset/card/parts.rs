@@ -23,8 +23,7 @@ const FENCE: &str = "---";
 /// A card, taken apart.
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
-    /// Lines of the front matter, with the key of inlaid's that they belong to.
-    front_matter: Vec<(Option<&'static str>, &'a str)>,
+    front_matter: FrontMatter<'a>,
     /// Line break of the front matter.
     line_break: &'static str,
     before: &'a str,
@@ -59,28 +58,37 @@ impl<'a> Parts<'a> {
 
     /// Checksum of what is inlaid's.
     pub(super) fn checksum(&self) -> Checksum {
-        let own = self.front_matter.iter().filter(|(key, _)| key.is_some()).map(|(_, line)| *line);
+        let is_own = |key: &Option<&str>| key.is_some_and(|key| OWN_KEYS.contains(&key));
+        let own = self.front_matter.iter().filter(|(key, _)| is_own(key)).map(|(_, line)| *line);
         let own: String = own.chain(self.section).collect();
         Checksum::of(own.as_bytes())
     }
 
-    /// Writes the card with other lines for inlaid's keys, and another section if it has one.
+    /// The value of a key of the front matter that is one text; none of other values.
+    pub(super) fn text_of(&self, key: &str) -> Option<String> {
+        let mut lines = self.front_matter.iter().filter(|(name, _)| *name == Some(key));
+        let (only, more) = (lines.next(), lines.next());
+        only.filter(|_| more.is_none()).and_then(|(_, line)| scalar(value_of(line).trim_end()))
+    }
+
+    /// Writes the card with other lines for some keys, and another section if it has one.
     pub(super) fn write(&self, keys: &[(&'static str, String)], section: &str, out: &mut String) {
         let with_breaks = |text: &str| text.replace('\n', self.line_break);
-        let mut left: Vec<_> = keys.iter().collect();
+        let mut written = vec![false; keys.len()];
         out.push_str(&with_breaks("---\n"));
         for (key, line) in &self.front_matter {
-            match key {
+            match keys.iter().position(|(name, _)| *key == Some(*name)) {
                 None => out.push_str(line),
                 // With the first of its lines.
-                Some(key) => {
-                    if let Some(place) = left.iter().position(|(name, _)| name == key) {
-                        out.push_str(&with_breaks(&left.remove(place).1));
-                    }
+                Some(place) if !written[place] => {
+                    out.push_str(&with_breaks(&keys[place].1));
+                    written[place] = true;
                 }
+                Some(_) => {}
             }
         }
-        left.iter().for_each(|(_, lines)| out.push_str(&with_breaks(lines)));
+        let left = keys.iter().zip(written).filter(|(_, written)| !written);
+        left.for_each(|((_, lines), _)| out.push_str(&with_breaks(lines)));
         out.push_str(&with_breaks("---\n"));
         out.push_str(self.before);
         if self.section.is_some() {
@@ -90,10 +98,10 @@ impl<'a> Parts<'a> {
     }
 }
 
-type FrontMatter<'a> = Vec<(Option<&'static str>, &'a str)>;
+/// Lines of the front matter, with the key that they belong to; none of comments and empty lines.
+type FrontMatter<'a> = Vec<(Option<&'a str>, &'a str)>;
 
-/// The lines of the front matter, with the key that they belong to, and what follows it. None of them if the card
-/// does not begin with front matter.
+/// The lines of the front matter, and what follows it. None of them if the card does not begin with front matter.
 fn split_front_matter(card: &str) -> Result<(FrontMatter<'_>, &str), String> {
     let mut lines = card.split_inclusive('\n');
     if lines.next().is_none_or(|line| line.trim_end() != FENCE || line.trim_end().contains('\r')) {
@@ -105,8 +113,8 @@ fn split_front_matter(card: &str) -> Result<(FrontMatter<'_>, &str), String> {
     }
     let mut at = card.find('\n').map_or(card.len(), |end| end + 1);
     let (mut found, mut seen) = (Vec::new(), Vec::new());
-    // Of the lines before: none yet, or inlaid's key if it is one; and its value so far.
-    let mut key: Option<Option<&'static str>> = None;
+    // Of the lines before, and its value so far.
+    let mut key = None;
     let mut value = String::new();
     for (line, number) in lines.zip(2..) {
         at += line.len();
@@ -134,12 +142,12 @@ fn split_front_matter(card: &str) -> Result<(FrontMatter<'_>, &str), String> {
                     return Err(format!("the value of `{own}` has an anchor, an alias or a tag"));
                 }
             }
-            key = Some(own);
+            key = Some(name);
             value.push_str(value_of(line));
         } else {
             value.push_str(line);
         }
-        found.push((key.ok_or_else(|| format!("line {number} belongs to no key"))?, line));
+        found.push((Some(key.ok_or_else(|| format!("line {number} belongs to no key"))?), line));
     }
     Err("its front matter does not end".to_owned())
 }
@@ -147,6 +155,26 @@ fn split_front_matter(card: &str) -> Result<(FrontMatter<'_>, &str), String> {
 /// What follows the key of a line.
 fn value_of(line: &str) -> &str {
     line.split_once(':').map_or("", |(_, value)| value.trim_start_matches([' ', '\t']))
+}
+
+/// A value of one line as a text, if it is one that needs no YAML parser: plain, or in quotes without escapes.
+fn scalar(value: &str) -> Option<String> {
+    let quoted = |quote: char| value.strip_prefix(quote)?.split_once(quote);
+    let is_over = |rest: &str| rest.is_empty() || rest.trim_start().starts_with('#');
+    match value.chars().next()? {
+        '\'' => {
+            let inner = value.strip_prefix('\'')?.strip_suffix('\'')?;
+            (!inner.replace("''", "").contains('\'')).then(|| inner.replace("''", "'"))
+        }
+        '"' => {
+            quoted('"').filter(|(text, rest)| is_over(rest) && !text.contains('\\')).map(|(text, _)| text.to_owned())
+        }
+        '[' | '{' | '&' | '*' | '!' | '|' | '>' | '%' | '@' | '`' | '#' | '-' | '?' | '~' => None,
+        _ => {
+            let plain = value.split_once(" #").map_or(value, |(plain, _)| plain).trim_end();
+            (!matches!(plain, "null" | "Null" | "NULL") && !plain.contains(": ")).then(|| plain.to_owned())
+        }
+    }
 }
 
 /// Whether a value begins with a quote or a bracket that it does not close.

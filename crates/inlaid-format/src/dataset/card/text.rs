@@ -3,7 +3,11 @@
 
 use std::fmt::Write;
 
+use super::about::About;
+use super::counts;
+use super::markdown::escaped;
 use crate::dataset::manifest::Manifest;
+use crate::dataset::names::CARD_PICTURES;
 use crate::format::columns::{TENSOR_COLUMN, typed};
 use crate::format::row_layout::{RowLayout, TensorLayout};
 use crate::format::tensor::TensorShape;
@@ -71,7 +75,7 @@ fn yaml_name(name: &str) -> String {
 
 /// A name in single quotes, or in double quotes with escapes if it has characters that can't stand for themselves (YAML
 /// 1.2, 5.1 and 7.3; U+0085 is printable there, but a line break in YAML 1.1).
-fn yaml_string(name: &str) -> String {
+pub(super) fn yaml_string(name: &str) -> String {
     let is_plain = |character: char| {
         matches!(character, ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
             && !matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}')
@@ -90,19 +94,35 @@ fn yaml_string(name: &str) -> String {
 }
 
 /// What the rows are, how many there are, and how to read them, as cards of this format version have it.
-pub(super) fn prose(out: &mut String, manifest: &Manifest, layout: &RowLayout, version: u32) -> std::fmt::Result {
+pub(super) fn prose(
+    out: &mut String,
+    manifest: &Manifest,
+    layout: &RowLayout,
+    version: u32,
+    about: &About,
+) -> std::fmt::Result {
     let spec = &manifest.spec;
     let shape = layout.shape();
     let shape = shape.as_ref();
-    writeln!(out, "# Images as {}\n", if spec.storage == Storage::Encoded { "files" } else { "tensors" })?;
+    let what = if spec.storage == Storage::Encoded { "files" } else { "tensors" };
+    let title = about.title.as_deref().map_or_else(|| format!("Images as {what}"), escaped);
+    writeln!(out, "# {title}\n")?;
     writeln!(
         out,
         "Every row is {}, its class, the path and size of the file it was made from, and that file's SHA-256.\n",
         image_in_words(spec, shape)
     )?;
-    writeln!(out, "| split | rows | files |\n|---|---:|---:|")?;
-    for (split, info) in &manifest.snapshot.splits {
-        writeln!(out, "| {split} | {} | {} |", info.rows, info.shards.len())?;
+    if version == 1 {
+        writeln!(out, "| split | rows | files |\n|---|---:|---:|")?;
+        for (split, info) in &manifest.snapshot.splits {
+            writeln!(out, "| {split} | {} | {} |", info.rows, info.shards.len())?;
+        }
+    } else {
+        people_say(out, about)?;
+        pictures(out, manifest)?;
+        counts::splits(out, manifest)?;
+        counts::classes(out, manifest)?;
+        counts::elements(out, manifest)?;
     }
     match spec.size {
         Some(_) => {
@@ -126,6 +146,39 @@ pub(super) fn prose(out: &mut String, manifest: &Manifest, layout: &RowLayout, v
         _ => reading(out, spec, shape)?,
     }
     writeln!(out, "```")
+}
+
+/// Where the images are from, and their license.
+fn people_say(out: &mut String, about: &About) -> std::fmt::Result {
+    let linked = |text: &str| match text.contains("://")
+        && !text.contains(['<', '>', ' '])
+        && !text.contains(char::is_control)
+    {
+        true => format!("<{text}>"),
+        false => escaped(text),
+    };
+    let source = about.source.as_deref().map(|source| format!("Source: {}.", linked(source)));
+    let license = about.license.as_ref().map(|license| format!("License: {}.", linked(license.as_str())));
+    let said: Vec<String> = source.into_iter().chain(license).collect();
+    if said.is_empty() { Ok(()) } else { writeln!(out, "{}\n", said.join(" ")) }
+}
+
+/// The pictures of the card that there are.
+fn pictures(out: &mut String, manifest: &Manifest) -> std::fmt::Result {
+    let there = CARD_PICTURES.iter().zip(["Some of the images", "Rows of each class"]);
+    let there = there.filter_map(|(name, text)| Some((*name, text, manifest.files.get(*name)?)));
+    let mut shown = None;
+    for (name, text, info) in there {
+        writeln!(out, "![{text}]({name})\n")?;
+        shown = info.snapshot;
+    }
+    match shown.filter(|shown| *shown != manifest.snapshot.dataset_version) {
+        Some(shown) => {
+            let now = manifest.snapshot.dataset_version;
+            writeln!(out, "The pictures show snapshot {shown} of the dataset, which is at snapshot {now}.\n")
+        }
+        None => Ok(()),
+    }
 }
 
 /// An example that reads the images: all rows of a split, however many files and row groups it has, in bounded memory.
