@@ -32,4 +32,7 @@ class Framed(ABC):
         import pandas
 
         columns, types = self._columns(), self._types()
-        return pandas.DataFrame({name: pandas.Series(columns[name], dtype=types[name]) for name in types})
+        frame: pandas.DataFrame = pandas.DataFrame(
+            {name: pandas.Series(columns[name], dtype=types[name]) for name in types}
+        )
+        return frame

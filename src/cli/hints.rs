@@ -158,7 +158,7 @@ pub fn hint(error: &Error) -> Option<String> {
             "tensors are read from Parquet and Arrow files; `inlaid convert` makes them from images".into()
         }
         Error::Spec(SpecError::NotInFolders(_)) => {
-            "use `append_from` of the library, with a source that has this column".into()
+            "give the table that has the column with `--metadata`, or put it beside the images".into()
         }
         Error::Format(FormatError::DiskFull { .. }) => "free some space and run the same command again".into(),
         Error::Format(FormatError::FileLimit(_)) => {

@@ -1,7 +1,7 @@
 """Runs the binary, and converts the sample folder once for every kind of dataset.
 
 The binary is the one that `INLAID_BIN` names, else the release build of this repository. With `INLAID_LIGHT_TESTS=1`
-the tests that need TensorFlow, PyTorch or JAX are left out: requirements-light.txt is enough for the others.
+the tests that need TensorFlow, PyTorch, JAX or mlcroissant are left out: requirements-light.txt is enough for the others.
 """
 
 import os
@@ -35,7 +35,7 @@ SAMPLE = REPOSITORY / "tests/sample/images"
 SIZE = 64
 CLASSES = ["circle", "square", "triangle"]
 
-IMPORTS_A_FRAMEWORK = re.compile(r"^(?:import|from) (?:cv2|jax|tensorflow|torch|torchvision)\b", re.MULTILINE)
+IMPORTS_A_FRAMEWORK = re.compile(r"^(?:import|from) (?:cv2|jax|mlcroissant|tensorflow|torch|torchvision)\b", re.MULTILINE)
 collect_ignore = []
 if IS_LIGHT:
     tests = sorted(Path(__file__).parent.glob("test_*.py"))

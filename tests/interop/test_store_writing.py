@@ -85,7 +85,15 @@ def test_objects_are_the_files_of_a_disk(inlaid, store, photos, tmp_path):
     assert told.startswith(f"`{place}`: snapshot 2, format 2") and "rollback" not in told
 
 
-@pytest.mark.parametrize("options", [("--format", "arrow"), ("--storage", "encoded", "--encoding", "png"), ("--dtype", "f32"), ("--compression", "zstd")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--format", "arrow"),
+        ("--storage", "encoded", "--encoding", "png"),
+        ("--dtype", "f32"),
+        ("--compression", "zstd"),
+    ],
+)
 def test_all_formats(inlaid, store, few, tmp_path, options):
     converted(inlaid, few[0], tmp_path / "out", *options)
     appended(inlaid, few[1], tmp_path / "out")
@@ -94,6 +102,24 @@ def test_all_formats(inlaid, store, few, tmp_path, options):
     appended(inlaid, few[1], place)
     assert in_store(store, f"formats/{options[1]}") == on_disk(tmp_path / "out")
     inlaid("verify", place)
+
+
+def test_descriptions_are_those_of_a_disk(inlaid, store, few, tmp_path):
+    out, place = tmp_path / "out", f"s3://{BUCKET}/described/out"
+    for step, names in (
+        (lambda where: converted(inlaid, few[0], where, "--croissant"), {"croissant.json"}),
+        (
+            lambda where: inlaid("card", where, "--title", "Birds", "--license", "mit"),
+            {"croissant.json", "card-images.png", "card-classes.png"},
+        ),
+        (lambda where: appended(inlaid, few[1], where), {"croissant.json", "card-images.png", "card-classes.png"}),
+        (lambda where: inlaid("card", where, "--no-pictures"), {"croissant.json"}),
+    ):
+        step(out)
+        step(place)
+        assert in_store(store, "described/out") == on_disk(out)
+        assert {name for name in on_disk(out) if name.startswith(("card-", "croissant"))} == names
+        assert inlaid("verify", place).stdout.startswith("intact: ")
 
 
 def test_shards_of_many_parts(inlaid, store, tmp_path):
@@ -287,7 +313,9 @@ def test_of_eight_writers_one_writes(inlaid, store, few, expected):
         (("PUT", "/.inlaid/run-"), "another process has taken over"),
     ],
 )
-def test_a_process_that_was_taken_over_changes_nothing(inlaid, inlaid_path, faults, few, expected, monkeypatch, held, told):
+def test_a_process_that_was_taken_over_changes_nothing(
+    inlaid, inlaid_path, faults, few, expected, monkeypatch, held, told
+):
     """A request of the first process arrives late: it seems dead, another one takes over and ends its work."""
     method, part = held
     is_held, go_on = threading.Event(), threading.Event()
@@ -350,7 +378,9 @@ def test_a_lease_that_is_renewed_is_respected(inlaid, store, few, expected, monk
         time.sleep(1)
         failed = converted(inlaid, few[0], f"s3://{BUCKET}/leased", exit_code=1)
         done.set()
-    assert f"error: `s3://{BUCKET}/leased` is being written by process 1 on host far\nhint: wait for it" in failed.stderr
+    assert (
+        f"error: `s3://{BUCKET}/leased` is being written by process 1 on host far\nhint: wait for it" in failed.stderr
+    )
     begin = time.monotonic()
     converted(inlaid, few[0], f"s3://{BUCKET}/leased")
     assert time.monotonic() - begin > 2.5
@@ -468,7 +498,10 @@ def test_objects_of_others_are_not_touched(inlaid, store, few):
     converted(inlaid, few[0], f"s3://{BUCKET}/foreign")
     s3.put_object(Bucket=BUCKET, Key="foreign/train/mine.parquet", Body=b"mine")
     failed = appended(inlaid, few[1], f"s3://{BUCKET}/foreign", exit_code=1)
-    assert f"error: `s3://{BUCKET}/foreign/train/mine.parquet` is in the way and was not written by inlaid" in failed.stderr
+    assert (
+        f"error: `s3://{BUCKET}/foreign/train/mine.parquet` is in the way and was not written by inlaid"
+        in failed.stderr
+    )
     s3.delete_object(Bucket=BUCKET, Key="foreign/train/mine.parquet")
     s3.delete_object(Bucket=BUCKET, Key="foreign/train/train-00000.parquet")
     failed = appended(inlaid, few[1], f"s3://{BUCKET}/foreign", exit_code=1)
@@ -480,16 +513,48 @@ def test_objects_of_others_are_not_touched(inlaid, store, few):
 @pytest.mark.parametrize(
     ("arguments", "told", "hint"),
     [
-        (("convert", "FEW", "--out", "s3://bucket/refused", "--size", 8, "--overwrite"), "can't use `s3://bucket/refused`: datasets in object stores are appended to, but not replaced in place", "write to another prefix"),
-        (("compact", "s3://bucket/refused"), "can't use `s3://bucket/refused`: datasets in object stores are appended to, but not compacted in place", "write to another prefix"),
-        (("rollback", "s3://bucket/refused"), "can't use `s3://bucket/refused`: datasets in object stores are appended to, but not rolled back in place", "write to another prefix"),
-        (("repack", "FEW", "--out", "s3://bucket/refused"), "only datasets of images are written to object stores", "write to a disk"),
-        (("convert", "s3://bucket/some/photos", "--out", "s3://bucket/some", "--size", 8), "output folder `s3://bucket/some` overlaps source `s3://bucket/some/photos`", "choose a folder"),
-        (("convert", "s3://bucket/some/photos", "--out", "s3a://bucket/some/photos/out", "--size", 8), "overlaps source", "choose a folder"),
-        (("append", "FEW", "--out", "s3://bucket/nothing"), "`s3://bucket/nothing` holds no dataset", "create it with `inlaid convert`"),
+        (
+            ("convert", "FEW", "--out", "s3://bucket/refused", "--size", 8, "--overwrite"),
+            "can't use `s3://bucket/refused`: datasets in object stores are appended to, but not replaced in place",
+            "write to another prefix",
+        ),
+        (
+            ("compact", "s3://bucket/refused"),
+            "can't use `s3://bucket/refused`: datasets in object stores are appended to, but not compacted in place",
+            "write to another prefix",
+        ),
+        (
+            ("rollback", "s3://bucket/refused"),
+            "can't use `s3://bucket/refused`: datasets in object stores are appended to, but not rolled back in place",
+            "write to another prefix",
+        ),
+        (
+            ("repack", "FEW", "--out", "s3://bucket/refused"),
+            "only datasets of images are written to object stores",
+            "write to a disk",
+        ),
+        (
+            ("convert", "s3://bucket/some/photos", "--out", "s3://bucket/some", "--size", 8),
+            "output folder `s3://bucket/some` overlaps source `s3://bucket/some/photos`",
+            "choose a folder",
+        ),
+        (
+            ("convert", "s3://bucket/some/photos", "--out", "s3a://bucket/some/photos/out", "--size", 8),
+            "overlaps source",
+            "choose a folder",
+        ),
+        (
+            ("append", "FEW", "--out", "s3://bucket/nothing"),
+            "`s3://bucket/nothing` holds no dataset",
+            "create it with `inlaid convert`",
+        ),
         (("info", "s3://bucket/nothing"), "`s3://bucket/nothing` holds no dataset", "create it with `inlaid convert`"),
         (("verify", "s3://nowhere-bucket/x"), "can't use `s3://nowhere-bucket/x", "check its name"),
-        (("convert", "FEW", "--out", "ftp://host/x", "--size", 8), "`ftp://` is not a store", "give a prefix in a bucket"),
+        (
+            ("convert", "FEW", "--out", "ftp://host/x", "--size", 8),
+            "`ftp://` is not a store",
+            "give a prefix in a bucket",
+        ),
     ],
 )
 def test_what_is_refused(inlaid, store, few, tmp_path, arguments, told, hint):

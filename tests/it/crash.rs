@@ -178,7 +178,7 @@ macro_rules! scenarios {
     };
 }
 
-scenarios!(convert append append_arrow append_encoded append_to_unfinished compact rollback overwrite);
+scenarios!(convert append append_arrow append_encoded append_to_unfinished compact rollback overwrite card);
 
 #[test]
 fn rollback_that_is_repeated_goes_back_once() {

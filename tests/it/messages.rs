@@ -140,7 +140,7 @@ fn no_reject_allowed_is_said_in_words() {
 }
 
 #[test]
-fn dataset_with_columns_of_a_source_is_appended_to_by_the_library() {
+fn dataset_with_columns_is_appended_to_with_a_table() {
     let s = source();
     s.convert("src --out out --size 4").exits(0);
     s.edit_manifest("out", |manifest| {
@@ -151,6 +151,6 @@ fn dataset_with_columns_of_a_source_is_appended_to_by_the_library() {
     assert_eq!(
         ran.stderr,
         "error: folders of images have no column `weight`\n\
-         hint: use `append_from` of the library, with a source that has this column\n"
+         hint: give the table that has the column with `--metadata`, or put it beside the images\n"
     );
 }

@@ -120,6 +120,11 @@ impl Scenario {
         Scenario::new(&[&convert("more")], &other, Effect::Replaces)
     }
 
+    /// Rewrites the card and adds what describes the dataset besides.
+    pub fn card() -> Scenario {
+        Scenario::new(&[&convert("few")], "card out --title Birds --license mit", Effect::Replaces)
+    }
+
     /// The same on a disk, where most of a run is spent in commits, waiting for it.
     pub fn on_disk(self) -> Scenario {
         let folder = tempfile::tempdir().unwrap();
