@@ -79,7 +79,7 @@ pub use commands::repack::{RepackSummary, repack};
 pub use commands::report::{report, report_with};
 pub use commands::rollback::{rollback, rollback_with};
 #[cfg(feature = "report")]
-pub use commands::show::show;
+pub use commands::show::{rejects, show};
 pub use commands::summary::{SplitSummary, Summary};
 pub use commands::verify::{Problem, Verification, verify};
 pub use commands::work::work;

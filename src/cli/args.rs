@@ -603,6 +603,9 @@ pub struct Show {
     /// Only rows of this class
     #[arg(long, value_name = "NAME")]
     pub class: Option<String>,
+    /// The images that could not become rows, and why
+    #[arg(long, conflicts_with_all = ["rows", "class", "split"])]
+    pub rejects: bool,
     /// Most pictures, if no rows are named
     #[arg(short = 'n', long, value_name = "N", default_value_t = 24, value_parser = |text: &str| whole(text, 1..=10_000))]
     pub count: u64,

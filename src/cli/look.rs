@@ -77,7 +77,11 @@ pub fn report_on(dataset: &Path, page: &Path, json: bool) -> Option<u8> {
 
 /// Shows rows of a dataset and returns the exit code.
 pub fn show(asked: &Show) -> u8 {
-    if asked.out.is_none() && !stdout().is_terminal() {
+    if asked.rejects {
+        return show_rejects(asked);
+    }
+    let is_dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+    if asked.out.is_none() && (is_dumb || !stdout().is_terminal()) {
         return report(Err::<(), _>(Error::NotATerminal), false, |()| 0);
     }
     let sheet = asked.out.as_ref().map_or(Ok(()), Sheet::check);
@@ -88,6 +92,29 @@ pub fn show(asked: &Show) -> u8 {
             report(written, false, |()| report::print(&report::visible(&format!("`{}`\n", file.display())), 0))
         }
         None => report(sheet, false, |sheet| in_terminal(sheet, asked.columns)),
+    }
+}
+
+/// Shows the images that could not become rows: as a list, or on a sheet.
+fn show_rejects(asked: &Show) -> u8 {
+    let most = usize::try_from(asked.count).unwrap_or(usize::MAX);
+    let found = asked.out.as_ref().map_or(Ok(()), Sheet::check).and_then(|()| crate::rejects(&asked.dataset));
+    match &asked.out {
+        Some(file) => {
+            let sheet = found.and_then(|found| Sheet::of_rejects(&found[..found.len().min(most)]));
+            let written = sheet.and_then(|sheet| sheet.write(file, asked.columns.unwrap_or(IN_FILE)));
+            report(written, false, |()| report::print(&report::visible(&format!("`{}`\n", file.display())), 0))
+        }
+        None => report(found, false, |found| {
+            let lines = found.iter().take(most).map(|reject| format!("`{}`: {}\n", reject.path, reject.detail));
+            let mut text: String = lines.map(|line| report::visible(&line)).collect();
+            text += &match (found.len(), found.len().saturating_sub(most)) {
+                (0, _) => "no image was rejected\n".to_owned(),
+                (_, 0) => String::new(),
+                (_, more) => format!("and {more} more, in rejects.jsonl\n"),
+            };
+            report::print(&text, 0)
+        }),
     }
 }
 

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use super::report::subject;
-use crate::error::Error;
+use crate::dataset::reject::Reject;
+use crate::error::{Error, FormatError};
 use crate::look::{Sheet, Shown};
 use crate::remote::Reading;
 
@@ -29,4 +30,14 @@ pub fn show(
         }
     }
     Sheet::of(tables, shown, threads)
+}
+
+/// The rejected inputs of the dataset at a path or URL, sorted.
+///
+/// # Errors
+/// If there is no dataset of inlaid, or it can't be read.
+pub fn rejects(place: impl AsRef<Path>) -> Result<Vec<Reject>, Error> {
+    let place = place.as_ref();
+    let listed = subject(place, &Reading::default())?.rejects;
+    Ok(listed.ok_or_else(|| FormatError::NoDataset(place.to_owned()))?.read()?)
 }

@@ -177,7 +177,7 @@ pub enum Error {
     #[error("no rows match, so there is nothing to show")]
     NothingToShow,
     /// Pictures for a terminal, where there is none.
-    #[error("standard output is not a terminal, so there is nothing to show pictures in")]
+    #[error("standard output is not a terminal that shows pictures")]
     NotATerminal,
     /// A card or a `croissant.json` whose parts can't be told apart, so that it can't be rewritten.
     #[error("can't rewrite `{}`: {reason}", path.display())]

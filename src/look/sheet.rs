@@ -9,7 +9,8 @@ use super::picture::Picture;
 use super::pictures::PictureMaker;
 use super::rows::{Place, Rows};
 use super::sample::Sample;
-use super::text::{LINE, write};
+use super::text::{LINE, write, write_lines};
+use crate::dataset::reject::Reject;
 use crate::error::{Error, FormatError};
 use crate::read::Table;
 
@@ -92,6 +93,19 @@ impl Sheet {
             lines: [rows.class_names(*place), rows.called(*place).into_owned()],
         });
         Ok(Sheet { tiles: tiles.collect() })
+    }
+
+    /// A sheet of rejected inputs: in the place of its picture, why each was rejected.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn of_rejects(rejects: &[Reject]) -> Result<Sheet, Error> {
+        let tiles = rejects.iter().map(|reject| {
+            let mut picture = Picture::plain(SIDE, SIDE, PAPER);
+            write_lines(&mut picture, &reject.detail, [PAPER, INK]);
+            Tile { picture: Some(picture), lines: [String::new(), reject.path.clone()] }
+        });
+        if rejects.is_empty() { Err(Error::NothingToShow) } else { Ok(Sheet { tiles: tiles.collect() }) }
     }
 
     /// The pictures, in the order of the rows.

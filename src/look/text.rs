@@ -27,6 +27,27 @@ pub(super) fn write(picture: &mut Picture, text: &str, [left, top]: [usize; 2], 
     }
 }
 
+/// Writes a text to a picture, in as many lines as fit; the last one is shortened.
+pub(super) fn write_lines(picture: &mut Picture, text: &str, colors: [u8; 2]) {
+    let (width, lines) = (picture.width, picture.height / LINE);
+    let most = width / get_raster_width(WEIGHT, HEIGHT);
+    let mut rest = text;
+    for line in 0..lines {
+        let (here, after) = if line + 1 < lines { broken(rest, most) } else { (rest, "") };
+        write(picture, here, [0, line * LINE], width, colors);
+        rest = after;
+    }
+}
+
+/// The beginning of a text that fits into a line, and what is left: broken between words if there are any.
+fn broken(text: &str, most: usize) -> (&str, &str) {
+    let Some((end, _)) = text.char_indices().nth(most) else { return (text, "") };
+    match text[..end].rfind(' ') {
+        Some(blank) => (&text[..blank], &text[blank + 1..]),
+        None => text.split_at(end),
+    }
+}
+
 /// At most this many characters of a text: its beginning and its end, with two dots for its middle.
 fn shortened(text: &str, most: usize) -> Vec<char> {
     let characters: Vec<char> = text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
@@ -41,6 +62,14 @@ fn shortened(text: &str, most: usize) -> Vec<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(broken("the end", 7), ("the end", ""));
+        assert_eq!(broken("the end of it", 9), ("the end", "of it"));
+        assert_eq!(broken("a-path/without-blanks", 6), ("a-path", "/without-blanks"));
+        assert_eq!(broken("éé éé", 4), ("éé", "éé"));
+    }
 
     #[test]
     fn long_texts_lose_their_middle() {

@@ -355,3 +355,40 @@ fn the_same_rows_are_drawn_for_a_seed() {
     assert_eq!(drawn(1, 1), drawn(1, 2));
     assert_ne!(drawn(1, 1)[0]["images"], drawn(2, 1)[0]["images"]);
 }
+
+#[test]
+fn page_stays_below_five_megabytes_whatever_is_in_it() {
+    let s = Scratch::new();
+    // Noise, which no encoder makes smaller, in classes with long names.
+    let mut state = 1_u32;
+    let mut noise = |_, _| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        Rgb(state.to_be_bytes()[..3].try_into().unwrap())
+    };
+    for class in 0..1_500 {
+        let name = format!("{class:04}{}", "é".repeat(100));
+        for number in 0..2 {
+            let path = s.file(&format!("src/{name}/{number}{}.png", "x".repeat(200)), &[]);
+            RgbImage::from_fn(32, 32, &mut noise).save_with_format(path, image::ImageFormat::Png).unwrap();
+        }
+    }
+    s.convert("src --out out --size 32 --split train=1").exits(0);
+    s.run("report", "out --out page.html").exits(0);
+    let page = fs::read_to_string(s.path().join("page.html")).unwrap();
+    assert!((2_000_000..5_000_000).contains(&page.len()), "{} bytes", page.len());
+    let all = report(&s, "out");
+    assert_eq!(all["classes"].as_array().unwrap().len(), 1_500);
+    let listed = all["listed"].as_u64().unwrap();
+    assert!((1_000..1_500).contains(&listed), "{listed}");
+    assert_eq!(page.matches("<li id=\"c").count() as u64, listed);
+    let unlisted =
+        format!("The list has the {} largest classes; {} smaller ones are not on it.", grouped(listed), 1_500 - listed);
+    let notes = all["notes"].as_array().unwrap();
+    assert!(notes.contains(&Value::from(unlisted)), "{notes:?}");
+    let with_pictures = all["classes"].as_array().unwrap().iter().filter(|class| !class["sheet"].is_null()).count();
+    assert!(with_pictures > 300, "{with_pictures}");
+}
+
+fn grouped(number: u64) -> String {
+    format!("{},{:03}", number / 1_000, number % 1_000)
+}

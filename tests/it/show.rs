@@ -76,7 +76,7 @@ fn what_is_not_there_is_said() {
     s.image("two/test/d/1.png");
     s.convert("two --out two-out --size 8").exits(0);
     s.run("show", "two-out --split test --class c -o x.png").fails(1, told);
-    let told = "error: standard output is not a terminal, so there is nothing to show pictures in\n\
+    let told = "error: standard output is not a terminal that shows pictures\n\
                 hint: name a PNG file to write with `--out`";
     s.run("show", "out").fails(1, told);
     s.file("mine.png", b"my file");
@@ -88,4 +88,31 @@ fn what_is_not_there_is_said() {
         assert!(ran.stderr.starts_with(&format!("error: invalid value '{rows}' for '[ROWS]': ")), "{}", ran.stderr);
     }
     assert!(!s.path().join("x.png").exists());
+}
+
+#[test]
+fn rejects_are_listed_with_their_reasons() {
+    let s = numbered();
+    assert_eq!(s.run("show", "out --rejects").exits(0).stdout, "no image was rejected\n");
+    s.run("show", "out --rejects -o x.png").exits(1);
+    for number in 0..3 {
+        s.file(&format!("src/a/bad{number}.png"), b"\x89PNG\r\n\x1a\nbroken");
+    }
+    s.convert("src --out two --size 8").exits(3);
+    let listed = s.run("show", "two --rejects -n 2").exits(0).stdout;
+    let lines: Vec<&str> = listed.lines().collect();
+    assert!(lines[0].starts_with("`a/bad0.png`: ") && lines[0].len() > 20, "{listed}");
+    assert!(lines[1].starts_with("`a/bad1.png`: "), "{listed}");
+    assert_eq!(lines[2..], ["and 1 more, in rejects.jsonl"]);
+    assert_eq!(s.run("show", "two --rejects -o x.png").exits(0).stdout, "`x.png`\n");
+    let sheet = image::load_from_memory(&fs::read(s.path().join("x.png")).unwrap()).unwrap().to_luma8();
+    // Three squares with a reason each, and a path below.
+    assert_eq!(sheet.dimensions(), (8 + 3 * 136, 8 + 128 + 18 + 8));
+    for column in 0..3 {
+        let dark = (0..128).flat_map(|y| (0..128).map(move |x| (8 + column * 136 + x, 8 + y)));
+        let dark = dark.filter(|(x, y)| sheet.get_pixel(*x, *y).0[0] < 100).count();
+        assert!(dark > 100, "{dark}");
+    }
+    let both = s.run("show", "two 3 --rejects").exits(2);
+    assert!(both.stderr.contains("cannot be used with"), "{}", both.stderr);
 }

@@ -72,6 +72,8 @@ pub struct Report {
     splits: Vec<SplitReport>,
     /// The largest first.
     classes: Vec<ClassReport>,
+    /// Number of those that are on the page.
+    listed: usize,
     class_count: String,
     has_classes: bool,
     profile: ProfileReport,
@@ -132,9 +134,9 @@ impl Report {
             error => Err(error),
         })?;
         let mut standouts = Standouts::default();
-        let (classes, profile) = classes::of(&rows, &sample, camera.as_ref(), &mut standouts, &options.progress)?;
+        let classes = classes::of(&rows, &sample, camera.as_ref(), &mut standouts, &options.progress)?;
         notes.extend(sampling(&rows, &sample, options, &standouts));
-        notes.extend(classes::left_out(&rows));
+        notes.extend(classes.notes);
         let beyond = rows.places().filter(|place| rows.is_beyond_classes(*place)).count();
         if beyond > 0 {
             notes.push(format!("{} have labels that are none of the classes.", crate::counted(beyond, "row")));
@@ -153,14 +155,15 @@ impl Report {
             splits: facts::splits(&rows, &sample, images.is_some()),
             has_classes: !rows.classes.is_empty(),
             class_count: grouped(rows.classes.len()),
-            profile,
+            profile: classes.profile,
             knows_rejects,
             are_images: images.is_some(),
             looked_at: grouped(looked_at),
             sizes: sizes::of(&rows),
             rejects: Rejected::of(&rejects, manifest.is_some()),
             notes,
-            classes,
+            classes: classes.all,
+            listed: classes.listed,
             outliers,
             copies,
         })

@@ -42,6 +42,12 @@ pub(super) fn visible(name: &str) -> String {
     }
 }
 
+/// A text of at most this many bytes, and an ellipsis if it is longer.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    if end < text.len() { format!("{}\u{2026}", &text[..end]) } else { text.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +58,7 @@ mod tests {
         assert_eq!(numbers.map(grouped), ["0", "12", "999", "1,000", "123,456", "1,234,567"]);
         assert_eq!((share(1, 3), share(0, 0)), ("33.3 %".to_owned(), "0.0 %".to_owned()));
         assert_eq!(length(1, 3), 33.33);
+        assert_eq!((cut("aé", 2), cut("aé", 3), cut("", 0)), ("a\u{2026}".into(), "aé".into(), "".into()));
         assert_eq!((visible("a\tb\u{7f}"), visible("  "), visible("")), ("a␉b␡".into(), "␠␠".into(), "␠".into()));
     }
 }

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::Camera;
-use super::classes::Shown;
-use super::numbers::visible;
+use super::classes::{MOST_OF_PATH, Shown};
+use super::numbers::{cut, visible};
 use crate::error::FormatError;
 use crate::look::measures::Measures;
 use crate::look::picture::Picture;
@@ -19,8 +19,9 @@ const SHOWN: usize = 8;
 /// Factor from which on images count as enlarged.
 const LEAST_ENLARGED: f64 = 1.05;
 
-/// Side of their pictures, in pixels.
+/// Side of their pictures, in pixels, and the bytes that one may take.
 const SIDE: usize = 96;
+const MOST_BYTES: usize = 6_000;
 
 /// Images that stand out in one way.
 #[derive(Clone, Debug, Serialize)]
@@ -120,9 +121,10 @@ impl Standouts {
 
 impl Captioned {
     pub(super) fn new(rows: &Rows, place: Place, picture: &Picture, value: Option<String>) -> Captioned {
-        let shown = Shown::new(&picture.fitted(SIDE), visible(&rows.called(place)));
-        let path = rows.path(place).map(visible).unwrap_or_default();
-        let class = Some(rows.class_names(place)).filter(|names| !names.is_empty()).map(|names| visible(&names));
+        let short = |text: &str| cut(&visible(text), MOST_OF_PATH);
+        let shown = Shown::within(MOST_BYTES, &picture.fitted(SIDE), short(&rows.called(place)));
+        let path = rows.path(place).map(short).unwrap_or_default();
+        let class = Some(rows.class_names(place)).filter(|names| !names.is_empty()).map(|names| short(&names));
         Captioned { shown, path, place: rows.described(place), class, value }
     }
 }

@@ -9,6 +9,15 @@ use super::numbers::grouped;
 pub(super) struct Profile {
     largest: usize,
     has_tail: bool,
+    median: Option<Named>,
+    smallest: Option<Named>,
+}
+
+/// A class with its number of rows.
+#[derive(Clone, Debug, Serialize)]
+struct Named {
+    name: String,
+    rows: String,
 }
 
 /// The chart, less its bars.
@@ -16,6 +25,8 @@ pub(super) struct Profile {
 pub(super) struct ProfileReport {
     about: String,
     ticks: Vec<Tick>,
+    median: Option<Named>,
+    smallest: Option<Named>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -26,11 +37,13 @@ struct Tick {
 }
 
 impl Profile {
-    /// The scale for classes of these numbers of rows, the largest first.
-    pub(super) fn of(rows: Vec<usize>) -> Profile {
-        let largest = rows.first().copied().unwrap_or_default();
-        let median = rows.get(rows.len() / 2).copied().unwrap_or_default();
-        Profile { largest, has_tail: largest > 10 * median }
+    /// The scale for classes of these names and numbers of rows, the largest first.
+    pub(super) fn of(classes: Vec<(String, usize)>) -> Profile {
+        let named = |(name, rows): &(String, usize)| Named { name: name.clone(), rows: grouped(*rows) };
+        let largest = classes.first().map_or(0, |(_, rows)| *rows);
+        let median = classes.get(classes.len() / 2);
+        let has_tail = largest > 10 * median.map_or(0, |(_, rows)| *rows);
+        Profile { largest, has_tail, median: median.map(named), smallest: classes.last().map(named) }
     }
 
     /// Height of the bar of a class of this number of rows, in percent.
@@ -40,7 +53,7 @@ impl Profile {
         (share * 1e4).round() / 100.0
     }
 
-    pub(super) fn report(&self) -> ProfileReport {
+    pub(super) fn report(self) -> ProfileReport {
         let powers = || (0..18).map(|power| 10_usize.pow(power));
         let ticks: Vec<usize> = match self.has_tail {
             true => powers().take_while(|tick| *tick <= self.largest).collect(),
@@ -55,7 +68,8 @@ impl Profile {
             Tick { label: grouped(tick), y: (y * 100.0).round() / 100.0 }
         });
         let scale = if self.has_tail { ", on a logarithmic scale" } else { "" };
-        ProfileReport { about: format!("Rows of each class, largest first{scale}"), ticks: ticks.collect() }
+        let (about, ticks) = (format!("Rows of each class, largest first{scale}"), ticks.collect());
+        ProfileReport { about, ticks, median: self.median, smallest: self.smallest }
     }
 }
 
@@ -63,8 +77,12 @@ impl Profile {
 mod tests {
     use super::*;
 
+    fn profile(rows: &[usize]) -> Profile {
+        Profile::of(rows.iter().map(|rows| (String::new(), *rows)).collect())
+    }
+
     fn ticks(rows: &[usize]) -> Vec<(String, f64)> {
-        Profile::of(rows.to_vec()).report().ticks.into_iter().map(|tick| (tick.label, tick.y)).collect()
+        profile(rows).report().ticks.into_iter().map(|tick| (tick.label, tick.y)).collect()
     }
 
     #[test]
@@ -73,7 +91,7 @@ mod tests {
         assert_eq!(ticks(&[50, 40, 30])[..5].iter().step_by(2).cloned().collect::<Vec<_>>(), even);
         let tail: Vec<_> = ticks(&[999, 9, 1]).into_iter().map(|(label, _)| label).collect();
         assert_eq!(tail, ["1", "10", "100"]);
-        let profile = Profile::of(vec![999, 9, 1]);
+        let profile = profile(&[999, 9, 1]);
         assert_eq!((profile.height(999), profile.height(9), profile.height(0)), (100.0, 33.33, 0.0));
         assert_eq!(ticks(&[]), [("0".to_owned(), 100.0)]);
     }
