@@ -102,7 +102,7 @@ class Loading:
         antialias: bool = True,
         exif: bool = True,
         color_profile: Literal["keep", "srgb"] = "keep",
-        jpeg_decoder: Literal["zune-jpeg", "libjpeg-turbo"] = "zune-jpeg",
+        jpeg_decoder: Literal["auto", "zune-jpeg", "libjpeg-turbo"] = "auto",
         jpeg_shrink: bool | int = False,
         truncated: Literal["reject", "keep"] = "reject",
         max_pixels: int = 178_956_970,

@@ -33,7 +33,7 @@ class PixelOptions(TypedDict, total=False):
     antialias: bool
     exif: bool
     color_profile: Literal["keep", "srgb"]
-    jpeg_decoder: Literal["zune-jpeg", "libjpeg-turbo"]
+    jpeg_decoder: Literal["auto", "zune-jpeg", "libjpeg-turbo"]
     jpeg_shrink: bool | int
     truncated: Literal["reject", "keep"]
     max_pixels: int
@@ -61,7 +61,7 @@ class PixelSettings:
     antialias: Any = True
     exif: Any = True
     color_profile: Any = "keep"
-    jpeg_decoder: Any = "zune-jpeg"
+    jpeg_decoder: Any = "auto"
     jpeg_shrink: Any = False
     truncated: Any = "reject"
     max_pixels: Any = 178_956_970

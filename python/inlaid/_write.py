@@ -71,7 +71,7 @@ def convert(
     antialias: bool = True,
     exif: bool = True,
     color_profile: Literal["keep", "srgb"] = "keep",
-    jpeg_decoder: Literal["zune-jpeg", "libjpeg-turbo"] = "zune-jpeg",
+    jpeg_decoder: Literal["auto", "zune-jpeg", "libjpeg-turbo"] = "auto",
     jpeg_shrink: bool | int = False,
     storage: Literal["tensor", "binary", "encoded"] = "tensor",
     encoding: Literal["jpeg", "png"] | None = None,
@@ -161,7 +161,8 @@ def convert(
     - `antialias`: whether the kernel widens when shrinking; `tf.image.resize` does not by default.
     - `exif`: whether the EXIF orientation is applied.
     - `color_profile`: what to do with an embedded color profile: ignore it, or convert colors to sRGB.
-    - `jpeg_decoder`: what decodes JPEGs; "libjpeg-turbo" needs a build with that feature.
+    - `jpeg_decoder`: what decodes JPEGs. "auto" is libjpeg-turbo where it was built in, as in the packages that are
+      released, else zune-jpeg; the manifest says which, and an append needs the same.
     - `jpeg_shrink`: decodes JPEGs at a reduced size of at least this many times `size`, 1 to 255; `True` is 2.
 
     Files:

@@ -223,8 +223,8 @@ pub struct Convert {
     /// Treatment of embedded color profiles: ignore them, or convert colors to sRGB
     #[arg(long, help_heading = "Pixels", value_name = "RULE", default_value = "keep", value_parser = words(ColorProfile::ALL))]
     color_profile: ColorProfile,
-    /// Decoder of JPEGs; libjpeg-turbo needs a build with `--features turbojpeg`
-    #[arg(long, help_heading = "Pixels", value_name = "DECODER", default_value = "zune-jpeg", value_parser = words(JpegDecoder::ALL))]
+    /// Decoder of JPEGs; auto is libjpeg-turbo where it was built in (`--features turbojpeg`), else zune-jpeg
+    #[arg(long, help_heading = "Pixels", value_name = "DECODER", default_value = "auto", value_parser = words(JpegDecoder::ALL))]
     jpeg_decoder: JpegDecoder,
     /// Decode large JPEGs at a reduced size of at least N times SIZE [without N: 2]
     #[arg(long, help_heading = "Pixels", value_name = "N", num_args = 0..=1, default_missing_value = "2", require_equals = true)]

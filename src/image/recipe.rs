@@ -54,6 +54,7 @@ impl Recipe {
     /// # Errors
     /// If settings are incompatible, or this build lacks a feature that one of them needs.
     pub fn new(spec: &Spec) -> Result<Recipe, SpecError> {
+        let spec = &with_decoder(spec);
         let encoder = Encoder::new(spec)?;
         if spec.jpeg_shrink.is_some() && spec.jpeg_decoder == JpegDecoder::Zune {
             return Err(SpecError::ShrinkingDecoder(spec.jpeg_decoder));
@@ -86,7 +87,7 @@ impl Recipe {
         self
     }
 
-    /// The spec that this recipe was built from.
+    /// The spec that this recipe was built from, with the decoder that was chosen.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
@@ -114,4 +115,16 @@ impl Recipe {
             Product::Original => None,
         }
     }
+}
+
+/// A spec with the decoder of JPEGs that this build chooses. Files that stay as they are need none in particular.
+fn with_decoder(spec: &Spec) -> Spec {
+    let has_libjpeg_turbo = cfg!(feature = "turbojpeg");
+    let mut chosen = spec.clone();
+    chosen.jpeg_decoder = match spec.jpeg_decoder {
+        JpegDecoder::Auto if has_libjpeg_turbo && spec.size.is_some() => JpegDecoder::LibjpegTurbo,
+        JpegDecoder::Auto => JpegDecoder::Zune,
+        decoder => decoder,
+    };
+    chosen
 }

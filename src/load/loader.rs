@@ -264,7 +264,7 @@ fn decodes(LoadOptions { spec, channels, .. }: &LoadOptions) -> Option<&'static 
         ("--channels", channels.is_some()),
         ("--no-exif", !spec.exif),
         ("--color-profile", spec.color_profile != ColorProfile::Keep),
-        ("--jpeg-decoder", spec.jpeg_decoder != JpegDecoder::Zune),
+        ("--jpeg-decoder", spec.jpeg_decoder != JpegDecoder::Auto),
         ("--jpeg-shrink", spec.jpeg_shrink.is_some()),
         ("--truncated", spec.truncated != Truncated::Reject),
     ];

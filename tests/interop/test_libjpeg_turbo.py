@@ -86,6 +86,21 @@ def test_spec_says_how_jpegs_were_decoded(inlaid, tmp_path):
     assert (spec["jpeg_decoder"], spec["jpeg_shrink"]) == ("libjpeg-turbo", 3)
 
 
+def test_it_is_the_default_where_it_was_built_in(inlaid, tmp_path):
+    import json
+
+    folders = [tmp_path / name for name in ("default", "named", "other", "files")]
+    inlaid("convert", SAMPLE, "--out", folders[0], "--size", 16)
+    inlaid("convert", SAMPLE, "--out", folders[1], "--size", 16, *TURBO)
+    inlaid("convert", SAMPLE, "--out", folders[2], "--size", 16, "--jpeg-decoder", "zune-jpeg")
+    inlaid("convert", SAMPLE, "--out", folders[3], "--storage", "encoded")
+    specs = [json.loads((folder / "inlaid.json").read_text())["spec"]["jpeg_decoder"] for folder in folders]
+    # Files that stay as they are can be appended to by any build.
+    assert specs == ["libjpeg-turbo", "libjpeg-turbo", "zune-jpeg", "zune-jpeg"]
+    shards = [(folder / "train/train-00000.parquet").read_bytes() for folder in folders]
+    assert shards[0] == shards[1] != shards[2]
+
+
 def test_build_without_it_does_not_append(inlaid, tmp_path):
     import subprocess
     from conftest import REPOSITORY

@@ -85,7 +85,7 @@ pub struct Spec {
     /// at inference, where the usual decoders ignore profiles.
     #[serde(default = "keep")]
     pub color_profile: ColorProfile,
-    /// Decoder of JPEGs. Default: [`JpegDecoder::Zune`].
+    /// Decoder of JPEGs. Default: [`JpegDecoder::Auto`].
     #[serde(default = "zune")]
     pub jpeg_decoder: JpegDecoder,
     /// Factor that lets JPEGs be decoded at a reduced size; needs [`JpegDecoder::LibjpegTurbo`]. Default: none, JPEGs
@@ -171,7 +171,7 @@ impl Spec {
             antialias: true,
             exif: true,
             color_profile: ColorProfile::Keep,
-            jpeg_decoder: JpegDecoder::Zune,
+            jpeg_decoder: JpegDecoder::Auto,
             jpeg_shrink: None,
             truncated: Truncated::Reject,
             shares: SplitFractions::default(),
@@ -251,6 +251,7 @@ fn keep() -> ColorProfile {
     ColorProfile::Keep
 }
 
+/// What decoded the JPEGs of datasets that do not say so.
 fn zune() -> JpegDecoder {
     JpegDecoder::Zune
 }

@@ -189,6 +189,8 @@ impl Channels {
 words! {
     /// Decoder of JPEGs.
     JpegDecoder: "JPEG decoder" {
+        /// libjpeg-turbo where it was built in, else the Rust decoder. A manifest states which.
+        Auto = "auto",
         /// Rust decoder of the `image` crate, which differs from libjpeg-turbo by 0.05 of 255 levels on average.
         Zune = "zune-jpeg",
         /// Decoder of Pillow, OpenCV and torchvision, with identical samples; needs the feature `turbojpeg`.
