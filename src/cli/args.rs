@@ -13,6 +13,7 @@ use crate::{
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use super::source_args::Inputs;
 #[cfg(feature = "report")]
@@ -54,6 +55,19 @@ pub enum Command {
     Compact(Dataset),
     /// Undo the last append
     Rollback(Dataset),
+    /// Print the completions for a shell
+    ///
+    /// For example, in the start-up file of bash: `source <(inlaid completions bash)`.
+    Completions {
+        /// Shell that completes
+        shell: Shell,
+    },
+    /// Write manual pages, inlaid.1 and one for each command
+    Man {
+        /// Folder of the pages; created if missing
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 impl Command {
@@ -72,6 +86,7 @@ impl Command {
             Command::Report(report) => report.json,
             #[cfg(feature = "report")]
             Command::Show(_) => false,
+            Command::Completions { .. } | Command::Man { .. } => false,
             Command::Info(dataset) | Command::Compact(dataset) | Command::Rollback(dataset) => dataset.json,
         }
     }

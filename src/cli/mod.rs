@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
 
 mod args;
+mod generated;
 mod hints;
 mod info;
 #[cfg(feature = "report")]
@@ -72,6 +73,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Show(show) => look::show(&show),
         Command::Compact(dataset) => run_change(&dataset, |folder| crate::compact(folder)),
         Command::Rollback(dataset) => run_change(&dataset, |folder| crate::rollback(folder)),
+        Command::Completions { shell } => generated::completions(shell),
+        Command::Man { folder } => generated::manual(&folder),
     };
     panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
         let failure = Failure::of_panic();

@@ -1,5 +1,7 @@
 //! The output of the command line, word for word.
 
+use std::fs;
+
 use inlaid::{ByteSize, Recipe, Spec, SpecError};
 
 use crate::harness::Scratch;
@@ -263,7 +265,7 @@ fn results_that_can_not_be_printed_are_an_error() {
     let s = source();
     s.convert("src --out out --size 4 --split train=1").exits(0);
     for (command, words) in [("info", "out"), ("verify", "out --json"), ("convert", "src --out new --size 4 --json")] {
-        let full = std::fs::File::create("/dev/full").unwrap();
+        let full = fs::File::create("/dev/full").unwrap();
         let ran = s.command(command, words).stdout(full).output().unwrap();
         let told = String::from_utf8(ran.stderr).unwrap();
         assert_eq!(ran.status.code(), Some(1), "{command}: {told}");
@@ -360,4 +362,30 @@ fn progress_is_json_for_programs() {
     assert_eq!(s.convert("src --out out2 --size 4 --progress none").exits(3).stderr, "");
     let ran = s.convert("src --out out3 --size 4 --progress loud").exits(2);
     assert!(ran.stderr.starts_with("error: invalid value 'loud' for '--progress <FORM>'"), "{}", ran.stderr);
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let s = Scratch::new();
+    let help = s.run("help", "").exits(0).stdout;
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // Not the second lines of long descriptions.
+    let commands = commands.filter(|line| !line.starts_with("   "));
+    let commands: Vec<&str> = commands.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.contains(&"convert") && commands.len() > 15, "{commands:?}");
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = s.run("completions", shell).exits(0).stdout;
+        assert!(commands.iter().all(|command| script.contains(command)), "{shell}");
+        assert!(script.contains("jpeg-decoder") && script.contains("libjpeg-turbo"), "{shell}");
+    }
+    assert_eq!(s.run("man", "pages/of").exits(0).stdout, "`pages/of`\n");
+    for command in commands.into_iter().filter(|command| *command != "help") {
+        let page = fs::read_to_string(s.path().join(format!("pages/of/inlaid-{command}.1"))).unwrap();
+        assert!(page.contains(&format!(".TH inlaid-{command} 1")), "{page}");
+    }
+    assert!(fs::read_to_string(s.path().join("pages/of/inlaid.1")).unwrap().contains("inlaid\\-convert(1)"));
+    s.file("file", b"");
+    let failed = s.run("man", "file").exits(1);
+    assert!(failed.stderr.starts_with("error: can't create `file`"), "{}", failed.stderr);
+    assert!(s.run("completions", "tcsh").exits(2).stderr.contains("[possible values: bash, "));
 }
