@@ -1,6 +1,7 @@
 //! What is generated of the arguments: completions of shells, and manual pages.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use clap::CommandFactory;
@@ -20,11 +21,19 @@ pub fn completions(shell: Shell) -> u8 {
 /// Writes a manual page for the program and one for each of its commands, and returns the exit code.
 pub fn manual(folder: &Path) -> u8 {
     let written = fs::create_dir_all(folder).map_err(FormatError::io("create", folder));
-    let written = written.and_then(|()| {
-        let pages = clap_mangen::generate_to(Arguments::command(), folder);
-        pages.map_err(FormatError::io("write manual pages to", folder))
-    });
+    let written = written.and_then(|()| write_pages(folder).map_err(FormatError::io("write manual pages to", folder)));
     report(written.map_err(Error::from), false, |()| {
         report::print(&report::visible(&format!("`{}`\n", folder.display())), 0)
     })
+}
+
+/// Writes the pages beside their places first: a link in the place of one is replaced, not followed.
+fn write_pages(folder: &Path) -> io::Result<()> {
+    let staging = tempfile::Builder::new().prefix(".inlaid-").tempdir_in(folder)?;
+    clap_mangen::generate_to(Arguments::command(), staging.path())?;
+    for page in fs::read_dir(staging.path())? {
+        let page = page?;
+        fs::rename(page.path(), folder.join(page.file_name()))?;
+    }
+    Ok(())
 }

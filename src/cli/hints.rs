@@ -123,6 +123,9 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::OtherLabels { .. } | Error::NewClasses(_) => "convert all images to a new dataset".into(),
         Error::MountPoint(_) => "choose a new folder inside it for `--out`".into(),
         Error::NotATerminal => "name a PNG file to write with `--out`".into(),
+        Error::Card { path, .. } if path.ends_with("croissant.json") => {
+            "mend the file, or move it away and add `--croissant`".into()
+        }
         Error::Card { .. } => "mend the file, or move it away: it is written anew then".into(),
         Error::OtherFile(_) => "name another file, or move that one away".into(),
         Error::NothingToShow => "choose other rows, another class or another split".into(),

@@ -100,12 +100,12 @@ fn show_rejects(asked: &Show) -> u8 {
     let most = usize::try_from(asked.count).unwrap_or(usize::MAX);
     let found = asked.out.as_ref().map_or(Ok(()), Sheet::check).and_then(|()| crate::rejects(&asked.dataset));
     match &asked.out {
-        Some(file) => {
+        Some(file) if !matches!(&found, Ok(found) if found.is_empty()) => {
             let sheet = found.and_then(|found| Sheet::of_rejects(&found[..found.len().min(most)]));
             let written = sheet.and_then(|sheet| sheet.write(file, asked.columns.unwrap_or(IN_FILE)));
             report(written, false, |()| report::print(&report::visible(&format!("`{}`\n", file.display())), 0))
         }
-        None => report(found, false, |found| {
+        _ => report(found, false, |found| {
             let lines = found.iter().take(most).map(|reject| format!("`{}`: {}\n", reject.path, reject.detail));
             let mut text: String = lines.map(|line| report::visible(&line)).collect();
             text += &match (found.len(), found.len().saturating_sub(most)) {

@@ -58,13 +58,16 @@ pub struct CardFiles {
 /// of snapshots stay.
 ///
 /// # Errors
-/// If there is no dataset, another process is writing to it, its card can't be rewritten, or something can't be read or
+/// If there is no dataset, a run on it was interrupted, another process is writing to it, its card can't be rewritten, or something can't be read or
 /// written.
 pub fn card(place: impl AsRef<Path>, options: &CardOptions) -> Result<CardFiles, Error> {
     let place = place.as_ref();
     let mut run = RunOptions { croissant: options.croissant, ..RunOptions::default() };
     run.source.storage = options.storage.clone();
     let (mut output, mut next) = Output::open(place, &run)?;
+    if next.unfinished.is_some() {
+        return Err(Error::Unfinished(place.to_owned()));
+    }
     for name in CARD_PICTURES {
         next.files.remove(name);
     }

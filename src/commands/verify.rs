@@ -355,12 +355,12 @@ impl Findings {
                 self.notices.push(format!("`{file}` was edited, but what inlaid wrote in it is unchanged"));
             }
             false if file == CARD => {
-                self.add(file, "what inlaid wrote (`dataset_info`, `configs`, the marked section) has changed; the next append or compaction rewrites it");
+                self.add(file, "what inlaid wrote (`dataset_info`, `configs`, the marked section) has changed; the next append or `inlaid card` rewrites it");
             }
             false if file == CROISSANT && own.is_some() => {
                 self.add(
                     file,
-                    "what inlaid wrote (`recordSet` and others) has changed; the next append or compaction rewrites it",
+                    "what inlaid wrote (`recordSet` and others) has changed; the next append or `inlaid card` rewrites it",
                 );
             }
             false => self.add(file, "its checksum does not match"),

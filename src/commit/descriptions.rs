@@ -3,7 +3,7 @@
 
 use crate::commit::output::Output;
 use crate::dataset::card::{self, About, Card, CardNote, MergedCard};
-use crate::dataset::croissant;
+use crate::dataset::croissant::{self, Described};
 use crate::dataset::file_info::FileInfo;
 use crate::dataset::manifest::Manifest;
 use crate::dataset::names::{CARD, CARD_PICTURES, CROISSANT};
@@ -27,7 +27,7 @@ impl Output {
         let known = there.iter().flatten().map(|text| About::of(text)).next().unwrap_or_default();
         let mut notes = Vec::new();
         notes.extend(self.stage_card(there, &Card::new(next, layout, about, known.clone()), layout)?);
-        notes.extend(self.stage_croissant(next, layout, &about.clone().or(known))?);
+        notes.extend(self.stage_croissant(next, layout, about, known)?);
         Ok(notes)
     }
 
@@ -55,11 +55,13 @@ impl Output {
         self.stage_file(name, png, FileInfo { snapshot: Some(snapshot), ..FileInfo::of(png) })
     }
 
-    /// Keeps the pictures of the card that are staged or in their place, and forgets those that people removed.
+    /// Keeps the pictures of the card that are staged or in their place. Forgets those that people removed, and those of a
+    /// later snapshot, which is rolled back: the next one of its number has other rows.
     fn keep_pictures(&self, next: &mut Manifest) -> Result<(), Error> {
         for name in CARD_PICTURES {
             match self.staged_info(name) {
                 Some(info) => drop(next.files.insert(name.to_owned(), info.clone())),
+                None if next.files.get(name).is_some_and(|info| is_gone(info, next)) => drop(next.files.remove(name)),
                 None if self.files().exists(name)? => {}
                 None => drop(next.files.remove(name)),
             }
@@ -97,12 +99,13 @@ impl Output {
         }
     }
 
-    /// Stages `croissant.json` if it is asked for, or there and inlaid's.
+    /// Stages `croissant.json` if it is asked for, or there and inlaid's. A new one has what is `known`, too.
     fn stage_croissant(
         &mut self,
         next: &mut Manifest,
         layout: &RowLayout,
         about: &About,
+        known: About,
     ) -> Result<Option<CardNote>, Error> {
         let own = self.current().and_then(|current| current.files.get(CROISSANT)).map(|info| info.own);
         if !self.croissant && own.is_none() {
@@ -120,7 +123,10 @@ impl Output {
         let folder = self.files().path(CROISSANT);
         let folder = folder.parent().map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.to_owned()));
         let name = folder.as_deref().and_then(|folder| folder.file_name()).unwrap_or("dataset".as_ref());
-        match croissant::text(next, layout, about, &name.to_string_lossy(), there.as_deref()) {
+        let about = if there.is_none() { about.clone().or(known) } else { about.clone() };
+        let before = self.current();
+        let dataset = Described { manifest: next, layout, before, folder: &name.to_string_lossy() };
+        match croissant::text(&dataset, &about, there.as_deref()) {
             Ok(text) => {
                 let info = FileInfo { own: croissant::own_checksum(&text), ..FileInfo::of(text.as_bytes()) };
                 next.files.insert(CROISSANT.to_owned(), info.clone());
@@ -144,4 +150,9 @@ impl Output {
         let text = self.files().read(name)?.map(String::from_utf8);
         Ok(text.map(|text| text.map_err(|_| "it is not UTF-8".to_owned())))
     }
+}
+
+/// Whether a picture is of a later snapshot.
+fn is_gone(picture: &FileInfo, next: &Manifest) -> bool {
+    picture.snapshot.is_some_and(|snapshot| snapshot > next.snapshot.dataset_version)
 }

@@ -64,7 +64,7 @@ fn edited_card_is_a_note_and_a_changed_section_a_problem() {
     assert!(verified.stdout.starts_with("intact: 20 rows in "), "{}", verified.stdout);
 
     fs::write(s.path().join("out/README.md"), card(&s).replace("| train | 16 |", "| train | 17 |")).unwrap();
-    let problem = "`README.md`: what inlaid wrote (`dataset_info`, `configs`, the marked section) has changed; the next append or compaction rewrites it\n\
+    let problem = "`README.md`: what inlaid wrote (`dataset_info`, `configs`, the marked section) has changed; the next append or `inlaid card` rewrites it\n\
                    1 problem\n";
     assert_eq!(s.run("verify", "out").exits(1).stdout, problem);
 
@@ -113,7 +113,8 @@ fn card_without_a_section_keeps_its_text() {
     let front_matter = card(&s).split_inclusive("---\n").take(2).collect::<String>();
     fs::write(s.path().join("out/README.md"), format!("{front_matter}Our own words.\n")).unwrap();
     let ran = s.run("append", "more --out out").exits(0);
-    let note = "note: `README.md` has no inlaid section, so only its front matter was updated\n";
+    let note = "note: `README.md` has no inlaid section, so only its front matter was updated; \
+                without `README.md` the next change writes a whole one\n";
     assert!(ran.stderr.contains(note), "{}", ran.stderr);
     assert!(card(&s).ends_with("---\nOur own words.\n"), "{}", card(&s));
     assert!(card(&s).contains("num_examples: 24\n"), "{}", card(&s));
@@ -167,8 +168,11 @@ fn what_people_say_is_in_the_card_and_stays() {
     );
     s.run("card", "out").exits(0);
     is_said(&s, "");
+    // They show rows that are gone then.
     s.run("rollback", "out").exits(0);
-    is_said(&s, "The pictures show snapshot 2 of the dataset, which is at snapshot 1.\n\n");
+    assert!(card(&s).contains(said) && !card(&s).contains(".png"), "{}", card(&s));
+    s.run("card", "out").exits(0);
+    is_said(&s, "");
     s.run("card", "out --no-pictures").exits(0);
     assert!(!card(&s).contains(".png") && !s.path().join("out/card-images.png").exists());
     assert_eq!(manifest(&s).files.keys().collect::<Vec<_>>(), ["README.md", "croissant.json"]);
@@ -202,9 +206,13 @@ fn empty_texts_remove_what_was_said() {
 #[test]
 fn license_is_an_identifier_or_a_url() {
     let s = dataset();
-    let failed = s.run("card", "out --license CC/4.0").exits(2);
-    let error = "`CC/4.0` is neither an identifier such as cc-by-4.0 nor a URL";
-    assert!(failed.stderr.contains(error), "{}", failed.stderr);
+    for license in ["CC/4.0", "-", "---", "123", "1.0", "x://y", "https://", "https://a<b>"] {
+        let failed = s.run("card", &format!("out --license={license}")).exits(2);
+        let error = format!("`{license}` is neither an identifier such as cc-by-4.0 nor a URL");
+        assert!(failed.stderr.contains(&error), "{}", failed.stderr);
+    }
+    s.run("card", "out --license no").exits(0);
+    assert!(card(&s).contains("\nlicense: 'no'\n"), "{}", card(&s));
 }
 
 #[test]
@@ -241,7 +249,7 @@ fn croissant_follows_every_change_and_keeps_what_people_wrote() {
     let mut edited = appended;
     edited["version"] = json!("9");
     fs::write(&path, edited.to_string()).unwrap();
-    let problem = "`croissant.json`: what inlaid wrote (`recordSet` and others) has changed; the next append or compaction rewrites it\n1 problem\n";
+    let problem = "`croissant.json`: what inlaid wrote (`recordSet` and others) has changed; the next append or `inlaid card` rewrites it\n1 problem\n";
     assert_eq!(s.run("verify", "out").exits(1).stdout, problem);
     let note = "note: `croissant.json` was edited in the keys that inlaid writes (`recordSet` and others); they were rewritten\n";
     assert_eq!(s.run("rollback", "out").exits(0).stderr, note);
@@ -254,7 +262,7 @@ fn croissant_follows_every_change_and_keeps_what_people_wrote() {
     assert_eq!(s.run("verify", "out").exits(1).stdout, "`croissant.json`: its checksum does not match\n1 problem\n");
     let failed = s.run("card", "out --title x").exits(1);
     let error = "error: can't rewrite `out/croissant.json`: it is not a JSON object\n\
-                 hint: mend the file, or move it away: it is written anew then\n";
+                 hint: mend the file, or move it away and add `--croissant`\n";
     assert_eq!(failed.stderr, error);
 
     fs::remove_file(&path).unwrap();
@@ -305,4 +313,78 @@ fn card_of_many_classes_names_the_largest() {
     assert!(card.contains("| class | label | train |\n|---|---:|---:|\n| c00 | 0 | 3 |\n"), "{card}");
     assert!(card.contains("| c49 | 49 | 3 |\n\n10 smaller classes have 2 rows each.\n"), "{card}");
     assert!(!card.contains("c50 |"), "{card}");
+}
+
+/// The card with these lines at the start of its front matter.
+fn begin_with(s: &Scratch, lines: &str) {
+    let text = card(s).replacen("---\n", &format!("---\n{lines}"), 1);
+    fs::write(s.path().join("out/README.md"), text).unwrap();
+}
+
+#[test]
+fn licenses_that_people_wrote_are_understood_and_stay() {
+    let s = dataset();
+    let licensed = |s: &Scratch| {
+        s.run("card", "out --no-pictures").exits(0);
+        let card = card(s);
+        card.lines().find_map(|line| line.strip_prefix("License: ")).map(str::to_owned)
+    };
+    assert_eq!(licensed(&s), None);
+    begin_with(&s, "license: mit\nlicense_link: LICENSE\n");
+    assert_eq!(licensed(&s).as_deref(), Some("mit."));
+    s.run("card", "out --license other").exits(0);
+    begin_with(&s, "license_name: 'our own'\n");
+    assert_eq!(licensed(&s).as_deref(), Some("our own."));
+    s.run("card", "out --license https://example.org/l").exits(0);
+    assert!(card(&s).starts_with("---\nlicense_name: 'our own'\nlicense: other\n"), "{}", card(&s));
+    assert_eq!(licensed(&s).as_deref(), Some("<https://example.org/l>."));
+    // Both belong to `other`.
+    s.run("card", "out --license mit").exits(0);
+    assert!(!card(&s).contains("license_name") && !card(&s).contains("license_link"), "{}", card(&s));
+}
+
+#[test]
+fn value_that_others_refer_to_is_not_replaced() {
+    let s = dataset();
+    begin_with(&s, "license: &l mit\nfoo: *l\n");
+    let before = card(&s);
+    let failed = s.run("card", "out --license cc0-1.0").exits(1);
+    let error = "error: can't rewrite `out/README.md`: the value of `license` has an anchor, an alias or a tag\n";
+    assert!(failed.stderr.starts_with(error), "{}", failed.stderr);
+    assert_eq!(card(&s), before);
+    s.run("card", "out --title x").exits(0);
+    assert!(card(&s).contains("license: &l mit\nfoo: *l\n"), "{}", card(&s));
+}
+
+#[test]
+fn odd_titles_are_kept() {
+    let s = dataset();
+    for title in ["a\tb", "\"q\" 'p' # \\", "null", " x ", "\u{85}\u{1f426}"] {
+        let ran = s.command("card", "out --no-pictures").arg(format!("--title={title}")).output().unwrap();
+        assert!(ran.status.success());
+        let written = card(&s);
+        s.run("card", "out --no-pictures").exits(0);
+        assert_eq!(card(&s), written, "{title:?}");
+        assert!(!written.contains("# Images as tensors"), "{written}");
+    }
+}
+
+#[test]
+fn croissant_is_of_people_once_it_is_there() {
+    let s = Scratch::new();
+    s.images(&["src/a", "src/b"], 10).images(&["more/c"], 10);
+    s.convert("src --out out --size 4 --row-group-bytes 96 --shard-bytes 192 --croissant").exits(0);
+    assert_eq!(croissant(&s)["description"], "20 images as tensors of shape [4, 4, 3] of 2 classes.");
+    s.run("card", "out --no-pictures --title T --license mit").exits(0);
+    let mut described = croissant(&s);
+    (described["name"], described["license"]) = ("slug".into(), "https://example.org/l".into());
+    fs::write(s.path().join("out/croissant.json"), described.to_string()).unwrap();
+    s.run("append", "more --out out").exits(0);
+    let described = croissant(&s);
+    assert_eq!([&described["name"], &described["license"]], ["slug", "https://example.org/l"]);
+    assert_eq!(described["description"], "30 images as tensors of shape [4, 4, 3] of 3 classes.");
+    s.run("rollback", "out").exits(0);
+    assert_eq!(croissant(&s)["description"], "20 images as tensors of shape [4, 4, 3] of 2 classes.");
+    s.run("card", "out --title U").exits(0);
+    assert_eq!([&croissant(&s)["name"], &croissant(&s)["license"]], ["U", "https://example.org/l"]);
 }

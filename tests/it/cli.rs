@@ -384,7 +384,11 @@ fn completions_and_manual_pages_know_every_command() {
         assert!(page.contains(&format!(".TH inlaid-{command} 1")), "{page}");
     }
     assert!(fs::read_to_string(s.path().join("pages/of/inlaid.1")).unwrap().contains("inlaid\\-convert(1)"));
-    s.file("file", b"");
+    let mine = s.file("file", b"mine");
+    fs::remove_file(s.path().join("pages/of/inlaid.1")).unwrap();
+    std::os::unix::fs::symlink(&mine, s.path().join("pages/of/inlaid.1")).unwrap();
+    s.run("man", "pages/of").exits(0);
+    assert_eq!(fs::read(&mine).unwrap(), b"mine");
     let failed = s.run("man", "file").exits(1);
     assert!(failed.stderr.starts_with("error: can't create `file`"), "{}", failed.stderr);
     assert!(s.run("completions", "tcsh").exits(2).stderr.contains("[possible values: bash, "));

@@ -366,7 +366,8 @@ fn page_stays_below_five_megabytes_whatever_is_in_it() {
         Rgb(state.to_be_bytes()[..3].try_into().unwrap())
     };
     for class in 0..1_500 {
-        let name = format!("{class:04}{}", "é".repeat(100));
+        // On a page, `&` and `<` take more than they do in a name.
+        let name = format!("{class:04}{}", if class % 2 == 0 { "é".repeat(100) } else { "&<".repeat(50) });
         for number in 0..2 {
             let path = s.file(&format!("src/{name}/{number}{}.png", "x".repeat(200)), &[]);
             RgbImage::from_fn(32, 32, &mut noise).save_with_format(path, image::ImageFormat::Png).unwrap();

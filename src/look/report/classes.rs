@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::Serialize;
 
 use super::Camera;
-use super::numbers::{cut, grouped, length, percent, share, visible};
+use super::numbers::{bytes_on_page, cut, grouped, length, percent, share, visible};
 use super::outliers::Standouts;
 use super::profile::{Profile, ProfileReport};
 use crate::error::{Error, FormatError};
@@ -179,7 +179,7 @@ pub(super) fn of(
         classes.iter().map(|(_, (name, class))| (cut(&visible(name), MOST_OF_NAME), class.total())).collect(),
     );
     let bytes = classes.iter().scan(0, |bytes, (_, (name, _))| {
-        *bytes += BYTES_OF_ENTRY + 2 * visible(name).len().min(MOST_OF_NAME);
+        *bytes += BYTES_OF_ENTRY + 2 * bytes_on_page(&cut(&visible(name), MOST_OF_NAME));
         Some(*bytes)
     });
     let bytes: Vec<usize> = bytes.take_while(|bytes| *bytes <= MOST_LISTED).collect();
@@ -274,8 +274,10 @@ impl ClassReport {
 
     /// Bytes that its pictures and the names of their rows take on the page.
     fn bytes_of_pictures(&self) -> usize {
-        let pictures = [&self.mean, &self.sheet].into_iter().flatten().map(|shown| shown.src.len() + shown.alt.len());
-        let names = self.images.iter().map(|image| 40 + image.place.len() + image.path.as_ref().map_or(0, String::len));
+        let pictures =
+            [&self.mean, &self.sheet].into_iter().flatten().map(|shown| shown.src.len() + bytes_on_page(&shown.alt));
+        let names =
+            self.images.iter().map(|image| 40 + image.place.len() + image.path.as_deref().map_or(0, bytes_on_page));
         pictures.sum::<usize>() + names.sum::<usize>()
     }
 }

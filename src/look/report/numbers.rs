@@ -42,10 +42,29 @@ pub(super) fn visible(name: &str) -> String {
     }
 }
 
-/// A text of at most this many bytes, and an ellipsis if it is longer.
+/// A text of at most this many bytes on a page, and an ellipsis if it is longer.
 pub(super) fn cut(text: &str, most: usize) -> String {
-    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    if end < text.len() { format!("{}\u{2026}", &text[..end]) } else { text.to_owned() }
+    let mut left = most;
+    let fits = |character: &char| {
+        let rest = left.checked_sub(bytes_of(*character));
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    };
+    let begin: String = text.chars().take_while(fits).collect();
+    if begin.len() < text.len() { begin + "\u{2026}" } else { begin }
+}
+
+/// Bytes of a text on a page.
+pub(super) fn bytes_on_page(text: &str) -> usize {
+    text.chars().map(bytes_of).sum()
+}
+
+/// Bytes of a character on a page, where it may be escaped.
+fn bytes_of(character: char) -> usize {
+    match character {
+        '&' | '<' | '>' | '"' | '\'' | '/' => 6,
+        character => character.len_utf8(),
+    }
 }
 
 #[cfg(test)]
@@ -59,6 +78,7 @@ mod tests {
         assert_eq!((share(1, 3), share(0, 0)), ("33.3 %".to_owned(), "0.0 %".to_owned()));
         assert_eq!(length(1, 3), 33.33);
         assert_eq!((cut("aé", 2), cut("aé", 3), cut("", 0)), ("a\u{2026}".into(), "aé".into(), "".into()));
+        assert_eq!((cut("a<b", 7), cut("a<b", 6), bytes_on_page("a<é")), ("a<\u{2026}".into(), "a\u{2026}".into(), 9));
         assert_eq!((visible("a\tb\u{7f}"), visible("  "), visible("")), ("a␉b␡".into(), "␠␠".into(), "␠".into()));
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::numbers::{grouped, visible};
+use super::classes::MOST_OF_PATH;
+use super::numbers::{cut, grouped, visible};
 use crate::dataset::reject::Reject;
 
 /// Names that are shown of each reason.
@@ -39,12 +40,12 @@ impl Rejected {
         let reasons = reasons.into_iter().map(|((reason, stage), rejects)| Reason {
             // Often the same words for all of them.
             reason: match rejects.iter().all(|reject| reject.detail == rejects[0].detail) {
-                true => visible(&rejects[0].detail),
+                true => cut(&visible(&rejects[0].detail), MOST_OF_PATH),
                 false => reason.replace('_', " "),
             },
             stage: stage.to_owned(),
             rows: grouped(rejects.len()),
-            paths: rejects.iter().take(SHOWN).map(|reject| visible(&reject.path)).collect(),
+            paths: rejects.iter().take(SHOWN).map(|reject| cut(&visible(&reject.path), MOST_OF_PATH)).collect(),
             more: rejects.len().checked_sub(SHOWN).filter(|more| *more > 0).map(|more| {
                 format!("and {} more{}", grouped(more), if are_listed { ", in rejects.jsonl" } else { "" })
             }),

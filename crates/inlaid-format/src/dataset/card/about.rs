@@ -10,7 +10,7 @@ use super::text::yaml_string;
 pub struct About {
     /// Its name, for people: `pretty_name` in the front matter.
     pub title: Option<String>,
-    /// Its license: `license` in the front matter, and `license_link` of one that is a URL.
+    /// Its license: `license` in the front matter; where that is `other`, a URL in `license_link`, or else `license_name`.
     pub license: Option<License>,
     /// Where the images are from, a URL or a text: `source` in the front matter.
     pub source: Option<String>,
@@ -28,7 +28,7 @@ impl License {
 
     /// Whether it is a URL.
     pub fn is_url(&self) -> bool {
-        self.0.contains("://")
+        is_url(&self.0)
     }
 }
 
@@ -37,11 +37,10 @@ impl FromStr for License {
 
     /// Parses an identifier of SPDX or of the Hub of Hugging Face, which has them in lower case, or a URL.
     fn from_str(text: &str) -> Result<License, String> {
-        let is_url = text.split_once("://").is_some_and(|(scheme, rest)| {
-            !scheme.is_empty() && !rest.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
-        });
-        let is_identifier = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '+' | '_'));
-        match (is_url, is_identifier) {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '+' | '_');
+        let is_identifier =
+            text.is_empty() || text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(is_part);
+        match (is_url(text), is_identifier) {
             (true, _) => Ok(License(text.to_owned())),
             (_, true) => Ok(License(text.to_ascii_lowercase())),
             _ => Err(format!("`{text}` is neither an identifier such as cc-by-4.0 nor a URL")),
@@ -54,7 +53,9 @@ impl About {
     pub fn of(card: &str) -> About {
         let Ok(parts) = Parts::of(card) else { return About::default() };
         let text_of = |key: &str| parts.text_of(key).filter(|text| !text.is_empty());
-        let license = text_of("license_link").or_else(|| text_of("license"));
+        let of_other = || text_of("license_link").filter(|link| is_url(link)).or_else(|| text_of("license_name"));
+        let license = text_of("license");
+        let license = license.map(|license| if license == "other" { of_other().unwrap_or(license) } else { license });
         About { title: text_of("pretty_name"), license: license.map(License), source: text_of("source") }
     }
 
@@ -76,11 +77,18 @@ impl About {
         let mut keys = Vec::new();
         keys.extend(self.title.as_deref().map(|title| line("pretty_name", title)));
         if let Some(license) = &self.license {
-            let (identifier, link) = if license.is_url() { ("other", &*license.0) } else { (&*license.0, "") };
-            // An identifier is the same text without quotes.
-            let of_identifier = if identifier.is_empty() { String::new() } else { format!("license: {identifier}\n") };
-            keys.extend([("license", of_identifier), line("license_link", link)]);
-            keys.push(("license_name", String::new()));
+            let identifier = if license.is_url() { "other" } else { &*license.0 };
+            // Most are the same text without quotes.
+            keys.push(match identifier {
+                "" | "n" | "no" | "null" | "off" | "on" | "true" | "false" | "y" | "yes" => line("license", identifier),
+                _ => ("license", format!("license: {identifier}\n")),
+            });
+            match (license.is_url(), identifier) {
+                (true, _) => keys.push(line("license_link", &license.0)),
+                // What name and link there are belong to it.
+                (_, "other") => {}
+                _ => keys.extend([("license_link", String::new()), ("license_name", String::new())]),
+            }
         }
         keys.extend(self.source.as_deref().map(|source| line("source", source)));
         keys
@@ -94,4 +102,12 @@ impl About {
             source: self.source.filter(|source| !source.is_empty()),
         }
     }
+}
+
+/// Whether a text is a URL of the web.
+pub(super) fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        !rest.is_empty() && !rest.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>'))
+    })
 }

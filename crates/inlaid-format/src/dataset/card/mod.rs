@@ -70,7 +70,11 @@ impl fmt::Display for CardNote {
                 "`croissant.json` was edited in the keys that inlaid writes (`recordSet` and others); they were rewritten"
             ),
             CardNote::NoSection => {
-                write!(f, "`README.md` has no inlaid section, so only its front matter was updated")
+                write!(
+                    f,
+                    "`README.md` has no inlaid section, so only its front matter was updated; without `README.md` the next \
+                     change writes a whole one"
+                )
             }
             CardNote::Rewritten => write!(
                 f,
@@ -122,6 +126,7 @@ impl Card {
         own: Option<Checksum>,
     ) -> Result<MergedCard, String> {
         let mut parts = Parts::of(there)?;
+        parts.check(&self.keys)?;
         if let Some(earlier) = earlier {
             parts.find_section(&earlier.prose);
         }

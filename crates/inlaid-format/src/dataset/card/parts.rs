@@ -64,6 +64,20 @@ impl<'a> Parts<'a> {
         Checksum::of(own.as_bytes())
     }
 
+    /// Checks that the values of keys can be replaced.
+    ///
+    /// # Errors
+    /// If one has what others may refer to; the error says so.
+    pub(super) fn check(&self, keys: &[(&'static str, String)]) -> Result<(), String> {
+        for (key, line) in &self.front_matter {
+            let begins = !line.starts_with([' ', '\t', '-']) && value_of(line).starts_with(['&', '*', '!']);
+            if let Some(key) = key.filter(|key| begins && keys.iter().any(|(name, _)| name == key)) {
+                return Err(format!("the value of `{key}` has an anchor, an alias or a tag"));
+            }
+        }
+        Ok(())
+    }
+
     /// The value of a key of the front matter that is one text; none of other values.
     pub(super) fn text_of(&self, key: &str) -> Option<String> {
         let mut lines = self.front_matter.iter().filter(|(name, _)| *name == Some(key));
@@ -159,15 +173,24 @@ fn value_of(line: &str) -> &str {
 
 /// A value of one line as a text, if it is one that needs no YAML parser: plain, or in quotes without escapes.
 fn scalar(value: &str) -> Option<String> {
-    let quoted = |quote: char| value.strip_prefix(quote)?.split_once(quote);
-    let is_over = |rest: &str| rest.is_empty() || rest.trim_start().starts_with('#');
+    let is_over = |rest: &str| rest.is_empty() || rest.trim_start() != rest && rest.trim_start().starts_with('#');
     match value.chars().next()? {
         '\'' => {
-            let inner = value.strip_prefix('\'')?.strip_suffix('\'')?;
-            (!inner.replace("''", "").contains('\'')).then(|| inner.replace("''", "'"))
+            let mut quotes = value.match_indices('\'').map(|(at, _)| at).skip(1).peekable();
+            let end = loop {
+                let at = quotes.next()?;
+                // Two quotes stand for one.
+                if quotes.next_if_eq(&(at + 1)).is_none() {
+                    break at;
+                }
+            };
+            is_over(&value[end + 1..]).then(|| value[1..end].replace("''", "'"))
         }
         '"' => {
-            quoted('"').filter(|(text, rest)| is_over(rest) && !text.contains('\\')).map(|(text, _)| text.to_owned())
+            // Of the escapes of YAML, those of JSON, which are what inlaid writes.
+            let mut texts = serde_json::Deserializer::from_str(value).into_iter::<String>();
+            let text = texts.next()?.ok()?;
+            is_over(&value[texts.byte_offset()..]).then_some(text)
         }
         '[' | '{' | '&' | '*' | '!' | '|' | '>' | '%' | '@' | '`' | '#' | '-' | '?' | '~' => None,
         _ => {
@@ -295,6 +318,27 @@ mod tests {
         assert_eq!(written("Text.\n").unwrap(), format!("---\n{front_matter}Text.\n"));
         assert_eq!(written("").unwrap(), format!("---\n{front_matter}"));
         assert_eq!(written("---\nlicense: mit\n---\n").unwrap(), format!("---\nlicense: mit\n{front_matter}"));
+    }
+
+    #[test]
+    fn texts_of_one_line_are_read() {
+        for (value, text) in [
+            ("mit", Some("mit")),
+            ("cc-by-4.0 # as agreed", Some("cc-by-4.0")),
+            ("'it''s' # ours", Some("it's")),
+            ("'a'b'", None),
+            ("\"a \\\"q\\\"\\t\\u0085\" # ours", Some("a \"q\"\t\u{85}")),
+            ("\"a\" b", None),
+            ("'open", None),
+            ("[mit]", None),
+            ("null", None),
+            ("a: b", None),
+        ] {
+            let card = format!("---\nlicense: {value}\n---\n");
+            let found = Parts::of(&card).ok().and_then(|parts| parts.text_of("license"));
+            assert_eq!(found.as_deref(), text, "{value}");
+        }
+        assert_eq!(Parts::of("---\nlicense:\n- mit\n---\n").unwrap().text_of("license"), None);
     }
 
     #[test]

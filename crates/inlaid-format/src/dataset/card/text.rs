@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::about::About;
+use super::about::{About, is_url};
 use super::counts;
 use super::markdown::escaped;
 use crate::dataset::manifest::Manifest;
@@ -150,13 +150,7 @@ pub(super) fn prose(
 
 /// Where the images are from, and their license.
 fn people_say(out: &mut String, about: &About) -> std::fmt::Result {
-    let linked = |text: &str| match text.contains("://")
-        && !text.contains(['<', '>', ' '])
-        && !text.contains(char::is_control)
-    {
-        true => format!("<{text}>"),
-        false => escaped(text),
-    };
+    let linked = |text: &str| if is_url(text) { format!("<{text}>") } else { escaped(text) };
     let source = about.source.as_deref().map(|source| format!("Source: {}.", linked(source)));
     let license = about.license.as_ref().map(|license| format!("License: {}.", linked(license.as_str())));
     let said: Vec<String> = source.into_iter().chain(license).collect();

@@ -1,7 +1,8 @@
 //! `croissant.json`: the dataset in the vocabulary of Croissant 1.1 (MLCommons), which search engines and loaders read.
 //!
 //! Some of its keys are inlaid's, and every change of the dataset rewrites them. Others, such as `creator` or `citeAs`,
-//! belong to people, and stay. What people say in the card goes before what is there.
+//! belong to people, and stay. `name`, `license`, `isBasedOn` and `description` are set once, and belong to people then: but
+//! `inlaid card` sets what it is given, and a description that nobody has changed is kept up to date.
 
 mod records;
 
@@ -22,22 +23,33 @@ const CONFORMS_TO: &str = "http://mlcommons.org/croissant/1.1";
 /// What a `croissant.json` that can't be rewritten is left for.
 pub const NOT_AN_OBJECT: &str = "it is not a JSON object";
 
-/// The text of `croissant.json`: for the dataset, with what people say about it and what is `there` already. `folder` is
-/// its name where nobody has given it one.
+/// A dataset that is described.
+#[derive(Clone, Copy, Debug)]
+pub struct Described<'a> {
+    /// As it is to be.
+    pub manifest: &'a Manifest,
+    /// Layout of its rows.
+    pub layout: &'a RowLayout,
+    /// As it was last committed, if it was.
+    pub before: Option<&'a Manifest>,
+    /// Its name where nobody has given it one.
+    pub folder: &'a str,
+}
+
+/// The text of `croissant.json`: with what people say about the dataset, and what is `there` already.
 ///
 /// # Errors
 /// If what is there is no JSON object; the error says so.
-pub fn text(
-    manifest: &Manifest,
-    layout: &RowLayout,
-    about: &About,
-    folder: &str,
-    there: Option<&str>,
-) -> Result<String, String> {
+pub fn text(dataset: &Described<'_>, about: &About, there: Option<&str>) -> Result<String, String> {
+    let Described { manifest, layout, before, folder } = *dataset;
     let mut keys = match there {
         None => Map::new(),
         Some(there) => parsed(there).ok_or(NOT_AN_OBJECT)?,
     };
+    let earlier = before.and_then(|before| Some(records::described(before, &RowLayout::new(&before.spec).ok()?)));
+    if earlier.is_some_and(|earlier| keys.get("description").is_some_and(|there| *there == earlier)) {
+        keys.remove("description");
+    }
     let said = [
         ("license", about.license.as_ref().map(License::as_str)),
         ("name", about.title.as_deref()),
