@@ -21,7 +21,7 @@ from PIL import Image
 WHOLE = "libjpeg-turbo"
 ROWS = {
     WHOLE: ["--jpeg-decoder", "libjpeg-turbo"],
-    "zune-jpeg": [],
+    "zune-jpeg": ["--jpeg-decoder", "zune-jpeg"],
     "--jpeg-shrink=1": ["--jpeg-decoder", "libjpeg-turbo", "--jpeg-shrink=1"],
     "--jpeg-shrink": ["--jpeg-decoder", "libjpeg-turbo", "--jpeg-shrink"],
     "--jpeg-shrink=3": ["--jpeg-decoder", "libjpeg-turbo", "--jpeg-shrink=3"],

@@ -1,7 +1,7 @@
 """Converting photos to 224x224 tensors: inlaid and what people use instead, in images/s.
 
     python benches/peers.py PHOTOS [--images 5000] [--repeat 3] [--inlaid target/release/inlaid] [--naive PROGRAM]
-                                   [--libjpeg-turbo]
+                                   [--libjpeg-turbo] [--only ROW ...]
 
 Every run is a whole program with its imports, with two worker processes (inlaid: two threads), from class folders
 in the page cache to a new folder in --scratch, which is deleted afterwards. The rows take turns in each repetition.
@@ -17,8 +17,8 @@ every file, splits, shuffles and writes a manifest. The others leave their outpu
   tf.data, .npy           a map on two threads (fast DCT, no antialiasing: the defaults) into a memory-mapped .npy
   tf.data exact, .npy     the same with INTEGER_ACCURATE and antialias=True, as inlaid resizes
   obvious Rust            a program given with --naive, called as PROGRAM INPUT OUTPUT.parquet; left out if not given
-  inlaid                  inlaid convert --threads 2
-  inlaid, libjpeg-turbo   the same with --jpeg-decoder libjpeg-turbo: the pixels that OpenCV decodes; with
+  inlaid                  inlaid convert --threads 2 --jpeg-decoder zune-jpeg
+  inlaid, libjpeg-turbo   the same with libjpeg-turbo: the pixels that OpenCV decodes; with
                           --libjpeg-turbo only, and then --inlaid was built with --features turbojpeg
 
 Needs pillow, opencv-python-headless, pyarrow, numpy, array_record, tensorflow, and a release build of inlaid. Photos are
@@ -46,7 +46,7 @@ TF_EXACT = "tf.data exact, .npy"
 NAIVE = "obvious Rust"
 INLAID = "inlaid"
 TURBO = "inlaid, libjpeg-turbo"
-OURS = {INLAID: [], TURBO: ["--jpeg-decoder", "libjpeg-turbo"]}
+OURS = {INLAID: ["--jpeg-decoder", "zune-jpeg"], TURBO: ["--jpeg-decoder", "libjpeg-turbo"]}
 
 
 def resized_by_pillow(path):
@@ -186,6 +186,7 @@ def run(row, options, folder, out):
 
 def main():
     parser = measure.arguments(__doc__, images=5000, repeat=3)
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="compare inlaid with these rows alone")
     parser.add_argument("--naive", type=Path, help="the obvious Rust program")
     parser.add_argument("--libjpeg-turbo", action="store_true", help="inlaid was built with it; measure that too")
     options = parser.parse_args()
@@ -194,6 +195,10 @@ def main():
     if options.naive:
         options.naive = measure.program(options.naive)
         rows.append(NAIVE)
+    unknown = sorted(set(options.only or rows) - set(rows))
+    if unknown:
+        parser.error(f"no row is named {', '.join(unknown)}; there are: {', '.join(rows)}")
+    rows = options.only or rows
     ours = [INLAID, TURBO] if options.libjpeg_turbo else [INLAID]
     rows += ours
     with measure.scratch_folder(options.scratch) as scratch:

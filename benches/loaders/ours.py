@@ -13,7 +13,7 @@ class Zune(Loader):
     name = "inlaid"
     needs = ("inlaid", "numpy")
     format = "inlaid"
-    decoder: ClassVar = {}
+    decoder: ClassVar = {"jpeg_decoder": "zune-jpeg"}
     """How it decodes."""
 
     @staticmethod
