@@ -88,6 +88,8 @@ fn card_that_can_not_be_merged_is_left_and_told() {
             assert_eq!(fs::read(s.path().join("out/README.md")).unwrap(), bytes);
             let verified = s.run("verify", "out").exits(0);
             assert!(verified.stdout.starts_with("intact: "), "{}", verified.stdout);
+            let note = "note: `README.md` was left as it is by the last change, and may be out of date\n";
+            assert_eq!(verified.stderr, note);
         }
     };
     left(b"---\nlicense: mit\n", "its front matter does not end");

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::format::shard::Checksum;
 
-/// Such a file as it was when the manifest was written.
+/// A file other than a shard, as it was when the manifest was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileInfo {
     /// Length of the file, in bytes.

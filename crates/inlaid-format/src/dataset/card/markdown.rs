@@ -6,8 +6,8 @@ const MOST: usize = 80;
 /// Punctuation marks that mean nothing after the first character.
 const PLAIN: [char; 12] = ['-', '.', ',', '/', '(', ')', '\'', '+', '=', ';', '%', '?'];
 
-/// A name as it is, not as markup, in one line: punctuation marks behind a backslash (CommonMark 0.31, 2.4), a space
-/// for what is no character of a line. Of a longer one, the beginning.
+/// A name as text, not as markup, in one line: a backslash before punctuation marks (CommonMark 0.31, 2.4), a space for
+/// every control character and line break. Names longer than 80 characters are cut.
 pub(super) fn escaped(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     let mut characters = name.chars();

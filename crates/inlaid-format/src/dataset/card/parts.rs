@@ -187,7 +187,7 @@ fn scalar(value: &str) -> Option<String> {
             is_over(&value[end + 1..]).then(|| value[1..end].replace("''", "'"))
         }
         '"' => {
-            // Of the escapes of YAML, those of JSON, which are what inlaid writes.
+            // YAML has more escapes than JSON, but inlaid writes only those of JSON.
             let mut texts = serde_json::Deserializer::from_str(value).into_iter::<String>();
             let text = texts.next()?.ok()?;
             is_over(&value[texts.byte_offset()..]).then_some(text)

@@ -39,7 +39,7 @@ pub struct Described<'a> {
 /// The text of `croissant.json`: with what people say about the dataset, and what is `there` already.
 ///
 /// # Errors
-/// If what is there is no JSON object; the error says so.
+/// If what is there is not a JSON object; the error says so.
 pub fn text(dataset: &Described<'_>, about: &About, there: Option<&str>) -> Result<String, String> {
     let Described { manifest, layout, before, folder } = *dataset;
     let mut keys = match there {
@@ -79,7 +79,7 @@ pub fn text(dataset: &Described<'_>, about: &About, there: Option<&str>) -> Resu
     Ok(format!("{:#}\n", Value::Object(sorted(keys))))
 }
 
-/// Checksum of what is inlaid's in a `croissant.json`; none if it is no JSON object.
+/// Checksum of what is inlaid's in a `croissant.json`; none if it is not a JSON object.
 pub fn own_checksum(text: &str) -> Option<Checksum> {
     let keys = parsed(text)?;
     let own = OWN_KEYS.iter().map(|key| keys.get(*key).map(Value::to_string).unwrap_or_default());

@@ -13,7 +13,7 @@ use crate::spec::{ColumnType, Dtype, LabelKind, Split, Storage};
 /// Name of the set of files.
 pub(super) const FILES: &str = "files";
 
-/// Name of the record set of rows; those of splits and classes begin with it.
+/// Name of the record set of rows; the names of those of splits and classes begin with it.
 const ROWS: &str = "default";
 
 /// What the dataset holds, in a sentence.
