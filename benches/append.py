@@ -1,7 +1,7 @@
 """The cost of an append, the effect of many appends, and the speed of `inlaid verify`.
 
     python benches/append.py PHOTOS [--images 20000] [--new 100] [--appends 1000] [--repeat 5]
-        [--inlaid target/release/inlaid]
+        [--inlaid target/release/inlaid] [--json FOLDER]
 
   append   `inlaid append` of --new photos to a dataset of --images, against `inlaid convert` of the same photos into
            a dataset of their own; `inlaid rollback` undoes it in between. Seconds of whole programs.
@@ -12,6 +12,8 @@
            reads both in turn; a ratio above 1 says that the appended one is slower.
 
 The files are in the page cache. Figures are medians, with least and greatest in brackets.
+
+With --json, it writes `append.json`.
 
 Needs pyarrow, polars, and a release build of inlaid. Photos are hard-linked; about 150 kB of disk for each image.
 """
@@ -25,6 +27,7 @@ from pathlib import Path
 from statistics import median
 
 import measure
+import results
 
 TOGETHER = 10
 
@@ -45,7 +48,9 @@ def read_with_pyarrow(folder):
 def read_with_polars(folder):
     import polars as pl
 
-    return sum(len(pl.read_parquet(path, columns=["image", "label"])) for path in sorted(folder.glob("train/*.parquet")))
+    return sum(
+        len(pl.read_parquet(path, columns=["image", "label"])) for path in sorted(folder.glob("train/*.parquet"))
+    )
 
 
 READERS = {"pyarrow": read_with_pyarrow, "polars": read_with_polars}
@@ -80,6 +85,7 @@ def links(folder, numbers, out):
 
 
 def one_append(options, scratch):
+    """Lines of the printed table, and rows of the results."""
     there = measure.class_folders(options.photos, options.images, scratch / "there")
     photos = measure.class_folders(options.photos, options.images + options.new, scratch / "photos")
     new = links(photos, range(options.images, options.images + options.new), scratch / "new")
@@ -95,20 +101,26 @@ def one_append(options, scratch):
             shutil.rmtree(own)
         return taken
 
-    results = measure.repeated(options.repeat, ["append", "convert"], seconds)
-    name = f"append {options.new} to {options.images}"
-    ratio = measure.spread(measure.ratios(results["append"], results["convert"]))
-    rows = [[f"{name}, s", measure.spread(results["append"], ".3f")]]
-    rows.append([f"convert {options.new}, s", measure.spread(results["convert"], ".3f")])
-    rows.append(["append / convert", ratio])
+    measured = measure.repeated(options.repeat, ["append", "convert"], seconds)
+    ratios = measure.ratios(measured["append"], measured["convert"])
     size = sum(path.stat().st_size for path in dataset.rglob("*.parquet"))
     rates = [size / inlaid(options, "verify", dataset, "--threads", 1) / 1e9 for _ in range(options.repeat)]
-    rows.append(["verify, one thread, GB/s", measure.spread(rates)])
     shutil.rmtree(dataset)
-    return rows
+    lines = [
+        [f"append {options.new} to {options.images}, s", measure.spread(measured["append"], ".3f")],
+        [f"convert {options.new}, s", measure.spread(measured["convert"], ".3f")],
+        ["append / convert", measure.spread(ratios)],
+        ["verify, one thread, GB/s", measure.spread(rates)],
+    ]
+    append = f"appending {options.new:,} images to a dataset of {options.images:,}, over converting them alone (time)"
+    return lines, [
+        [append, results.spread(ratios)],
+        ["`inlaid verify --threads 1`, GB/s", results.spread(rates)],
+    ]
 
 
 def many_appends(options, scratch):
+    """Lines of the printed table, and rows of the results."""
     count = options.appends * TOGETHER
     everything = measure.class_folders(options.photos, count, scratch / "photos")
     at_once, grown = scratch / "at-once", scratch / "grown"
@@ -121,16 +133,23 @@ def many_appends(options, scratch):
         shutil.rmtree(part)
     files = len(list(grown.glob("train/*.parquet")))
     inlaid(options, "compact", grown)
-    rows = [
+    compacted = len(list(grown.glob("train/*.parquet")))
+    lines = [
         [f"{options.appends} appends of {TOGETHER}, s each, first 50", measure.spread(seconds[1:51], ".3f")],
         ["... last 50", measure.spread(seconds[-50:], ".3f")],
         ["files of train", str(files)],
-        ["... after compact", str(len(list(grown.glob("train/*.parquet"))))],
+        ["... after compact", str(compacted)],
+    ]
+    rows = [
+        [f"files of a split after {options.appends:,} appends of {TOGETHER} images", files],
+        ["the same after `inlaid compact`", compacted],
     ]
     for reader in READERS:
         slow, fast = measure.fresh_process(__file__, reader, options.repeat, grown, at_once)
-        rows.append([f"{reader}: compacted / at once", measure.spread(measure.ratios(slow, fast))])
-    return rows
+        ratios = measure.ratios(slow, fast)
+        lines.append([f"{reader}: compacted / at once", measure.spread(ratios)])
+        rows.append([f"{reader} reading the compacted dataset, over one made at once (time)", results.spread(ratios)])
+    return lines, rows
 
 
 def main():
@@ -139,11 +158,13 @@ def main():
     parser.add_argument("--appends", type=measure.positive, default=1000, help="default: %(default)s")
     options = parser.parse_args()
     options.inlaid = measure.program(options.inlaid)
-    rows = []
+    lines, rows = [], []
     for part in (one_append, many_appends):
         with measure.scratch_folder(options.scratch) as scratch:
-            rows += part(options, scratch)
-    measure.print_table(["224x224x3", "median (least-greatest)"], rows)
+            for whole, more in zip((lines, rows), part(options, scratch), strict=True):
+                whole.extend(more)
+    measure.print_table(["224x224x3", "median (least-greatest)"], lines)
+    results.write(options, "append", "Appends", ["", "value"], rows)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ triangle as wide as the reduction. torchvision does the same. For other loaders,
 "In memory" is the ceiling, not a loader: two threads decode and resize files in memory, always into the same batch.
 tf.data, DALI and inlaid with libjpeg-turbo decode only the part that a crop needs.
 
+With --json, it writes `loading-resize.json`, `loading-decode.json` and `loading-augment.json`.
+
 What does not install, run or return the right images is left out, and named. Needs the package, psutil and Pillow; the
 loaders need the packages of benches/requirements-loading.txt, which says how to install them.
 """
@@ -49,6 +51,7 @@ from pathlib import Path
 from statistics import median
 
 import measure
+import results
 import watch
 from loaders import LOADERS
 from loaders.loader import AUGMENT, BATCH, DECODE, RESIZE, WORKERS, WORKLOADS
@@ -67,6 +70,8 @@ TITLES = {
     "decode": "JPEGs of 224x224",
     "augment": "JPEGs, random crops to 224x224 and flips",
 }
+
+NOTES = [f"Shuffled batches of {BATCH} images; a build with the feature turbojpeg."]
 
 
 def usable(path):
@@ -233,49 +238,33 @@ def measured(options, workload, scratch):
         errors[name] = attempt(lambda name: prepare(name, workload, scratch), name)
     names = [name for name in options.only if name not in left]
     run = partial(attempt, lambda name: step("load", name, workload, scratch))
-    results = measure.repeated(options.repeat, names, run)
-    return errors, {name: runs for name, runs in results.items() if name not in left}, left
+    runs = measure.repeated(options.repeat, names, run)
+    return errors, {name: each for name, each in runs.items() if name not in left}, left
 
 
-def row_of(name, error, results):
-    """The cells of `COLUMNS`, as numbers."""
-    runs = results[name]
+def row_of(name, error, measured):
+    """The cells of `COLUMNS`."""
+    runs = measured[name]
     rates = [run["rate"] for run in runs]
     faster = None
-    if RIVAL in results and name != RIVAL:
-        ratios = measure.ratios([run["rate"] for run in results[RIVAL]], rates)
-        faster = {"median": median(ratios), "low": min(ratios), "high": max(ratios)}
-        faster = {which: round(ratio, 2) for which, ratio in faster.items()}
-    first = round(median(run["first"] for run in runs) * 1000)
-    sizes = [round(median(sizes) / measure.MIB) for sizes in zip(*(run["peak"] for run in runs), strict=True)]
-    return [round(median(rates)), faster, first, *sizes, None if error is None else round(error, 2)]
-
-
-def cell(value):
-    if isinstance(value, dict):
-        return f"{value['median']:.2f} ({value['low']:.2f}-{value['high']:.2f})"
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    return "" if value is None else f"{value}"
+    if RIVAL in measured and name != RIVAL:
+        faster = results.spread(measure.ratios([run["rate"] for run in measured[RIVAL]], rates), 2)
+    first = results.median([run["first"] * 1000 for run in runs])
+    sizes = zip(*(run["peak"] for run in runs), strict=True)
+    sizes = [results.median([size / measure.MIB for size in each]) for each in sizes]
+    return [results.median(rates), faster, first, *sizes, None if error is None else results.rounded(error, 2)]
 
 
 def compare(options, workload, scratch):
-    """Measures and prints a workload."""
-    errors, results, left = measured(options, workload, scratch)
-    rows = {name: row_of(name, errors[name], results) for name in results}
+    """Measures, prints and writes a workload."""
+    errors, measured_loaders, left = measured(options, workload, scratch)
+    rows = [[name, *row_of(name, errors[name], measured_loaders)] for name in measured_loaders]
     header = [f"{options.images} {TITLES[workload]}", *COLUMNS]
-    measure.print_table(header, [[name, *map(cell, row)] for name, row in rows.items()])
+    measure.print_table(header, [list(map(results.text, row)) for row in rows])
     print()
     for name, reason in left.items():
-        if reason:
-            print(f"Left out: {name} ({reason}).\n")
-    sys.stdout.flush()
-    if options.json:
-        command = f"python benches/loading.py PHOTOS --images {options.images} --repeat {options.repeat}"
-        table = {"title": TITLES[workload], "command": command, "repetitions": f"{options.repeat} repetitions"}
-        table |= {"columns": ["loader", *COLUMNS], "rows": [[name, *row] for name, row in rows.items()]}
-        path = options.json / f"loading-{workload}.json"
-        path.write_text(json.dumps(table, indent=2) + "\n")
+        measure.leave_out(f"{name}, {workload}", reason)
+    results.write(options, f"loading-{workload}", TITLES[workload], ["loader", *COLUMNS], rows, NOTES, left)
 
 
 def main():
@@ -289,10 +278,7 @@ def main():
         help=f"these loaders, and `{RIVAL}`",
     )
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=WORKLOADS, help="default: all")
-    parser.add_argument("--json", type=Path, metavar="FOLDER", help="write each table to `loading-WORKLOAD.json` there")
     options = parser.parse_args()
-    if options.json:
-        options.json.mkdir(parents=True, exist_ok=True)
     options.only = [name for name in LOADERS if name == RIVAL or name in options.only]
     # Whole batches, as many for each worker.
     options.images += -options.images % (WORKERS * BATCH)

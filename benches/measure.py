@@ -1,10 +1,11 @@
-"""What the benches share: folders of photos, fresh processes, and the table that they print.
+"""What the benches share: folders of photos, fresh processes, and the table that they print. `results.py` writes it.
 
 Linux only (`PR_SET_CHILD_SUBREAPER`). Not a bench itself.
 """
 
 import argparse
 import ctypes
+import importlib.util
 import json
 import os
 import shutil
@@ -21,17 +22,25 @@ SIZE = 224
 ELEMENTS = SIZE * SIZE * 3
 CLASSES = 10
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png"}
+INLAID = os.environ.get("INLAID_BIN", "target/release/inlaid")
 
 
 def arguments(bench, images, repeat):
-    """A parser with what every bench takes; `bench` is the docstring of its file."""
-    parser = argparse.ArgumentParser(description=bench, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """A parser with what every bench of photos takes; `bench` is the docstring of its file."""
+    parser = plain_arguments(bench, repeat)
     parser.add_argument("photos", type=Path, help="folder of photos, searched to any depth")
     if images:
         parser.add_argument("--images", type=positive, default=images, help="default: %(default)s")
+    parser.add_argument("--inlaid", type=Path, default=Path(INLAID), help="default: %(default)s")
+    return parser
+
+
+def plain_arguments(bench, repeat):
+    """A parser with what every bench takes."""
+    parser = argparse.ArgumentParser(description=bench, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=positive, default=repeat, help="repetitions; default: %(default)s")
-    parser.add_argument("--inlaid", type=Path, default=Path("target/release/inlaid"), help="default: %(default)s")
     parser.add_argument("--scratch", type=Path, help="folder for images and outputs; default: the system's")
+    parser.add_argument("--json", type=Path, metavar="FOLDER", help="folder for files of results")
     return parser
 
 
@@ -50,6 +59,17 @@ def program(path):
     return path.resolve()
 
 
+def lacking(*modules):
+    """Why rows that need modules can't be measured here, or None."""
+    missing = [module for module in modules if not importlib.util.find_spec(module)]
+    return f"no {', '.join(missing)}" if missing else None
+
+
+def leave_out(name, reason):
+    """Names a row that can't be measured here."""
+    print(f"left out: {name} ({reason})", flush=True)
+
+
 @contextmanager
 def scratch_folder(parent):
     """A folder that is gone afterwards."""
@@ -59,12 +79,17 @@ def scratch_folder(parent):
         yield Path(folder).resolve()
 
 
+def photos_of(folder):
+    """The paths of all photos in a folder, in order."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file())
+
+
 def class_folders(photos, images, folder):
     """Makes `images` photos in `CLASSES` class folders: each photo copied once, then hard links to the copy.
 
     The copies leave the photos in the page cache.
     """
-    found = sorted(path for path in photos.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file())
+    found = photos_of(photos)
     if not found:
         sys.exit(f"error: `{photos}` holds no photos")
     for number in range(CLASSES):

@@ -1,6 +1,7 @@
 """Peak memory of `inlaid convert`: whether it stays constant as the number of images grows.
 
     python benches/memory.py PHOTOS [--images 20000] [--few 1000] [--repeat 3] [--inlaid target/release/inlaid]
+                                    [--json FOLDER]
     python benches/memory.py PHOTOS --list-only [--images 1000000] [--few 1000]
 
 Compares conversions of few and of many images (hard links to the photos, 10 class folders): peak resident memory of
@@ -8,6 +9,8 @@ each run, and the ratio of the two runs of one repetition; medians, least and gr
 
 With --list-only, `inlaid convert --dry-run` only lists and plans, so what grows is what a record costs: bytes for
 each image by which many take more than few. The files are then links to small stand-ins, because no pixel is read.
+
+With --json, it writes `memory.json`, or `listing.json`.
 
 Needs a release build of inlaid, and disk for the output (150 kB an image).
 """
@@ -18,6 +21,7 @@ import sys
 from statistics import median
 
 import measure
+import results
 
 LINKS = 50_000  # ext4 allows 65,000 links to a file
 
@@ -48,6 +52,26 @@ def run(options, folder, out):
     return result
 
 
+def mebibytes(runs):
+    """A cell of the peaks of runs."""
+    return results.median([peak / measure.MIB for _, peak in runs])
+
+
+def write_memory(options, measured):
+    rows = [[images, mebibytes(runs)] for images, runs in measured.items()]
+    results.write(options, "memory", "Peak memory of a conversion", ["images", "MiB"], rows)
+
+
+def write_listing(options, costs, runs):
+    rows = [
+        ["memory per file, bytes", results.median(costs)],
+        ["memory in all, MiB", mebibytes(runs)],
+        ["seconds", results.median([seconds for seconds, _ in runs], 1)],
+    ]
+    title = f"Listing and planning {options.images:,} files"
+    results.write(options, "listing", title, ["", "value"], rows, input=f"{options.images:,} small files")
+
+
 def main():
     parser = measure.arguments(__doc__, images=None, repeat=3)
     parser.add_argument("--images", type=measure.positive, help="default: 20000; with --list-only 1000000")
@@ -65,10 +89,12 @@ def main():
             folder = scratch / str(images)
             many = stand_ins(images, folder) if options.list_only else None
             folders[images] = many or measure.class_folders(options.photos, images, folder)
-        results = measure.repeated(options.repeat, folders, lambda row: run(options, folders[row], scratch / "dataset"))
-    base = [peak for _, peak in results[options.few]]
+        measured = measure.repeated(
+            options.repeat, folders, lambda row: run(options, folders[row], scratch / "dataset")
+        )
+    base = [peak for _, peak in measured[options.few]]
     table = []
-    for images, runs in results.items():
+    for images, runs in measured.items():
         peaks = [peak for _, peak in runs]
         seconds = median(seconds for seconds, _ in runs)
         mib = measure.spread([peak / measure.MIB for peak in peaks], ".1f")
@@ -79,6 +105,10 @@ def main():
         table[1].append(measure.spread(costs, ".0f"))
     header = ["images", "seconds", "peak MiB", f"peak / {options.few} images'"]
     measure.print_table([*header, "bytes a record"] if options.list_only else header, table)
+    if options.list_only:
+        write_listing(options, costs, measured[options.images])
+    else:
+        write_memory(options, measured)
 
 
 if __name__ == "__main__":

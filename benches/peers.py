@@ -1,7 +1,7 @@
 """Converting photos to 224x224 tensors: inlaid and what people use instead, in images/s.
 
     python benches/peers.py PHOTOS [--images 5000] [--repeat 3] [--inlaid target/release/inlaid] [--naive PROGRAM]
-                                   [--libjpeg-turbo] [--only ROW ...]
+                                   [--libjpeg-turbo] [--only ROW ...] [--json FOLDER]
 
 Every run is a whole program with its imports, with two worker processes (inlaid: two threads), from class folders
 in the page cache to a new folder in --scratch, which is deleted afterwards. The rows take turns in each repetition.
@@ -21,6 +21,8 @@ every file, splits, shuffles and writes a manifest. The others leave their outpu
   inlaid, libjpeg-turbo   the same with libjpeg-turbo: the pixels that OpenCV decodes; with
                           --libjpeg-turbo only, and then --inlaid was built with --features turbojpeg
 
+With --json, it writes `peers.json`, and `peers-tf-data.json` of the rows of tf.data.
+
 Needs pillow, opencv-python-headless, pyarrow, numpy, array_record, tensorflow, and a release build of inlaid. Photos are
 hard-linked up to --images, into 10 class folders.
 """
@@ -34,6 +36,7 @@ from pathlib import Path
 from statistics import median
 
 import measure
+import results
 
 WORKERS = 2
 BATCH = 256
@@ -47,6 +50,32 @@ NAIVE = "obvious Rust"
 INLAID = "inlaid"
 TURBO = "inlaid, libjpeg-turbo"
 OURS = {INLAID: ["--jpeg-decoder", "zune-jpeg"], TURBO: ["--jpeg-decoder", "libjpeg-turbo"]}
+NEEDS = {
+    PILLOW: ["PIL", "pyarrow"],
+    AREA: ["cv2", "pyarrow"],
+    LINEAR: ["cv2", "pyarrow"],
+    RECORDS: ["cv2", "array_record"],
+    TF: ["tensorflow"],
+    TF_EXACT: ["tensorflow"],
+}
+# What the tables call the rows.
+PYTHON_ROWS = {
+    PILLOW: "Pillow, pyarrow tensor column",
+    AREA: "OpenCV `INTER_AREA`, pyarrow tensor column",
+    LINEAR: "OpenCV `INTER_LINEAR`, pyarrow tensor column",
+    RECORDS: "OpenCV `INTER_AREA`, array_record",
+}
+TF_ROWS = {
+    TF: "tf.data map into a memory-mapped `.npy`",
+    TF_EXACT: "the same, accurate DCT and `antialias=True`",
+}
+OUR_ROWS = {INLAID: "inlaid, `--jpeg-decoder zune-jpeg`", TURBO: "inlaid, `--jpeg-decoder libjpeg-turbo`"}
+PYTHON_NOTES = ["Two processes each, two threads of inlaid.", "inlaid syncs its output to disk, the others do not."]
+TF_NOTES = [
+    "By default tf.data decodes with the fast DCT and does not antialias; in the second row it does as inlaid does.",
+    "Its output is one array of pixels and one of labels, which it leaves in the page cache.",
+]
+TURBO_NOTE = "A build with the feature turbojpeg."
 
 
 def resized_by_pillow(path):
@@ -184,6 +213,26 @@ def run(row, options, folder, out):
     return seconds
 
 
+def write_table(options, name, title, named, notes, seconds):
+    """A file of results, if any of its rows was measured."""
+    ours = [our for our in OURS if our in seconds]
+    measured = [row for row in named if row in seconds]
+    if not measured:
+        return
+    table = []
+    for row in [*measured, *ours]:
+        rate = results.median([options.images / one for one in seconds[row]])
+        if row in OURS:
+            faster = [1 if our == row else None for our in ours]
+        else:
+            faster = [results.spread(measure.ratios(seconds[row], seconds[our])) for our in ours]
+        table.append([(named | OUR_ROWS)[row], rate, *faster])
+    columns = ["program", "images/s", "inlaid is faster by", "with `--jpeg-decoder libjpeg-turbo`"]
+    notes = [*notes, TURBO_NOTE] if TURBO in ours else notes
+    left = [label for row, label in named.items() if row in options.left_out]
+    results.write(options, name, title, columns[: 2 + len(ours)], table, notes, left)
+
+
 def main():
     parser = measure.arguments(__doc__, images=5000, repeat=3)
     parser.add_argument("--only", nargs="+", metavar="ROW", help="compare inlaid with these rows alone")
@@ -191,16 +240,19 @@ def main():
     parser.add_argument("--libjpeg-turbo", action="store_true", help="inlaid was built with it; measure that too")
     options = parser.parse_args()
     options.inlaid = measure.program(options.inlaid)
-    rows = [PILLOW, AREA, LINEAR, RECORDS, TF, TF_EXACT]
+    rows = list(NEEDS)
     if options.naive:
         options.naive = measure.program(options.naive)
         rows.append(NAIVE)
     unknown = sorted(set(options.only or rows) - set(rows))
     if unknown:
         parser.error(f"no row is named {', '.join(unknown)}; there are: {', '.join(rows)}")
-    rows = options.only or rows
+    reasons = {row: measure.lacking(*NEEDS.get(row, [])) for row in options.only or rows}
+    options.left_out = [row for row, reason in reasons.items() if reason]
+    for row in options.left_out:
+        measure.leave_out(row, reasons[row])
     ours = [INLAID, TURBO] if options.libjpeg_turbo else [INLAID]
-    rows += ours
+    rows = [*(row for row, reason in reasons.items() if not reason), *ours]
     with measure.scratch_folder(options.scratch) as scratch:
         folder = measure.class_folders(options.photos, options.images, scratch / "images")
         seconds = measure.repeated(options.repeat, rows, lambda row: run(row, options, folder, scratch / "dataset"))
@@ -211,6 +263,8 @@ def main():
         cells = [f"{median(each):.2f} ({min(each):.2f} to {max(each):.2f})" for each in ratios]
         table.append([row, f"{rate:.0f}", *cells])
     measure.print_table([f"{options.images} images", "images/s", *(f"{our} / this" for our in ours)], table)
+    write_table(options, "peers", "Conversion against Python programs", PYTHON_ROWS, PYTHON_NOTES, seconds)
+    write_table(options, "peers-tf-data", "Conversion against tf.data", TF_ROWS, TF_NOTES, seconds)
     if not options.naive:
         print(f"\n`{NAIVE}` was not measured: no --naive.")
 

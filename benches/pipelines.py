@@ -1,6 +1,7 @@
 """Seven usual ways from photos to a tf.data training set, and inlaid: time and memory.
 
     python benches/pipelines.py PHOTOS [--images 1000] [--repeat 3] [--inlaid target/release/inlaid]
+                                       [--json FOLDER]
 
 Each of the seven decodes and resizes photos with TensorFlow to 224x224 float32, splits them 0.7/0.15/0.15 with
 scikit-learn and calls tf.data.Dataset.from_tensor_slices. inlaid converts the folder; the training set is then `to_tf`
@@ -23,6 +24,8 @@ Memory is memory of the process's own (anonymous and shared) above that after th
 `inlaid convert` is measured whole. "One array, again and again" is a generator that gives the same batch of zeros, cast
 in the same way: what tf.data takes for itself. Figures are medians.
 
+With --json, it writes `pipelines.json`.
+
 Needs tensorflow, scikit-learn, joblib, pyarrow, the package, and a release build of inlaid. Photos are hard-linked up
 to --images, into 10 class folders; at least 100 of them.
 """
@@ -38,6 +41,7 @@ from pathlib import Path
 from statistics import median
 
 import measure
+import results
 import watch
 
 PIPELINES = [
@@ -68,6 +72,23 @@ COLUMNS = {
     "take(1)": "take",
     "held": "held",
     "held at end": "held_at_end",
+}
+
+# What the table of results calls rows that it calls otherwise.
+LABELS = {
+    "inlaid, pyarrow, storage tensor": "inlaid, pyarrow, `--storage tensor`",
+    "inlaid, pyarrow, storage binary": "inlaid, pyarrow, `--storage binary`",
+    NOTHING: "one batch of zeros, again and again: tf.data itself",
+}
+# The columns of the table of results, with decimals.
+TABLE = {
+    "images s": 1,
+    "create s": 2,
+    "epoch s": 1,
+    "peak": 0,
+    "and mapped": 0,
+    "take(1)": 0,
+    "held at end": 0,
 }
 
 
@@ -241,22 +262,50 @@ def worker(kind, *arguments):
     print(json.dumps(result))
 
 
-def cell(name, results):
-    value = median(result[COLUMNS[name]] for result in results)
+def cell(name, runs):
+    value = median(run[COLUMNS[name]] for run in runs)
     return f"{value:.2f}" if name.endswith(" s") else f"{value / measure.MIB:.0f}"
 
 
-def seconds(results):
-    return [result["images_s"] + result["create_s"] for result in results]
+def seconds(runs):
+    return [run["images_s"] + run["create_s"] for run in runs]
 
 
-def greatest_peak(results):
-    return [max(result["resizing_peak"], result["peak"]) for result in results]
+def greatest_peak(runs):
+    return [max(run["resizing_peak"], run["peak"]) for run in runs]
+
+
+def number(name, runs):
+    """A cell of results."""
+    unit = 1 if name.endswith(" s") else measure.MIB
+    return results.median([run[COLUMNS[name]] / unit for run in runs], TABLE[name])
+
+
+def write_results(options, measured):
+    rows = []
+    for name, runs in measured.items():
+        label = LABELS.get(name, name.lstrip("1234567 "))
+        cells = [number(column, runs) for column in TABLE]
+        rows.append([label, *([None, *cells[1:]] if name == NOTHING else cells)])
+    peak = results.median([run["resizing_peak"] / measure.MIB for run in measured[OURS]])
+    notes = [
+        "Memory in MiB: the process's own, above what it had after the imports. "
+        f"`inlaid convert` takes {peak} MiB before that.",
+        "`and mapped` adds the pages of mapped files, which the kernel takes back when it needs memory.",
+        "`take(1)` is the jump of the peak at the first image (inlaid: the first batch).",
+    ]
+    left = [name for name in PIPELINES if name not in measured]
+    columns = [f"{options.images:,} images", *TABLE]
+    results.write(options, "pipelines", "Seven usual pipelines, and inlaid", columns, rows, notes, left)
 
 
 def main():
     options = measure.arguments(__doc__, images=1000, repeat=3).parse_args()
     inlaid = measure.program(options.inlaid)
+    reason = measure.lacking("joblib", "sklearn")
+    there = [] if reason else PIPELINES
+    if reason:
+        measure.leave_out("the seven pipelines", reason)
     with measure.scratch_folder(options.scratch) as scratch:
         folder = measure.class_folders(options.photos, options.images, scratch / "images")
 
@@ -267,14 +316,15 @@ def main():
                 return measure_inlaid(inlaid, *INLAID[row], folder, scratch / "dataset")
             return measure.fresh_process(__file__, "pipeline", row, folder)
 
-        results = measure.repeated(options.repeat, [*PIPELINES, *INLAID, NOTHING], measured)
+        every = measure.repeated(options.repeat, [*there, *INLAID, NOTHING], measured)
     rows = []
-    for row, runs in results.items():
-        times = measure.ratios(seconds(runs), seconds(results[OURS]))
-        memory = measure.ratios(greatest_peak(runs), greatest_peak(results[OURS]))
+    for row, runs in every.items():
+        times = measure.ratios(seconds(runs), seconds(every[OURS]))
+        memory = measure.ratios(greatest_peak(runs), greatest_peak(every[OURS]))
         over = ["", ""] if row == NOTHING else [f"{median(times):.1f}x", f"{median(memory):.1f}x"]
         rows.append([row, *(cell(name, runs) for name in COLUMNS), *over])
     measure.print_table([f"{options.images} images", *COLUMNS, "time", "memory"], rows)
+    write_results(options, every)
 
 
 if __name__ == "__main__":

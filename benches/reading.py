@@ -1,6 +1,7 @@
 """Readers of the same images, compared: images/s in batches of 64, 224x224x3 uint8, on two cores.
 
     python benches/reading.py PHOTOS [--images 2000] [--repeat 3] [--only NAME ...] [--inlaid target/release/inlaid]
+                                     [--json FOLDER]
     python benches/reading.py PHOTOS --memory [--images 50000]
     python benches/reading.py PHOTOS --passes 600
 
@@ -27,6 +28,9 @@ first batch takes.
 With --passes, inlaid alone reads --images images (640) that many times, shuffled: the anonymous memory after the second
 pass, and the most after any later one.
 
+With --json, it writes `reading.json`, `storage.json`, `views.json` and `loops.json`; with --memory `reading-memory.json`,
+and with --passes `passes.json`.
+
 Needs the package, psutil, and a release build of inlaid; the other readers need the packages of
 benches/requirements-reading.txt, which says how to install them. What is not installed is left out, and named.
 """
@@ -34,6 +38,7 @@ benches/requirements-reading.txt, which says how to install them. What is not in
 import importlib
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -41,8 +46,10 @@ from pathlib import Path
 from statistics import median
 
 import measure
+import results
 import watch
 from readers import READERS
+from readers.reader import BATCH
 
 os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "HF_HUB_OFFLINE": "1"}
 os.environ |= {"HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
@@ -57,6 +64,52 @@ OURS = {
 FEW = (1_000, 20_000)
 ALONE = ("inlaid, batches", "inlaid, to_torch", "inlaid, to_tf")
 PASSES = (*ALONE, "inlaid, batches, float32", "inlaid, to_jax")
+
+# The readers of each table of results, and what it calls them.
+BATCHES = "inlaid, batches"
+COPIED = "NumPy memory map, copied"
+PEERS = {
+    BATCHES: "inlaid, `batches`",
+    "inlaid, table[rows]": "inlaid, `table[rows]`",
+    "inlaid, to_torch": "inlaid, `to_torch`",
+    "inlaid, to_tf": "inlaid, `to_tf`",
+    COPIED: "NumPy memory map, copied",
+    "pyarrow, storage tensor": "pyarrow, the same file",
+    "polars, storage tensor": "polars, the same file",
+    "Hugging Face datasets": "Hugging Face `datasets`",
+    "Lance": "Lance",
+    "array_record, grain": "array_record, grain",
+    "FFCV": "FFCV",
+    "webdataset": "webdataset",
+    "MosaicML streaming": "MosaicML streaming",
+    "tf.data generator over NumPy memory map": "generator over a NumPy memory map",
+    "TFRecords, parsed in batches": "TFRecords of raw pixels, parsed in batches",
+}
+STORAGES = {
+    "pyarrow, storage tensor": "pyarrow, `--storage tensor`",
+    "polars, storage tensor": "polars, `--storage tensor`",
+    "pyarrow, storage binary": "pyarrow, `--storage binary`",
+    "polars, storage binary": "polars, `--storage binary`",
+    "pyarrow memory map, format arrow, copied": "pyarrow memory map, `--format arrow`, copied",
+    "pyarrow memory map, format arrow, views": "pyarrow memory map, `--format arrow`, views",
+}
+LOOPS = {
+    BATCHES: "inlaid, `batches`",
+    'inlaid, batches, layout="chw"': 'inlaid, `batches`, `layout="chw"`',
+    "inlaid, batches, float32": "inlaid, `batches`, float32",
+    'inlaid, batches, float32, layout="chw"': 'inlaid, `batches`, float32, `layout="chw"`',
+    "inlaid, to_torch": "inlaid, `to_torch`",
+    "inlaid, to_tf": "inlaid, `to_tf`",
+    "tf.data, py_function of tensors in memory": "tf.data, a function that gives out tensors in memory",
+    COPIED: "NumPy memory map, copied",
+}
+ONE_PROCESS = f"Batches of {BATCH} images of 224x224x3 uint8, one process."
+PEERS_NOTES = [
+    ONE_PROCESS,
+    "Every reader gets the same pixels, written as its own documentation says.",
+    "Shuffled: any row may follow any other, except that TFRecords and webdataset mix 1,000 images at a time, and MosaicML "
+    "streaming mixes blocks.",
+]
 
 
 def missing(name):
@@ -175,11 +228,11 @@ def bytes_of(folder):
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def cells(rates, name, order):
+def cells(runs, name, order):
     """Images/s, and by how much inlaid is faster."""
-    if order not in rates[name][0]:
+    if order not in runs[name][0]:
         return ["", ""]
-    own, rival = ([result[order] for result in rates[reader]] for reader in (name, READERS[name].rival))
+    own, rival = ([run[order] for run in runs[reader]] for reader in (name, READERS[name].rival))
     faster = "1" if READERS[name].rival == name else measure.spread(measure.ratios(rival, own))
     return [f"{median(own):.0f}", faster]
 
@@ -201,39 +254,133 @@ def compare(options, scratch):
     reasons = {name: measure.fresh_process(__file__, "missing", name, scratch) for name in options.only}
     names = [name for name, reason in reasons.items() if not reason]
     write_formats(options, names, scratch)
-    results = repeated(options, "read", names, scratch)
-    contents = {name: runs[0]["contents"] for name, runs in results.items()}
+    runs = repeated(options, "read", names, scratch)
+    contents = {name: each[0]["contents"] for name, each in runs.items()}
     if len({tuple(content) for both in contents.values() for content in both}) != 1:
         sys.exit(f"error: the readers read other images, pixels or labels: {contents}")
     table = []
     for name in names:
-        first, *peak = first_and_peak(results[name])
+        first, *peak = first_and_peak(runs[name])
         size = bytes_of(scratch / READERS[name].format) / measure.MIB
-        speed = [cell for order in ("in order", "shuffled", "short") for cell in cells(results, name, order)]
+        speed = [cell for order in ("in order", "shuffled", "short") for cell in cells(runs, name, order)]
         table.append([name, *speed, first, *peak, f"{size:.0f}"])
     faster = "inlaid is faster by"
     header = ["in order, images/s", faster, "shuffled, images/s", faster, "short, images/s", faster]
     header += ["first batch, ms", "memory, MiB", "and mapped", "on disk, MiB"]
     measure.print_table([f"{options.images} images", *header], table)
+    print()
     for name, reason in reasons.items():
         if reason:
-            print(f"\nNot measured: {name} ({reason}).")
+            measure.leave_out(name, reason)
+    write_peers(options, runs)
+    write_storages(options, runs)
+    write_views(options, runs)
+    write_loops(options, runs)
+
+
+def rates(runs, name, order):
+    """Images/s of each repetition, of a reader that has the order."""
+    return [run[order] for run in runs[name]]
+
+
+def rate_and_faster(runs, name, order, rival):
+    """Two cells of results: images/s, and by how much the rival is faster."""
+    if order not in runs[name][0]:
+        return [None, None]
+    own = rates(runs, name, order)
+    if rival is None:
+        return [results.median(own), None]
+    return [results.median(own), 1 if rival == name else results.spread(measure.ratios(rates(runs, rival, order), own))]
+
+
+def measured(table, runs):
+    """(name, what the table calls it) of the readers that were measured, and what it calls the others."""
+    there = [(name, label) for name, label in table.items() if name in runs]
+    return there, [label for name, label in table.items() if name not in runs]
+
+
+def write_peers(options, runs):
+    there, left = measured(PEERS, runs)
+    rows = []
+    for name, label in there:
+        # What inlaid gives in other ways is compared with nothing.
+        rival = None if READERS[name].rival == name != BATCHES else READERS[name].rival
+        cells = [cell for order in ("in order", "shuffled") for cell in rate_and_faster(runs, name, order, rival)]
+        rows.append([label, *cells, rival and rival.removeprefix("inlaid, ")])
+    faster = "inlaid is faster by"
+    columns = ["reader", "images/s in order", faster, "images/s shuffled", faster, "compared with"]
+    results.write(options, "reading", "Reading", columns, rows, PEERS_NOTES, left)
+
+
+def write_storages(options, runs):
+    there, left = measured(STORAGES, runs)
+    if COPIED not in runs:
+        return
+    rows = []
+    for name, label in there:
+        own, copied = (rates(runs, reader, "in order") for reader in (name, COPIED))
+        rows.append([label, results.median(own), results.spread(measure.ratios(own, copied))])
+    columns = ["reader", "images/s", "of a NumPy memory map, copied"]
+    results.write(
+        options, "storage", "Reading each storage without inlaid", columns, rows, [f"In order. {ONE_PROCESS}"], left
+    )
+
+
+def write_views(options, runs):
+    views, mapped, to_tf = "inlaid, table[rows], format arrow", "NumPy memory map, views", "inlaid, to_tf"
+    if not {views, mapped, to_tf} <= runs.keys():
+        return
+    random = measure.ratios(*(rates(runs, name, "shuffled") for name in (views, mapped)))
+    first, first_of_tf = ([run["first"] * 1000 for run in runs[name]] for name in (BATCHES, to_tf))
+    rows = [
+        ["views, `table[a:b]` of mapped files, images/s", results.median(rates(runs, views, "in order"))],
+        ["views of a NumPy memory map, images/s", results.median(rates(runs, mapped, "in order"))],
+        ["random rows, `table[rows]` of `--format arrow`, over a NumPy memory map (rate)", results.spread(random)],
+        ["first batch after opening, ms", results.median(first)],
+        ["first batch after opening, `to_tf`, ms", results.median(first_of_tf)],
+    ]
+    results.write(options, "views", "Views and first batches", ["", "value"], rows)
+
+
+def write_loops(options, runs):
+    there, left = measured(LOOPS, runs)
+    rows = []
+    for name, label in there:
+        rival = BATCHES if READERS[name].rival == BATCHES else None
+        cells = [cell for order in ("in order", "shuffled") for cell in rate_and_faster(runs, name, order, rival)]
+        rows.append([label, *cells, results.median(rates(runs, name, "short"))])
+    faster = "`batches` is faster by"
+    columns = ["reader", "images/s in order", faster, "images/s shuffled", faster, "images/s in short passes"]
+    notes = [
+        f"A short pass opens everything anew and reads the {options.images:,} images once.",
+        "Batches of float32 are four times as long: they move more bytes in a second than others.",
+    ]
+    results.write(options, "loops", "Casts and short passes", columns, rows, notes, left)
 
 
 def compare_sizes(options, scratch):
     """inlaid on growing datasets."""
-    table = []
+    measured = {}
     for images in [few for few in FEW if few < options.images] + [options.images]:
         here = scratch / str(images)
         folder = measure.class_folders(options.photos, images, here / "images")
         convert(options, folder, OURS["tensor"], here / "tensor")
         shutil.rmtree(folder)
-        results = repeated(options, "once", ALONE, here)
-        for name, runs in results.items():
-            table.append([name, f"{runs[0]['images']}", *first_and_peak(runs)])
+        measured[images] = repeated(options, "once", ALONE, here)
         shutil.rmtree(here)
-    table.sort(key=lambda row: ALONE.index(row[0]))
+    table = [
+        [name, f"{runs[name][0]['images']}", *first_and_peak(runs[name])]
+        for name in ALONE
+        for runs in measured.values()
+    ]
     measure.print_table(["", "images", "first batch, ms", "memory, MiB", "and mapped"], table)
+    rows = [[f"`{name.removeprefix('inlaid, ')}`, MiB"] for name in ALONE]
+    for row, name in zip(rows, ALONE, strict=True):
+        row += [results.median([run["peak"][0] / measure.MIB for run in runs[name]]) for runs in measured.values()]
+    first = [results.median([run["first"] * 1000 for run in runs[BATCHES]]) for runs in measured.values()]
+    rows.append(["first batch of `batches` after opening, ms", *first])
+    columns = ["", *(f"{images:,} images" for images in measured)]
+    results.write(options, "reading-memory", "Memory of reading", columns, rows)
 
 
 def compare_passes(options, scratch):
@@ -241,13 +388,23 @@ def compare_passes(options, scratch):
     os.environ["INLAID_PASSES"] = str(max(options.passes, 2))
     folder = measure.class_folders(options.photos, options.images, scratch / "images")
     convert(options, folder, OURS["tensor"], scratch / "tensor")
-    names = [name for name in PASSES if not measure.fresh_process(__file__, "missing", name, scratch)]
-    results = repeated(options, "passes", names, scratch)
-    table = []
+    reasons = {name: measure.fresh_process(__file__, "missing", name, scratch) for name in PASSES}
+    for name, reason in reasons.items():
+        if reason:
+            measure.leave_out(name, reason)
+    names = [name for name, reason in reasons.items() if not reason]
+    runs = repeated(options, "passes", names, scratch)
+    table, rows = [], []
     for name in names:
-        second, most = (median(run[size] for run in results[name]) / measure.MIB for size in ("second", "most"))
+        second, most = (median(run[size] for run in runs[name]) / measure.MIB for size in ("second", "most"))
         table.append([name, f"{second:.0f}", f"{most:.0f}", f"{most / second:.2f}"])
+        label = re.sub(r"\b(batches|to_\w+)", r"`\1`", name)
+        rows.append([label, round(second), round(most), results.rounded(most / second, 2)])
     measure.print_table([f"{options.passes} passes", "after the second, MiB", "at most, MiB", "ratio"], table)
+    columns = ["reader", "after the second pass, MiB", "at most, MiB", "ratio"]
+    notes = [f"{options.passes:,} passes over {options.images:,} images of 224x224x3, shuffled, in batches of {BATCH}."]
+    left = [name for name, reason in reasons.items() if reason]
+    results.write(options, "passes", "Anonymous memory over many passes", columns, rows, notes, left)
 
 
 def main():
@@ -255,8 +412,14 @@ def main():
     parser.add_argument("--images", type=measure.positive, help="default: 2000; with --memory 50000")
     parser.add_argument("--memory", action="store_true", help="measure memory of growing datasets")
     parser.add_argument("--passes", type=measure.positive, help="measure memory over this many passes")
-    parser.add_argument("--only", nargs="+", choices=READERS, default=list(READERS), metavar="NAME",
-                        help="these readers, and those of inlaid that they are compared with")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=READERS,
+        default=list(READERS),
+        metavar="NAME",
+        help="these readers, and those of inlaid that they are compared with",
+    )
     options = parser.parse_args()
     options.inlaid = measure.program(options.inlaid)
     options.images = options.images or (50_000 if options.memory else 640 if options.passes else 2000)

@@ -1,12 +1,15 @@
 """The cost of `inlaid repack`: MB/s of pixels, memory and whether it grows with the rows, and the gain in reading.
 
     python benches/repack.py PHOTOS [--images 10000] [--few 1000] [--repeat 3] [--inlaid target/release/inlaid]
+                                    [--json FOLDER]
 
 The photos are converted to 224x224x3, and pyarrow writes their tensors again and again into one Parquet file, as it
 does by default: dictionary and Snappy, row groups of 1,000. "pyarrow" reads the same file in batches of 64 and writes
 them with the same settings: what one would write to change a file without holding it in memory. Everything is in the
 page cache; inlaid brings its output to disk, pyarrow does not. Reading is a first pass over
 `inlaid.open(FILE).batches(64)`.
+
+With --json, it writes `repack.json`.
 
 Needs a release build of inlaid, the package, and pyarrow; disk for three times the pixels (150 kB an image).
 """
@@ -20,6 +23,7 @@ from statistics import median
 import measure
 import pyarrow as pa
 import pyarrow.parquet as pq
+import results
 
 BATCH = 64
 PYARROW = """
@@ -53,7 +57,7 @@ def images_per_second(path):
 
 
 def compare(options, scratch, rows, path):
-    """Lines of the table for a file."""
+    """{name: [(seconds, peak bytes) of each repetition]} for a file."""
     out = scratch / "out"
     commands = {
         "inlaid repack": [options.inlaid, "repack", path, "--out", out, "--quiet"],
@@ -68,15 +72,39 @@ def compare(options, scratch, rows, path):
             shutil.rmtree(out)
         return result
 
-    results = measure.repeated(options.repeat, commands, run)
-    size = rows * measure.ELEMENTS / 1e6
-    seconds = {name: [seconds for seconds, _ in runs] for name, runs in results.items()}
-    for name, runs in results.items():
-        rate = f"{size / median(seconds[name]):.0f}"
-        peak = f"{median(peak for _, peak in runs) / measure.MIB:.0f}"
-        yield [f"{name}, {rows} rows", rate, peak, measure.spread(measure.ratios(seconds["pyarrow"], seconds[name]))]
+    measured = measure.repeated(options.repeat, commands, run)
     gains = measure.ratios([after for _, after in speeds], [before for before, _ in speeds])
     print(f"{rows} rows repacked are read {measure.spread(gains, '.1f')} times as fast by inlaid", flush=True)
+    return measured
+
+
+def rates(rows, runs):
+    """MB/s of pixels of each repetition."""
+    return [rows * measure.ELEMENTS / 1e6 / seconds for seconds, _ in runs]
+
+
+def mebibytes(runs):
+    return median(peak for _, peak in runs) / measure.MIB
+
+
+def lines(rows, measured):
+    """Lines of the table for a file."""
+    for name, runs in measured.items():
+        faster = measure.spread(measure.ratios(rates(rows, runs), rates(rows, measured["pyarrow"])))
+        yield [f"{name}, {rows} rows", f"{median(rates(rows, runs)):.0f}", f"{mebibytes(runs):.0f}", faster]
+
+
+def write_results(options, measured):
+    own, other = (rates(options.images, runs) for runs in measured[options.images].values())
+    faster = results.spread(measure.ratios(own, other))
+    rows = [
+        ["MB/s of pixels", results.median(own), results.median(other)],
+        ["times as fast as pyarrow reading and writing the same table", faster, 1],
+    ]
+    for count, both in measured.items():
+        peaks = [round(mebibytes(runs)) for runs in both.values()]
+        rows.append([f"peak memory for {count:,} rows, MiB", *peaks])
+    results.write(options, "repack", "Repacking", ["", "inlaid", "pyarrow"], rows)
 
 
 def main():
@@ -89,13 +117,15 @@ def main():
         command = [options.inlaid, "convert", folder, "--out", scratch / "dataset", "--size", measure.SIZE, "--quiet"]
         measure.timed([*command, "--split", "train=1"])
         pixels = pq.read_table(scratch / "dataset/train", columns=["image"])["image"].combine_chunks()
-        table = []
+        measured = {}
         for rows in (options.few, options.images):
             path = scratch / f"{rows}.parquet"
             write_table(pixels, rows, path)
-            table.extend(compare(options, scratch, rows, path))
+            measured[rows] = compare(options, scratch, rows, path)
             path.unlink()
+    table = [line for rows, both in measured.items() for line in lines(rows, both)]
     measure.print_table(["", "MB/s", "peak MiB", "faster than pyarrow"], table)
+    write_results(options, measured)
 
 
 if __name__ == "__main__":

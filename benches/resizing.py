@@ -1,11 +1,14 @@
 """The cost of resizing like each library that `--resize-like` offers, compared with Pillow.
 
     python benches/resizing.py PHOTOS [--images 100] [--repeat 5] [--size 1600x1200] [--inlaid target/release/inlaid]
+                                      [--json FOLDER]
 
 The photos are enlarged or reduced to --size and saved as PPM, which takes next to nothing to decode, so that the rest of
 a conversion with one thread (reading, checksums, writing) is the same for all filters. What a filter costs is processor
 time beyond that of `--filter nearest`, for each image; of Pillow, the time of `Image.resize` beyond that of its nearest
 neighbour. Both make 224x224 of the same pixels. Medians, with least and greatest, of ratios within one repetition.
+
+With --json, it writes `resizing.json`.
 
 Needs a release build of inlaid, and Pillow.
 """
@@ -19,6 +22,7 @@ from statistics import median
 
 import measure
 import PIL
+import results
 from PIL import Image
 
 # What inlaid is told, and the filter of Pillow that has as many taps.
@@ -37,6 +41,16 @@ ROWS = {
     "opencv area": (["--resize-like", "opencv", "--filter", "area"], "BOX"),
     "f32, plain bilinear": (["--dtype", "f32"], "BILINEAR"),
     "f32, plain bicubic": (["--filter", "bicubic", "--dtype", "f32"], "BICUBIC"),
+}
+
+# What the table of results calls its rows.
+TABLE = {
+    "pillow box": "`--resize-like pillow --filter box`",
+    "pillow bilinear": "`--resize-like pillow --filter bilinear`",
+    "pillow bicubic": "`--resize-like pillow --filter bicubic`",
+    "torchvision bilinear": "`--resize-like torchvision`",
+    "tf-antialias bilinear": "`--resize-like tf-antialias`",
+    "f32, plain bilinear": "floats",
 }
 
 
@@ -95,13 +109,24 @@ def main():
             own, least = (inlaid_seconds(options, images, scratch / "dataset", of) for of in (settings, nearest))
             return own - least, pillow_seconds(opened, filter) - pillow_seconds(opened, "NEAREST")
 
-        results = measure.repeated(options.repeat, options.only, beyond_nearest)
+        measured = measure.repeated(options.repeat, options.only, beyond_nearest)
     table = []
-    for name, runs in results.items():
+    for name, runs in measured.items():
         own, pillow = zip(*runs)
         milliseconds = [f"{median(costs) * 1000:.2f}" for costs in (own, pillow)]
         table.append([name, *milliseconds, measure.spread(measure.ratios(pillow, own))])
     measure.print_table([f"{options.size} to 224x224", "ms", f"Pillow {PIL.__version__}, ms", "Pillow / inlaid"], table)
+    rows = []
+    for name, label in TABLE.items():
+        if name in measured:
+            own, pillow = zip(*measured[name])
+            rows.append([label, results.spread(measure.ratios(pillow, own))])
+    notes = [
+        f"{options.size} to 224x224, processor time of resizing alone; Pillow {PIL.__version__}.",
+        "Medians of differences between conversions, which spread widely.",
+    ]
+    columns = ["inlaid with", "Pillow takes this many times as long"]
+    results.write(options, "resizing", "Resizing against Pillow", columns, rows, notes)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 """Tensors or image files: the room they take, how fast they are loaded, and when a conversion to tensors pays.
 
-    python benches/storage.py PHOTOS [--images 2000] [--repeat 5] [--threads 2] [--jpeg-decoder zune-jpeg] [--json FILE]
+    python benches/storage.py PHOTOS [--images 2000] [--repeat 5] [--threads 2] [--jpeg-decoder zune-jpeg] [--json FOLDER]
 
   conversion    seconds of `inlaid.convert` of all photos
   room          bytes of the dataset
   images/s      of whole passes in shuffled batches of 256 images of 224x224, uint8, after the first one
   first batch   from before the dataset is opened, in a process that has imported inlaid
   pays after    epochs after which a conversion to tensors has taken less time than the files of the row cost more than
-                tensors in each epoch; the photos themselves have to be packed into a dataset in either case. Tensors have no random
-                crops of whole photos
+                tensors in each epoch; the photos themselves have to be packed into a dataset in either case. Tensors have
+                no random crops of whole photos
 
 Rows take turns, each in a fresh process on as many cores as threads; medians of the repetitions. Files are in the page
-cache. Needs the package, whose build must have the decoder.
+cache. With --json, it writes `image-files.json`. Needs the package, whose build must have the decoder.
 """
 
 import json
@@ -19,10 +19,10 @@ import os
 import shutil
 import sys
 import time
-from pathlib import Path
 from statistics import median
 
 import measure
+import results
 
 TENSORS = "tensors of 224x224"
 CROP = {"random_resized_crop": True, "horizontal_flip": 0.5}
@@ -91,7 +91,7 @@ def load(row, dataset, decoder, threads):
 
 
 def compare(options, photos, scratch):
-    """A line for each way to store the photos."""
+    """A row of results for each way to store the photos."""
     made, loaded = {}, {}
     settings = (options.jpeg_decoder, options.threads)
 
@@ -113,49 +113,31 @@ def compare(options, photos, scratch):
         first, rates = zip(*loaded[row], strict=True)
         costs = [options.images * (1 / rate - 1 / best) for rate, best in zip(rates, of_tensors[1], strict=True)]
         pays = [whole / cost if cost > 0 else float("inf") for whole, cost in zip(of_tensors[0], costs, strict=True)]
+        has_pay = "storage" in ROWS[row][0] and CROP.keys().isdisjoint(ROWS[row][1])
         yield [
             row,
-            f"{median(room) / options.images * 1000 / 1e6:,.1f}",
-            measure.spread(seconds, ".1f"),
-            measure.spread(rates, ",.0f"),
-            measure.spread([1000 * value for value in first], ".0f"),
-            f"{median(pays):.1f}" if "storage" in ROWS[row][0] and CROP.keys().isdisjoint(ROWS[row][1]) else "",
+            results.median([size / options.images / 1000 for size in room], 1),
+            results.spread(seconds, 1),
+            results.spread(rates, 0),
+            results.spread([1000 * value for value in first], 0),
+            results.median(pays, 1) if has_pay else None,
         ]
 
 
 def main():
     parser = measure.arguments(__doc__, images=2000, repeat=5)
-    parser.add_argument(
-        "--threads",
-        type=measure.positive,
-        default=2,
-        help="and cores; default: %(default)s",
-    )
+    parser.add_argument("--threads", type=measure.positive, default=2, help="and cores; default: %(default)s")
     parser.add_argument("--jpeg-decoder", default="zune-jpeg", help="default: %(default)s")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there")
     options = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
     with measure.scratch_folder(options.scratch) as scratch:
         photos = measure.class_folders(options.photos, options.images, scratch / "photos")
-        columns = [
-            "",
-            "MB for 1,000",
-            "conversion, s",
-            "images/s",
-            "first batch, ms",
-            "pays after epochs",
-        ]
-        lines = list(compare(options, photos, scratch))
-    measure.print_table(columns, lines)
-    if options.json:
-        command = f"python benches/storage.py PHOTOS --images {options.images} --repeat {options.repeat}"
-        command += f" --jpeg-decoder {options.jpeg_decoder}"
-        table = {
-            "title": "Tensors or image files",
-            "command": command,
-            "repetitions": f"{options.repeat} repetitions",
-        }
-        options.json.write_text(json.dumps({**table, "columns": columns, "rows": lines}, indent=2) + "\n")
+        rows = list(compare(options, photos, scratch))
+    columns = ["", "MB for 1,000", "conversion, s", "images/s", "first batch, ms", "pays after epochs"]
+    measure.print_table(columns, [[results.text(cell) for cell in row] for row in rows])
+    notes = [f"Shuffled batches of {BATCH} images of 224x224x3 uint8; {results.COUNTS[options.threads]} threads."]
+    notes.append(f"JPEGs are decoded by {options.jpeg_decoder}.")
+    results.write(options, "image-files", "Tensors or image files", columns, rows, notes)
 
 
 if __name__ == "__main__":

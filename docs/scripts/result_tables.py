@@ -16,14 +16,16 @@ def cell(value):
     if value is None:
         return ""
     if isinstance(value, dict):
-        spread = f"{number(value['low'])} to {number(value['high'])}"
-        return f"{number(value['median'])} ({spread})" if "median" in value else spread
-    return value if isinstance(value, str) else number(value)
+        digits = max(map(decimals, value.values()))
+        texts = {which: f"{one:,.{digits}f}" for which, one in value.items()}
+        spread = f"{texts['low']} to {texts['high']}"
+        return f"{texts['median']} ({spread})" if "median" in value else spread
+    return value if isinstance(value, str) else f"{value:,}"
 
 
-def number(value):
-    """With the digits that the results have."""
-    return f"{value:,}"
+def decimals(value):
+    """The digits that the results have behind the point."""
+    return max(0, -Decimal(value).as_tuple().exponent)
 
 
 def table(name):
