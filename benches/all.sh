@@ -4,7 +4,7 @@
 #   bash benches/all.sh PHOTOS [OPTIONS] [NAME ...]      the benches that are named, or all of them; PHOTOS: many JPEGs
 #   bash benches/all.sh --list                           the names, and the results of each
 #
-#   --scratch DIR   the folder of images and outputs, with 20 GB of room; default: the system's
+#   --scratch DIR   the folder of images and outputs, on a disk with 20 GB of room; default: the system's
 #   --again         also runs what has results of this commit and machine
 #   --dirty         also runs where the tree has changes; the results say so, and are not to be committed
 #   --quick         tiny sizes, to try the script: its results stay below target/benches/quick
@@ -37,6 +37,8 @@ passes         | passes                                          | reading.py PH
 loading        | loading-resize loading-decode loading-augment   | loading.py PHOTOS --images 1024 --repeat 5                    | --images 512 --repeat 1
 image-files    | image-files                                     | storage.py PHOTOS --images 1000 --jpeg-decoder libjpeg-turbo  | --images 20 --repeat 1
 pipelines      | pipelines                                       | pipelines.py PHOTOS --images 1000 --repeat 3                  | --images 100 --repeat 1
+stores         | stores                                          | stores.py PHOTOS --images 3000 --repeat 5                     | --images 20 --repeat 1
+store-reading  | store-reading                                   | store_reading.py PHOTOS --images 3000 --repeat 5              | --images 20 --repeat 1
 append         | append                                          | append.py PHOTOS --images 20000 --appends 1000 --repeat 3     | --images 40 --new 10 --appends 3 --repeat 1
 repack         | repack                                          | repack.py PHOTOS --images 10000 --repeat 3                    | --images 40 --few 20 --repeat 1
 END
@@ -150,7 +152,7 @@ packages() {
   [[ -z ${PYTHON:-} ]] || return 0
   python="$venv/bin/python"
   # Those that stand alone are built with others.
-  local files=(tests/interop/requirements{-tools,-light,}.txt benches/requirements-{reading,loading,pipelines,alone}.txt)
+  local files=(tests/interop/requirements{-tools,-light,,-scale}.txt benches/requirements-{reading,loading,pipelines,alone}.txt)
   cat "${files[@]}" | cmp -s - "$venv/installed.txt" && return
   echo "== packages"
   [[ -x $python ]] || python3 -m venv "$venv"

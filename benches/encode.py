@@ -13,7 +13,8 @@ from pathlib import Path
 import measure
 import results
 
-BENCH = ["cargo", "bench", "--locked", "--quiet", "--bench", "encode", "--"]
+# With the feature of `convert.py`, so that nothing is built twice.
+BENCH = ["cargo", "bench", "--locked", "--quiet", "--features", "turbojpeg", "--bench", "encode", "--"]
 OURS, COPY, THEIRS = "inlaid, verbatim pages", "memcpy", "parquet ArrowWriter"
 NOTES = ["Finishing a page of tensors, one copy included.", "`cargo bench` builds everything at full optimization."]
 

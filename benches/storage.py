@@ -120,7 +120,7 @@ def compare(options, photos, scratch):
             results.spread(seconds, 1),
             results.spread(rates, 0),
             results.spread([1000 * value for value in first], 0),
-            results.median(pays, 1) if has_pay else None,
+            ("never" if median(pays) == float("inf") else results.median(pays, 1)) if has_pay else None,
         ]
 
 

