@@ -262,8 +262,10 @@ def compare(options, workload, scratch):
     header = [f"{options.images} {TITLES[workload]}", *COLUMNS]
     measure.print_table(header, [list(map(results.text, row)) for row in rows])
     print()
+    # Without a reason, it is not for this workload.
+    left = {name: reason for name, reason in left.items() if reason}
     for name, reason in left.items():
-        measure.leave_out(f"{name}, {workload}", reason)
+        measure.leave_out(f"{workload}, {name}", reason)
     results.write(options, f"loading-{workload}", TITLES[workload], ["loader", *COLUMNS], rows, NOTES, left)
 
 

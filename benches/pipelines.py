@@ -84,7 +84,7 @@ LABELS = {
 TABLE = {
     "images s": 1,
     "create s": 2,
-    "epoch s": 1,
+    "epoch s": 2,
     "peak": 0,
     "and mapped": 0,
     "take(1)": 0,

@@ -31,7 +31,7 @@ def write(options, name, title, columns, rows, notes=(), left_out=(), input=None
     `input` says what was read, unless it was photos."""
     if not options.json:
         return
-    left = f"Not measured there: {', '.join(left_out)}." if left_out else ""
+    left = f"Not measured there: {'; '.join(left_out)}." if left_out else ""
     fields = {
         "title": title,
         "command": command_of(options),

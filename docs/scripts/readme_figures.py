@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+TIMES = {4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten"}
 PARTS = {4: "quarter", 5: "fifth", 6: "sixth", 7: "seventh", 8: "eighth", 9: "ninth", 10: "tenth"}
 
 
@@ -32,9 +33,9 @@ def minutes():
     return f"{least} to {max(math.ceil(time['high']), least + 1)}"
 
 
-def part_of_tensors():
+def tensors_over_jpegs():
     tensors, files = (cell("sizes", f"`--size 224{words}`", "MB") for words in ("", " --storage encoded"))
-    return PARTS[round(tensors / files)]
+    return round(tensors / files)
 
 
 def of_the_ceiling():
@@ -56,7 +57,9 @@ FIGURES = [
         r"`--format arrow` \|[^|]*\| ([\d,]+) \|",
         lambda: rate_of("pyarrow memory map, `--format arrow`, copied"),
     ),
-    ("README.md", r"as JPEG in an? (\w+) of the\sspace", part_of_tensors),
+    ("README.md", r"as JPEG in an? (\w+) of the\sspace", lambda: PARTS[tensors_over_jpegs()]),
+    ("docs/storage.md", r"take (\w+) times the room of JPEGs", lambda: TIMES[tensors_over_jpegs()]),
+    ("docs/storage.md", r"between the two: an? (\w+) of the room", lambda: PARTS[tensors_over_jpegs()]),
     ("docs/benchmarks.md", r"runs at (\d+ %) of its ceiling", of_the_ceiling),
 ]
 PAGES = sorted({REPOSITORY / page for page, _, _ in FIGURES})
