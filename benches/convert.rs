@@ -1,7 +1,7 @@
 //! The whole conversion, compared with its upper limit and with the obvious program.
 //!
 //! `cargo bench --bench convert -- PHOTOS [--images 1000] [--repeat 7] [--threads 2] [--scratch DIR]
-//! [--no-obvious] [--dtype u8] [--layout hwc]`
+//! [--no-obvious] [--dtype u8] [--layout hwc] [--jpeg-decoder auto]`
 //!
 //! - `limit`: threads that read, decode and resize the same files with the same libraries into
 //!   memory, and nothing else, with reused buffers. For element types other than u8, they resize to
@@ -16,6 +16,8 @@
 //! The files are read once beforehand, so they come from the page cache. All programs run in every
 //! repetition, and ratios are within a repetition. If there are fewer photos than `--images`, they are
 //! linked several times.
+
+#![cfg_attr(feature = "turbojpeg", allow(unsafe_code))]
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -36,7 +38,7 @@ use fir::images::{TypedImage, TypedImageRef};
 use fir::pixels::{F32, F32x3, U8, U8x3};
 use image::imageops::FilterType;
 use image::{ImageDecoder, ImageReader};
-use inlaid::{Dtype, Layout, RunOptions, Spec, convert};
+use inlaid::{Dtype, JpegDecoder, Layout, RunOptions, Spec, convert};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
@@ -62,11 +64,12 @@ fn main() -> Outcome<()> {
 
     let mut seconds: [Vec<f64>; 4] = Default::default();
     let mut spec = Spec::new("224".parse()?);
-    (spec.dtype, spec.layout) = (arguments.dtype, arguments.layout);
+    (spec.dtype, spec.layout, spec.jpeg_decoder) = (arguments.dtype, arguments.layout, arguments.jpeg_decoder);
+    let limit = |out: Option<File>| limit(&files, arguments.threads, &spec, out.as_ref());
     for _ in 0..arguments.repeat {
-        seconds[0].push(timed(|| limit(&files, arguments.threads, spec.dtype, None))?);
+        seconds[0].push(timed(|| limit(None))?);
         let written = scratch.path().join("written");
-        seconds[1].push(timed(|| limit(&files, arguments.threads, spec.dtype, Some(&File::create(&written)?)))?);
+        seconds[1].push(timed(|| limit(Some(File::create(&written)?)))?);
         fs::remove_file(&written)?;
         seconds[2].push(timed(|| inlaid(&source, &scratch.path().join("dataset"), arguments.threads, &spec))?);
         fs::remove_dir_all(scratch.path().join("dataset"))?;
@@ -84,6 +87,8 @@ fn main() -> Outcome<()> {
     if arguments.obvious {
         println!("obvious  {:>7.0} images/s; inlaid is {:.2} times as fast", rate(3), ratio(3, 2));
     }
+    // For `benches/convert.py`.
+    println!("seconds  {seconds:?}");
     Ok(())
 }
 
@@ -96,6 +101,7 @@ struct Arguments {
     obvious: bool,
     dtype: Dtype,
     layout: Layout,
+    jpeg_decoder: JpegDecoder,
 }
 
 impl Arguments {
@@ -109,6 +115,7 @@ impl Arguments {
             obvious: true,
             dtype: Dtype::U8,
             layout: Layout::Hwc,
+            jpeg_decoder: JpegDecoder::Auto,
         };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
@@ -120,6 +127,10 @@ impl Arguments {
                 "--threads" => parsed.threads = number(),
                 "--no-obvious" => parsed.obvious = false,
                 "--dtype" => parsed.dtype = words.next().expect("the option needs a type").parse().expect("a type"),
+                "--jpeg-decoder" => {
+                    let word = words.next().expect("the option needs a decoder");
+                    parsed.jpeg_decoder = word.parse().expect("a decoder");
+                }
                 "--layout" => parsed.layout = words.next().expect("the option needs a word").parse().expect("a layout"),
                 "--scratch" => parsed.scratch = words.next().expect("the option needs a folder").into(),
                 photos => parsed.photos = photos.into(),
@@ -158,7 +169,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Reads, decodes and resizes into memory, and writes tensors if there is a file for them.
-fn limit(files: &[PathBuf], threads: usize, dtype: Dtype, out: Option<&File>) -> Outcome<()> {
+fn limit(files: &[PathBuf], threads: usize, spec: &Spec, out: Option<&File>) -> Outcome<()> {
+    let dtype = spec.dtype;
     let length = TENSOR * dtype.bytes();
     let write = |number: usize, tensor: &[u8]| {
         out.map_or(Ok(()), |out| out.write_all_at(&tensor[..length], (number * length) as u64))
@@ -166,18 +178,15 @@ fn limit(files: &[PathBuf], threads: usize, dtype: Dtype, out: Option<&File>) ->
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         let work = || -> Outcome<()> {
+            let mut decoder = Decoder::new(spec.jpeg_decoder);
             let (mut pixels, mut tensor) = (Vec::new(), vec![0; TENSOR]);
             let (mut floats, mut values) = (Vec::new(), vec![0_f32; TENSOR]);
             let mut resizer = fir::Resizer::new();
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let Some(file) = files.get(number) else { return Ok(()) };
-                let bytes = fs::read(file)?;
-                let decoder = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?.into_decoder()?;
-                let (width, height) = decoder.dimensions();
-                let (length, gray) = (decoder.total_bytes() as usize, !decoder.color_type().has_color());
-                pixels.resize(pixels.len().max(length), 0);
-                decoder.read_image(&mut pixels[..length])?;
+                let (width, height, gray) = decoder.decode(&fs::read(file)?, &mut pixels)?;
+                let length = width as usize * height as usize * if gray { 1 } else { 3 };
                 let samples = &pixels[..length];
                 if dtype == Dtype::U8 {
                     match gray {
@@ -201,6 +210,82 @@ fn limit(files: &[PathBuf], threads: usize, dtype: Dtype, out: Option<&File>) ->
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         workers.into_iter().try_for_each(|worker| worker.join().expect("no worker panics"))
     })
+}
+
+/// Decodes with the library that inlaid decodes with.
+enum Decoder {
+    Zune,
+    #[cfg(feature = "turbojpeg")]
+    LibjpegTurbo(libjpeg_turbo::Decompressor),
+}
+
+impl Decoder {
+    fn new(jpeg_decoder: JpegDecoder) -> Decoder {
+        match jpeg_decoder {
+            #[cfg(feature = "turbojpeg")]
+            JpegDecoder::Auto | JpegDecoder::LibjpegTurbo => Decoder::LibjpegTurbo(libjpeg_turbo::Decompressor::new()),
+            _ => Decoder::Zune,
+        }
+    }
+
+    /// Width, height, and whether the image is gray. Its samples are the first of `pixels`, which only grow.
+    fn decode(&mut self, file: &[u8], pixels: &mut Vec<u8>) -> Outcome<(u32, u32, bool)> {
+        #[cfg(feature = "turbojpeg")]
+        if let Decoder::LibjpegTurbo(decompressor) = self {
+            return decompressor.decode(file, pixels);
+        }
+        let decoder = ImageReader::new(Cursor::new(file)).with_guessed_format()?.into_decoder()?;
+        let (width, height) = decoder.dimensions();
+        let (length, gray) = (decoder.total_bytes() as usize, !decoder.color_type().has_color());
+        pixels.resize(pixels.len().max(length), 0);
+        decoder.read_image(&mut pixels[..length])?;
+        Ok((width, height, gray))
+    }
+}
+
+#[cfg(feature = "turbojpeg")]
+mod libjpeg_turbo {
+    use std::ffi::{c_int, c_void};
+
+    use turbojpeg_sys as sys;
+
+    pub struct Decompressor(*mut c_void);
+
+    impl Decompressor {
+        pub fn new() -> Decompressor {
+            // SAFETY: the function takes a number.
+            let handle = unsafe { sys::tj3Init(sys::TJINIT_TJINIT_DECOMPRESS as c_int) };
+            assert!(!handle.is_null(), "there is memory for a decompressor");
+            Decompressor(handle)
+        }
+
+        pub fn decode(&mut self, file: &[u8], pixels: &mut Vec<u8>) -> super::Outcome<(u32, u32, bool)> {
+            let length = file.len().try_into()?;
+            // SAFETY: the file is as long as it is said to be.
+            let status = unsafe { sys::tj3DecompressHeader(self.0, file.as_ptr(), length) };
+            // SAFETY: the handle lives as long as `self`.
+            let get = |parameter| unsafe { sys::tj3Get(self.0, parameter as c_int) };
+            let (width, height) = (get(sys::TJPARAM_TJPARAM_JPEGWIDTH), get(sys::TJPARAM_TJPARAM_JPEGHEIGHT));
+            let gray = get(sys::TJPARAM_TJPARAM_COLORSPACE) == sys::TJCS_TJCS_GRAY as c_int;
+            let (format, channels) = if gray { (sys::TJPF_TJPF_GRAY, 1) } else { (sys::TJPF_TJPF_RGB, 3) };
+            let samples = usize::try_from(width)? * usize::try_from(height)? * channels;
+            pixels.resize(pixels.len().max(samples), 0);
+            // SAFETY: as before, and the pixels have room for the whole image.
+            let decoded =
+                unsafe { sys::tj3Decompress8(self.0, file.as_ptr(), length, pixels.as_mut_ptr(), 0, format) };
+            if (status, decoded) != (0, 0) {
+                return Err("libjpeg-turbo can't decode a photo".into());
+            }
+            Ok((width.try_into()?, height.try_into()?, gray))
+        }
+    }
+
+    impl Drop for Decompressor {
+        fn drop(&mut self) {
+            // SAFETY: nobody has the handle any more.
+            unsafe { sys::tj3Destroy(self.0) }
+        }
+    }
 }
 
 fn resize<P: PixelTrait>(
