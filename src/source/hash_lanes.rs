@@ -1,9 +1,19 @@
 //! SHA-256 of several files at once.
 //!
-//! On processors without SHA-256 instructions, hashing a photo takes a tenth of the time of decoding
-//! it. One message can't be split, but eight messages can be hashed side by side, one in each 32-bit
-//! lane of an AVX2 or AVX-512 register; a lane whose message ends takes the next one. On other
-//! processors, and for the rest of the last message, the `sha2` crate does the work.
+//! One message can't be split, but eight messages can be hashed side by side, one in each 32-bit lane of an AVX2 or
+//! AVX-512 register; a lane whose message ends takes the next one. On other processors, and for the rest of the last
+//! message, the `sha2` crate does the work.
+//!
+//! It earns its place on processors without SHA-256 instructions. The processor time of whole conversions of 4,000
+//! photos to 224x224 with libjpeg-turbo, on an EPYC of Zen 4, without these instructions and as they are:
+//!
+//! | hashed by | without | with |
+//! |---|---:|---:|
+//! | lanes, AVX-512 | 1 | 1 |
+//! | lanes, AVX2 | 1.01 | |
+//! | `ring` | about 1.10 (its code for AVX2 hashes 548 MB/s) | 1.00 |
+//! | `sha2` | 1.15 | 1.01 |
+//! | nobody | 0.96 | 0.97 |
 //!
 //! Source of the rules: FIPS 180-4, sections 4.1.2, 5.1.1 and 6.2.2.
 
