@@ -379,6 +379,8 @@ impl Append {
 ///
 /// Exit codes: 0 planned; 1 stopped; 2 usage error.
 #[derive(Args)]
+// Plans refuse both.
+#[command(mut_arg("overwrite", |arg| arg.hide(true)), mut_arg("dry_run", |arg| arg.hide(true)))]
 pub struct Plan {
     #[command(flatten)]
     pub convert: Convert,

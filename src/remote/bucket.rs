@@ -2,27 +2,17 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use object_store::aws::AmazonS3ConfigKey;
-use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
-use object_store::{
-    BackoffConfig, ClientConfigKey, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt,
-    RetryConfig, UpdateVersion,
-};
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, UpdateVersion};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinHandle;
 
-use super::aws_profile;
-use super::hub::{self, Hub};
+use super::clients::{self, Clients};
 use super::own_runtime::OwnRuntime;
-use super::settings::{aws_settings, check_values, key_of, own_settings, settings_of};
-use super::told::{cause_of, told};
-use super::web::Web;
+use super::told::told;
 use super::writes::Writable;
 use crate::error::{Error, StoreError};
 use crate::format::catch_panic::contain;
@@ -40,28 +30,6 @@ const DEEPEST: usize = 2;
 const PARTS: usize = 64;
 const MANY: usize = 1000;
 
-/// How long a connection and a whole answer may take, and how long an answer may pause before it is asked for again.
-const CLIENT: [(ClientConfigKey, &str); 4] = [
-    (ClientConfigKey::ConnectTimeout, "10s"),
-    (ClientConfigKey::Timeout, "1h"),
-    (ClientConfigKey::ReadTimeout, "30s"),
-    (ClientConfigKey::UserAgent, concat!("inlaid/", env!("CARGO_PKG_VERSION"))),
-];
-
-/// How long requests that fail are sent again, unless `INLAID_RETRY_SECONDS` says otherwise.
-const RETRY_SECONDS: u64 = 180;
-
-/// How requests that fail, and answers that break off, are asked for again: for a time, however often that is.
-fn retries() -> Result<RetryConfig, StoreError> {
-    const NAME: &str = "INLAID_RETRY_SECONDS";
-    let seconds = match std::env::var(NAME) {
-        Ok(text) => text.parse().map_err(|_| StoreError::Settings(format!("`{NAME}` is a number of seconds")))?,
-        Err(_) => RETRY_SECONDS,
-    };
-    let backoff = BackoffConfig { base: 3.0, ..BackoffConfig::default() };
-    Ok(RetryConfig { backoff, max_retries: 1000, retry_timeout: Duration::from_secs(seconds) })
-}
-
 /// What lies below a URL of an object store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket {
@@ -72,9 +40,6 @@ pub(crate) struct Bucket {
     /// Its own, since the threads of one would not be there after a fork.
     runtime: Arc<OwnRuntime>,
 }
-
-/// A store for reads, and the same for writes.
-type Stores = (Arc<dyn ObjectStore>, Arc<dyn Writable>);
 
 /// An object.
 #[derive(Clone, Debug)]
@@ -100,40 +65,7 @@ impl Bucket {
     /// If it is no URL of a bucket, or a setting is wrong.
     pub(crate) fn open(url: &str, options: &StorageOptions) -> Result<Bucket, StoreError> {
         let (site, prefix) = Bucket::parts(url)?;
-        let (scheme, name) = site.split_once("://").ok_or(StoreError::Url)?;
-        provide_cryptography();
-        let wrong = |error: object_store::Error| StoreError::Settings(cause_of(&error));
-        let (store, writes): Stores = match &*scheme.to_ascii_lowercase() {
-            "s3" | "s3a" => {
-                let builder = aws_profile::apply(aws_settings(options)?, options.keys())?;
-                let builder = CLIENT.iter().fold(builder, |builder, (key, value)| {
-                    builder.with_config(AmazonS3ConfigKey::Client(*key), *value)
-                });
-                both(builder.with_retry(retries()?).with_bucket_name(name).build().map_err(wrong)?)
-            }
-            "gs" => {
-                let builder = CLIENT.iter().fold(GoogleCloudStorageBuilder::from_env(), |builder, (key, value)| {
-                    builder.with_config(GoogleConfigKey::Client(*key), *value)
-                });
-                let set =
-                    |builder: GoogleCloudStorageBuilder, (name, value)| Ok(builder.with_config(key_of(name)?, value));
-                let builder = options.iter().try_fold(builder, set)?;
-                both(builder.with_retry(retries()?).with_bucket_name(name).build().map_err(wrong)?)
-            }
-            "az" | "abfs" | "abfss" => {
-                check_values(&settings_of::<AzureConfigKey>("AZURE_"))?;
-                check_values(&own_settings::<AzureConfigKey>(options)?)?;
-                let builder = CLIENT.iter().fold(MicrosoftAzureBuilder::from_env(), |builder, (key, value)| {
-                    builder.with_config(AzureConfigKey::Client(*key), *value)
-                });
-                let set = |builder: MicrosoftAzureBuilder, (name, value)| Ok(builder.with_config(key_of(name)?, value));
-                let builder = options.iter().try_fold(builder, set)?;
-                both(builder.with_retry(retries()?).with_container_name(name).build().map_err(wrong)?)
-            }
-            "http" | "https" | "hf" => return Err(StoreError::ReadOnly(scheme.to_owned())),
-            other => return Err(StoreError::Scheme(other.to_owned())),
-        };
-        Bucket::of((store, writes), prefix)
+        Bucket::of(clients::of_bucket(site, options)?, prefix)
     }
 
     /// As [`Bucket::open`], where nothing is written: also files of the web, with a query behind their URLs, and datasets
@@ -143,23 +75,10 @@ impl Bucket {
     /// As [`Bucket::open`].
     pub(super) fn to_read(url: &str, query: Option<&str>, options: &StorageOptions) -> Result<Bucket, StoreError> {
         let (site, prefix) = Bucket::parts(url)?;
-        provide_cryptography();
-        let client =
-            || CLIENT.iter().fold(ClientOptions::new(), |client, (key, value)| client.with_config(*key, *value));
-        let web = match site.split_once("://") {
-            Some(("http" | "https", _)) => Web::new(site, query, client(), retries()?, None)?,
-            Some(("hf", name)) => {
-                let retries = retries()?;
-                let hub = Hub::open(name, retries.retry_timeout)?;
-                let client = client().with_default_headers(hub::headers()?);
-                Web::new(&hub.endpoint(), None, client, retries, Some(hub))?
-            }
-            _ => return Bucket::open(url, options),
-        };
-        Bucket::of(both(web), prefix)
+        Bucket::of(clients::to_read(site, query, options)?, prefix)
     }
 
-    fn of((store, writes): Stores, prefix: &str) -> Result<Bucket, StoreError> {
+    fn of((store, writes): Clients, prefix: &str) -> Result<Bucket, StoreError> {
         let prefix = Path::parse(prefix.trim_end_matches('/')).map_err(|_| StoreError::Url)?;
         let mut threads = Builder::new_multi_thread();
         threads.worker_threads(THREADS).thread_name("inlaid-requests").enable_all();
@@ -426,22 +345,10 @@ pub(super) async fn get_range(
     }
 }
 
-/// Gives the transport its cryptography.
-fn provide_cryptography() {
-    // Fails if there is one already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
 /// The error of a URL, which is not shown if it holds a secret.
 fn named(url: &std::path::Path, reason: StoreError) -> Error {
     let place = if reason == StoreError::Secret { std::path::Path::new("URL") } else { url };
     Error::Store { place: place.to_owned(), reason }
-}
-
-/// A store for reads, and the same for writes.
-fn both(store: impl Writable) -> (Arc<dyn ObjectStore>, Arc<dyn Writable>) {
-    let store = Arc::new(store);
-    (store.clone(), store)
 }
 
 impl From<ObjectMeta> for Object {

@@ -9,6 +9,8 @@ mod bucket;
 #[cfg(feature = "remote")]
 mod bucket_files;
 #[cfg(feature = "remote")]
+mod clients;
+#[cfg(feature = "remote")]
 mod fetches;
 #[cfg(feature = "remote")]
 mod health;

@@ -107,6 +107,19 @@ fn card_that_is_a_link_is_left_with_its_target() {
     let note = "note: `README.md` was left as it is, and may be out of date: it is a link\n";
     assert!(ran.stderr.contains(note), "{}", ran.stderr);
     assert_eq!(fs::read(mine).unwrap(), b"mine\n");
+    let verified = s.run("verify", "out").exits(0);
+    assert_eq!(verified.stderr, "note: `README.md` is a link, which changes of the dataset leave as it is\n");
+}
+
+#[test]
+fn croissant_that_is_a_link_is_told() {
+    let s = dataset();
+    s.run("card", "out --croissant").exits(0);
+    // The same bytes elsewhere.
+    fs::rename(s.path().join("out/croissant.json"), s.path().join("mine.json")).unwrap();
+    symlink(s.path().join("mine.json"), s.path().join("out/croissant.json")).unwrap();
+    let verified = s.run("verify", "out").exits(0);
+    assert_eq!(verified.stderr, "note: `croissant.json` is a link, which changes of the dataset leave as it is\n");
 }
 
 #[test]

@@ -365,6 +365,13 @@ fn progress_is_json_for_programs() {
 }
 
 #[test]
+fn plan_shows_no_option_that_it_refuses() {
+    let s = Scratch::new();
+    let help = s.run("plan", "--help").exits(0).stdout;
+    assert!(help.contains("--max-errors") && !help.contains("--overwrite") && !help.contains("--dry-run"), "{help}");
+}
+
+#[test]
 fn completions_and_manual_pages_know_every_command() {
     let s = Scratch::new();
     let help = s.run("help", "").exits(0).stdout;
