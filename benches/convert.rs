@@ -271,8 +271,7 @@ mod libjpeg_turbo {
             let samples = usize::try_from(width)? * usize::try_from(height)? * channels;
             pixels.resize(pixels.len().max(samples), 0);
             // SAFETY: as before, and the pixels have room for the whole image.
-            let decoded =
-                unsafe { sys::tj3Decompress8(self.0, file.as_ptr(), length, pixels.as_mut_ptr(), 0, format) };
+            let decoded = unsafe { sys::tj3Decompress8(self.0, file.as_ptr(), length, pixels.as_mut_ptr(), 0, format) };
             if (status, decoded) != (0, 0) {
                 return Err("libjpeg-turbo can't decode a photo".into());
             }
