@@ -630,7 +630,7 @@ pub struct Show {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = |text: &str| whole(text, 0..=u64::MAX))]
     pub seed: u64,
     /// PNG file to write instead; an earlier picture there is replaced
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = clap::builder::PathBufValueParser::new().try_map(png_file))]
     pub out: Option<PathBuf>,
     /// Pictures next to each other [default: as many as fit in the terminal, or 8 in a file]
     #[arg(long, value_name = "N")]
@@ -673,6 +673,16 @@ fn row_ranges(text: &str) -> Result<RowRanges, String> {
         rows.extend(first..=last);
     }
     Ok(RowRanges(rows))
+}
+
+/// A file for a PNG, which is not called another kind of picture.
+#[cfg(feature = "report")]
+fn png_file(file: PathBuf) -> Result<PathBuf, String> {
+    let is_other = file.extension().is_some_and(|extension| !extension.eq_ignore_ascii_case("png"));
+    match is_other {
+        true => Err(format!("the picture is a PNG file, so name it `{}`", file.with_extension("png").display())),
+        false => Ok(file),
+    }
 }
 
 /// Read every byte of a dataset, and report any damage

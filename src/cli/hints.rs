@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::remote::is_url;
-use crate::{Error, Filter, FormatError, Notice, PlanError, RepackError, SourceError, SpecError, StoreError};
+use crate::{
+    Error, Filter, FormatError, Notice, PlanError, RecordError, RepackError, SourceError, SpecError, Split, StoreError,
+};
 
 const ANY_NAME: &str = "`inlaid convert --any-name` takes files of any name and lets their content decide";
 
@@ -33,6 +35,8 @@ pub fn notice_hint(notice: &Notice) -> Option<String> {
         Notice::NestedFolders { source: Some(source), .. } => {
             format!("give `{}` to make them classes", source.display())
         }
+        Notice::FolderSources { above: Some(above), .. } => format!("give `{}` to make them classes", above.display()),
+        Notice::FolderSources { above: None, .. } => "give the folder that holds them to make them classes".into(),
         _ => return None,
     })
 }
@@ -51,6 +55,9 @@ pub fn hint(error: &Error) -> Option<String> {
         }
         Error::Spec(SpecError::Untouched(_)) => "add `--size 224`, or leave out the option".into(),
         Error::Spec(SpecError::NotEncoded(_)) => "add `--storage encoded`, or leave out the option".into(),
+        Error::Spec(SpecError::TensorsBesideFiles(_)) => {
+            "use `--storage tensor` with a `--size`, or take the column of its files out of the table".into()
+        }
         Error::Spec(SpecError::NoTensors(_)) => {
             "use `--storage tensor` with a `--size`, or leave out the option".into()
         }
@@ -128,6 +135,7 @@ pub fn hint(error: &Error) -> Option<String> {
         }
         Error::Card { .. } => "mend the file, or move it away: it is written anew then".into(),
         Error::OtherFile(_) => "name another file, or move that one away".into(),
+        Error::NoSplit { name, splits } => return meant_split(name, splits),
         Error::NothingToShow => "choose other rows, another class or another split".into(),
         Error::OutputTaken(_) | Error::OutputNotEmpty(_) => "choose a new folder for `--out`".into(),
         Error::OutputExists(_) => {
@@ -198,6 +206,11 @@ pub fn hint(error: &Error) -> Option<String> {
         }
         Error::Format(FormatError::EncodedImages(_)) => "a `Loader` with a size makes tensors of them, as batches do in Python".into(),
         Error::Format(FormatError::FormatVersion { .. }) => "use the release of inlaid that wrote the dataset".into(),
+        Error::Rejected { detail, .. } if is_missing(detail) => {
+            "leave out `--missing stop`, and `--on-error stop` if it is given, to skip such rows and files and list \
+             them in `rejects.jsonl`"
+                .into()
+        }
         Error::Rejected { .. } => {
             "leave out `--on-error stop` to skip such inputs and list them in `rejects.jsonl`".into()
         }
@@ -212,6 +225,25 @@ const TABLES: [&str; 4] = ["csv", "jsonl", "ndjson", "tsv"];
 /// Extensions of files that are sources by themselves.
 const SOURCES: [&str; 12] =
     ["arrow", "feather", "npy", "npz", "parquet", "tar", "tgz", "tzst", "zip", "gz", "zst", "arrows"];
+
+/// Whether a reject is a row of a table without its file, or a file without its row.
+fn is_missing(detail: &str) -> bool {
+    let reasons = [
+        RecordError::NoFileName,
+        RecordError::NoFile,
+        RecordError::SeveralFiles,
+        RecordError::NameOutside,
+        RecordError::SecondRow,
+        RecordError::NoTableRow,
+    ];
+    reasons.iter().any(|reason| reason.to_string() == detail)
+}
+
+/// The split of a dataset that another of its names may mean.
+fn meant_split(name: &str, splits: &[String]) -> Option<String> {
+    let meant = Split::from_folder_name(name)?.as_str();
+    splits.iter().any(|split| split == meant).then(|| format!("did you mean `{meant}`?"))
+}
 
 /// What to give instead of a source that is a file.
 fn instead_of_file(path: &Path) -> &'static str {
@@ -315,6 +347,7 @@ fn source_hint(error: &SourceError) -> Option<String> {
         SourceError::NoColumn { .. } => "names of columns are case-sensitive".into(),
         SourceError::FurtherColumn(_) => "give one table with `--metadata`, or make their columns the same".into(),
         SourceError::Labels { .. } => "choose another column with `--label-column`".into(),
+        SourceError::NotUtf8(_) => "save the table as UTF-8".into(),
         SourceError::TooLong(_) => "leave it out: name the columns to keep with `--keep-columns`".into(),
         SourceError::SeveralSources => {
             "give the folder of the images as the source, and the table with `--metadata`".into()

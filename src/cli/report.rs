@@ -149,11 +149,12 @@ fn in_words(summary: &Summary, out: &Path) -> String {
     let mut text = String::new();
     for (split, info) in &summary.splits {
         let (rows, bytes, files) = (info.rows, ByteSize(info.bytes).to_string(), counted(info.shards, "file"));
+        let noun = if rows == 1 { "row" } else { "rows" };
         let added = match info.added {
             added if added == rows => String::new(),
             added => format!(", {added} new"),
         };
-        text += &format!("{:<11}{rows:>9} rows {bytes:>11} in {files}{added}\n", split.as_str());
+        text += &format!("{:<11}{rows:>9} {noun:<4} {bytes:>11} in {files}{added}\n", split.as_str());
     }
     let classes = match classes {
         0 => "no classes".to_owned(),

@@ -28,7 +28,7 @@ use crate::plan::Tails;
 use crate::remote::files_at;
 use crate::run::{History, Mode, OnChanged, RunOptions};
 use crate::source::{Listing, Notice, Record, Source, multi_hot, open_source, reject};
-use crate::spec::{Folders, LabelKind, Spec};
+use crate::spec::{Folders, LabelKind, Spec, SplitBy};
 
 /// Adds the images in the folders `sources` to the dataset in the folder `out`, with the settings of its existing rows.
 /// Images whose keys are already in the dataset are skipped. Shards are committed as they are finished: repeating an
@@ -228,6 +228,9 @@ fn list(source: &dyn Source, spec: &Spec, options: &RunOptions) -> Result<Listin
         listing.notices.push(Notice::ColumnsLeft(left));
     }
     listing.check(spec)?;
+    if spec.split_by != Some(SplitBy::Folder) {
+        listing.notices.retain(|notice| !notice.is_of_splits());
+    }
     let kind = listing.labels.as_ref().map_or(LabelKind::Class, |labels| labels.kind);
     let is_labelled = listing.labels.is_some() || listing.records.iter().any(|record| record.label.is_some());
     if kind != spec.label && (is_labelled || spec.label != LabelKind::Class && listing.inputs() > 0) {

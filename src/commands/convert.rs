@@ -194,13 +194,16 @@ pub(crate) fn plan_listed(
 /// Lists the inputs of a conversion, and resolves the settings that depend on them.
 pub(crate) fn list(source: &dyn Source, recipe: Recipe, options: &RunOptions) -> Result<(Listing, Recipe), Error> {
     options.thread_count()?;
-    let listing = source.list(recipe.spec())?;
+    let mut listing = source.list(recipe.spec())?;
     listing.check(recipe.spec())?;
     if listing.inputs() == 0 {
         let no_extension = listing.ignored.other.get("").copied().unwrap_or(0);
         return Err(Error::NoImages { sources: source.paths().to_vec(), no_extension });
     }
     let recipe = resolve(source, recipe, &listing)?;
+    if recipe.spec().split_by != Some(SplitBy::Folder) {
+        listing.notices.retain(|notice| !notice.is_of_splits());
+    }
     Ok((listing, recipe))
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn refuse_overlap(sources: &[PathBuf], out: &Path) -> Result<(), Erro
         return Err(Error::OutputInDataset { output: out.to_owned(), dataset: dataset.to_owned() });
     }
     for source in sources.iter().filter(|source| !is_url(source)) {
-        let folder = absolute(source).map_err(Error::io("read source folder", source))?;
+        let folder = absolute(source).map_err(Error::io("read source", source))?;
         if output.starts_with(&folder) || folder.starts_with(&output) {
             return Err(Error::OutputInSource { output: out.to_owned(), source_folder: source.clone() });
         }

@@ -206,6 +206,7 @@ impl SourceError {
             TooManyRows => "source-too-many-rows",
             Labels { .. } => "source-labels",
             TooLong(_) => "source-too-long",
+            NotUtf8(_) => "source-not-utf8",
             Values { .. } => "source-values",
         }
     }

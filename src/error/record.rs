@@ -91,7 +91,7 @@ pub enum RecordError {
     #[error("can't be read: {0}")]
     Unreadable(io::Error),
     /// A further image of a row, counted from the second on, without a file.
-    #[error("there is no such file as its image {0} is to be")]
+    #[error("the file of its image {0} does not exist")]
     NoFurtherFile(usize),
     /// A file of a source that would have to be copied before, which a run that writes nothing does not do.
     #[error("can't be read in a run that writes nothing")]

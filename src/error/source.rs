@@ -232,6 +232,9 @@ pub enum SourceError {
     /// A column that is too long for one array.
     #[error("column `{0}` has more than 2 GiB of text")]
     TooLong(String),
+    /// A table of text in another encoding, with the first line that shows it, from 1.
+    #[error("line {0} is not UTF-8")]
+    NotUtf8(u64),
     /// Values that are not of the type of their column.
     #[error("column `{column}` has values that are not {}: {value}", words(*.kind))]
     Values {

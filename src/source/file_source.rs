@@ -206,6 +206,21 @@ impl FileSource {
         }
     }
 
+    /// Counts the folders of images, if rows have no classes: `photos/*` gives class folders one by one.
+    fn tell_folder_sources(&self, found: &mut Found) {
+        let is_folder = |root: &Root| !matches!(root, Root::Archive(_) | Root::List(_));
+        let parts = self.roots.iter().zip(&found.parts).filter(|(root, _)| is_folder(root)).map(|(_, part)| part);
+        let filled = parts.filter(|part| !part.records.is_empty());
+        let folders: Vec<&Path> = filled.map(|part| part.source.as_path()).collect();
+        if folders.len() < 2 || found.listing.folders != Some(Folders::None) {
+            return;
+        }
+        let above = folders[0].parent().filter(|above| *above != Path::new("") && !is_url(folders[0]));
+        let above = above.filter(|above| folders.iter().all(|folder| folder.parent() == Some(*above)));
+        let notice = Notice::FolderSources { count: folders.len(), above: above.map(Path::to_owned) };
+        found.listing.notices.push(notice);
+    }
+
     /// The archives, if one of them holds samples of a WebDataset, and no table describes them.
     fn samples(&self) -> Option<Vec<&Archive>> {
         let archives: Vec<&Archive> = self.archives().collect();
@@ -258,6 +273,9 @@ impl Source for FileSource {
         let tables = metadata::read(&found, &self.options, &self.stores).map_err(Error::of_source)?;
         has_table |= !tables.is_empty();
         found.decide(spec, has_table)?;
+        if !has_table && spec.folders == Folders::Auto {
+            self.tell_folder_sources(&mut found);
+        }
         let mut listing = found.into_listing(&|place| self.root_of(place).0.path());
         if !has_table || listing.folders == Some(Folders::Classes) {
             listing.label_by_folders(0);

@@ -79,6 +79,13 @@ pub enum Notice {
         /// Folder to give as the source if these folders are the classes; none if classes have images beside them.
         source: Option<PathBuf>,
     },
+    /// Folders of images that are sources of their own, in a dataset without classes: a user may take them for classes.
+    FolderSources {
+        /// Number of such folders.
+        count: usize,
+        /// Folder that holds all of them; none if they are in several, or it has no name.
+        above: Option<PathBuf>,
+    },
     /// Classes that only some of the source's split folders hold.
     ClassesInSplits {
         /// Names of the classes.
@@ -147,8 +154,14 @@ impl Notice {
                 folders.retain(|class, _| is_new(class));
                 (!folders.is_empty()).then_some(Notice::NestedFolders { folders, source })
             }
+            Notice::FolderSources { .. } => None,
             other => Some(other),
         }
+    }
+
+    /// Whether it says what was used as splits.
+    pub(crate) fn is_of_splits(&self) -> bool {
+        matches!(self, Notice::SplitFolders(_) | Notice::SplitNames(_) | Notice::SplitColumn(_))
     }
 }
 
@@ -209,6 +222,9 @@ impl fmt::Display for Notice {
                     1 => write!(f, "folder {names} lies in a class folder, so it is not a class of its own"),
                     n => write!(f, "{n} folders lie in class folders, so they are not classes of their own: {names}"),
                 }
+            }
+            Notice::FolderSources { count, .. } => {
+                write!(f, "{count} folders are sources of their own, so their names are not classes")
             }
             Notice::ClassesInSplits { names, splits } => {
                 let splits: Vec<_> = splits.iter().map(|split| split.as_str()).collect();

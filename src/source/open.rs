@@ -147,7 +147,7 @@ fn look_at(paths: &[PathBuf], options: &SourceOptions, stores: &Arc<Stores>) -> 
     let look = |path: &PathBuf| match is_url(path) {
         true => at_url(path, options, stores),
         false => {
-            let meta = fs::metadata(path).map_err(Error::io("read source folder", path))?;
+            let meta = fs::metadata(path).map_err(Error::io("read source", path))?;
             match meta.is_dir() {
                 true => Ok(in_folder(path, stores)),
                 false => Ok((of_file(path, options, stores)?, Vec::new())),

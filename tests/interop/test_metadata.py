@@ -483,7 +483,7 @@ def test_a_pipe_or_a_folder_is_no_table(run, folder, tmp_path):
 def test_broken_tables_are_told(folder, tmp_path):
     for text, message in [
         ("file_name,n\na.png,1,2\n", "it is damaged: line 2 has 3 fields, the first one has 2"),
-        (b"file_name,n\na.png,\xff\n", "column `n` has values that are not texts: `\ufffd` in line 2"),
+        (b"file_name,n\na.png,\xff\n", "line 2 is not UTF-8"),
     ]:
         (folder / "metadata.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
         with pytest.raises(inlaid.InlaidError) as caught:

@@ -192,7 +192,7 @@ fn sources_that_hold_nothing_are_refused() {
          hint: a source holds class folders, split folders, or images; see `inlaid convert --help`",
     );
     s.convert("missing --out out --size 4")
-        .fails(1, "error: can't read source folder `missing`: No such file or directory (os error 2)");
+        .fails(1, "error: can't read source `missing`: No such file or directory (os error 2)");
     s.convert("src/notes.txt --out out --size 4")
         .fails(1, "error: source `src/notes.txt` is neither a folder, an archive, a table nor an array of images\nhint: give the folder that contains it");
 }

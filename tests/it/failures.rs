@@ -33,7 +33,7 @@ fn every_command_tells_its_failure() {
         let expected = start("no-dataset", "`none` holds no dataset", json!(create), json!(["none"]));
         fails(&s, &format!("{command} none"), expected);
     }
-    let error = "can't read source folder `none`: No such file or directory (os error 2)";
+    let error = "can't read source `none`: No such file or directory (os error 2)";
     fails(&s, "convert none --out out --size 4", start("not-found", error, Value::Null, json!(["none"])));
     s.file("in/a.parquet", b"no table at all");
     let hint = "have the tool that wrote the file write Parquet";

@@ -137,12 +137,40 @@ fn classes_in_some_splits_only_are_told() {
     ];
     notes(s.convert(&format!("src {OUT} --overwrite --dry-run")), &told);
     // Where all images are divided anew, it does not matter.
-    notes(s.convert("src --out again --size 4 --split-by random"), &[splits]);
+    notes(s.convert("src --out again --size 4 --split-by random"), &[]);
     // An append tells them once.
     notes(s.run("append", "src --out out"), &told);
     s.more_images(&["new/train/bee", "new/train/gnu"], 1..2);
     let new = ["note: the top folders of `new` are used as splits", "note: class `gnu` has images in train only"];
     notes(s.run("append", "new --out out"), &new);
+}
+
+#[test]
+fn folders_that_decide_no_split_are_not_told() {
+    let s = Scratch::new();
+    s.images(&["src/train/cat", "src/val/cat"], 20);
+    for rule in ["label", "random"] {
+        notes(s.convert(&format!("src --out {rule} --size 4 --split-by {rule}")), &[]);
+    }
+    s.more_images(&["new/train/cat"], 20..40);
+    notes(s.run("append", "new --out random"), &[]);
+}
+
+#[test]
+fn class_folders_given_one_by_one_are_told() {
+    const ALL_TRAIN: &str = "--size 4 --split train=1";
+    let s = Scratch::new();
+    s.more_images(&["photos/ant"], 0..2).more_images(&["photos/bee"], 2..4).more_images(&["more/cat"], 4..6);
+    std::fs::create_dir(s.path().join("photos/empty")).unwrap();
+    let note = "note: 2 folders are sources of their own, so their names are not classes";
+    let all = "photos/ant photos/bee photos/empty";
+    notes(s.convert(&format!("{all} --out out {ALL_TRAIN}")), &[note, "hint: give `photos` to make them classes"]);
+    let hint = "hint: give the folder that holds them to make them classes";
+    notes(s.convert(&format!("photos/ant more/cat --out other {ALL_TRAIN}")), &[note, hint]);
+    notes(s.convert(&format!("photos/ant photos/bee --out flat {ALL_TRAIN} --folders none")), &[]);
+    notes(s.convert(&format!("photos/ant --out one {ALL_TRAIN}")), &[]);
+    notes(s.convert(&format!("photos/ant photos/empty --out filled {ALL_TRAIN}")), &[]);
+    notes(s.run("append", "photos/ant photos/bee more/cat --out out"), &[]);
 }
 
 #[test]

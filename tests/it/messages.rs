@@ -60,6 +60,7 @@ fn one_thing_is_not_called_many() {
     let s = Scratch::new();
     s.image("src/cat/1.png");
     let ran = s.convert("src --out out --size 4 --split train=1 --dry-run").exits(0);
+    assert!(ran.stdout.starts_with("train              1 row  "), "{}", ran.stdout);
     assert!(ran.stdout.ends_with("would write 1 row from 1 image, 1 class, to `out`\n"), "{}", ran.stdout);
     let ran = s.convert("src --out out --size 4 --split train=1").exits(0);
     assert!(ran.stdout.contains("\n1 row from 1 image, 1 class, in "), "{}", ran.stdout);
@@ -100,6 +101,96 @@ fn table_that_is_not_read_is_told() {
     let note = "`src/metadata.csv` is not read: it has no column `file_name` with the names of the files";
     let ran = s.convert("src --out out --size 4 --json").exits(0);
     assert!(ran.json()["notices"].as_array().unwrap().contains(&note.into()), "{}", ran.stdout);
+}
+
+#[test]
+fn table_without_the_column_of_files_is_named() {
+    let s = source();
+    s.file("src/metadata.csv", b"name,breed\n1.png,manx\n");
+    s.convert("src --out out --size 4 --file-column fname").fails(
+        1,
+        "error: can't read `src/metadata.csv`: it has no column `fname`, only `name`, `breed`\n\
+         hint: names of columns are case-sensitive",
+    );
+    s.convert("src --out out --size 4 --label-column breed").fails(
+        1,
+        "error: can't read `src/metadata.csv`: it has no column `file_name` with the names of the files, only `name`, \
+         `breed`\nhint: name it with `--file-column`, and that of the labels with `--label-column`",
+    );
+    fs::remove_file(s.path().join("src/metadata.csv")).unwrap();
+    s.convert("src --out out --size 4 --file-column fname").fails(
+        1,
+        "error: there is no table with a column `fname`: no metadata file is given, and none is in the sources\n\
+         hint: give the table with `--metadata`",
+    );
+}
+
+#[test]
+fn table_in_another_encoding_is_to_be_saved_as_utf_8() {
+    let s = source();
+    let of_value: &[u8] = b"file_name,label\ncat/000.png,caf\xef\n";
+    let of_name: &[u8] = b"file_name,caf\xef\ncat/000.png,x\n";
+    for (table, line) in [(of_value, 2), (of_name, 1)] {
+        s.file("src/metadata.csv", table);
+        let told =
+            format!("error: can't read `src/metadata.csv`: line {line} is not UTF-8\nhint: save the table as UTF-8");
+        s.convert("src --out out --size 4").fails(1, &told);
+    }
+}
+
+#[test]
+fn option_that_stops_at_a_missing_image_is_named() {
+    let s = Scratch::new();
+    s.image("src/a.png");
+    s.image("src/b.png");
+    let hint = "hint: leave out `--missing stop`, and `--on-error stop` if it is given, to skip such rows and files \
+                and list them in `rejects.jsonl`";
+    for (table, error) in [
+        ("a.png\nb.png\nc.png\n", "`c.png` can't be used: there is no such image file"),
+        ("a.png\n", "`b.png` can't be used: the table has no row for the file"),
+    ] {
+        s.file("src/metadata.csv", format!("file_name\n{table}").as_bytes());
+        s.convert("src --out out --size 4 --missing stop").fails(1, &format!("error: {error}\n{hint}"));
+    }
+    s.file("src/metadata.csv", b"file_name\na.png\nb.png\n");
+    s.file("src/b.png", b"no image");
+    s.convert("src --out out --size 4 --split train=1 --on-error stop").fails(
+        1,
+        "error: `b.png` can't be used: the content is not a known image format\n\
+         hint: leave out `--on-error stop` to skip such inputs and list them in `rejects.jsonl`",
+    );
+}
+
+#[test]
+fn further_image_without_a_file_is_told() {
+    let s = Scratch::new();
+    s.image("src/a.png");
+    s.image("src/b.png");
+    s.file("src/metadata.csv", b"file_name,near_file_name\na.png,b.png\nb.png,none.png\n");
+    s.convert("src --out out --size 4 --split train=1").exits(3);
+    let expected = ["b.png", "discover", "no-file", "the file of its image 2 does not exist"].map(str::to_owned);
+    assert_eq!(s.rejects("out"), [expected]);
+}
+
+#[test]
+fn further_images_beside_files_are_refused() {
+    let s = Scratch::new();
+    s.image("src/a.png");
+    s.image("src/m.png");
+    s.file("src/metadata.csv", b"file_name,mask_file_name\na.png,m.png\n");
+    let told = "error: tensor column `mask` can't be combined with `--storage encoded`\n\
+                hint: use `--storage tensor` with a `--size`, or take the column of its files out of the table";
+    for size in ["", "--size 4"] {
+        s.convert(&format!("src --out out --storage encoded {size} --split train=1")).fails(2, told);
+    }
+    assert!(!s.path().join("out").exists());
+}
+
+#[test]
+fn source_that_is_not_there_is_no_folder() {
+    source()
+        .convert("shards/train-002.tar --out out --size 4")
+        .fails(1, "error: can't read source `shards/train-002.tar`: No such file or directory (os error 2)");
 }
 
 #[test]

@@ -70,6 +70,9 @@ fn what_is_not_there_is_said() {
     s.run("show", "out --class c -o x.png").fails(1, told);
     let told = "error: the dataset has no split `holdout`: its splits are `train`, `validation`, `test`";
     s.run("show", "out --split holdout -o x.png").fails(1, told);
+    let told = "error: the dataset has no split `val`: its splits are `train`, `validation`, `test`\n\
+                hint: did you mean `validation`?";
+    s.run("show", "out --split val -o x.png").fails(1, told);
     let told =
         "error: no rows match, so there is nothing to show\nhint: choose other rows, another class or another split";
     s.image("two/train/c/1.png");
@@ -88,6 +91,19 @@ fn what_is_not_there_is_said() {
         assert!(ran.stderr.starts_with(&format!("error: invalid value '{rows}' for '[ROWS]': ")), "{}", ran.stderr);
     }
     assert!(!s.path().join("x.png").exists());
+}
+
+#[test]
+fn picture_is_called_png() {
+    let s = numbered();
+    for words in ["out", "out --rejects"] {
+        let ran = s.run("show", &format!("{words} -o a.jpg")).exits(2);
+        let told = "error: invalid value 'a.jpg' for '--out <FILE>': the picture is a PNG file, so name it `a.png`\n";
+        assert!(ran.stderr.starts_with(told), "{}", ran.stderr);
+    }
+    assert!(!s.path().join("a.jpg").exists());
+    s.run("show", "out 0 -o a.PNG").exits(0);
+    s.run("show", "out 0 -o picture").exits(0);
 }
 
 #[test]

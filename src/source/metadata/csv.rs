@@ -35,26 +35,26 @@ pub(super) fn read<R: Read>(
         Ok(ReaderBuilder::new().delimiter(separator).from_reader(file))
     };
     let mut first = reader()?;
-    let names: Vec<String> = first.headers().map_err(|error| damaged(told(error)))?.iter().map(str::to_owned).collect();
+    let names: Vec<String> = first.headers().map_err(told)?.iter().map(str::to_owned).collect();
     let mut guesses = vec![Guess::default(); names.len()];
     let mut record = ByteRecord::new();
-    while first.read_byte_record(&mut record).map_err(|error| damaged(told(error)))? {
+    while first.read_byte_record(&mut record).map_err(told)? {
         guesses.iter_mut().zip(&record).for_each(|(guess, value)| guess.add(value));
     }
     let asked = |name: &str| types.iter().find(|column| column.name == name).map(|column| column.kind);
     let kinds = names.iter().zip(&guesses).map(|(name, guess)| asked(name).unwrap_or(guess.kind()));
     let mut builders: Vec<Builder> = kinds.map(Builder::new).collect();
     let mut second = reader()?;
-    second.headers().map_err(|error| damaged(told(error)))?;
-    while second.read_byte_record(&mut record).map_err(|error| damaged(told(error)))? {
+    second.headers().map_err(told)?;
+    while second.read_byte_record(&mut record).map_err(told)? {
+        let line = record.position().map_or(0, csv::Position::line);
         for ((builder, value), name) in builders.iter_mut().zip(&record).zip(&names) {
             if !builder.has_room(value) {
                 return Err(SourceError::TooLong(name.clone()));
             }
-            let added = std::str::from_utf8(value).ok().and_then(|value| builder.add(value));
-            if added.is_none() {
-                let line = record.position().map_or(0, csv::Position::line);
-                let value = format!("`{}` in line {line}", String::from_utf8_lossy(value));
+            let value = std::str::from_utf8(value).map_err(|_| SourceError::NotUtf8(line))?;
+            if builder.add(value).is_none() {
+                let value = format!("`{value}` in line {line}");
                 return Err(SourceError::Values { column: name.clone(), kind: builder.kind(), value });
             }
         }
@@ -236,16 +236,14 @@ fn damaged(error: impl ToString) -> SourceError {
 }
 
 /// What the reader says of a record, in the words of a table.
-fn told(error: csv::Error) -> String {
+fn told(error: csv::Error) -> SourceError {
+    let line = |pos: &Option<csv::Position>| pos.as_ref().map_or(0, csv::Position::line);
     match error.kind() {
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
-            let line = pos.as_ref().map_or(0, csv::Position::line);
-            format!("line {line} has {len} fields, the first one has {expected_len}")
+            damaged(format!("line {} has {len} fields, the first one has {expected_len}", line(pos)))
         }
-        csv::ErrorKind::Utf8 { pos, .. } => {
-            format!("line {} is not UTF-8", pos.as_ref().map_or(0, csv::Position::line))
-        }
-        _ => error.to_string(),
+        csv::ErrorKind::Utf8 { pos, .. } => SourceError::NotUtf8(line(pos)),
+        _ => damaged(error.to_string()),
     }
 }
 
@@ -287,7 +285,8 @@ mod tests {
     fn broken_tables_name_the_line() {
         let error = |text: &[u8]| read(|| Ok(text), &[]).unwrap_err().to_string();
         assert_eq!(error(b"a,b\n1,2\n3\n"), "it is damaged: line 3 has 1 fields, the first one has 2");
-        assert_eq!(error(b"a,b\n1,\xff\n"), "column `b` has values that are not texts: `\u{fffd}` in line 2");
+        assert_eq!(error(b"a,b\n1,\xff\n"), "line 2 is not UTF-8");
+        assert_eq!(error(b"a,\xff\n1,2\n"), "line 1 is not UTF-8");
     }
 
     #[test]

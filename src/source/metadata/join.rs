@@ -170,14 +170,15 @@ impl Tables {
             listing.folders = Some(Folders::Splits);
         }
         for (name, _) in &self.further {
-            let is_new = !spec.tensors.iter().any(|column| column.name == *name);
-            if let Some(size) = spec.size.filter(|_| is_new) {
-                let is_mask = name == "mask" || name.ends_with("_mask");
-                listing.found_tensors.push(match is_mask {
-                    true => TensorSpec::mask(name, size),
-                    false => TensorSpec::new(name, size),
-                });
+            if spec.tensors.iter().any(|column| column.name == *name) {
+                continue;
             }
+            let Some(size) = spec.size else { return Err(SpecError::TensorsBesideFiles(name.clone()).into()) };
+            let is_mask = name == "mask" || name.ends_with("_mask");
+            listing.found_tensors.push(match is_mask {
+                true => TensorSpec::mask(name, size),
+                false => TensorSpec::new(name, size),
+            });
         }
         let path = &self.tables[0].path;
         self.values.give(listing, spec).map_err(Error::source(path))

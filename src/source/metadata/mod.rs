@@ -101,6 +101,8 @@ pub(super) fn read(found: &Found, options: &SourceOptions, stores: &Stores) -> R
     tables_found.sort_by_key(|(part, table)| (part.places.start, &table.below));
     let mut notices = Vec::new();
     let mut tables: Vec<(Place, Vec<Column>)> = Vec::new();
+    // The first table that is not read, and its columns.
+    let mut left_out = None;
     if let Some(path) = &options.metadata {
         let columns = spread(table::read(path, None, &options.column_types, stores)?).map_err(Error::source(path))?;
         tables.push((Place { path: path.clone(), folder: folder_of_given(found), places: None, rows: 0 }, columns));
@@ -116,6 +118,7 @@ pub(super) fn read(found: &Found, options: &SourceOptions, stores: &Stores) -> R
             let columns = spread(columns).map_err(Error::source(&path))?;
             let file = options.file_column.as_deref().unwrap_or(FILE);
             if !columns.iter().any(|column| column.name == file) {
+                left_out.get_or_insert_with(|| (path.clone(), names(&columns)));
                 notices.push(Notice::NoFileColumn { path, column: file.to_owned() });
                 continue;
             }
@@ -124,9 +127,11 @@ pub(super) fn read(found: &Found, options: &SourceOptions, stores: &Stores) -> R
         }
     }
     if tables.is_empty() {
-        return match (&options.file_column, &*options.label_columns) {
-            (Some(column), _) | (None, [column, ..]) => Err(Error::NoMetadata(column.clone())),
-            (None, []) => Ok(Tables::new(Vec::new(), notices)),
+        let asked = options.file_column.as_ref().or(options.label_columns.first());
+        return match (asked, left_out) {
+            (Some(_), Some((path, columns))) => Err(Error::source(&path)(no_file_column(options, columns))),
+            (Some(column), None) => Err(Error::NoMetadata(column.clone())),
+            (None, _) => Ok(Tables::new(Vec::new(), notices)),
         };
     }
     Tables::of(tables, options, notices)
@@ -161,10 +166,7 @@ impl Tables {
         let mut tables = Tables::new(places, notices);
         check_asked(&columns, options).map_err(refused)?;
         let file = options.file_column.as_deref().unwrap_or(FILE);
-        let files = take(&mut columns, file).map_err(|error| match options.file_column {
-            Some(_) => refused(error),
-            None => refused(SourceError::NoFileColumn { column: file.to_owned(), columns: names(&columns) }),
-        })?;
+        let files = take(&mut columns, file).map_err(|_| refused(no_file_column(options, names(&columns))))?;
         tables.files = as_texts(&files).map_err(refused)?;
         tables.labels = take_labels(&mut columns, options).map_err(refused)?;
         tables.take_splits(&mut columns);
@@ -291,6 +293,14 @@ fn take(columns: &mut Vec<Column>, name: &str) -> Result<Column, SourceError> {
     match columns.iter().position(|column| column.name == name) {
         Some(place) => Ok(columns.remove(place)),
         None => Err(no_column(name, columns)),
+    }
+}
+
+/// Why a table of these columns names no files.
+fn no_file_column(options: &SourceOptions, columns: Vec<String>) -> SourceError {
+    match &options.file_column {
+        Some(column) => SourceError::NoColumn { column: column.clone(), columns },
+        None => SourceError::NoFileColumn { column: FILE.to_owned(), columns },
     }
 }
 
