@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._errors import PartialPassWarning, RepeatedOrderWarning, SettingError, SkippedRowsWarning, warn
+from ._pixels import check_beside
 from ._progress import shown
 from ._ranks import check_found
 from ._settings import BatchSettings, counted, integer
@@ -36,6 +37,7 @@ class Batches:
         self.columns: tuple[str, ...] = settings.columns
         """The names of the columns beside the tensors."""
         shape, dtype = table._made(settings.cast, settings.pixels)
+        check_beside(table, settings.columns, settings.pixels)
         self.shape: tuple[int, ...] = shape
         """Shape of one tensor of a batch."""
         self.dtype: np.dtype[Any] = np.dtype(dtype)

@@ -29,6 +29,13 @@ def image_file(value: Any) -> Any:
     return value
 
 
+def is_image(value: Any) -> bool:
+    """Whether it is an image of Pillow, or an array that could be one."""
+    if hasattr(value, "getexif") and hasattr(value, "mode"):
+        return True
+    return hasattr(value, "__array__") and len(getattr(value, "shape", ())) >= 2
+
+
 def _of_pillow(image: Any) -> bytes | None:
     """The file of an image of Pillow. One that can't be decoded is the file that it is from, or nothing: a reject."""
     try:

@@ -130,7 +130,7 @@ class Loading:
         - `seed`: decides the orders, and what is drawn for each row; 0 to 2**64 - 1.
         - `drop_last`: leaves out a last batch of fewer rows, so that all batches are full.
         - `columns`: names of the columns beside the tensors, of any type; by default `label` if there is one. See
-          `Table.column`.
+          `Table.column`. They come as stored: images in them, such as masks, are refused with what moves pixels.
 
         Which rows an epoch draws, with `shuffle`; it has as many rows as the table:
 
@@ -276,8 +276,8 @@ class Loading:
         self, batch_size: int, *, sharding: jax.sharding.Sharding | None = None, **options: Unpack[BatchOptions]
     ) -> JaxBatches:
         """The batches as JAX arrays, without a copy on a CPU. For the keywords see `batches`. Columns of other types
-        than numbers stay NumPy arrays. JAX makes 32-bit numbers of 64-bit ones unless its `jax_enable_x64` is set.
-        Needs JAX.
+        than numbers stay NumPy arrays. JAX makes 32-bit numbers of 64-bit ones unless its `jax_enable_x64` is set; one
+        that is too large for that raises `SettingError`. Needs JAX.
 
         - `sharding`: how the arrays lie on devices; with several processes, each rank gives its part. `None`: the
           default device.

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 
+from ._errors import SettingError
 from ._settings import MAX_THREADS, CastSettings, integer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from ._table import Table
 
 
 class PixelOptions(TypedDict, total=False):
@@ -85,9 +88,45 @@ class PixelSettings:
         drawn = {"random_resized_crop": False, "crop": None, "horizontal_flip": 0}
         return next((name for name, none in drawn.items() if getattr(self, name) != none), None)
 
+    def moves(self, height: int, width: int) -> list[str]:
+        """The names of the options that move pixels of stored images of this size."""
+        size = (self.size, self.size) if isinstance(self.size, int) else self.size
+        still = {"random_resized_crop": False, "crop": None, "padding": 0, "horizontal_flip": 0, "crop_ratio": 1}
+        moving = [name for name, none in still.items() if getattr(self, name) != none]
+        return moving if size in (None, (height, width)) else ["size", *moving]
+
     def shared_by(self, workers: int) -> PixelSettings:
         """The settings of one of several workers of a machine, whose threads share its cores."""
         return self if self.threads is not None else replace(self, threads=max(1, (os.cpu_count() or 1) // workers))
+
+
+def check_beside(table: Table, columns: Sequence[str], pixels: PixelSettings | None) -> None:
+    """Refuses images in other columns, such as masks, that no longer fit those whose pixels are moved."""
+    if pixels is None or table._are_files:
+        return
+    shape, is_planar = table.shape, table._native.layout(table.tensor_column) == "chw"
+    height, width = shape[1:3] if is_planar else shape[:2]
+    moving = pixels.moves(height, width)
+    tensors = table._native.tensors
+    beside = [name for name in columns if name in tensors and _is_image(tensors[name][0], height, width)]
+    if not moving or not beside:
+        return
+    move = "move" if len(moving) > 1 else "moves"
+    raise SettingError(
+        f"{_quoted(moving)} {move} the pixels of `{table.tensor_column}` only, and {_quoted(beside)} would not fit them"
+        "; leave one of the two out, or change both in a transform"
+    )
+
+
+def _is_image(shape: tuple[int, ...], height: int, width: int) -> bool:
+    """Whether a tensor has rows and columns of pixels. One of two dimensions may be anything, such as embeddings of
+    words, unless it has the proportions of the image."""
+    return len(shape) > 2 or (len(shape) == 2 and shape[0] * width == shape[1] * height)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    *others, last = [f"`{name}`" for name in names]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def pixel_options(arguments: Mapping[str, Any]) -> dict[str, Any]:

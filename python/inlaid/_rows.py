@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ._errors import InlaidError, SettingError
-from ._image_files import image_file
+from ._image_files import image_file, is_image
 from ._progress import Progress, counted
-from ._settings import is_url, path_of, place_of
+from ._settings import in_short, is_url, path_of, place_of
 
 # Rows written at once: those of dictionaries hold images.
 BATCH = 256
@@ -30,6 +30,10 @@ WORDS = re.compile(r"[-._ \d]+")
 
 # Columns of paths, unless another one is named.
 PATHS = ("file_name", "path", "image")
+
+AS_ROWS = (
+    'give a dictionary for each image, as in `{"image": image, "label": "cat"}`, or save an array of them as `.npy`'
+)
 
 
 @contextmanager
@@ -93,9 +97,14 @@ def _peeked(sources: Any) -> tuple[Any, bool]:
     if _is_table(sources) or isinstance(sources, Mapping):
         return sources, False
     if isinstance(sources, str | bytes | os.PathLike) or not isinstance(sources, Iterable):
+        if is_image(sources):
+            raise SettingError(f"sources is a path, several, or rows, not {in_short(sources)}: {AS_ROWS}")
         return sources, True
     rows = iter(sources)
     first = list(islice(rows, 1))
+    if first and is_image(first[0]):
+        one = f"{in_short(sources)} of images" if isinstance(sources, list | tuple) else in_short(sources)
+        raise SettingError(f"sources is a path, several, or rows, not {one}: {AS_ROWS}")
     # An iterator has lost its first one; others begin anew.
     return chain(first, rows) if rows is sources else sources, not any(isinstance(row, Mapping) for row in first)
 
@@ -210,7 +219,7 @@ class Rows:
             schema = self.pa.schema([reader.schema.field(name) for name in kept])
             return schema, (batch.select(kept) for batch in batches)
         if not isinstance(rows, Iterable):
-            raise SettingError(f"sources is a path, several, or rows, not {rows!r}")
+            raise SettingError(f"sources is a path, several, or rows, not {in_short(rows)}")
         return self.of_dictionaries(rows)
 
     def of_dataset(self, rows: Any) -> tuple[Any, Iterable[Any]]:

@@ -244,7 +244,7 @@ def path_of(name: str, value: Any) -> str:
     try:
         text = os.fsdecode(value)
     except TypeError:
-        raise SettingError(f"{name} is a path, not {value!r}") from None
+        raise SettingError(f"{name} is a path, not {in_short(value)}") from None
     if "\0" in text:
         raise SettingError(f"{name} is a path, in which a null character can't be: {value!r}")
     if is_url(text):
@@ -252,6 +252,15 @@ def path_of(name: str, value: Any) -> str:
     if text.startswith("~") and os.path.expanduser(text) != text and not os.path.lexists(text):
         raise NotFoundError(f"`{text}` does not exist: `~` is not expanded; `os.path.expanduser` does that")
     return text
+
+
+def in_short(value: Any) -> str:
+    """A value in a message, or its type if it is long, as arrays are."""
+    text = repr(value)
+    if len(text) <= 80 and text.isprintable() and not hasattr(value, "__array__"):
+        return text
+    kind = type(value)
+    return f"a {kind.__qualname__}" if kind.__module__ == "builtins" else f"a {kind.__module__}.{kind.__qualname__}"
 
 
 def listed(names: Sequence[str], most: int = 10) -> str:

@@ -15,7 +15,7 @@ from ._errors import SettingError
 from ._plan import Engine, Plan, check_engine, run_with
 from ._progress import Progress, reporter
 from ._rows import on_disk
-from ._settings import is_url, listed, name_of_dtype, path_of, place_of, source_path
+from ._settings import in_short, is_url, listed, name_of_dtype, path_of, place_of, source_path
 
 
 class SupportsArrowStream(Protocol):
@@ -366,5 +366,5 @@ def paths_of(sources: Sources) -> list[str]:
     if isinstance(sources, Mapping) or hasattr(sources, "columns"):
         raise SettingError(f"sources is the path of a folder or several, not a {type(sources).__name__}")
     if not isinstance(sources, Iterable):
-        raise SettingError(f"sources is a path or several, not {sources!r}")
+        raise SettingError(f"sources is a path or several, not {in_short(sources)}")
     return [source_path(source) for source in sources]

@@ -108,3 +108,22 @@ def test_rows_of_torch_have_columns_of_any_type(table):
     batch = next(iter(opened.to_torch(4, columns=["mask", "text", "boxes"])))
     assert batch[1].shape == (4, 2, 2) and batch[2] == whole["text"].to_pylist()[:4]
     assert isinstance(batch[1], torch.Tensor)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"horizontal_flip": 0.5}, "`horizontal_flip` moves"),
+        ({"size": 4}, "`size` moves"),
+        ({"crop": 1, "padding": 2}, "`crop` and `padding` move"),
+    ],
+)
+def test_masks_are_refused_with_what_moves_pixels(table, options, told):
+    table, _ = table
+    message = f"^{told} the pixels of `image` only, and `mask` would not fit them"
+    for columns in ["mask"], ["number", "mask"]:
+        with pytest.raises(inlaid.SettingError, match=message):
+            table.batches(4, columns=columns, **options)
+    # Columns without pixels, and a size that the images have.
+    table.batches(4, columns=["number"], **options)
+    assert next(iter(table.batches(4, columns=["mask"], size=2)))["mask"].shape == (4, 2, 2)

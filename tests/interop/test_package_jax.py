@@ -2,6 +2,8 @@
 
 import inlaid
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
@@ -9,6 +11,10 @@ jax = pytest.importorskip("jax", reason="JAX is not installed")
 import jax.numpy as jnp
 
 from package import address, read_with_pyarrow
+
+
+# A file of another tool is among the tables.
+pytestmark = pytest.mark.filterwarnings("ignore::inlaid.DecodingWarning")
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +63,17 @@ def test_views_of_the_file_are_copied(train):
     with pytest.raises(BufferError, match="readonly"):
         jnp.from_dlpack(view)
     assert np.array_equal(jnp.from_dlpack(train[[3]])[0], view)
+
+
+def test_integers_that_jax_would_wrap_are_refused(tmp_path):
+    images = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((6, 2, 2, 3), np.uint8))
+    columns = {"image": images, "id": pa.array([1, 2, 3, 2**31 - 1, 2**31, 5]), "x": pa.array([0.5] * 5 + [1e39])}
+    fields = [pa.field(name, column.type, nullable=name != "image") for name, column in columns.items()]
+    pq.write_table(pa.Table.from_arrays(list(columns.values()), schema=pa.schema(fields)), tmp_path / "a.parquet")
+    table = inlaid.open(tmp_path)
+    batches = iter(table.to_jax(2, columns=["id"]))
+    assert [next(batches)["id"].tolist() for _ in range(2)] == [[1, 2], [3, 2**31 - 1]]
+    with pytest.raises(inlaid.SettingError, match="^column `id` has 2147483648, which is too large for int32"):
+        next(batches)
+    with pytest.raises(inlaid.SettingError, match="^column `x` has 1e\\+39, which is too large for float32"):
+        list(table.to_jax(2, columns=["x"]))

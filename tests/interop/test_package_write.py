@@ -398,6 +398,13 @@ def test_wrong_paths_are_named(tmp_path):
         assert str(caught.value) == message
 
     refused("sources is a path or several, not 3", lambda: inlaid.convert(3, out="x", size=4))
+    images = np.zeros((2, 8, 8, 3), np.uint8)
+    told = (
+        "sources is a path, several, or rows, not a numpy.ndarray: give a dictionary for each image, as in "
+        '`{"image": image, "label": "cat"}`, or save an array of them as `.npy`'
+    )
+    refused(told, lambda: inlaid.convert(images, out="x", size=4))
+    refused(told.replace("numpy.ndarray", "list of images"), lambda: inlaid.convert(list(images), out="x", size=4))
     refused("a source is a path, not 3", lambda: inlaid.convert(["y", 3], out="x", size=4))
     refused("out is a path, not 4", lambda: inlaid.convert(tmp_path, out=4, size=4))
     refused("out is a path, not None", lambda: inlaid.append(tmp_path, out=None))

@@ -13,7 +13,7 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 
 from .._batches import REPEATED_ORDER
 from .._errors import RepeatedOrderWarning, SettingError, warn
-from .._pixels import PixelSettings
+from .._pixels import PixelSettings, check_beside
 from .._ranks import check_found
 from .._settings import CastSettings, chosen_columns, integer, truth
 from .torch_devices import known_device, on_device
@@ -231,6 +231,7 @@ class RowsDataset(Dataset[Any]):
         self._pixels = pixels
         self._loader: _inlaid.Loader | None = None
         table._made(cast, pixels)
+        check_beside(table, columns, pixels)
         self._element = _Elements(table, columns, cast)
 
     def __len__(self) -> int:
