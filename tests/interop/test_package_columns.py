@@ -115,7 +115,7 @@ def test_rows_of_torch_have_columns_of_any_type(table):
     [
         ({"horizontal_flip": 0.5}, "`horizontal_flip` moves"),
         ({"size": 4}, "`size` moves"),
-        ({"crop": 1, "padding": 2}, "`crop` and `padding` move"),
+        ({"crop": 2, "padding": 1}, "`crop` and `padding` move"),
     ],
 )
 def test_masks_are_refused_with_what_moves_pixels(table, options, told):
